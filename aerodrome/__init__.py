@@ -1,0 +1,1 @@
+"""Aerodrome: Apache Airflow in production on your own Linux machines."""

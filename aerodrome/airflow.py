@@ -1,0 +1,118 @@
+"""The catalogue: all that differs between Airflow 1.10, 2 and 3. Nothing outside this file asks for a version.
+
+Facts are of 1.10.10, 2.11.2 and 3.3.2, each run with CeleryExecutor over PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from aerodrome.secrets import Secret
+
+# What a role's process calls itself in the metadata database's table `job`.
+JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
+
+# Sections and keys carry today's names; these had others once: (section, key) → name by major version.
+RENAMED = {
+    ("database", "sql_alchemy_conn"): {1: ("core", "sql_alchemy_conn")},
+    ("api", "secret_key"): {1: ("webserver", "secret_key"), 2: ("webserver", "secret_key")},
+    ("api", "port"): {1: ("webserver", "web_server_port"), 2: ("webserver", "web_server_port")},
+    ("api", "workers"): {1: ("webserver", "workers"), 2: ("webserver", "workers")},
+    ("api", "base_url"): {1: ("webserver", "base_url"), 2: ("webserver", "base_url")},
+    ("logging", "worker_log_server_port"): {1: ("celery", "worker_log_server_port")},
+}
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What is particular to one version of Airflow."""
+
+    version: str
+    major: int
+    pythons: tuple[str, ...]  # that this version runs on
+    roles: tuple[str, ...]  # in the order in which they start
+    commands: Mapping[str, str]  # role → arguments of `airflow`
+    migrate: str
+    health_path: str
+    fixed: Mapping[tuple[str, str], str]  # settings that make it safe and whole, in today's names
+
+    def variable(self, section: str, key: str) -> str:
+        """Return the environment variable of a setting, given by today's name."""
+        section, key = RENAMED.get((section, key), {}).get(self.major, (section, key))
+        return f"AIRFLOW__{section.upper()}__{key.upper()}"
+
+    def create_user(self, name: str, email: str, first: str, last: str, role: str) -> list[str]:
+        """Return the arguments of `airflow` that make a login; the password is asked on stdin, twice."""
+        command = ["create_user"] if self.major == 1 else ["users", "create"]
+        return [*command, "-u", name, "-e", email, "-f", first, "-l", last, "-r", role]
+
+
+_FAB = "airflow.providers.fab.auth_manager"
+
+_CATALOGUES = {
+    1: Catalogue(
+        version="1.10",
+        major=1,
+        pythons=("3.6", "3.7", "3.8"),
+        roles=("scheduler", "webserver", "worker"),
+        commands={"scheduler": "scheduler", "webserver": "webserver", "worker": "worker"},
+        migrate="upgradedb",
+        health_path="/health",
+        fixed={
+            ("webserver", "rbac"): "True",  # without it there is no login at all
+            ("api", "auth_backend"): "airflow.api.auth.backend.deny_all",  # the experimental API has none
+        },
+    ),
+    2: Catalogue(
+        version="2",
+        major=2,
+        pythons=("3.10", "3.11", "3.12"),
+        roles=("scheduler", "triggerer", "webserver", "worker"),
+        commands={
+            "scheduler": "scheduler",
+            "triggerer": "triggerer",
+            "webserver": "webserver",
+            "worker": "celery worker",
+        },
+        migrate="db migrate",
+        health_path="/health",
+        fixed={("api", "auth_backends"): f"{_FAB}.api.auth.backend.basic_auth,{_FAB}.api.auth.backend.session"},
+    ),
+    3: Catalogue(
+        version="3",
+        major=3,
+        pythons=("3.10", "3.11", "3.12", "3.13", "3.14"),
+        roles=("scheduler", "dag-processor", "triggerer", "webserver", "worker"),
+        commands={
+            "scheduler": "scheduler",
+            "dag-processor": "dag-processor",
+            "triggerer": "triggerer",
+            "webserver": "api-server",
+            "worker": "celery worker",
+        },
+        migrate="db migrate",
+        health_path="/api/v2/monitor/health",
+        # The simple auth manager, which is the default, writes its password into a world-readable file.
+        fixed={("core", "auth_manager"): f"{_FAB}.fab_auth_manager.FabAuthManager"},
+    ),
+}
+
+
+def catalogue(version: str) -> Catalogue:
+    """Return the catalogue for a version such as `3.3.2` or `1.10.10.*`.
+
+    Raises KeyError for a major version that there is none for.
+    """
+    return _CATALOGUES[int(version.split(".")[0])]
+
+
+def database_url(scheme: str, user: str, password: Secret, host: str, port: int, database: str) -> Secret:
+    """Return a database URL; what is not unreserved (RFC 3986) is percent-encoded, as UTF-8.
+
+    A password thus holds no `$` that Airflow would expand, and nothing that systemd would take for its own.
+    """
+    address = f"[{host}]" if ":" in host else host
+    login = f"{quote(user, safe='')}:{quote(password.reveal(), safe='')}"
+    return Secret(f"{scheme}://{login}@{address}:{port}/{quote(database, safe='')}")

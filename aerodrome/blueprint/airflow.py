@@ -1,0 +1,31 @@
+"""How an Airflow command is run on a node: as the service user, in exactly the units' environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.resources.base import quote
+
+
+def in_unit_environment(inputs: Inputs, command: Sequence[str]) -> str:
+    """Return sh that runs a command as systemd would run a unit, its streams and exit code handed through.
+
+    systemd reads the environment file itself: sourced in a shell it would mean something else, and replace PATH.
+    `--pipe` needs systemd 235.
+    """
+    airflow = inputs.fleet.airflow
+    properties = {
+        "User": airflow.user,
+        "Group": airflow.user,
+        "EnvironmentFile": inputs.environment_file,
+        "WorkingDirectory": airflow.home,
+        "UMask": "0027",
+    }
+    options = " ".join(f"-p {quote(f'{name}={value}')}" for name, value in properties.items())
+    return f"systemd-run --quiet --pipe --wait --collect {options} {' '.join(quote(word) for word in command)}"
+
+
+def airflow_command(inputs: Inputs, arguments: Sequence[str]) -> str:
+    """Return sh that runs `airflow` with these arguments."""
+    return in_unit_environment(inputs, [f"{inputs.venv}/bin/airflow", *arguments])

@@ -1,0 +1,148 @@
+"""Whether a role is healthy on a host: its unit, and what Airflow itself says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from aerodrome.airflow import JOBS
+from aerodrome.blueprint.airflow import in_unit_environment
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.resources.base import PRELUDE, heredoc, quote
+from aerodrome.resources.postgres import literal, sql
+from aerodrome.resources.systemd import UnitState, show
+
+# Airflow's own threshold for a scheduler ([scheduler] scheduler_health_check_threshold), seconds.
+HEARTBEAT_LIMIT = 30
+# The port on which a worker shows its tasks' logs ([logging] worker_log_server_port).
+WORKER_PORT = 8793
+# Seconds that a worker has to have run: one that cannot import what it needs dies within a few.
+WORKER_SETTLES = 8
+
+Verdict = Literal["healthy", "waiting", "failed"]
+
+
+@dataclass(frozen=True)
+class Health:
+    """The health of one role on one host; `detail` says in words what was seen."""
+
+    host: str
+    role: str
+    unit: str
+    state: UnitState
+    now: int  # the host's clock, seconds since the epoch
+    version: str
+    verdict: Verdict
+    detail: str
+    body: dict[str, Any] | None = None  # the web server's health body
+
+    @property
+    def healthy(self) -> bool:
+        return self.verdict == "healthy"
+
+
+def health_script(inputs: Inputs, roles: Sequence[str]) -> str:
+    """Return sh that prints, for each role of a host, its unit's state, and then Airflow's own answers."""
+    units = "\n".join(f"{show(inputs.unit(role))}; echo" for role in roles)
+    python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-"])
+    return (
+        f"{PRELUDE}date +%s\nreadlink {quote(inputs.venv)} || echo\n{units}\n"
+        f"{python} 2>/dev/null {heredoc(_program(inputs, roles))}\n"
+    )
+
+
+def database_health_script(inputs: Inputs) -> str:
+    """Return sh that prints the state of PostgreSQL's unit, its version and the sessions of our user."""
+    user = literal(inputs.fleet.database.user)
+    query = (
+        "SELECT current_setting('server_version'), "
+        f"(SELECT count(*) FROM pg_stat_activity WHERE usename = {user}), "
+        "current_setting('max_connections'), extract(epoch FROM pg_postmaster_start_time())::bigint;"
+    )
+    return f"{PRELUDE}date +%s\n{show('postgresql.service')}\necho\n{sql(query)}\n"
+
+
+def read_database_health(host: str, output: str) -> Health:
+    """Read what `database_health_script` printed."""
+    head, _, rest = output.partition("\n")
+    unit, _, row = rest.partition("\n\n")
+    state, now = UnitState.parse(unit), int(head) if head.isdigit() else 0
+    if row.count("|") != 3:
+        return Health(host, "database", "postgresql.service", state, now, "", "failed", "PostgreSQL does not answer")
+    version, sessions, limit, started = row.strip().split("|")
+    state = replace(state, started=int(started))
+    detail = f"answers, {sessions} of {limit} connections are Airflow's"
+    return Health(host, "database", "postgresql.service", state, now, version.split()[0], "healthy", detail)
+
+
+def _program(inputs: Inputs, roles: Sequence[str]) -> str:
+    from aerodrome.render import render
+
+    ask: dict[str, object] = {}
+    if set(roles) & JOBS.keys():
+        ask["jobs"] = True
+    if "webserver" in roles:
+        port, path = inputs.fleet.airflow.web_port, inputs.catalogue.health_path
+        ask["web"] = f"http://127.0.0.1:{port}{path}"
+    if "worker" in roles:
+        ask["worker"] = WORKER_PORT
+    variable = inputs.catalogue.variable("database", "sql_alchemy_conn")
+    return render("health.py.j2", ask=repr(json.dumps(ask)), database_variable=variable)
+
+
+def read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) -> list[Health]:
+    """Read what `health_script` printed, role by role."""
+    head, _, rest = output.partition("\n")
+    link, _, rest = rest.partition("\n")
+    *units, answer = rest.split("\n\n", len(roles)) if rest.count("\n\n") >= len(roles) else [*[""] * len(roles), ""]
+    try:
+        answers = json.loads(answer.strip() or "{}")
+    except ValueError:
+        answers = {}
+    now = int(head) if head.isdigit() else 0
+    version = link.rpartition("/")[2].split("-")[0]
+    found = []
+    for role, text in zip(roles, units, strict=True):
+        state = UnitState.parse(text)
+        verdict, detail = _judge(role, state, now, answers)
+        body = answers.get("web") if role == "webserver" else None
+        found.append(Health(host, role, inputs.unit(role), state, now, version, verdict, detail, body))
+    return found
+
+
+def _judge(role: str, state: UnitState, now: int, answers: dict[str, Any]) -> tuple[Verdict, str]:
+    if state.active == "failed" or (state.restarts and state.active != "active"):
+        return "failed", f"the unit is {state.active} ({state.sub}), restarted {state.restarts} times"
+    if state.active != "active":
+        return "waiting", f"the unit is {state.active or 'not there'}"
+    if role in JOBS:
+        return _judge_job(JOBS[role], state, answers)
+    if role == "webserver":
+        return _judge_web(answers)
+    if "worker" not in answers:
+        return "waiting", f"port {WORKER_PORT}: {answers.get('worker_error', 'not asked')}"
+    if now - state.started < WORKER_SETTLES:
+        return "waiting", f"runs for {now - state.started} s only"
+    return "healthy", f"log port {WORKER_PORT} answers"
+
+
+def _judge_job(kind: str, state: UnitState, answers: dict[str, Any]) -> tuple[Verdict, str]:
+    if "jobs" not in answers:
+        return "waiting", answers.get("jobs_error", "the metadata database was not asked")
+    job = answers["jobs"].get(kind)
+    # A row of the process before this one may still look fresh.
+    if job is None or job["started"] < state.started - 1:
+        return "waiting", "no heartbeat yet"
+    age = f"heartbeat {job['age']:.0f} s ago"
+    return ("healthy" if job["age"] <= HEARTBEAT_LIMIT else "waiting"), age
+
+
+def _judge_web(answers: dict[str, Any]) -> tuple[Verdict, str]:
+    # Airflow answers 200 whatever its health: the body counts.
+    if "web" not in answers:
+        return "waiting", answers.get("web_error", "not asked")
+    parts = {name: (part or {}).get("status") for name, part in answers["web"].items() if isinstance(part, dict)}
+    told = ", ".join(f"{name} {status}" for name, status in sorted(parts.items()) if status)
+    return ("healthy" if parts.get("metadatabase") == "healthy" else "waiting"), told

@@ -1,0 +1,88 @@
+"""The order across hosts: which part of which host comes when."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from aerodrome.blueprint.database import database
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.node import node
+from aerodrome.blueprint.roles import role, stopped
+from aerodrome.blueprint.step import Step
+
+# Stage → the roles that start in it (design: order across hosts). The first scheduler has a stage of its own.
+STAGES = {
+    "schedulers": ("scheduler", "dag-processor", "triggerer"),
+    "webservers": ("webserver",),
+    "workers": ("worker",),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a deploy: it starts when the one before is whole on all its hosts."""
+
+    name: str
+    steps: Mapping[str, Sequence[Step]]  # by host name
+    roles: Mapping[str, Sequence[str]]  # by host name: what must be healthy at its end
+
+
+def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> list[Stage]:
+    """Return the stages of a deploy, for these hosts and roles only."""
+    fleet = inputs.fleet
+    parts = []
+    if "database" in roles:
+        parts.append(Stage("database", {host.name: database(inputs) for host in fleet.with_role("database")}, {}))
+    nodes = [host for host in fleet.nodes() if set(inputs.roles(host)) & set(roles)]
+    parts.append(Stage("nodes", {host.name: node(inputs, host) for host in nodes}, {}))
+    parts += role_stages(inputs, roles)
+    return only(parts, hosts)
+
+
+def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> list[Stage]:
+    """Return the stages in which the units of `roles` start, or with `again` restart."""
+    fleet = inputs.fleet
+    first = fleet.with_role("scheduler")[0]
+    parts = []
+    if "scheduler" in roles:
+        step = role(inputs, first, "scheduler", again)
+        parts.append(Stage("scheduler", {first.name: [step]}, {first.name: ["scheduler"]}))
+    for name, members in STAGES.items():
+        starts = {
+            host.name: [
+                member
+                for member in members
+                if member in inputs.roles(host) and member in roles and (member, host) != ("scheduler", first)
+            ]
+            for host in fleet.nodes()
+        }
+        steps = {
+            host: [role(inputs, fleet.hosts[host], member, again) for member in mine]
+            for host, mine in starts.items()
+            if mine
+        }
+        parts.append(Stage(name, steps, {host: starts[host] for host in steps}))
+    return parts
+
+
+def stop_stages(inputs: Inputs, roles: Collection[str]) -> list[Stage]:
+    """Return the stages in which the units of `roles` stop: the other way round, so workers come first."""
+    parts = []
+    for name in reversed(inputs.catalogue.roles):
+        hosts = [host.name for host in inputs.fleet.nodes() if name in roles and name in inputs.roles(host)]
+        parts.append(Stage(f"stop {name}", {host: [stopped(inputs, name)] for host in hosts}, {}))
+    return parts
+
+
+def only(parts: Sequence[Stage], hosts: Collection[str]) -> list[Stage]:
+    """Return what is left of stages for `hosts`, without those that have none of them."""
+    picked = [
+        Stage(
+            stage.name,
+            {host: steps for host, steps in stage.steps.items() if host in hosts},
+            {host: roles for host, roles in stage.roles.items() if host in hosts},
+        )
+        for stage in parts
+    ]
+    return [stage for stage in picked if stage.steps]

@@ -1,0 +1,312 @@
+"""The controller's own machine: its files, environment, commands and terminal. Nothing else touches it."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+import yaml
+
+from aerodrome.errors import InvalidInput
+from aerodrome.fleet import Fleet
+from aerodrome.inventory import parse
+from aerodrome.secrets import (
+    FERNET_KEY,
+    FERNET_KEY_RIGHT,
+    Reference,
+    Secret,
+    SecretValue,
+    Value,
+    check_text,
+    new_fernet_key,
+    new_password,
+)
+
+COMMAND_TIMEOUT = 60  # seconds
+PROMPT_TRIES = 3
+
+_terminal = Lock()  # one question at a time
+
+_SECRETS_HEADER = """\
+# The secrets of this fleet that hosts.yaml does not give, made by Aerodrome. Keep this file out of version
+# control, and back it up: without fernet_key nobody can read the connections that Airflow has stored.
+"""
+
+
+def load(path: str | None = None) -> Fleet:
+    """Return the fleet of `path`, else of $AERODROME_HOSTS, else of hosts.yaml in the current folder.
+
+    Local paths in it are absolute. Raises InvalidInput when the file cannot be read or holds mistakes.
+    """
+    source = path or os.environ.get("AERODROME_HOSTS") or "hosts.yaml"
+    file = Path(source).expanduser()
+    text = _read(file, f"{source}: ", "say which file describes your hosts: AERODROME_HOSTS=production.yaml fab …")
+    fleet = parse(text, str(file), base=str(file.absolute().parent), resolve=resolve)
+    return _at_home(fleet)
+
+
+def _at_home(fleet: Fleet) -> Fleet:
+    """Return `fleet` with every ~ replaced by the home folder."""
+    airflow, deploy = fleet.airflow, fleet.deploy
+    return replace(
+        fleet,
+        hosts={name: replace(host, key=_expand(host.key)) for name, host in fleet.hosts.items()},
+        airflow=replace(airflow, lock=_expand(airflow.lock), config_file=_expand(airflow.config_file)),
+        deploy=replace(deploy, dags=_expand(deploy.dags)),
+        ssh=replace(fleet.ssh, known_hosts=os.path.expanduser(fleet.ssh.known_hosts)),
+    )
+
+
+def _expand(path: str | None) -> str | None:
+    return path and os.path.expanduser(path)
+
+
+def _read(file: Path, where: str, hint: str = "") -> str:
+    """Return the text of a file; InvalidInput says in words why it cannot be read."""
+    try:
+        return file.read_bytes().decode()
+    except FileNotFoundError:
+        raise InvalidInput(f"{where}there is no file {file.absolute()}", hint) from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{where}{file} is not UTF-8 text", hint) from None
+    except OSError as error:
+        raise InvalidInput(f"{where}{file} cannot be read: {error.strerror}", hint) from None
+
+
+def resolve(reference: Reference) -> str:
+    """Look up the value that `reference` names; InvalidInput begins with its file, line and key."""
+    look_up = {"env": _from_env, "file": _from_file, "command": _from_command, "prompt": _from_prompt}
+    text = look_up[reference.kind](reference)
+    if not text:
+        raise _failed(reference, "gives nothing", "a value must have at least one character")
+    try:
+        check_text(text)
+    except ValueError as error:
+        raise _failed(reference, str(error)) from None
+    return text
+
+
+def _failed(reference: Reference, problem: str, hint: str = "") -> InvalidInput:
+    return InvalidInput(f"{reference.where}: !{reference.kind} {problem}", hint)
+
+
+def _from_env(reference: Reference) -> str:
+    name = reference.argument
+    value = os.environ.get(name, "")
+    if not value:
+        state = "is empty" if name in os.environ else "is not set"
+        raise _failed(reference, f"{name}: the variable {state}", f"export {name}=… before you run fab")
+    return value
+
+
+def _from_file(reference: Reference) -> str:
+    file = Path(reference.folder, Path(reference.argument).expanduser())
+    return _without_last_newline(_read(file, f"{reference.where}: !file: "))
+
+
+def _from_command(reference: Reference) -> str:
+    """Run the command without a shell, in the folder of hosts.yaml; what it printed is never shown."""
+    argv = shlex.split(reference.argument)
+    program = argv[0]
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=COMMAND_TIMEOUT,
+            cwd=reference.folder or None,
+        )
+        text = done.stdout.decode()
+    except subprocess.TimeoutExpired:
+        raise _failed(reference, f"{program}: no answer within {COMMAND_TIMEOUT} s") from None
+    except OSError as error:
+        raise _failed(reference, f"{program}: cannot be run: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise _failed(reference, f"{program}: what it prints is not UTF-8 text") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise _failed(reference, ": ".join([program, f"exit code {done.returncode}", *said[-1:]]))
+    return _without_last_newline(text)
+
+
+def _without_last_newline(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _from_prompt(reference: Reference) -> str:
+    if not sys.stdin.isatty():
+        raise _failed(
+            reference,
+            "needs a terminal, and there is none",
+            "run fab in a terminal, or give the value by !env NAME, !file PATH or !command",
+        )
+    with _terminal, suppress(EOFError):
+        for _ in range(PROMPT_TRIES):
+            first = getpass.getpass(f"{reference.argument}: ")
+            if first and first == getpass.getpass(f"{reference.argument}, again: "):
+                return first
+            print("The two are not the same." if first else "That was nothing.", file=sys.stderr)
+    raise _failed(reference, "got no answer that was the same twice")
+
+
+class SecretsFile:
+    """secrets.yaml: name → secret, for the owner's eyes only; made when the first secret is kept."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()  # a link stays a link
+
+    def get(self, name: str) -> Secret | None:
+        """Return the secret kept under `name`, or None; InvalidInput when others can read the file."""
+        return self._all().get(name)
+
+    def put(self, name: str, value: Secret) -> None:
+        """Keep `value` under `name`, in place of what was there."""
+        with self._alone():
+            self._write({**self._all(), name: value})
+
+    def get_or_keep(self, name: str, make: Callable[[], Secret]) -> Secret:
+        """Return the secret kept under `name`, else make and keep it: once, also when two runs ask."""
+        with self._alone():
+            kept = self._all()
+            if name not in kept:
+                kept[name] = make()
+                self._write(kept)
+            return kept[name]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold a lock on the folder: one on the file would be lost when the file is replaced."""
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with suppress(OSError):  # NFS knows no lock on a folder; the file still arrives whole
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _all(self) -> dict[str, Secret]:
+        try:
+            mode = self.path.stat().st_mode & 0o777
+        except FileNotFoundError:
+            return {}
+        if mode & 0o077:
+            raise InvalidInput(
+                f"{self.path}: others can read or write it (mode {mode:04o})",
+                f"chmod 600 {shlex.quote(str(self.path))}; change its secrets if others may have seen them",
+            )
+        try:
+            kept = yaml.safe_load(_read(self.path, "")) or {}
+        except yaml.YAMLError as error:  # its words may quote a secret
+            mark = getattr(error, "problem_mark", None)
+            line = f":{mark.line + 1}" if mark else ""
+            raise InvalidInput(f"{self.path}{line}: not YAML", "restore your backup") from None
+        if not isinstance(kept, dict):
+            raise InvalidInput(f"{self.path}: not lines of a name and its text", "restore your backup")
+        for name, text in kept.items():
+            if not isinstance(text, str) or not text:
+                raise InvalidInput(f"{self.path}: {name}: not text; put it in quotes")
+        return {str(name): Secret(text) for name, text in kept.items()}
+
+    def _write(self, secrets: Mapping[str, Secret]) -> None:
+        plain = {name: secret.reveal() for name, secret in secrets.items()}
+        text = _SECRETS_HEADER + yaml.safe_dump(plain, allow_unicode=True, width=1000)
+        try:
+            descriptor, beside = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")  # 0600
+            try:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(beside, self.path)
+            except BaseException:
+                os.unlink(beside)
+                raise
+        except OSError as error:
+            raise InvalidInput(f"{self.path}: cannot be written: {error.strerror}") from None
+
+
+def secrets_path(hosts: Path) -> Path:
+    """Return the secrets file of a hosts file: two fleets in one folder must not share passwords."""
+    return hosts.with_name("secrets.yaml" if hosts.name == "hosts.yaml" else f"{hosts.stem}.secrets.yaml")
+
+
+class Vault:
+    """Every secret and referenced value of a fleet, each looked up once a run, by whichever thread is first.
+
+    A secret that nobody gave is made, and kept in secrets.yaml beside hosts.yaml. `keep=False` makes it and
+    writes nothing.
+    """
+
+    def __init__(self, fleet: Fleet, keep: bool = True) -> None:
+        self._given: dict[str, SecretValue | None] = {
+            "database_password": fleet.database.password,
+            "fernet_key": fleet.airflow.fernet_key,
+            "secret_key": fleet.airflow.secret_key,
+            "jwt_secret": fleet.airflow.jwt_secret,
+        }
+        self._file = SecretsFile(secrets_path(Path(fleet.source).absolute()))
+        self._keep = keep
+        self._cache: dict[Hashable, Secret] = {}
+        self._locks: dict[Hashable, Lock] = {}
+        self._guard = Lock()
+
+    def secret(self, name: str) -> Secret:
+        """Return `database_password`, `fernet_key`, `secret_key` or `jwt_secret`.
+
+        Raises InvalidInput when its reference cannot be looked up, or secrets.yaml cannot be used.
+        """
+        given = self._given[name]
+        if isinstance(given, Secret):
+            return given
+        return self._once(name, lambda: self._find(name, given))
+
+    def value(self, value: Value | SecretValue) -> str | Secret:
+        """Return a plain value as it is, and what a reference names as a Secret."""
+        if not isinstance(value, Reference):
+            return value
+        return self._once(value, lambda: Secret(resolve(value)))
+
+    def _find(self, name: str, given: Reference | None) -> Secret:
+        if given and given.kind != "prompt":
+            return _fit(name, Secret(resolve(given)), given.where)
+        where = f"{self._file.path}: {name}"
+
+        def make() -> Secret:
+            if given:
+                return _fit(name, Secret(resolve(given)), given.where)
+            return Secret(new_fernet_key() if name == "fernet_key" else new_password())
+
+        if self._keep:
+            return _fit(name, self._file.get_or_keep(name, make), where)
+        return _fit(name, self._file.get(name) or make(), where)
+
+    def _once(self, key: Hashable, find: Callable[[], Secret]) -> Secret:
+        """Look up each key once; different ones at the same time, as a command may take its while."""
+        with self._guard:
+            lock = self._locks.setdefault(key, Lock())
+        with lock:
+            if key not in self._cache:
+                self._cache[key] = find()
+            return self._cache[key]
+
+
+def _fit(name: str, secret: Secret, where: str) -> Secret:
+    """Return `secret` when Airflow and PostgreSQL can take it; InvalidInput does not show it."""
+    try:
+        check_text(secret.reveal())
+    except ValueError as error:
+        raise InvalidInput(f"{where}: {error}") from None
+    if name == "fernet_key" and not re.fullmatch(FERNET_KEY, secret.reveal()):
+        raise InvalidInput(f"{where}: not a Fernet key; give {FERNET_KEY_RIGHT}")
+    return secret

@@ -1,0 +1,45 @@
+"""The errors that an operator sees: one line that says what is wrong, and one that says what to do next."""
+
+
+class AerodromeError(Exception):
+    """Say in one line what is wrong; `hint` says what to do about it.
+
+    Neither may hold a secret: both are printed.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidInput(AerodromeError):
+    """What the operator wrote cannot be used: hosts.yaml, secrets.yaml, an option, a value's source.
+
+    `problems` holds every mistake found, each naming file, line and key where there is one.
+    """
+
+    def __init__(self, problems: list[str] | str, hint: str = "") -> None:
+        self.problems = [problems] if isinstance(problems, str) else problems
+        super().__init__("\n".join(self.problems), hint)
+
+
+class HostError(AerodromeError):
+    """A step failed on one host."""
+
+    def __init__(self, host: str, step: str, message: str, hint: str = "", detail: str = "") -> None:
+        super().__init__(message, hint)
+        self.host = host
+        self.step = step
+        self.detail = detail  # several lines of evidence: a journal, a command's last words
+
+
+class FleetError(AerodromeError):
+    """Some hosts of a stage failed; the others of that stage are done, later stages were not begun."""
+
+    def __init__(self, failures: list[HostError]) -> None:
+        self.failures = failures
+        hosts = ", ".join(sorted({failure.host for failure in failures}))
+        super().__init__(f"failed on {hosts}")

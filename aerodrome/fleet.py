@@ -1,0 +1,118 @@
+"""The fleet that hosts.yaml describes, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aerodrome.secrets import SecretValue, Value
+
+# In the order in which a deploy reaches them (design: order across hosts).
+ROLES = ("database", "scheduler", "dag-processor", "triggerer", "webserver", "worker")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What one worker host takes on: Celery queues, and tasks at once (None: Airflow's own default)."""
+
+    queues: tuple[str, ...] = ()
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """One machine: how it is reached, and what is particular to it."""
+
+    name: str
+    address: str
+    user: str = "root"
+    port: int = 22
+    key: str | None = None  # path of a private key, absolute (hosts.yaml's folder is the base)
+    jump: str | None = None  # name of another host, through which this one is reached
+    sudo_password: SecretValue | None = None
+    worker: Worker = Worker()
+    environment: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """Which Airflow runs, as whom and where."""
+
+    distribution: str = "apache-airflow"
+    version: str = "3.3.2"
+    executor: str = "CeleryExecutor"
+    extras: tuple[str, ...] = ("postgres", "celery", "redis", "fab", "standard")
+    python: str = "python3"  # a command or an absolute path on the nodes
+    service: str = "airflow"  # unit <service>@<role>.service and /etc/default/<service>
+    user: str = "astro"
+    home: str = "/usr/local/airflow"  # AIRFLOW_HOME
+    lock: str | None = None  # path of a lock file, absolute; None: the one that ships for version and Python
+    pinned: bool = True  # False: install without a lock file, as the operator says so
+    index_url: SecretValue | None = None
+    extra_index_url: SecretValue | None = None
+    web_port: int = 8080
+    web_workers: int | None = None  # processes of the web server; None: Airflow's own default
+    base_url: str | None = None
+    config_file: str | None = None  # a local airflow.cfg, absolute
+    environment: Mapping[str, Value] = field(default_factory=dict)
+    config: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)  # section → key → value
+    fernet_key: SecretValue | None = None
+    secret_key: SecretValue | None = None
+    jwt_secret: SecretValue | None = None
+
+
+@dataclass(frozen=True)
+class Database:
+    """The metadata database, which is also the broker and result backend of the guide."""
+
+    name: str = "airflow"
+    user: str = "airflow"
+    port: int = 5432
+    password: SecretValue | None = None
+    install: bool = True  # install the distribution's PostgreSQL where there is none
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """How a run goes over the fleet."""
+
+    parallel: int = 20  # hosts at once
+    drain_timeout: int = 600  # seconds that a worker's running tasks get before they are ended
+    health_timeout: int = 180  # seconds from a start until it must be healthy
+    migration_timeout: int = 1800  # seconds that the first scheduler's migration may take
+    dns: bool = False  # True: names come from DNS, /etc/hosts is left alone
+    dags: str | None = None  # the local DAG folder, absolute
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """How hosts are logged in to, where a host says nothing else."""
+
+    known_hosts: str = "~/.ssh/known_hosts"
+    connect_timeout: int = 10  # seconds
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All of hosts.yaml, valid: every role names known hosts, every host has an address of its own."""
+
+    source: str  # path of the file, for messages
+    hosts: Mapping[str, Host]
+    roles: Mapping[str, tuple[str, ...]]  # every name of ROLES is a key
+    airflow: Airflow = Airflow()
+    database: Database = Database()
+    deploy: Deploy = Deploy()
+    ssh: Ssh = Ssh()
+
+    def with_role(self, role: str) -> list[Host]:
+        """Return the hosts of `role`, in the order of hosts.yaml."""
+        return [self.hosts[name] for name in self.roles[role]]
+
+    def roles_of(self, host: Host) -> list[str]:
+        """Return the roles of `host`, in deploy order."""
+        return [role for role in ROLES if host.name in self.roles[role]]
+
+    def nodes(self) -> list[Host]:
+        """Return the hosts that run Airflow, in the order of hosts.yaml."""
+        airflow = {name for role, names in self.roles.items() if role != "database" for name in names}
+        return [host for host in self.hosts.values() if host.name in airflow]

@@ -1,0 +1,347 @@
+"""Turn the text of hosts.yaml into a Fleet, or say everything that is wrong with it."""
+
+from __future__ import annotations
+
+import ipaddress
+import posixpath
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from aerodrome.errors import InvalidInput
+from aerodrome.fleet import ROLES, Airflow, Database, Deploy, Fleet, Host, Ssh, Worker
+from aerodrome.schema import (
+    AnyText,
+    Choice,
+    Flag,
+    KeyPath,
+    Kind,
+    List,
+    LocalPath,
+    Map,
+    Number,
+    Reader,
+    SecretText,
+    Table,
+    Text,
+    suggest,
+)
+from aerodrome.secrets import FERNET_KEY, FERNET_KEY_RIGHT, Reference
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_PACKAGE = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+_PLAIN_PATH = r"(?!.*/\.\.?(/|$))(/[A-Za-z0-9._+-]+)+"
+_SYSTEM_FOLDERS = r"(?!/(bin|boot|dev|etc|home|lib|lib64|opt|proc|root|run|sbin|srv|sys|tmp|usr(/local)?|var)/?$)"
+
+# localhost would lose its own address in /etc/hosts; digits alone would be taken for an address.
+HOST_NAME = Text(
+    "a host name of small letters, digits and -, such as worker1",
+    rf"(?=.{{1,253}}$)(?!localhost($|\.))(?![0-9.]+$){_LABEL}(\.{_LABEL})*",
+)
+PORT = Number(1, 65535)
+SECONDS = Number(1, 86400, " (seconds)")
+PASSWORD = SecretText("a password")
+WEB_SECRET = SecretText("a long random text")
+INDEX = SecretText("the http(s) address of a package index", r"https?://[^\s\"'\\]+")
+ENVIRONMENT = Map(
+    "NAME: value, a line each",
+    Text("a name of letters, digits and _, a letter or _ first", r"[A-Za-z_][A-Za-z0-9_]*"),
+    AnyText(),
+)
+
+LOGIN: dict[str, Kind] = {
+    "user": Text("a login name of letters, digits and . _ @ -", r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}"),
+    "port": PORT,
+    "key": LocalPath("the path of a private key"),
+    "sudo_password": SecretText("a password of one line", r"[^\n]+"),
+}
+HOST = Table(
+    "its address, as in {address: 10.0.0.1}",
+    {
+        "address": Text("an IP address, or a name when deploy.dns is true", r"[0-9A-Za-z.:-]{1,253}"),
+        **LOGIN,
+        "jump": HOST_NAME,
+        "worker": Table(
+            "queues: and concurrency:",
+            {
+                "queues": List(
+                    "a list of queues: [default, reports]",
+                    Text("a queue's name of letters, digits and . _ -", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"),
+                ),
+                "concurrency": Number(1, 1000),
+            },
+        ),
+        "environment": ENVIRONMENT,
+    },
+    required=("address",),
+)
+AIRFLOW = Table(
+    "the keys of the section airflow",
+    {
+        "distribution": Text("apache-airflow or astronomer-certified", _PACKAGE),
+        "version": Text(
+            "an Airflow version such as 3.3.2, 2.11.2 or 1.10.10 (1.10, 2 and 3 are known)",
+            r"(1\.10|[23]\.\d{1,3})\.\d{1,3}(\.\*|\.post\d+|(a|b|rc)\d+)?",
+        ),
+        "executor": Choice(("CeleryExecutor", "LocalExecutor")),
+        "extras": List("a list of extras: [postgres, celery]", Text("an extra's name", _PACKAGE)),
+        "python": Text(
+            "a command such as python3.11, or its absolute path", rf"{_PLAIN_PATH}|[A-Za-z][A-Za-z0-9._+-]*"
+        ),
+        "service": Text("a unit's name of small letters, digits and -", r"[a-z][a-z0-9-]{0,63}"),
+        "user": Text(
+            "a Linux user other than root, of small letters, digits, _ and -",
+            r"(?!root$)[a-z_][a-z0-9_-]{0,31}",
+        ),
+        "home": Text(
+            "an absolute path of letters, digits and . _ + -, a folder of Airflow's own",
+            rf"{_SYSTEM_FOLDERS}{_PLAIN_PATH}/?",
+        ),
+        "lock": LocalPath("the path of a lock file"),
+        "pinned": Flag(),
+        "index_url": INDEX,
+        "extra_index_url": INDEX,
+        "web_port": Number(1024, 65535, " (lower ones are root's)"),
+        "web_workers": Number(1, 256),
+        "base_url": Text("an address that begins with http:// or https://", r"https?://[^\s\"'\\<>]+"),
+        "config_file": LocalPath("the path of an airflow.cfg"),
+        "environment": ENVIRONMENT,
+        "config": Map(
+            "sections, each with its keys",
+            Text("a section's name of letters, digits, _ and .", r"[A-Za-z][A-Za-z0-9_.]*"),
+            Map(
+                "key: value, a line each",
+                Text("a key of letters, digits and _", r"[A-Za-z][A-Za-z0-9_]*"),
+                AnyText(),
+            ),
+        ),
+        "fernet_key": SecretText(FERNET_KEY_RIGHT, FERNET_KEY),
+        "secret_key": WEB_SECRET,
+        "jwt_secret": WEB_SECRET,
+    },
+)
+DATABASE = Table(
+    "the keys of the section database",
+    {
+        "name": Text(
+            "a database's name of letters, digits and _ $ -, not PostgreSQL's own",
+            r"(?!(postgres|template[01])$)[A-Za-z_][A-Za-z0-9_$-]{0,62}",
+        ),
+        "user": Text(
+            "a database user of letters, digits and _ $ -, not PostgreSQL's own",
+            r"(?!pg_|(postgres|public|none)$)[A-Za-z_][A-Za-z0-9_$-]{0,62}",
+        ),
+        "port": PORT,
+        "password": PASSWORD,
+        "install": Flag(),
+    },
+)
+DEPLOY = Table(
+    "the keys of the section deploy",
+    {
+        "parallel": Number(1, 1000),
+        "drain_timeout": SECONDS,
+        "health_timeout": SECONDS,
+        "migration_timeout": SECONDS,
+        "dns": Flag(),
+        "dags": LocalPath("the path of the DAG folder"),
+    },
+)
+SSH = Table(
+    "the keys of the section ssh",
+    {
+        **LOGIN,
+        "known_hosts": LocalPath("the path of a known_hosts file"),
+        "connect_timeout": Number(1, 600, " (seconds)"),
+    },
+)
+FLEET = Table(
+    "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, deploy:",
+    {
+        "hosts": Map("hosts, each with its address", HOST_NAME, HOST),
+        "roles": Table(
+            f"the roles ({', '.join(ROLES)}), each with its hosts",
+            {role: List("a list of hosts: [worker1, worker2]", HOST_NAME) for role in ROLES},
+        ),
+        "ssh": SSH,
+        "airflow": AIRFLOW,
+        "database": DATABASE,
+        "deploy": DEPLOY,
+    },
+    required=("hosts", "roles"),
+)
+
+Sections = dict[str, dict[str, Any]]  # what was read: every section is there, a value that is wrong is None
+
+# Roles that Airflow has since a version only; where nobody names a host, the first scheduler's takes them.
+_SINCE = {"dag-processor": (3, 0), "triggerer": (2, 2)}
+# Variables that follow from another key of hosts.yaml.
+_OWNED = {
+    "PATH": "leave it out: the virtual environment's programs come first, then the system's",
+    "AIRFLOW_HOME": "give airflow.home",
+    "AIRFLOW__CORE__EXECUTOR": "give airflow.executor",
+    "AIRFLOW__CORE__FERNET_KEY": "give airflow.fernet_key",
+    "AIRFLOW__WEBSERVER__SECRET_KEY": "give airflow.secret_key",
+    "AIRFLOW__API__SECRET_KEY": "give airflow.secret_key",
+    "AIRFLOW__API_AUTH__JWT_SECRET": "give airflow.jwt_secret",
+    "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": "give airflow.web_port",
+    "AIRFLOW__API__PORT": "give airflow.web_port",
+}
+
+
+def _not_here(reference: Reference) -> str:
+    raise InvalidInput(f"{reference.where}: !{reference.kind} is not looked up here; give the value itself")
+
+
+def parse(text: str, source: str, *, base: str | None = None, resolve: Callable[[Reference], str] = _not_here) -> Fleet:
+    """Return the fleet that `text`, the content of hosts.yaml, describes.
+
+    `source` names the file in messages. `base` is its folder, where relative paths begin.
+    `resolve` looks up references outside secrets, environment and config: their values are needed at once.
+    Raises InvalidInput with every mistake, each as `file:line: key: what is wrong; what would be right`.
+    """
+    reader = Reader(source, posixpath.dirname(source) if base is None else base, resolve)
+    found = reader.document(FLEET, text) or {}
+    sections: Sections = {name: found.get(name) or {} for name in FLEET.fields}
+    sections["hosts"] = {name: host or {} for name, host in sections["hosts"].items()}
+    for check in (_check_addresses, _check_jumps, _check_owned):
+        check(reader, sections)
+    if found.get("roles") is not None:
+        _check_roles(reader, sections)
+    if problems := reader.problems():
+        raise InvalidInput(problems)
+    return _fleet(source, sections)
+
+
+def _fleet(source: str, found: Sections) -> Fleet:
+    login = {key: value for key, value in found["ssh"].items() if key in LOGIN}
+    return Fleet(
+        source=source,
+        hosts={name: _host(name, {**login, **given}) for name, given in found["hosts"].items()},
+        roles=_roles(found),
+        airflow=_airflow(found["airflow"]),
+        database=Database(**found["database"]),
+        deploy=Deploy(**found["deploy"]),
+        ssh=Ssh(**{key: value for key, value in found["ssh"].items() if key not in LOGIN}),
+    )
+
+
+def _host(name: str, given: dict[str, Any]) -> Host:
+    address = str(_ip(given["address"]) or given["address"])
+    return Host(**{**given, "name": name, "address": address, "worker": Worker(**given.get("worker", {}))})
+
+
+def _airflow(given: dict[str, Any]) -> Airflow:
+    airflow = Airflow(**given)
+    if airflow.distribution == "astronomer-certified" and "service" not in given:
+        airflow = replace(airflow, service="astronomer-certified")
+    return replace(airflow, home=airflow.home.rstrip("/"))
+
+
+def _roles(found: Sections) -> dict[str, tuple[str, ...]]:
+    """Return the hosts of every role, also of those that the first scheduler's host takes by itself."""
+    roles = found["roles"]
+    own = {role for role, since in _SINCE.items() if _version(found) >= since}
+    return {role: roles.get(role, roles["scheduler"][:1] if role in own else ()) for role in ROLES}
+
+
+def _version(found: Sections) -> tuple[int, ...]:
+    """Return major and minor; a version that is wrong counts as the default, being a mistake already."""
+    version: str = found["airflow"].get("version") or Airflow.version
+    return tuple(int(part) for part in version.split(".")[:2])
+
+
+def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(address)
+    except ValueError:
+        return None
+
+
+def _check_roles(reader: Reader, found: Sections) -> None:
+    hosts, roles, version = found["hosts"], found["roles"], _version(found)
+    executor = found["airflow"].get("executor", Airflow.executor)
+
+    def wrong(role: str, message: str) -> None:
+        reader.mistake(("roles", role), message)
+
+    for role, names in roles.items():
+        for number, name in enumerate(names or ()):
+            if hosts and name is not None and name not in hosts:
+                reader.mistake(("roles", role, number), f"no host is named {name}; {suggest(name, hosts)}")
+    empty = {role for role in ROLES if roles.get(role, ()) == ()}  # a role that is wrong is None
+    for role in ("database", "scheduler", "webserver"):
+        if role in empty:
+            wrong(role, f"no {role}; name a host, as in {role}: [{next(iter(hosts), 'HOST')}]")
+    if executor == "CeleryExecutor" and "worker" in empty:
+        wrong("worker", "no worker, and CeleryExecutor needs one; name a host, or set executor: LocalExecutor")
+    if executor == "LocalExecutor" and roles.get("worker"):
+        wrong("worker", "LocalExecutor uses no workers; leave them out, or set executor: CeleryExecutor")
+    for role, since in _SINCE.items():
+        if roles.get(role) and version < since:
+            wrong(role, f"Airflow {version[0]}.{version[1]} runs no {role} of its own; leave the role out")
+    if roles.get("dag-processor") == () and version >= _SINCE["dag-processor"]:
+        wrong(
+            "dag-processor",
+            "no host, and Airflow 3 reads no DAG without one; name one, or leave the role out",
+        )
+    if len(roles.get("scheduler") or ()) > 1 and version < (2, 0):
+        wrong("scheduler", "Airflow 1.10 can have one scheduler only; name one host")
+
+
+def _check_addresses(reader: Reader, found: Sections) -> None:
+    dns = found["deploy"].get("dns", Deploy.dns)
+    taken: dict[tuple[str, int | None], str] = {}
+    for name, host in found["hosts"].items():
+        given: str | None = host.get("address")
+        if given is None:
+            continue
+        path = ("hosts", name, "address")
+        address = _ip(given)
+        if address is None and not HOST_NAME.fits(given.lower()):
+            reader.mistake(path, f"{given!r} does not fit; give {HOST.fields['address'].right}")
+        elif address is None and dns is False:
+            reader.mistake(path, f"{given} is a name; give an IP address for /etc/hosts, or set deploy.dns: true")
+        elif address and _unreachable(address, alone=len(found["hosts"]) == 1):
+            reader.mistake(path, f"{given} cannot be reached from other hosts; give the host's own address")
+        place = str(address or given.lower()), host.get("port", found["ssh"].get("port", Host.port))
+        if place in taken:
+            reader.mistake(path, f"{taken[place]} has {given} too; give each host an address of its own")
+        taken.setdefault(place, name)
+
+
+def _unreachable(address: ipaddress.IPv4Address | ipaddress.IPv6Address, alone: bool) -> bool:
+    return address.is_unspecified or address.is_multicast or (address.is_loopback and not alone)
+
+
+def _check_jumps(reader: Reader, found: Sections) -> None:
+    hosts = found["hosts"]
+    jumps = {name: host["jump"] for name, host in hosts.items() if host.get("jump")}
+    for name, jump in jumps.items():
+        path = ("hosts", name, "jump")
+        way = [name]
+        while way[-1] in jumps and jumps[way[-1]] not in way:
+            way.append(jumps[way[-1]])
+        if jump not in hosts:
+            reader.mistake(path, f"no host is named {jump}; {suggest(jump, hosts)}")
+        elif jumps.get(way[-1]) == name:
+            circle = " → ".join([*way, name])
+            reader.mistake(path, f"goes in a circle, {circle}; one of them must be reached directly")
+
+
+def _check_owned(reader: Reader, found: Sections) -> None:
+    """Refuse variables, and settings of airflow.cfg, that say what another key of hosts.yaml says."""
+    airflow = found["airflow"]
+    paths: list[KeyPath] = [("airflow", "environment", name) for name in airflow.get("environment") or {}]
+    for host, given in found["hosts"].items():
+        paths += [("hosts", host, "environment", name) for name in given.get("environment") or {}]
+    owned = {path: _OWNED.get(str(path[-1])) for path in paths}
+    for section, keys in (airflow.get("config") or {}).items():
+        for key in keys or {}:
+            variable = f"AIRFLOW__{section}__{key}".upper().replace(".", "_")
+            owned["airflow", "config", section, key] = _OWNED.get(variable)
+    for path, instead in owned.items():
+        if instead:
+            reader.mistake(path, f"Aerodrome sets this itself; {instead}")
+    if airflow.get("lock") and airflow.get("pinned") is False:
+        reader.mistake(("airflow", "lock"), "not used when pinned is false; leave out one of the two")

@@ -1,0 +1,149 @@
+"""Ask, plan, apply, ask again: the scripts that a host is sent, and what is read from their output.
+
+Pure: composing a probe, reading its answer, working out the changes, composing the script that makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aerodrome.blueprint.step import Step
+from aerodrome.errors import AerodromeError, HostError
+from aerodrome.resources.base import PRELUDE, Change, Resource, Seen
+from aerodrome.resources.systemd import Service
+
+# An apply holds this lock on its host, a probe waits for it: after a killed run, the script that still runs
+# on the host is finished before anything is asked. A directory's own descriptor can be locked: nothing is made.
+LOCK = (
+    "exec 9</run; flock {mode} -w 900 9 || "
+    "{{ echo 'another run has been at work on this host for 15 minutes'; exit 75; }}"
+)
+
+
+@dataclass(frozen=True)
+class PlannedChange:
+    """A change, with the step and the resource that want it."""
+
+    step: str
+    resource: str
+    change: Change
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """What one host needs; empty when it is as it should be."""
+
+    host: str
+    changes: tuple[PlannedChange, ...] = ()
+    unsettled: tuple[str, ...] = ()  # steps of which a unit runs, but has died before
+
+    @property
+    def interrupts(self) -> bool:
+        """Tell whether a running unit would be stopped or restarted."""
+        return any(planned.change.interrupts for planned in self.changes)
+
+    def only(self, steps: Sequence[Step]) -> HostPlan:
+        """Return the part of the plan that belongs to `steps`."""
+        names = {step.name for step in steps}
+        changes = tuple(planned for planned in self.changes if planned.step in names)
+        return HostPlan(self.host, changes, tuple(name for name in self.unsettled if name in names))
+
+    @property
+    def restarts(self) -> list[str]:
+        """Return the units that would be started or restarted, in order."""
+        return [planned.change.restarts for planned in self.changes if planned.change.restarts]
+
+
+def probe_script(steps: Sequence[Step], nonce: str) -> str:
+    """Return the script that asks for all resources of a host at once, and only reads.
+
+    Each answer is preceded by a line `@NONCE NUMBER`; the last line is `@NONCE end`.
+    """
+    parts = [PRELUDE, LOCK.format(mode="-s"), "\nexec 2>/dev/null\n"]
+    for number, resource in enumerate(_resources(steps)):
+        parts.append(f"printf '\\n@%s %s\\n' {nonce} {number}\n{resource.probe()}\n")
+    parts.append(f"printf '\\n@%s end\\n' {nonce}\n")
+    return "".join(parts)
+
+
+def read_probe(output: str, steps: Sequence[Step], nonce: str) -> list[str]:
+    """Return the answer to each resource of `steps`, in order.
+
+    Raises AerodromeError where the output is not whole.
+    """
+    mark = f"\n@{nonce} "
+    answers: list[str] = []
+    for part in ("\n" + output.lstrip("\n") if output.startswith("@") else output).split(mark)[1:]:
+        label, _, text = part.partition("\n")
+        if label == "end":
+            break
+        answers.append(text)
+    else:
+        raise AerodromeError(f"the probe broke off: {output.strip()[-200:] or 'no output'}")
+    if len(answers) != len(_resources(steps)):
+        raise AerodromeError("the probe's answer does not fit what was asked")
+    return answers
+
+
+def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostPlan:
+    """Work out what a host needs from what its probe answered.
+
+    Raises HostError, naming the step, where a resource refuses the state that the host is in.
+    """
+    planned: list[PlannedChange] = []
+    changing: set[str] = set()
+    unsettled: list[str] = []
+    remaining = iter(answers)
+    for step in steps:
+        for resource in step.resources:
+            seen = Seen(next(remaining), frozenset(changing))
+            try:
+                changes = resource.changes(seen)
+            except AerodromeError as error:
+                raise HostError(host, step.name, error.message, error.hint) from None
+            planned += [PlannedChange(step.name, resource.key, change) for change in changes]
+            if changes:
+                changing.add(resource.key)
+            elif isinstance(resource, Service) and resource.unsettled(seen):
+                unsettled.append(step.name)
+    return HostPlan(host, tuple(planned), tuple(unsettled))
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A script and the bytes that it reads from file descriptor 3, change after change."""
+
+    script: str
+    payload: bytes
+
+
+def apply_script(changes: Sequence[PlannedChange], nonce: str) -> Apply:
+    """Return the script that makes `changes`, in order, and stops at the first that fails.
+
+    It prints `@NONCE NUMBER` before each change and `@NONCE done` at the end, and it changes nothing that was
+    not planned: changes without a script wait for the next round.
+    """
+    parts = ["set -eu\n", PRELUDE, LOCK.format(mode="-x"), "\n"]
+    payload = b""
+    for number, planned in enumerate(changes):
+        if planned.change.script:
+            parts.append(f"printf '\\n@%s %s\\n' {nonce} {number} # {planned.step}: {planned.change.summary}\n")
+            parts.append(planned.change.script + "\n")
+            payload += planned.change.payload
+    parts.append(f"printf '\\n@%s done\\n' {nonce}\n")
+    return Apply("".join(parts), payload)
+
+
+def readable_script(plan: HostPlan) -> str:
+    """Return what would run on a host, for people: the changes' scripts with their steps, secrets not yet masked."""
+    parts = [
+        f"# {planned.step}: {planned.change.summary}\n"
+        + (planned.change.script or "# worked out once what comes before it has been applied")
+        for planned in plan.changes
+    ]
+    return "\n\n".join(parts)
+
+
+def _resources(steps: Sequence[Step]) -> list[Resource]:
+    return [resource for step in steps for resource in step.resources]

@@ -1,0 +1,107 @@
+"""SSH connections to the fleet: one a host and run, with host keys checked."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+
+import fabric
+import paramiko
+from invoke.exceptions import Exit
+
+from aerodrome.errors import HostError
+from aerodrome.fleet import Fleet, Host
+from aerodrome.remote.hostkeys import known_name, load_host_keys
+from aerodrome.secrets import Secret, SecretValue
+
+# A worker that drains is silent for as long as its tasks run; this keeps firewalls from forgetting us.
+KEEPALIVE = 30  # seconds
+
+
+class Connections:
+    """Open and keep the connections of one run; `password` looks up a host's sudo password."""
+
+    def __init__(self, fleet: Fleet, password: Callable[[SecretValue], Secret]) -> None:
+        self.fleet = fleet
+        self._password = password
+        self._open: dict[str, fabric.Connection] = {}
+        self._locks = {name: threading.Lock() for name in fleet.hosts}
+        self.host_keys = load_host_keys(os.path.expanduser(fleet.ssh.known_hosts))
+
+    def to(self, host: Host) -> fabric.Connection:
+        """Return the open connection to `host`, through its jump host where it has one.
+
+        Raises HostError where it cannot be reached, or is not who it should be.
+        """
+        with self._locks[host.name]:
+            if host.name not in self._open:
+                gateway = self.to(self.fleet.hosts[host.jump]) if host.jump else None
+                self._open[host.name] = self._connect(host, gateway)
+            return self._open[host.name]
+
+    def sudo_password(self, host: Host) -> Secret | None:
+        """Return the password that sudo asks on `host`, where hosts.yaml has one."""
+        return None if host.sudo_password is None else self._password(host.sudo_password)
+
+    def knows(self, host: Host) -> bool:
+        """Tell whether known_hosts has a key of `host`, right or not."""
+        return self.host_keys.lookup(known_name(host)) is not None
+
+    def close(self) -> None:
+        """Close all connections: those that go through another host first."""
+        for connection in reversed(list(self._open.values())):
+            connection.close()
+        self._open.clear()
+
+    def _connect(self, host: Host, gateway: fabric.Connection | None) -> fabric.Connection:
+        arguments: dict[str, object] = {"key_filename": [os.path.expanduser(host.key)]} if host.key else {}
+        # A named key is the one to use: further keys in vain would end in “too many authentication failures”.
+        arguments["look_for_keys"] = host.key is None
+        connection = fabric.Connection(
+            host.address,
+            user=host.user,
+            port=host.port,
+            gateway=gateway,
+            connect_timeout=self.fleet.ssh.connect_timeout,
+            connect_kwargs=arguments,
+            config=fabric.Config(overrides={"load_ssh_configs": False}),
+        )
+        # Fabric 3.2.3 accepts any host key and never reads known_hosts (fabric#1804, #2071, #2138).
+        connection.client._host_keys = self.host_keys
+        connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        try:
+            connection.open()
+        except (OSError, EOFError, paramiko.SSHException, ValueError, Exit) as error:
+            raise _explain(host, error) from error
+        connection.transport.set_keepalive(KEEPALIVE)
+        return connection
+
+
+def _explain(host: Host, error: Exception) -> HostError:
+    """Turn what paramiko says into which host, what is wrong and what to do."""
+    where = f"{host.user}@{host.address}:{host.port}"
+    if isinstance(error, paramiko.BadHostKeyException):
+        return HostError(
+            host.name,
+            "connect",
+            f"the host key of {host.address} is not the one in known_hosts: "
+            f"it shows {error.key.get_name()} {error.key.fingerprint}",
+            "if the machine was reinstalled, remove its old line from known_hosts and run: "
+            f"fab -H {host.name} trust-hosts",
+        )
+    if isinstance(error, paramiko.AuthenticationException):
+        hint = f"try: ssh -p {host.port} {host.user}@{host.address}; see user and key in hosts.yaml"
+        return HostError(host.name, "connect", f"login as {where} was refused", hint)
+    if "not found in known_hosts" in str(error):
+        hint = f"check its fingerprint and add it: fab -H {host.name} trust-hosts"
+        return HostError(host.name, "connect", f"the host key of {host.address} is not known", hint)
+    if isinstance(error, FileNotFoundError):
+        return HostError(host.name, "connect", f"no key file {host.key}", "see key in hosts.yaml")
+    if isinstance(error, TimeoutError | socket.timeout):
+        reason = "no answer in time"
+    else:
+        reason = str(error).strip() or type(error).__name__
+    hint = "is it up, and its address in hosts.yaml right?"
+    return HostError(host.name, "connect", f"cannot connect to {where}: {reason}", hint)

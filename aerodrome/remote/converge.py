@@ -1,0 +1,239 @@
+"""Ask, plan, apply, ask again, over the hosts of a run."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from aerodrome.blueprint.health import (
+    Health,
+    database_health_script,
+    health_script,
+    read_database_health,
+    read_health,
+)
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.stages import Stage
+from aerodrome.blueprint.step import Step
+from aerodrome.errors import HostError
+from aerodrome.fleet import Host
+from aerodrome.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
+from aerodrome.remote.connection import Connections
+from aerodrome.remote.parallel import each
+from aerodrome.remote.run import run
+from aerodrome.resources.base import quote
+from aerodrome.resources.systemd import Service
+
+ROUNDS = 3  # how often a host is asked again before it is said not to converge
+POLL = 1.0  # seconds between two looks at a role's health
+
+
+class Reporter(Protocol):
+    """What a run tells while it goes."""
+
+    def stage(self, name: str) -> None: ...
+    def change(self, host: str, planned: PlannedChange) -> None: ...
+    def healthy(self, health: Health) -> None: ...
+
+
+class Run:
+    """One run over the fleet: its connections, what it has asked and what it has changed."""
+
+    def __init__(self, inputs: Inputs, connections: Connections, report: Reporter) -> None:
+        self.inputs = inputs
+        self.connections = connections
+        self.fleet = inputs.fleet
+        self.report = report
+        self.changed: set[str] = set()  # hosts on which something was applied
+        self._nonce = os.urandom(6).hex()
+
+    def hosts(self, names: Sequence[str] | Mapping[str, object]) -> list[Host]:
+        """Return the hosts with these names, in the order of hosts.yaml."""
+        return [host for host in self.fleet.hosts.values() if host.name in names]
+
+    def ask(self, blueprint: Mapping[str, Sequence[Step]]) -> dict[str, HostPlan]:
+        """Ask all hosts at once, one exec each, and work out what each needs.
+
+        Raises FleetError once every host has answered or failed.
+        """
+        return each(
+            self.hosts(blueprint), lambda host: self._ask(host, blueprint[host.name]), self.fleet.deploy.parallel
+        )
+
+    def converge(self, stages: Sequence[Stage]) -> bool:
+        """Bring the stages about, one after another; tell whether anything had to be changed.
+
+        Raises FleetError where a host of a stage fails; later stages are then not begun.
+        """
+        everything: dict[str, list[Step]] = {}
+        for stage in stages:
+            for name, steps in stage.steps.items():
+                everything.setdefault(name, []).extend(steps)
+        plans = self.ask(everything)
+        for stage in stages:
+            self._stage(stage, plans)
+        return bool(self.changed)
+
+    def _stage(self, stage: Stage, plans: Mapping[str, HostPlan]) -> None:
+        current = {name: plans[name].only(steps) for name, steps in stage.steps.items()}
+        # What was asked before an earlier stage changed the host is out of date.
+        stale = {name: steps for name, steps in stage.steps.items() if name in self.changed}
+        current |= self.ask(stale)
+        busy = [host for host in self.hosts(current) if current[host.name].changes or current[host.name].unsettled]
+        if not busy:
+            return
+        self.report.stage(stage.name)
+        # Units that run are restarted on one host at a time; all else goes at once.
+        rolling = [host for host in busy if stage.roles and current[host.name].interrupts]
+        together = [host for host in busy if host not in rolling]
+
+        def work(host: Host) -> None:
+            self._bring_about(host, stage.steps[host.name], current[host.name])
+            self.await_health(host, stage.roles.get(host.name, ()))
+
+        each(together, work, self.fleet.deploy.parallel)
+        for host in rolling:
+            each([host], work, 1)
+
+    def _ask(self, host: Host, steps: Sequence[Step]) -> HostPlan:
+        output = run(self.connections, host, probe_script(steps, self._nonce))
+        if output.status == 75:
+            raise HostError(host.name, "lock", output.text.strip(), "see what it does: fab run 'ps -ef'")
+        return plan_host(host.name, steps, read_probe(output.text, steps, self._nonce))
+
+    def _bring_about(self, host: Host, steps: Sequence[Step], plan: HostPlan) -> None:
+        for _ in range(ROUNDS):
+            if not plan.changes:
+                return
+            self._apply(host, plan)
+            plan = self._ask(host, settled(steps))
+        if plan.changes:
+            rest = "; ".join(planned.change.summary for planned in plan.changes)
+            message = f"does not converge, after {ROUNDS} rounds it still needs: {rest}"
+            raise HostError(host.name, plan.changes[0].step, message)
+
+    def _apply(self, host: Host, plan: HostPlan) -> None:
+        apply = apply_script(plan.changes, self._nonce)
+        progress = Progress(self.report, plan, self._nonce)
+        if any(planned.change.script for planned in plan.changes):
+            self.changed.add(host.name)
+        output = run(self.connections, host, apply.script, apply.payload, progress.read)
+        if output.status == 0 and f"@{self._nonce} done" in output.text:
+            return
+        planned = progress.current
+        words = last_words(output.text.rpartition(f"@{self._nonce} ")[2].partition("\n")[2] + output.errors)
+        if planned is None:
+            raise HostError(host.name, "apply", f"the script did not begin (exit {output.status})", hint(words), words)
+        if planned.change.restarts:
+            words = self.journal(host, planned.change.restarts)
+        message = f"could not {planned.change.summary} (exit {output.status})"
+        raise HostError(host.name, planned.step, message, hint(words), words)
+
+    def await_health(self, host: Host, roles: Sequence[str]) -> None:
+        """Wait until all `roles` of a host are healthy.
+
+        Raises HostError, with the last lines of the unit's journal, where one dies or is not healthy in time.
+        """
+        limit = self.fleet.deploy.health_timeout
+        deadline = time.monotonic() + limit
+        waiting = list(roles)
+        while waiting:
+            for health in self.health(host, waiting):
+                if health.healthy:
+                    waiting.remove(health.role)
+                    self.report.healthy(health)
+                elif health.verdict == "failed" or health.state.restarts:
+                    raise self._unhealthy(host, health, "died after its start")
+                elif time.monotonic() > deadline:
+                    raise self._unhealthy(host, health, f"is not healthy {limit} s after its start")
+            if waiting:
+                time.sleep(POLL)
+
+    def _unhealthy(self, host: Host, health: Health, what: str) -> HostError:
+        journal = self.journal(host, health.unit)
+        message = f"{health.unit} {what}: {health.detail}"
+        return HostError(host.name, f"roles.{health.role}", message, hint(journal), journal)
+
+    def health(self, host: Host, roles: Sequence[str]) -> list[Health]:
+        """Look at the health of some roles of a host, in one exec."""
+        output = run(self.connections, host, health_script(self.inputs, roles))
+        return read_health(self.inputs, host.name, roles, output.text)
+
+    def status(self, hosts: Sequence[Host], roles: Sequence[str]) -> list[Health]:
+        """Look at the health of `roles` on all `hosts` at once.
+
+        Raises FleetError where a host cannot be asked.
+        """
+
+        def look(host: Host) -> list[Health]:
+            found = []
+            if "database" in roles and host.name in self.fleet.roles["database"]:
+                output = run(self.connections, host, database_health_script(self.inputs))
+                found.append(read_database_health(host.name, output.text))
+            mine = [role for role in self.inputs.roles(host) if role in roles]
+            return found + (self.health(host, mine) if mine else [])
+
+        found = each(hosts, look, self.fleet.deploy.parallel)
+        return [health for rows in found.values() for health in rows]
+
+    def journal(self, host: Host, unit: str, lines: int = 20) -> str:
+        """Return the last lines of a unit's journal."""
+        script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {quote(unit)}"
+        return run(self.connections, host, script).text.rstrip()
+
+
+class Progress:
+    """Read an apply's output as it comes, and tell each change when its turn has come."""
+
+    def __init__(self, report: Reporter, plan: HostPlan, nonce: str) -> None:
+        self.current: PlannedChange | None = None
+        self._report, self._plan = report, plan
+        self._marker = re.compile(rf"^@{nonce} (\d+)$", re.MULTILINE)
+        self._pending = ""
+
+    def read(self, text: str) -> None:
+        """Take the next part of the output."""
+        lines, newline, self._pending = (self._pending + text).rpartition("\n")
+        for number in self._marker.findall(lines + newline):
+            self.current = self._plan.changes[int(number)]
+            self._report.change(self._plan.host, self.current)
+
+
+def settled(steps: Sequence[Step]) -> list[Step]:
+    """Return `steps` without what is wanted once only: a restart that was asked for has been made."""
+    return [
+        replace(
+            step,
+            resources=tuple(
+                replace(resource, again=False) if isinstance(resource, Service) else resource
+                for resource in step.resources
+            ),
+        )
+        for step in steps
+    ]
+
+
+def last_words(text: str, lines: int = 12) -> str:
+    """Return the last lines of an output, without the empty ones."""
+    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
+
+
+HINTS = {
+    "No space left on device": "the disk is full: make room, and run the same again",
+    "password authentication failed": "the database refuses the password: fab setup-db sets it from hosts.yaml",
+    "no pg_hba.conf entry": "the database does not let this host in: fab setup-db",
+    "Could not resolve host": "the host cannot look up names: see its /etc/resolv.conf",
+    "Temporary failure": "the host cannot look up names, or reach its package index",
+    "Unable to locate package": "its package sources do not have it: see /etc/apt/sources.list.d",
+    "Address already in use": "something else uses the port: ss -ltnp",
+    "Read-only file system": "a file system is mounted read-only, often after a disk error: dmesg",
+}
+
+
+def hint(words: str) -> str:
+    """Say what to do about a failure that is known by what it prints."""
+    return next((what for sign, what in HINTS.items() if sign in words), "")

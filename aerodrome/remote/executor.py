@@ -1,0 +1,46 @@
+"""The executor that fabric.yaml names: `-H` picks hosts of hosts.yaml, known errors are one line.
+
+Everything in which Aerodrome differs from Fabric's own way of running tasks is in this file.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import fabric
+import invoke
+
+from aerodrome.errors import AerodromeError, InvalidInput
+
+
+class FleetExecutor(fabric.Executor):  # type: ignore[misc]
+    """Run each task once with the hosts of `-H`, where Fabric would run it once per host, one after another.
+
+    A task therefore sees all its hosts: it can keep the order between them, and work on them at once.
+    """
+
+    def expand_calls(self, calls: Any, apply_hosts: bool = True) -> list[Any]:
+        """Leave calls as they are, and hand the names of `-H` to the tasks as `context.hosts`."""
+        if self.core.remainder:
+            # Fabric runs `fab -H x -- cmd` without the project's config, so past hosts.yaml and its host keys.
+            raise InvalidInput("“fab -H HOST -- COMMAND” is not used here", "fab -H HOST run 'COMMAND'")
+        # Fabric's own expansion makes a Connection of each name; Invoke's is what is wanted.
+        return invoke.Executor.expand_calls(self, calls)  # type: ignore[no-any-return]
+
+    def execute(self, *tasks: Any) -> Any:
+        """Run the tasks; turn a known error into its line, hint and exit code."""
+        from aerodrome.report.terminal import show_error
+
+        names = self.core[0].args.hosts.value
+        self.config.selected_hosts = [name.strip() for name in names.split(",")] if names else []
+        try:
+            return super().execute(*tasks)
+        except AerodromeError as error:
+            show_error(error)
+            if self.config.run.get("echo") or self.core[0].args.debug.value:
+                raise
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            print("interrupted; run the same again to finish", file=sys.stderr)
+            sys.exit(130)

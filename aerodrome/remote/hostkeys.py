@@ -1,0 +1,90 @@
+"""Host keys: those that are known, and how a new one becomes known."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import paramiko
+from paramiko.hostkeys import HostKeyEntry, HostKeys, InvalidHostKey
+
+from aerodrome.errors import HostError, InvalidInput
+from aerodrome.fleet import Host
+
+if TYPE_CHECKING:
+    from aerodrome.remote.connection import Connections
+
+
+def load_host_keys(path: str) -> HostKeys:
+    """Read a known_hosts file line by line, as a marker (`@cert-authority`, `@revoked`) would fail the whole.
+
+    Raises InvalidInput where it is there and cannot be read.
+    """
+    keys = HostKeys()
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return keys
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path}: cannot be read: {error}", "see ssh.known_hosts in hosts.yaml") from None
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.lstrip().startswith(("#", "@")):
+            try:
+                entry = HostKeyEntry.from_line(line.strip(), number)
+            except (InvalidHostKey, paramiko.SSHException):
+                continue
+            if entry is not None and entry.key is not None:
+                for name in entry.hostnames or []:
+                    keys.add(name, entry.key.get_name(), entry.key)
+    return keys
+
+
+def known_name(host: Host) -> str:
+    """Return the name of a host in known_hosts (sshd(8)): `[address]:port` off port 22."""
+    return host.address if host.port == 22 else f"[{host.address}]:{host.port}"
+
+
+def fingerprint(key: paramiko.PKey) -> str:
+    """Return a key's kind and fingerprint as ssh-keygen -l prints them."""
+    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
+    return f"{key.get_name()} SHA256:{digest}"
+
+
+def offered_key(connections: Connections, host: Host) -> paramiko.PKey:
+    """Ask a host for its key, through its jump host where it has one, without logging in.
+
+    Raises HostError where it cannot be reached.
+    """
+    try:
+        if host.jump:
+            gateway = connections.to(connections.fleet.hosts[host.jump])
+            stream = gateway.transport.open_channel("direct-tcpip", (host.address, host.port), ("", 0))
+        else:
+            timeout = connections.fleet.ssh.connect_timeout
+            stream = socket.create_connection((host.address, host.port), timeout=timeout)
+        transport = paramiko.Transport(stream)
+        try:
+            transport.start_client(timeout=connections.fleet.ssh.connect_timeout)
+            return transport.get_remote_server_key()
+        finally:
+            transport.close()
+    except (OSError, paramiko.SSHException, EOFError) as error:
+        raise HostError(
+            host.name, "trust-hosts", f"cannot connect to {host.address}:{host.port}: {error}", "is it up?"
+        ) from error
+
+
+def add_host_key(connections: Connections, host: Host, key: paramiko.PKey) -> None:
+    """Add a key to known_hosts, which is made where there is none."""
+    path = os.path.expanduser(connections.fleet.ssh.known_hosts)
+    os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+    with open(path, "a+", encoding="utf-8") as file:
+        file.seek(0)
+        text = file.read()
+        start = "\n" if text and not text.endswith("\n") else ""
+        file.write(f"{start}{known_name(host)} {key.get_name()} {key.get_base64()}\n")
+    connections.host_keys.add(known_name(host), key.get_name(), key)

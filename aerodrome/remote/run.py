@@ -1,0 +1,144 @@
+"""Run a script on a host, as root: one channel, one exec."""
+
+from __future__ import annotations
+
+import codecs
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import paramiko
+
+from aerodrome.errors import HostError
+from aerodrome.fleet import Host
+from aerodrome.remote.connection import Connections
+from aerodrome.resources.base import quote
+
+# The script comes first on stdin and is read to the byte (GNU head does not read ahead of what it was asked for),
+# so that what follows is left on descriptor 3 for the script: argv holds neither a script nor a secret.
+READ_SCRIPT = 'exec 3<&0; script=$(head -c {size} <&3) || exit; exec </dev/null; eval "$script"'
+
+NO_PASSWORD, WRONG_PASSWORD = 96, 97
+
+# -k: a cached ticket must not decide whether sudo reads a password from stdin; what it left unread, the
+# script would get. One try for a password that may be wrong: sudo would take the script as the next two tries.
+SUDO = """\
+IFS= read -r password
+run={run}
+if sudo -k -n true 2>/dev/null; then exec sudo -n sh -c "$run"; fi
+[ -n "$password" ] || exit {no_password}
+printf '%s\\n' "$password" | sudo -k -S -p '' true 2>/dev/null || exit {wrong_password}
+{{ printf '%s\\n' "$password"; exec cat; }} | sudo -k -S -p '' sh -c "$run"
+"""
+
+# Execs a host, for the guard that counts them.
+execs: Counter[str] = Counter()
+
+
+@dataclass
+class Output:
+    """What a script printed, and its exit status (-1: killed, or the connection broke)."""
+
+    status: int = -1
+    text: str = ""
+    errors: str = ""
+    lines: list[str] = field(default_factory=list)
+
+
+def run(
+    connections: Connections,
+    host: Host,
+    script: str,
+    payload: bytes = b"",
+    on_text: Callable[[str], None] | None = None,
+    hold: bool = False,
+) -> Output:
+    """Run `script` as root on `host`, with `payload` on its descriptor 3; hand on its stdout as it comes.
+
+    `hold` keeps descriptor 3 open until this side ends: a script that follows something can wait for that.
+
+    Raises HostError where the host cannot be reached, or sudo's password is missing or wrong.
+    """
+    text = script.encode("utf-8", "surrogateescape")
+    command = READ_SCRIPT.format(size=len(text))
+    data = text + payload
+    if host.user != "root":
+        password = connections.sudo_password(host)
+        data = (password.reveal().encode() if password else b"") + b"\n" + data
+        command = SUDO.format(run=quote(command), no_password=NO_PASSWORD, wrong_password=WRONG_PASSWORD)
+    output = _exec(connections, host, f"exec sh -c {quote(command)}", data, on_text, hold)
+    if host.user != "root" and output.status in (NO_PASSWORD, WRONG_PASSWORD):
+        raise _sudo_error(host, output.status)
+    return output
+
+
+def _exec(
+    connections: Connections,
+    host: Host,
+    command: str,
+    data: bytes,
+    on_text: Callable[[str], None] | None,
+    hold: bool,
+) -> Output:
+    connection = connections.to(host)
+    execs[host.name] += 1
+    output = Output()
+    try:
+        channel = connection.transport.open_session()
+        channel.exec_command(command)
+        errors = _read_beside(channel)
+        sender = threading.Thread(target=_send, args=(channel, data, hold), daemon=True)
+        sender.start()
+        decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+        while block := channel.recv(1 << 16):
+            part = decode(block)
+            output.text += part
+            if on_text:
+                on_text(part)
+        output.status = channel.recv_exit_status()
+        errors.join()
+        output.errors = errors.text
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise HostError(
+            host.name, "connect", f"the connection broke: {error or type(error).__name__}", "run the same again"
+        ) from error
+    return output
+
+
+class _read_beside(threading.Thread):
+    """Read a channel's stderr while its stdout is read: either one, left full, would stop the other."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        super().__init__(daemon=True)
+        self._channel = channel
+        self.text = ""
+        self.start()
+
+    def run(self) -> None:
+        blocks = []
+        while block := self._channel.recv_stderr(1 << 16):
+            blocks.append(block)
+        self.text = b"".join(blocks).decode("utf-8", "replace")
+
+
+def _send(channel: paramiko.Channel, data: bytes, hold: bool) -> None:
+    try:
+        channel.sendall(data)
+        if not hold:
+            channel.shutdown_write()
+    except OSError:
+        pass  # the other side ended first; its exit status says why
+
+
+def _sudo_error(host: Host, status: int) -> HostError:
+    if status == NO_PASSWORD:
+        return HostError(
+            host.name,
+            "sudo",
+            f"sudo asks {host.user} for a password, and hosts.yaml has none",
+            f"hosts.{host.name}.sudo_password: !env NAME (or !file, !command, !prompt)",
+        )
+    return HostError(
+        host.name, "sudo", f"sudo refused the password of {host.user}", f"see hosts.{host.name}.sudo_password"
+    )

@@ -1,0 +1,52 @@
+"""What a program reads: one JSON document on stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from aerodrome.blueprint.health import Health
+from aerodrome.plan import HostPlan
+from aerodrome.report.terminal import data
+
+
+def show_plans_as_json(plans: Sequence[HostPlan]) -> None:
+    """Print what would change: `[{"host", "changes": [{"step", "resource", "summary", "diff", "restarts"}]}]`."""
+    document = [
+        {
+            "host": plan.host,
+            "changes": [
+                {
+                    "step": planned.step,
+                    "resource": planned.resource,
+                    "summary": planned.change.summary,
+                    "diff": planned.change.diff,
+                    "restarts": planned.change.restarts or None,
+                }
+                for planned in plan.changes
+            ],
+        }
+        for plan in plans
+    ]
+    data(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def show_status_as_json(rows: Sequence[Health]) -> None:
+    """Print the health of each role; `since` is seconds since the epoch, by the host's clock."""
+    document = [
+        {
+            "host": row.host,
+            "role": row.role,
+            "unit": row.unit,
+            "active": row.state.active,
+            "sub": row.state.sub,
+            "restarts": row.state.restarts,
+            "since": row.state.started or None,
+            "version": row.version or None,
+            "healthy": row.healthy,
+            "detail": row.detail,
+            "body": row.body,
+        }
+        for row in rows
+    ]
+    data(json.dumps(document, indent=2, ensure_ascii=False))

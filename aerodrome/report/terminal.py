@@ -1,0 +1,130 @@
+"""What an operator reads: progress and errors on stderr, data on stdout; a line says which host and what."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from aerodrome.blueprint.health import Health
+from aerodrome.errors import AerodromeError, FleetError, HostError
+from aerodrome.plan import HostPlan, PlannedChange, readable_script
+from aerodrome.secrets import Redactor
+
+# Hides every known secret in whatever is printed, should one get there.
+redactor = Redactor()
+_lock = threading.Lock()
+
+
+def _print(text: str, file: TextIO) -> None:
+    # Whole lines under a lock: hosts that work at once would interleave within a line.
+    with _lock:
+        print(redactor.hide(text), file=file, flush=True)
+
+
+def say(text: str) -> None:
+    """Tell how it goes."""
+    _print(text, sys.stderr)
+
+
+def data(text: str) -> None:
+    """Print what was asked for, on stdout."""
+    _print(text, sys.stdout)
+
+
+class Terminal:
+    """Tell a run's progress, a line a change; `width` is that of the longest host name."""
+
+    def __init__(self, hosts: Iterable[str]) -> None:
+        self.width = max((len(name) for name in hosts), default=0)
+        self.begun = time.monotonic()
+
+    def stage(self, name: str) -> None:
+        say(f"{_bold(name)}  ({time.monotonic() - self.begun:.0f} s)")
+
+    def change(self, host: str, planned: PlannedChange) -> None:
+        say(f"  {host:{self.width}}  {planned.step:20}  {planned.change.summary}")
+
+    def healthy(self, health: Health) -> None:
+        say(f"  {health.host:{self.width}}  {'roles.' + health.role:20}  healthy: {health.detail}")
+
+
+class Through:
+    """Hand a command's output on as it comes, whole lines at a time."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+
+    def read(self, text: str) -> None:
+        """Take the next part of the output."""
+        lines, newline, self._rest = (self._rest + text).rpartition("\n")
+        if newline:
+            self._show(lines)
+
+    def close(self, errors: str = "") -> None:
+        """Print what is left, and the command's stderr on ours."""
+        if self._rest:
+            self._show(self._rest)
+        if errors:
+            say(errors.rstrip("\n"))
+
+    def _show(self, lines: str) -> None:
+        data(lines)
+
+
+class Prefixed(Through):
+    """Hand output on with the host's name before each line."""
+
+    def __init__(self, host: str, width: int) -> None:
+        super().__init__()
+        self._prefix = f"{host:{width}} | "
+
+    def _show(self, lines: str) -> None:
+        data("\n".join(self._prefix + line for line in lines.split("\n")))
+
+
+def show_plans(plans: Sequence[HostPlan], script: bool) -> None:
+    """Print what would change, host by host: summaries and diffs, or the very scripts."""
+    for plan in plans:
+        if plan.changes:
+            data(_bold(plan.host))
+            data(readable_script(plan) + "\n" if script else _described(plan))
+
+
+def _described(plan: HostPlan) -> str:
+    lines = []
+    for planned in plan.changes:
+        lines.append(f"  {planned.step}: {planned.change.summary}")
+        lines += [f"    {line}" for line in planned.change.diff.splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def show_error(error: AerodromeError) -> None:
+    """Print an error: a line a host, with its evidence below, and what to do."""
+    if isinstance(error, FleetError):
+        for failure in error.failures:
+            _show_host_error(failure)
+    elif isinstance(error, HostError):
+        _show_host_error(error)
+    else:
+        say(_red(f"error: {error.message}"))
+        if error.hint:
+            say(f"  → {error.hint}")
+
+
+def _show_host_error(error: HostError) -> None:
+    for line in error.detail.splitlines():
+        say(f"  {error.host} | {line}")
+    step = f" {error.step}:" if error.step else ""
+    hint = f" → {error.hint}" if error.hint else ""
+    say(_red(f"{error.host}:{step} {error.message}") + hint)
+
+
+def _bold(text: str) -> str:
+    return f"\033[1m{text}\033[0m" if sys.stderr.isatty() else text
+
+
+def _red(text: str) -> str:
+    return f"\033[31m{text}\033[0m" if sys.stderr.isatty() else text

@@ -1,0 +1,77 @@
+"""What every resource is: a pure value that can be asked for, and be made so."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from dataclasses import dataclass
+from typing import Protocol
+
+quote = shlex.quote
+
+# What every remote script starts with: one language for messages, and a PATH that has sbin for any login.
+PRELUDE = """\
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+umask 022
+cd /
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing to do on a host.
+
+    `script` is POSIX sh, run with `set -eu`; an empty one says that the change can only be worked out once
+    what comes before it has been applied. `payload` is what the script reads, whole, from file descriptor 3.
+    `restarts` names the unit that the script starts or restarts; `interrupts` is set where it was running.
+    """
+
+    summary: str
+    script: str
+    diff: str = ""
+    payload: bytes = b""
+    restarts: str = ""
+    interrupts: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a probe printed, and which of the host's earlier resources (by key) are about to change."""
+
+    text: str
+    changing: frozenset[str] = frozenset()
+
+
+class Resource(Protocol):
+    """A thing on a host, as it should be; pure: no SSH, no files, no clock."""
+
+    @property
+    def key(self) -> str:
+        """Name the resource, uniquely on its host: `file /etc/default/airflow`."""
+
+    def probe(self) -> str:
+        """Return POSIX sh that only reads, and prints what `changes` needs to know."""
+
+    def changes(self, seen: Seen) -> list[Change]:
+        """Return what has to be done, given what the probe printed; nothing where all is as it should be.
+
+        Raises AerodromeError where the host is in a state that must not be touched.
+        """
+
+
+def unified_diff(path: str, old: str, new: str) -> str:
+    """Return the unified diff of a file, or nothing where both are the same."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), fromfile=path, tofile=path, lineterm="", n=2)
+    return "\n".join(lines)
+
+
+def heredoc(text: str) -> str:
+    """Return `text`, which ends in a newline, as a here-document's body with its quoted delimiter first.
+
+    A here-document reaches its reader through a pipe or an unlinked file: never through argv.
+    """
+    delimiter = "END_OF_FILE"
+    lines = text.split("\n")
+    while delimiter in lines:
+        delimiter += "_"
+    return f"<<'{delimiter}'\n{text}{delimiter}"

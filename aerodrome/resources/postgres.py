@@ -1,0 +1,229 @@
+"""PostgreSQL: a server that answers and listens, a role with its database, and who may log in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import stringprep
+import unicodedata
+from dataclasses import dataclass
+
+from aerodrome.errors import AerodromeError
+from aerodrome.resources.base import Change, Seen, heredoc
+from aerodrome.resources.files import STAT, Block, Found
+from aerodrome.secrets import Secret
+
+# SQL comes on stdin: it never stands in argv. Peer login as postgres is what every distribution sets up.
+SQL = "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres"
+ITERATIONS = 4096  # PostgreSQL's own (scram_iterations, and fixed before version 16)
+
+
+def sql(statement: str) -> str:
+    """Return sh that runs a statement and prints its rows, fields parted by `|`."""
+    return f"{SQL} {heredoc(statement.rstrip() + chr(10))}"
+
+
+def literal(text: str) -> str:
+    """Quote a text for SQL (standard_conforming_strings, on since PostgreSQL 9.1)."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Quote a name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A server that runs, starts at boot and listens on the network.
+
+    It listens on every address: one that is named and not yet up at boot would be left out, and Airflow with it.
+    Who may log in is said in pg_hba.conf (PostgresAccess).
+    """
+
+    port: int
+
+    @property
+    def key(self) -> str:
+        return "postgresql server"
+
+    def probe(self) -> str:
+        query = (
+            "SELECT current_setting('port'), current_setting('listen_addresses'), "
+            "(SELECT pending_restart FROM pg_settings WHERE name = 'listen_addresses');"
+        )
+        return sql(query)
+
+    def changes(self, seen: Seen) -> list[Change]:
+        if not seen.text.strip():
+            return [Change("start PostgreSQL, at boot too", START)]
+        port, addresses, pending = seen.text.strip().split("|")
+        if int(port) != self.port:
+            raise AerodromeError(
+                f"PostgreSQL listens on port {port}, and hosts.yaml says {self.port}", f"set database.port: {port}"
+            )
+        if pending == "t":
+            return [Change("restart PostgreSQL (listen_addresses was changed)", RESTART, interrupts=True)]
+        if {"*", "0.0.0.0"} & {address.strip() for address in addresses.split(",")}:
+            return []
+        setting = sql("ALTER SYSTEM SET listen_addresses = '*';")
+        diff = f"-listen_addresses = '{addresses}'\n+listen_addresses = '*'"
+        return [Change("listen on the network, restart PostgreSQL", f"{setting}\n{RESTART}", diff)]
+
+
+ANSWERS = "runuser -u postgres -- psql -XAtqc 'SELECT 1' postgres >/dev/null 2>&1"
+AWAIT = f"for _ in $(seq 60); do ! {ANSWERS} || break; sleep 0.5; done"
+# RHEL-likes leave the data directory to be made; Debian's package makes it.
+START = f"""\
+if command -v postgresql-setup >/dev/null && [ ! -s /var/lib/pgsql/data/PG_VERSION ]; then postgresql-setup --initdb; fi
+systemctl enable postgresql
+{ANSWERS} || systemctl restart postgresql
+{AWAIT}
+{ANSWERS}"""
+RESTART = f"systemctl restart postgresql\n{AWAIT}"
+
+
+@dataclass(frozen=True)
+class PostgresAccess:
+    """Lines of pg_hba.conf that let `addresses` log in, with a password, as one user to one database."""
+
+    database: str
+    user: str
+    addresses: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return "postgresql access"
+
+    def probe(self) -> str:
+        query = "SELECT current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;"
+        return (
+            f"hba=$({sql(query)}\n)\n"
+            'if [ -n "$hba" ]; then echo "$hba"; hba=${hba%|*}; stat -c %Y "$hba"; '
+            f'{STAT} "$hba"; cat "$hba"; fi'
+        )
+
+    def changes(self, seen: Seen) -> list[Change]:
+        head, _, rest = seen.text.partition("\n")
+        if not head:
+            return [Change(f"let {len(self.addresses)} nodes log in (pg_hba.conf)", "")]
+        path, loaded = head.rsplit("|", 1)
+        modified, _, text = rest.partition("\n")
+        block = Block(path, self.lines(), first=True)
+        changes = block.changes(Seen(text))
+        if changes:
+            script = f"{changes[0].script}\n{RELOAD}"
+            return [Change(f"let {len(self.addresses)} nodes log in ({path})", script, changes[0].diff)]
+        if Found.parse(text).kind and int(modified) > int(loaded):
+            return [Change("reload PostgreSQL (pg_hba.conf is newer)", RELOAD)]
+        return []
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the lines of pg_hba.conf, one an address (a name is looked up by PostgreSQL itself)."""
+        return tuple(
+            f"host {identifier(self.database)} {identifier(self.user)} {_network(address)} scram-sha-256"
+            for address in self.addresses
+        )
+
+
+RELOAD = "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
+
+
+def _network(address: str) -> str:
+    if ":" in address:
+        return f"{address}/128"
+    return f"{address}/32" if address.replace(".", "").isdigit() else address
+
+
+@dataclass(frozen=True)
+class PostgresAccount:
+    """A role with this password, and a database that it owns.
+
+    The password is kept as a SCRAM verifier that is computed here: its plain text reaches neither the server
+    nor its log. `salt` (16 bytes) is used for a new verifier; the stored one's own salt is used to recognise it.
+    """
+
+    user: str
+    password: Secret
+    database: str
+    salt: bytes
+
+    @property
+    def key(self) -> str:
+        return f"postgresql role {self.user}"
+
+    def probe(self) -> str:
+        query = (
+            f"SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(self.user)}; "
+            "SELECT 'database', pg_get_userbyid(datdba) FROM pg_database "
+            f"WHERE datname = {literal(self.database)};"
+        )
+        return sql(query)
+
+    def changes(self, seen: Seen) -> list[Change]:
+        rows = {row[0]: row[1:] for row in (line.split("|") for line in seen.text.splitlines())}
+        if "answered" not in rows:
+            return [Change(f"make role {self.user} and database {self.database}", "")]
+        return self._role(rows.get("role")) + self._database(rows.get("database"))
+
+    def _role(self, role: list[str] | None) -> list[Change]:
+        name = identifier(self.user)
+        if role and role[0] == "t" and verifies(self.password, role[1]):
+            return []
+        secret = literal(scram_verifier(self.password, self.salt))
+        verb, summary = ("ALTER", "set the password of") if role else ("CREATE", "make")
+        return [Change(f"{summary} role {self.user}", sql(f"{verb} ROLE {name} LOGIN PASSWORD {secret};"))]
+
+    def _database(self, database: list[str] | None) -> list[Change]:
+        name, owner = identifier(self.database), identifier(self.user)
+        if database is None:
+            # template0: a server that was set up without a locale would give its ASCII encoding to the database.
+            options = "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+            create = sql(f"CREATE DATABASE {name} OWNER {owner} {options};")
+            return [Change(f"make database {self.database}, owned by {self.user}", create)]
+        if database[0] != self.user:
+            alter = sql(f"ALTER DATABASE {name} OWNER TO {owner};")
+            return [Change(f"give database {self.database} from {database[0]} to {self.user}", alter)]
+        return []
+
+
+def scram_verifier(password: Secret, salt: bytes, iterations: int = ITERATIONS) -> str:
+    """Return what PostgreSQL keeps for a password (RFC 5803; src/common/scram-common.c)."""
+    salted = hashlib.pbkdf2_hmac("sha256", _saslprep(password.reveal()), salt, iterations)
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    stored, server = hashlib.sha256(client).digest(), hmac.digest(salted, b"Server Key", "sha256")
+    encode = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${iterations}:{encode[0]}${encode[1]}:{encode[2]}"
+
+
+def verifies(password: Secret, stored: str) -> bool:
+    """Tell whether a stored verifier belongs to a password; one of another kind (md5) never does."""
+    try:
+        _, parameters, _ = stored.split("$")
+        iterations, salt = parameters.split(":")
+        wanted = scram_verifier(password, base64.b64decode(salt), int(iterations))
+    except ValueError:
+        return False
+    return hmac.compare_digest(wanted, stored)
+
+
+def _saslprep(password: str) -> bytes:
+    """Prepare a password as PostgreSQL does (RFC 4013); one that may not be prepared is taken as it is."""
+    mapped = "".join(
+        " " if stringprep.in_table_c12(char) else char for char in password if not stringprep.in_table_b1(char)
+    )
+    prepared = unicodedata.normalize("NFKC", mapped)
+    prohibited = (
+        stringprep.in_table_c12, stringprep.in_table_c21_c22, stringprep.in_table_c3, stringprep.in_table_c4,
+        stringprep.in_table_c5, stringprep.in_table_c6, stringprep.in_table_c7, stringprep.in_table_c8,
+        stringprep.in_table_c9, stringprep.in_table_a1,
+    )  # fmt: skip
+    refused = not prepared or any(table(char) for char in prepared for table in prohibited)
+    return (password if refused or _mixes_directions(prepared) else prepared).encode()
+
+
+def _mixes_directions(text: str) -> bool:
+    right = [stringprep.in_table_d1(char) for char in text]
+    left = any(stringprep.in_table_d2(char) for char in text)
+    return any(right) and (left or not (right[0] and right[-1]))

@@ -1,0 +1,186 @@
+"""Python virtual environments, a versioned one for each set of packages, and a link to the one in use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aerodrome.errors import AerodromeError
+from aerodrome.resources.base import Change, Seen, heredoc, quote
+from aerodrome.secrets import Secret
+
+ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
+
+# Where the pip wheel lies that `ensurepip` would install: Debian and Fedora keep it in a directory of its own
+# (sysconfig's WHEEL_PKG_DIR, CPython 3.10), CPython itself beside ensurepip. pip runs from within its wheel, so
+# that nothing has to be installed to fetch uv with the node's own pip.conf.
+FIND_PIP = """\
+import ensurepip, glob, os, sysconfig
+bundled = os.path.join(os.path.dirname(ensurepip.__file__), "_bundled")
+places = [sysconfig.get_config_var("WHEEL_PKG_DIR"), bundled]
+print([wheel for place in places if place for wheel in glob.glob(os.path.join(place, "pip-*.whl"))][0])"""
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What goes into a virtual environment.
+
+    `locks` are lock files with hashes, by Python version (`3.11`). Without any, `unpinned` is installed as the
+    index has it on that day, which the operator has to ask for.
+    """
+
+    name: str  # what it is, for the directory's name: `3.3.2`
+    locks: Mapping[str, str]
+    unpinned: str = ""
+    supported: tuple[str, ...] = ()  # Python versions that it runs on
+    uv: str = ""  # requirements file of uv itself, with hashes; empty: pip installs
+    index_url: Secret | None = None
+    extra_index_url: Secret | None = None
+
+    def text(self, python: str) -> str:
+        """Return the requirements file for a Python version.
+
+        Raises AerodromeError where it does not run on that version, or has no lock file for it.
+        """
+        if self.supported and python not in self.supported:
+            raise AerodromeError(
+                f"Airflow {self.name} does not run on Python {python}",
+                f"it runs on {', '.join(self.supported)}: set airflow.python to one of these on the host",
+            )
+        if self.unpinned:
+            return self.unpinned + "\n"
+        if python not in self.locks:
+            raise AerodromeError(
+                f"there is no lock file for Airflow {self.name} on Python {python}",
+                f"make one: fab lock --version={self.name} --python={python} (or set airflow.pinned: false)",
+            )
+        return self.locks[python]
+
+
+@dataclass(frozen=True)
+class _Environment:
+    """What both steps share: where the environment lies, and the state that it is in."""
+
+    user: str
+    home: str
+    python: str
+    requirements: Requirements
+
+    @property
+    def link(self) -> str:
+        """The path that units use; it points to the versioned environment in use."""
+        return f"{self.home}/airflow-venv"
+
+    def directory(self, python: str) -> str:
+        """Return the environment's path: the same name always holds the same packages."""
+        digest = hashlib.sha256(self.requirements.text(python).encode()).hexdigest()[:8]
+        return f"{self.home}/airflow-venvs/{self.requirements.name}-py{python}-{digest}"
+
+    def probe(self) -> str:
+        python, link = quote(self.python), quote(self.link)
+        return (
+            f"command -v {python} >/dev/null && {python} -c {quote(ASK_VERSION)} || echo none\n"
+            f"readlink {link} || {{ [ ! -e {link} ] && echo none || echo directory; }}\n"
+            f"for d in {quote(self.home)}/airflow-venvs/*/; do d=${{d%/}}\n"
+            '[ ! -x "$d/bin/python" ] || echo "made $d"; [ ! -e "$d/.complete" ] || echo "complete $d"; done'
+        )
+
+    def as_user(self, command: str) -> str:
+        """Return sh that runs a command as the service user, with its own HOME."""
+        return f"runuser -u {quote(self.user)} -- env HOME={quote(self.home)} {command}"
+
+
+@dataclass(frozen=True)
+class VirtualEnvironment(_Environment):
+    """A virtual environment, still without packages."""
+
+    @property
+    def key(self) -> str:
+        return "python environment"
+
+    def changes(self, seen: Seen) -> list[Change]:
+        python, _, *found = seen.text.splitlines()
+        if python == "none":
+            return [Change(f"make a virtual environment ({self.python})", "")]
+        path = self.directory(python)
+        if f"made {path}" in found:
+            return []
+        base, without = quote(path.rpartition("/")[0]), "--without-pip " if self.requirements.uv else ""
+        make = self.as_user(f"{quote(self.python)} -m venv {without}--clear {quote(path)}")
+        owner = quote(self.user)
+        script = f"install -d -o {owner} -g {owner} -m 0755 {base}\n{make}"
+        return [Change(f"make virtual environment {path}", script)]
+
+
+@dataclass(frozen=True)
+class Installed(_Environment):
+    """The packages in the virtual environment, and the link that puts it in use."""
+
+    @property
+    def key(self) -> str:
+        return f"link {self.link}"
+
+    def changes(self, seen: Seen) -> list[Change]:
+        python, link, *found = seen.text.splitlines()
+        if python == "none":
+            return [Change(f"install Airflow {self.requirements.name}", "")]
+        path = self.directory(python)
+        changes = []
+        if f"complete {path}" not in found:
+            changes.append(Change(f"install Airflow {self.requirements.name} into {path}", self._install(path, python)))
+        if link != path:
+            changes.append(Change(f"link {self.link} to it", self._switch(path, link), _diff(self.link, link, path)))
+        return changes
+
+    def _install(self, path: str, python: str) -> str:
+        listed = f"{path}/requirements.txt"
+        lines = [f"cat >{quote(listed)} {heredoc(self.requirements.text(python))}", self._index()]
+        hashes = "" if self.requirements.unpinned else " --require-hashes"
+        if self.requirements.uv:
+            lines.append(self._bring_uv())
+            install = f'"$uv" pip install -q --native-tls --link-mode copy --python {quote(path)}/bin/python'
+        else:
+            install = f"{quote(path)}/bin/python -m pip install -q --no-input --disable-pip-version-check"
+        lines.append(self.as_user(f"{install}{hashes} -r {quote(listed)}"))
+        lines.append(self.as_user(f"touch {quote(path)}/.complete"))
+        return "\n".join(line for line in lines if line)
+
+    def _index(self) -> str:
+        """Return sh that names the indexes to both installers; what is exported is in no process's argv."""
+        exports = []
+        if url := self.requirements.index_url:
+            exports.append(f"export UV_DEFAULT_INDEX={quote(url.reveal())} PIP_INDEX_URL={quote(url.reveal())}")
+        if url := self.requirements.extra_index_url:
+            exports.append(f"export UV_INDEX={quote(url.reveal())} PIP_EXTRA_INDEX_URL={quote(url.reveal())}")
+        return "\n".join(exports)
+
+    def _bring_uv(self) -> str:
+        digest = hashlib.sha256(self.requirements.uv.encode()).hexdigest()[:8]
+        place = f"{self.home}/airflow-venvs/.uv-{digest}"
+        find = self.as_user(f"{quote(self.python)} -c {quote(FIND_PIP)}")
+        install = self.as_user(
+            f'PYTHONPATH="$pip" {quote(self.python)} -m pip install -q --no-input --disable-pip-version-check '
+            f"--target {quote(place)}.new --no-deps --only-binary :all: --require-hashes -r {quote(place)}.txt"
+        )
+        return (
+            f"uv={quote(place)}/bin/uv\n"
+            'if [ ! -x "$uv" ]; then\n'
+            f"pip=$({find})\n"
+            f"cat >{quote(place)}.txt {heredoc(self.requirements.uv)}\n"
+            f"rm -rf {quote(place)}.new {quote(place)}\n"
+            f"{install}\n"
+            f"mv {quote(place)}.new {quote(place)}\n"
+            "fi"
+        )
+
+    def _switch(self, path: str, link: str) -> str:
+        aside = f"{self.home}/airflow-venvs/by-hand"
+        # A directory there is an environment that somebody made by hand: it is kept.
+        move = f"mv -T {quote(self.link)} {quote(aside)}\n" if link == "directory" else ""
+        new = quote(f"{self.link}.new")
+        return f"{move}ln -sfn {quote(path)} {new}\nchown -h {quote(self.user)}: {new}\nmv -fT {new} {quote(self.link)}"
+
+
+def _diff(link: str, old: str, new: str) -> str:
+    return f"-{link} -> {old}\n+{link} -> {new}" if old not in ("none", "directory") else f"+{link} -> {new}"

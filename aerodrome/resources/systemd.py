@@ -1,0 +1,130 @@
+"""Units that are enabled and run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aerodrome.resources.base import Change, Seen, quote
+
+PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,ExecMainStartTimestamp,MainPID"
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """A unit as `systemctl show` tells it (systemctl(1)); `started` is seconds since the epoch, 0 for never."""
+
+    load: str = ""
+    file: str = ""
+    active: str = ""
+    sub: str = ""
+    restarts: int = 0
+    stale: bool = False
+    started: int = 0
+    pid: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> UnitState:
+        """Read `KEY=value` lines; what is missing is as if the unit did not exist."""
+        lines = [line for line in text.splitlines() if not line.startswith("mtime ")]
+        show = dict(line.split("=", 1) for line in lines if "=" in line)
+        return cls(
+            load=show.get("LoadState", ""),
+            file=show.get("UnitFileState", ""),
+            active=show.get("ActiveState", ""),
+            sub=show.get("SubState", ""),
+            restarts=int(show.get("NRestarts") or 0),
+            stale=show.get("NeedDaemonReload") == "yes",
+            started=_epoch(show.get("ExecMainStartTimestamp", "")),
+            pid=int(show.get("MainPID") or 0),
+        )
+
+
+def show(unit: str) -> str:
+    """Return sh that prints the state of a unit, its times in UTC."""
+    return f"TZ=UTC systemctl show -p {PROPERTIES} {quote(unit)}"
+
+
+def _epoch(timestamp: str) -> int:
+    try:
+        return int(datetime.strptime(timestamp, "%a %Y-%m-%d %H:%M:%S %Z").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        return 0
+
+
+@dataclass(frozen=True)
+class Service:
+    """A unit that is enabled, runs, and was started after the last change of what it reads.
+
+    `reads` are the paths that need a restart when they change. Their times are compared with the start of
+    the main process, so that a run that was killed between write and restart is still made good by the next.
+    `again` restarts it where it runs, whatever it reads.
+    """
+
+    unit: str
+    reads: tuple[str, ...] = ()
+    again: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"unit {self.unit}"
+
+    def probe(self) -> str:
+        times = f"; stat -c 'mtime %Y %n' {' '.join(quote(path) for path in self.reads)} 2>/dev/null"
+        return show(self.unit) + (times if self.reads else "")
+
+    def changes(self, seen: Seen) -> list[Change]:
+        state = UnitState.parse(seen.text)
+        changes = []
+        if state.file != "enabled":
+            changes.append(Change(f"enable {self.unit}", f"systemctl enable {quote(self.unit)}"))
+        if state.active not in ("active", "reloading"):
+            # A unit that hit its start limit is refused until it is reset (systemd.unit(5), StartLimitBurst=).
+            # start, not restart: one that is in its ExecStartPre= (a migration) must be waited for, not killed.
+            unit = quote(self.unit)
+            script = f"systemctl reset-failed {unit} 2>/dev/null || true\nsystemctl start {unit}"
+            changes.append(Change(f"start {self.unit}", script, restarts=self.unit))
+        elif reason := self._outdated(state, seen):
+            script = f"systemctl daemon-reload\nsystemctl restart {quote(self.unit)}"
+            changes.append(Change(f"restart {self.unit} ({reason})", script, restarts=self.unit, interrupts=True))
+        return changes
+
+    def unsettled(self, seen: Seen) -> bool:
+        """Tell whether the unit runs but has died before: it may be between two crashes, so look at its health."""
+        state = UnitState.parse(seen.text)
+        return state.active == "active" and state.restarts > 0
+
+    def _outdated(self, state: UnitState, seen: Seen) -> str:
+        if self.again:
+            return "as asked"
+        changing = sorted(key.split(" ", 1)[1] for key in seen.changing if key.split(" ", 1)[1] in self.reads)
+        if changing:
+            return f"{', '.join(changing)} changes"
+        newer = [path for time, path in _times(seen.text) if time > state.started]
+        if newer:
+            return f"{', '.join(newer)} is newer"
+        return "its unit file is newer" if state.stale else ""
+
+
+def _times(text: str) -> list[tuple[int, str]]:
+    fields = [line.split(" ", 2) for line in text.splitlines() if line.startswith("mtime ")]
+    return [(int(time), path) for _, time, path in fields]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A unit that does not run; it stays enabled, and starts again with its machine or by `fab start`."""
+
+    unit: str
+
+    @property
+    def key(self) -> str:
+        return f"unit {self.unit}"
+
+    def probe(self) -> str:
+        return show(self.unit)
+
+    def changes(self, seen: Seen) -> list[Change]:
+        if UnitState.parse(seen.text).active in ("inactive", "failed", ""):
+            return []
+        return [Change(f"stop {self.unit}", f"systemctl stop {quote(self.unit)}", interrupts=True)]

@@ -1,0 +1,200 @@
+"""A practice fleet: raise it, stop it, and make trouble in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from lab import cache, host, image, keyring, machine, network
+from lab.errors import LabError
+from lab.host import Boot, Host
+from lab.layout import (
+    CACHE,
+    DEFAULT_LAB,
+    DEFAULT_SUITE,
+    FLEET,
+    HOSTS,
+    HostSpec,
+    Layout,
+    host_spec,
+)
+from lab.shell import locked, say
+
+
+@dataclass(frozen=True)
+class HostStatus:
+    """How a host does, and how one gets there."""
+
+    name: str
+    address: str
+    user: str
+    via: str | None
+    up: bool
+
+
+class Lab:
+    """One practice fleet, by name; several can be up at once.
+
+    Every method can be called at any time, again, from any process: what there is, is asked of the
+    machine, and a lock holds off a second caller.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        """Take the lab of that name: by default what AERODROME_LAB says, else "demo"."""
+        self.layout = Layout(name or os.environ.get("AERODROME_LAB") or DEFAULT_LAB)
+        self.name = self.layout.name
+
+    # The whole fleet
+
+    def up(self, hosts: Sequence[str] | None = None, suite: str = DEFAULT_SUITE) -> None:
+        """Raise hosts, by default the five of the fleet; those that are up stay as they are."""
+        specs = FLEET if hosts is None else tuple(host_spec(name) for name in hosts)
+        self._up(specs, suite, {})
+
+    def down(self) -> None:
+        """Stop everything and leave nothing behind, whatever state the lab is in."""
+        machine.require_root()
+        with self._alone():
+            found = self._made()
+            self._each(lambda each: each.stop(), found)
+            if self.layout.state.exists():
+                machine.require()
+                network.down(self.layout)
+                shutil.rmtree(self.layout.state)
+                network.restore_forwarding()
+            keyring.take_back(self.layout)
+        say(f"{self.name} is down" + ("" if found else " already"))
+
+    def status(self) -> list[HostStatus]:
+        """Tell how the fleet does, and the further hosts that were raised."""
+        machine.require_root()
+        made = {each.spec.name for each in self._made()}
+        specs = [spec for spec in HOSTS.values() if spec in FLEET or spec.name in made]
+        return [
+            HostStatus(spec.name, each.address, spec.user, spec.via, each.up())
+            for spec, each in ((spec, self._host(spec.name)) for spec in specs)
+        ]
+
+    # One host
+
+    def up_host(self, name: str, suite: str = DEFAULT_SUITE, binds: Sequence[str] = ()) -> None:
+        """Raise one host, of the fleet or beyond it.
+
+        `binds` are folders of this machine that it sees read-only: SOURCE or SOURCE:DESTINATION. A
+        host that was down keeps what it had, unless its suite is another.
+        """
+        self._up((host_spec(name),), suite, {name: tuple(binds)})
+
+    def down_host(self, name: str) -> None:
+        """Power one host off; it keeps its files."""
+        with self._alone():
+            self._host(name).stop()
+
+    def wipe_host(self, name: str) -> None:
+        """Make one host bare again, with the host key it had."""
+        with self._alone():
+            each = self._host(name)
+            boot = each.boot() or self._boot(DEFAULT_SUITE)
+            each.stop()
+            each.discard()
+            self._start(each, boot)
+
+    def pid(self, name: str) -> int:
+        """Return the pid, on this machine, of the host's PID 1."""
+        pid = self._host(name).pid()
+        if pid is None:
+            raise LabError(f"{name} is down", "fab lab.up")
+        return pid
+
+    def address(self, name: str) -> str:
+        """Return the host's address."""
+        return self.layout.address(host_spec(name))
+
+    def run(self, name: str, command: str) -> subprocess.CompletedProcess[str]:
+        """Run shell in the host as root, past ssh: to look at what ssh has done."""
+        argv = self._host(name).enter(command)
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+    # Trouble
+
+    def cut(self, name: str) -> None:
+        """Pull the host's network cable."""
+        self._host(name).plug("down")
+
+    def mend(self, name: str) -> None:
+        """Plug the host's network cable in again."""
+        self._host(name).plug("up")
+
+    def limit_disk(self, name: str, path: str, megabytes: int) -> None:
+        """Give a folder of the host a small disk of its own, until the host goes down."""
+        command = f"mkdir -p {path} && mount -t tmpfs -o size={megabytes}m,mode=755 tmpfs {path}"
+        done = self.run(name, command)
+        if done.returncode != 0:
+            raise LabError(f"{name}: no disk on {path}: {done.stderr.strip()}")
+
+    def free_disk(self, name: str, path: str) -> None:
+        """Take the small disk away again."""
+        self.run(name, f"umount {path}")
+
+    # Within
+
+    def _up(self, specs: Sequence[HostSpec], suite: str, binds: dict[str, tuple[str, ...]]) -> None:
+        began = time.monotonic()
+        machine.require()
+        with self._alone():
+            wanted = [self._host(spec.name) for spec in specs]
+            self.layout.state.mkdir(parents=True, exist_ok=True)
+            network.up(self.layout, HOSTS.values())
+            down = [each for each in wanted if not each.up()]
+            if down:
+                cache.prepare()
+                boot = self._boot(suite)
+                keyring.prepare(self.layout, specs)
+                self._each(
+                    lambda each: self._start(each, Boot(boot.image, binds.get(each.spec.name, ()))),
+                    down,
+                )
+            keyring.hand_out(self.layout, HOSTS.values())
+        names = ", ".join(spec.name for spec in specs)
+        seconds = f"up in {time.monotonic() - began:.1f} s" if down else "up already"
+        say(f"{self.name}: {names} {seconds}")
+
+    def _boot(self, suite: str) -> Boot:
+        return Boot(str(image.ensure(suite)))
+
+    def _start(self, each: Host, boot: Boot) -> None:
+        began = time.monotonic()
+        each.stop()  # what is left of one that died
+        each.start(boot, keyring.of(self.layout, each.spec))
+        say(f"{each.spec.name} is up at {each.address} ({time.monotonic() - began:.1f} s)")
+
+    def _host(self, name: str) -> Host:
+        return Host(self.layout, host_spec(name))
+
+    def _made(self) -> list[Host]:
+        return [self._host(name) for name in host.names(self.layout)]
+
+    def _each(self, act: Callable[[Host], None], hosts: Iterable[Host]) -> None:
+        """Act on all hosts at once; when all are done, fail with every reason."""
+        hosts = list(hosts)
+        with ThreadPoolExecutor(max_workers=max(len(hosts), 1)) as pool:
+            futures = [pool.submit(act, each) for each in hosts]
+        failures = [error for future in futures if (error := future.exception())]
+        unforeseen = [error for error in failures if not isinstance(error, LabError)]
+        if unforeseen:
+            raise unforeseen[0]
+        if failures:
+            hints = [error.hint for error in failures if isinstance(error, LabError) and error.hint]
+            raise LabError("; ".join(str(error) for error in failures), "; ".join(hints))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        busy = f"another command works on {self.name}, waiting for it"
+        with locked(CACHE / f"{self.name}.lock", busy):
+            yield

@@ -1,0 +1,101 @@
+"""The base image: a bare Debian that boots, made once for each suite and shared by all hosts.
+
+Bare is what a new machine is: no compiler, no venv, no PostgreSQL. Their packages lie downloaded in
+apt's archive cache, so that five hosts can install them at once without a network, and without
+waiting for each other's lock on that cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from pathlib import Path
+
+from lab import borrowed
+from lab.layout import CACHE, labs
+from lab.shell import locked, run, say
+
+INCLUDE = "systemd,systemd-sysv,dbus,openssh-server,sudo,python3,iproute2,ca-certificates,procps"
+
+# Downloaded, not installed: what deploy installs, and what one reaches for while trying things.
+DOWNLOADS = (
+    "python3-venv python3-dev python3-pip gcc g++ libpq-dev postgresql redis-server acl rsync curl"
+)
+
+# Hooks get the image's folder as "$1".
+HOOKS = (
+    'chroot "$1" apt-get clean',  # the base's own packages: nobody installs them again
+    'chroot "$1" apt-get update -q',
+    f'chroot "$1" apt-get install -q -y --download-only {DOWNLOADS}',
+    # systemd-sysctl: the kernel's settings are the machine's. The timers: apt would hold its lock
+    # when a deploy comes along, now and then.
+    'chroot "$1" systemctl mask systemd-sysctl.service apt-daily.timer apt-daily-upgrade.timer',
+    'chroot "$1" systemctl enable systemd-networkd.service',
+    # Each host gets a key and a machine-id of its own.
+    'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/machine-id',
+)
+
+
+def ensure(suite: str) -> Path:
+    """Return the folder of the suite's base image; make it if there is none yet."""
+    image = CACHE / f"{suite}-{fingerprint(suite)}"
+    with locked(CACHE / "image.lock", "another lab is making a base image, waiting for it"):
+        if not image.is_dir():
+            _make(suite, image)
+    return image
+
+
+def fingerprint(suite: str) -> str:
+    """Return what changes when the image would: its recipe, the machine's certificates."""
+    recipe = command(suite, Path("target"), Path("apt.conf"), borrowed.apt_sources(suite))
+    text = "\0".join([*recipe, borrowed.apt_conf()])
+    return hashlib.sha256(text.encode() + borrowed.certificates()).hexdigest()[:8]
+
+
+def command(suite: str, target: Path, apt_conf: Path, sources: list[str]) -> list[str]:
+    """Return the command that makes the image."""
+    hooks = [f"--customize-hook={hook}" for hook in (*borrowed.TRUST_HOOKS, *HOOKS)]
+    return [
+        *mortal(),
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--include={INCLUDE}",
+        f"--aptopt={apt_conf}",
+        "--skip=cleanup/apt",
+        *hooks,
+        suite,
+        str(target),
+        *sources,
+    ]
+
+
+def mortal() -> list[str]:
+    """Return the prefix under which a command leaves nothing running or mounted, however it ends.
+
+    It dies with the process that started it, and takes its whole namespace along.
+    """
+    unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    return ["setpriv", "--pdeathsig", "KILL", *unshare]
+
+
+def _make(suite: str, image: Path) -> None:
+    say(f"making the base image of Debian {suite}; once, about two minutes")
+    began = time.monotonic()
+    _remove_stale(suite)
+    target = CACHE / f".{image.name}.part"
+    target.mkdir(parents=True)
+    apt_conf = CACHE / "apt.conf"
+    apt_conf.write_text(borrowed.apt_conf())
+    run(command(suite, target, apt_conf, borrowed.apt_sources(suite)))
+    target.rename(image)
+    say(f"base image of Debian {suite} made in {time.monotonic() - began:.0f} s")
+
+
+def _remove_stale(suite: str) -> None:
+    """Remove what a killed run left half made, and outdated images that no lab stands on."""
+    stale = list(CACHE.glob(f".{suite}-*.part"))
+    if not labs():
+        stale += CACHE.glob(f"{suite}-*")
+    for folder in stale:
+        shutil.rmtree(folder)

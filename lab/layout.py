@@ -1,0 +1,111 @@
+"""What the practice fleet is: its hosts, addresses and places on the disk. Data, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+
+STATE = Path("/var/lib/aerodrome-lab")  # one folder for each lab that is up
+CACHE = Path("/var/cache/aerodrome-lab")  # base images and downloads, shared by all labs
+PROJECT = Path(__file__).resolve().parent.parent
+
+DEFAULT_LAB = "demo"
+DEFAULT_SUITE = "bookworm"
+
+# Each lab has a subnet of its own, so that the tests' fleet runs beside a person's.
+SUBNETS = {"demo": "10.213.77", "test": "10.213.78", "bench": "10.213.79"}
+
+
+@dataclass(frozen=True)
+class HostSpec:
+    """One host as it is meant to be: its address, and how one logs in and becomes root there."""
+
+    name: str
+    number: int  # last part of the address
+    user: str = "root"
+    asks_password: bool = False  # does sudo ask the user for one?
+    via: str | None = None  # the host that ssh has to go through: from this machine it is refused
+
+
+# Between them, the five have every way of logging in that a fleet of one's own may have.
+FLEET = (
+    HostSpec("db1", 11),
+    HostSpec("sched1", 12, user="ops"),
+    HostSpec("web1", 13, user="ops", asks_password=True),
+    HostSpec("worker1", 14),
+    HostSpec("worker2", 15, user="ops", via="sched1"),
+)
+EXTRAS = (  # raised on demand, by tests
+    HostSpec("worker3", 16),
+    HostSpec("old1", 17),
+    HostSpec("new1", 18),
+)
+HOSTS = {spec.name: spec for spec in FLEET + EXTRAS}
+
+
+def host_spec(name: str) -> HostSpec:
+    """Return the host called `name`."""
+    if name not in HOSTS:
+        raise LabError(f"the lab has no host {name}", f"it knows {', '.join(HOSTS)}")
+    return HOSTS[name]
+
+
+def labs() -> list[str]:
+    """Return the labs that have anything on this machine."""
+    return [name for name in SUBNETS if (STATE / name).is_dir()]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names, addresses and folders of one lab."""
+
+    name: str = DEFAULT_LAB
+
+    def __post_init__(self) -> None:
+        if self.name not in SUBNETS:
+            known = ", ".join(SUBNETS)
+            raise LabError(f"no lab is called {self.name}", f"set AERODROME_LAB to one of: {known}")
+
+    @property
+    def bridge(self) -> str:
+        return f"aero-{self.name}"
+
+    @property
+    def table(self) -> str:
+        return f"aerodrome_{self.name}"
+
+    @property
+    def subnet(self) -> str:
+        return f"{SUBNETS[self.name]}.0/24"
+
+    @property
+    def gateway(self) -> str:
+        return f"{SUBNETS[self.name]}.1"
+
+    def address(self, spec: HostSpec) -> str:
+        return f"{SUBNETS[self.name]}.{spec.number}"
+
+    def machine(self, spec: HostSpec) -> str:
+        """Return the name that systemd-nspawn gives the host.
+
+        By number: an interface name holds 15 characters, and vb-bench-worker1 has 16.
+        """
+        return f"{self.name}-{spec.number}"
+
+    def port(self, spec: HostSpec) -> str:
+        """Return the host's end of the bridge, as systemd-nspawn names it."""
+        return f"vb-{self.machine(spec)}"
+
+    @property
+    def state(self) -> Path:
+        return STATE / self.name
+
+    def host(self, spec: HostSpec) -> Path:
+        return self.state / "hosts" / spec.name
+
+    @property
+    def client(self) -> Path:
+        """Return the folder in the project that holds what one needs to log in."""
+        return PROJECT / ".lab" / self.name

@@ -1,0 +1,94 @@
+"""The lab's network: a bridge with an address on this machine, and a way out to the registries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lab.layout import CACHE, STATE, HostSpec, Layout, labs
+from lab.shell import locked, run
+
+FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+WAS_OFF = STATE / "ip-forward-was-off"  # there while we owe the machine its old setting
+
+# The lab's own look at sshd carries this mark, and passes where ssh is refused.
+PROBE_MARK = 0xAE20
+
+
+def ruleset(layout: Layout, refused: Iterable[str]) -> str:
+    """Return the nftables table of a lab, which replaces the one before.
+
+    `refused` are the addresses that this machine may not reach by ssh. A reset, not a drop: who
+    tries it should hear so at once. What other hosts send goes over the bridge, past this table.
+    """
+    table = f"table ip {layout.table}"
+    rejects = [
+        f"ip daddr {address} tcp dport 22 meta mark != {PROBE_MARK:#x} reject with tcp reset"
+        for address in refused
+    ]
+    leaving = f"ip saddr {layout.subnet} ip daddr != {layout.subnet}"
+    chains = [
+        _chain("output", "type filter hook output priority filter", rejects),
+        _chain("leave", "type nat hook postrouting priority srcnat", [f"{leaving} masquerade"]),
+        # The way out may carry smaller packets than the bridge.
+        _chain(
+            "forward",
+            "type filter hook forward priority mangle",
+            [f"{leaving} tcp flags syn tcp option maxseg size set rt mtu"],
+        ),
+    ]
+    # Empty, delete, define: nft has no other "replace" that works the first time too.
+    return f"{table}\ndelete {table}\n{table} {{\n{''.join(chains)}}}\n"
+
+
+def _chain(name: str, hook: str, rules: list[str]) -> str:
+    lines = "".join(f"    {rule}\n" for rule in rules)
+    return f"  chain {name} {{\n    {hook}\n{lines}  }}\n"
+
+
+def bridge_commands(layout: Layout, there: bool) -> list[list[str]]:
+    """Return the commands that raise the bridge, whether it is there or not."""
+    create = [f"ip link add {layout.bridge} type bridge"] if not there else []
+    rest = [
+        f"ip address replace {layout.gateway}/24 dev {layout.bridge}",
+        f"ip link set {layout.bridge} up",
+    ]
+    return [line.split() for line in create + rest]
+
+
+def up(layout: Layout, specs: Iterable[HostSpec]) -> None:
+    """Raise the bridge and the rules."""
+    for command in bridge_commands(layout, bridge_exists(layout)):
+        run(command)
+    refused = [layout.address(spec) for spec in specs if spec.via]
+    run(["nft", "-f", "-"], stdin=ruleset(layout, refused))
+    _forward()
+
+
+def down(layout: Layout) -> None:
+    """Take the rules and the bridge away."""
+    table = ["table", "ip", layout.table]
+    if run(["nft", "list", *table], check=False).returncode == 0:
+        run(["nft", "delete", *table])
+    if bridge_exists(layout):
+        run(["ip", "link", "delete", layout.bridge])
+
+
+def bridge_exists(layout: Layout) -> bool:
+    """Tell whether the lab's bridge is there."""
+    return Path("/sys/class/net", layout.bridge).exists()
+
+
+def _forward() -> None:
+    with locked(CACHE / "forward.lock", "waiting for another lab's network"):
+        if FORWARD.read_text().strip() == "0":
+            WAS_OFF.touch()
+            FORWARD.write_text("1")
+
+
+def restore_forwarding() -> None:
+    """Set forwarding as it was, once no lab is left."""
+    with locked(CACHE / "forward.lock", "waiting for another lab's network"):
+        if WAS_OFF.exists() and not labs():
+            FORWARD.write_text("0")
+            WAS_OFF.unlink()

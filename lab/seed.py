@@ -1,0 +1,123 @@
+"""What makes one host of the base image: its name, its address, its keys, the user who logs in."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import borrowed, cache
+from lab.layout import HostSpec, Layout
+from lab.shell import run
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of root's."""
+
+    text: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What a host has to know to be the one that the client expects."""
+
+    host_private: str
+    host_public: str
+    client_public: str
+    sudo_password: str
+
+
+def plant(root: Path, layout: Layout, spec: HostSpec, keys: Keys) -> None:
+    """Turn a fresh copy of the base image into this host."""
+    write(root, {**identity(layout, spec), **registries(borrowed.pip_settings())})
+    write(root, login(spec, keys))
+    if spec.user != "root":
+        passwords = f"{spec.user}:{keys.sudo_password}\n" if spec.asks_password else ""
+        run(["chroot", str(root), "sh", "-euc", user_script(spec.user)], stdin=passwords)
+
+
+def write(root: Path, files: Mapping[str, File]) -> None:
+    """Write files below `root`; folders that are made on the way are their owner's alone."""
+    for path, file in files.items():
+        target = root / path.lstrip("/")
+        for folder in reversed(target.parents):
+            if not folder.exists():
+                folder.mkdir(mode=0o700 if folder.name == ".ssh" else 0o755)
+        target.touch(mode=file.mode)
+        target.chmod(file.mode)
+        target.write_text(file.text)
+
+
+def identity(layout: Layout, spec: HostSpec) -> dict[str, File]:
+    """Return the files that give the host its name and its address."""
+    return {
+        "/etc/hostname": File(f"{spec.name}\n"),
+        # As Debian's installer leaves it: no host knows another's name.
+        "/etc/hosts": File(f"127.0.0.1\tlocalhost\n127.0.1.1\t{spec.name}\n"),
+        # An empty one makes systemd-firstboot fail, and the host "degraded".
+        "/etc/machine-id": File(f"{uuid.uuid4().hex}\n", 0o444),
+        "/etc/resolv.conf": File(borrowed.resolv_conf()),
+        # The name sorts before 80-container-host0.network, which would ask for DHCP.
+        "/etc/systemd/network/10-host0.network": File(network_unit(layout, spec)),
+    }
+
+
+def network_unit(layout: Layout, spec: HostSpec) -> str:
+    """Return systemd-networkd's file; a cable pulled (Lab.cut) does not cost the address."""
+    return f"""[Match]
+Name=host0
+
+[Network]
+Address={layout.address(spec)}/24
+Gateway={layout.gateway}
+IgnoreCarrierLoss=yes
+"""
+
+
+def registries(pip_settings: Mapping[str, str]) -> dict[str, File]:
+    """Return the files by which pip and uv find their registry, and the caches shared by all."""
+    pip = {"cert": borrowed.CERTIFICATES, "cache-dir": cache.BINDS["pip"], **pip_settings}
+    uv = f'cache-dir = "{cache.BINDS["uv"]}"\nlink-mode = "copy"\nnative-tls = true\n'
+    if "index-url" in pip_settings:
+        uv += f'index-url = "{pip_settings["index-url"]}"\n'
+    # uv --config-file leaves /etc/uv/uv.toml out; PAM gives these to ssh sessions and to sudo.
+    environment = {
+        "SSL_CERT_FILE": borrowed.CERTIFICATES,
+        "UV_CACHE_DIR": cache.BINDS["uv"],
+        "UV_LINK_MODE": "copy",
+    }
+    return {
+        "/etc/pip.conf": File("[global]\n" + _settings(pip, " = ")),
+        "/etc/uv/uv.toml": File(uv),
+        "/etc/environment": File(_settings(environment, "=")),
+    }
+
+
+def _settings(values: Mapping[str, str], equals: str) -> str:
+    return "".join(f"{key}{equals}{value}\n" for key, value in values.items())
+
+
+def login(spec: HostSpec, keys: Keys) -> dict[str, File]:
+    """Return the files that let the client in, and let it become root."""
+    home = "/root" if spec.user == "root" else f"/home/{spec.user}"
+    files = {
+        "/etc/ssh/ssh_host_ed25519_key": File(keys.host_private, 0o600),
+        "/etc/ssh/ssh_host_ed25519_key.pub": File(keys.host_public),
+        "/etc/ssh/sshd_config.d/10-lab.conf": File("PasswordAuthentication no\n"),
+        f"{home}/.ssh/authorized_keys": File(keys.client_public, 0o600),
+    }
+    if spec.user != "root":
+        tag = "" if spec.asks_password else "NOPASSWD: "
+        files[f"/etc/sudoers.d/{spec.user}"] = File(f"{spec.user} ALL=(ALL:ALL) {tag}ALL\n", 0o440)
+    return files
+
+
+def user_script(user: str) -> str:
+    """Return the shell that makes the user; chpasswd reads the passwords, if any, from stdin."""
+    return (
+        f"useradd --no-create-home --shell /bin/bash {user}; "
+        f"cp -rT /etc/skel /home/{user}; chown -R {user}: /home/{user}; chpasswd"
+    )

@@ -1,0 +1,1 @@
+"""What the operator types: order, messages, confirmation. No shell text."""

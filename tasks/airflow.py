@@ -1,0 +1,99 @@
+"""Airflow's own commands, on the first scheduler."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any, Literal
+
+from invoke import task
+
+from tasks.session import Session, session
+
+if TYPE_CHECKING:
+    from aerodrome.fleet import Host
+
+
+@task(positional=["command"], help={"command": 'what comes after “airflow”: "dags list"'})
+def airflow(context: Any, command: str) -> None:
+    """Run an Airflow command on the first scheduler, as the service user, in exactly the units' environment."""
+    from aerodrome.blueprint.airflow import airflow_command
+    from aerodrome.errors import InvalidInput
+    from aerodrome.remote.run import run as run_script
+    from aerodrome.report.terminal import Through
+
+    try:
+        arguments = shlex.split(command)
+    except ValueError as error:
+        raise InvalidInput(f"the command's quotes do not match: {error}") from None
+    with session(context) as run:
+        host, printer = _host(run), Through()
+        output = run_script(run.connections, host, airflow_command(run.inputs, arguments), on_text=printer.read)
+        printer.close(output.errors)
+    if output.status:
+        sys.exit(output.status)
+
+
+@task(
+    help={
+        "name": "login name",
+        "role": "Airflow's role: Admin, Op, User, Viewer, Public",
+        "email": "default: NAME@localhost",
+        "first_name": "default: NAME",
+        "last_name": "default: NAME",
+        "password": "where it comes from: '!env NAME', '!file PATH' or '!command …' (default: asked twice)",
+    }
+)
+def create_user(
+    context: Any,
+    name: str = "admin",
+    role: str = "Admin",
+    email: str | None = None,
+    first_name: str | None = None,
+    last_name: str | None = None,
+    password: str | None = None,
+) -> None:
+    """Make a login of the web server; one that is there already gets this password."""
+    from aerodrome.blueprint.users import create_user_script
+    from aerodrome.controller import resolve
+    from aerodrome.errors import HostError
+    from aerodrome.remote.converge import last_words
+    from aerodrome.remote.run import run as run_script
+    from aerodrome.report.terminal import redactor, say
+    from aerodrome.secrets import Secret
+
+    reference = _reference(password)
+    with session(context) as run:
+        secret = redactor.know(Secret(resolve(reference)))
+        host = _host(run)
+        person = (name, email or f"{name}@localhost", first_name or name, last_name or name, role)
+        script, payload = create_user_script(run.inputs, person, secret)
+        output = run_script(run.connections, host, script, payload)
+        if output.status:
+            words = last_words(output.text + output.errors)
+            raise HostError(host.name, "create-user", f"could not make the login {name}", "", words)
+        say(f"login {name}: {output.text.strip().splitlines()[-1]}; log in at {run.inputs.web_url}")
+
+
+# Tags of hosts.yaml that say where a password comes from.
+KINDS: dict[str, Literal["env", "file", "command"]] = {"!env": "env", "!file": "file", "!command": "command"}
+
+
+def _host(run: Session) -> Host:
+    """Return the first scheduler, or the host that -H names."""
+    return run.fleet.with_role("scheduler")[0] if len(run.hosts) != 1 else run.hosts[0]
+
+
+def _reference(text: str | None) -> Any:
+    from aerodrome.errors import InvalidInput
+    from aerodrome.secrets import Reference
+
+    if text is None:
+        return Reference("prompt", "Password of the new login", "create-user")
+    tag, _, argument = text.partition(" ")
+    if tag not in KINDS or not argument:
+        raise InvalidInput(
+            "--password: a password itself would be seen in the process list",
+            "say where it comes from: --password='!env NAME' (or '!file PATH', '!command …')",
+        )
+    return Reference(KINDS[tag], argument.strip('"'), "--password", "")

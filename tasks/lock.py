@@ -1,0 +1,123 @@
+"""Lock files: pin every package of an Airflow, with hashes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke import task
+
+if TYPE_CHECKING:
+    from aerodrome.lockfile import Request
+
+LOCKS = Path(__file__).resolve().parent.parent / "locks"
+
+
+@task(
+    iterable=["extra", "package"],
+    auto_shortflags=False,
+    help={
+        "version": "of Airflow: 3.3.2",
+        "python": "the version on the nodes: 3.11",
+        "date": "leave out what was uploaded after that day, UTC: 2026-09-18 (default: as tested, else today)",
+        "constraints": "stay within the versions of a constraints file, a path or a URL",
+        "extra": "a further extra of Airflow: amazon (may be repeated)",
+        "package": "a further package: pandas==2.2.3 (may be repeated)",
+        "distribution": "the package that Airflow comes as",
+        "output": "the file to write (default: where deploy looks for it, in locks/)",
+    },
+)  # type: ignore[untyped-decorator]
+def lock(
+    context: Any,
+    version: str = "3.3.2",
+    python: str = "3.11",
+    date: str = "",
+    constraints: str = "",
+    extra: Any = None,  # Invoke makes a list of it; with a default it would part the letters of a value
+    package: Any = None,
+    distribution: str = "apache-airflow",
+    output: str = "",
+) -> None:
+    """Pin every package of an Airflow version, with hashes, in a file of locks/."""
+    import os
+
+    from aerodrome.lockfile import Request, digest, header, lock_name, parse
+    from aerodrome.report.terminal import say
+
+    request = Request(
+        version=version,
+        python=python,
+        date=date or ("" if constraints else _day(version)),
+        constraints=constraints,
+        extras=tuple(extra or ()),
+        packages=tuple(package or ()),
+        distribution=distribution,
+    )
+    path = Path(output).expanduser() if output else LOCKS / lock_name(distribution, version, python)
+    text = header(request) + _compile(request)
+    made = parse(text)
+    before = path.read_text("utf-8") if path.exists() else None
+    if text != before:
+        _write(path, text)
+    change = "unchanged" if text == before else "written"
+    say(f"{os.path.relpath(path)}: {change}, {len(made.pins)} packages, {digest(text)}")
+
+
+def _day(version: str) -> str:
+    """Return the day that a version was tested with, else today's."""
+    import datetime
+
+    from aerodrome.lockfile import DATES
+
+    return DATES.get(version) or datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+def _compile(request: Request) -> str:
+    """Run uv; return the pins that it found. What it warns of is passed on."""
+    import importlib.util
+    import subprocess
+    import sys
+
+    from aerodrome.errors import AerodromeError
+    from aerodrome.lockfile import explain, requirements, uv_argv
+    from aerodrome.report.terminal import say
+
+    if importlib.util.find_spec("uv") is None:
+        raise AerodromeError("uv is not installed beside fab", "pip install -r requirements.txt")
+    done = subprocess.run(
+        uv_argv(sys.executable, request),
+        input="".join(f"{line}\n" for line in requirements(request)),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise explain(request, done.stderr)
+    for line in done.stderr.splitlines():
+        if line.startswith("warning: "):
+            say(line)
+    return done.stdout
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole: a run that is killed leaves the old one, or the new one."""
+    import os
+    import tempfile
+
+    from aerodrome.errors import AerodromeError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                os.fchmod(handle, 0o644)  # mkstemp makes it 0600
+                os.fsync(handle)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise AerodromeError(f"{path} cannot be written: {error.strerror}") from None

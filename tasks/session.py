@@ -1,0 +1,124 @@
+"""What every task begins with: the fleet, the hosts that were picked, the values, the connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aerodrome.blueprint.inputs import Inputs
+    from aerodrome.controller import Vault
+    from aerodrome.fleet import Fleet, Host
+    from aerodrome.remote.connection import Connections
+    from aerodrome.remote.converge import Run
+    from aerodrome.secrets import Secret, SecretValue
+
+
+@dataclass
+class Session:
+    """One run of a task over the fleet of hosts.yaml."""
+
+    fleet: Fleet
+    hosts: list[Host]  # those of -H, or all
+    vault: Vault
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The values that blueprints need; looking them up may ask, or run the operator's commands."""
+        from tasks.values import look_up
+
+        return look_up(self.fleet, self.vault)
+
+    @cached_property
+    def connections(self) -> Connections:
+        """The connections of this run; none is opened before it is used."""
+        from aerodrome.remote.connection import Connections
+
+        return Connections(self.fleet, self.secret)
+
+    @cached_property
+    def run(self) -> Run:
+        """The engine: ask, plan, apply, ask again."""
+        from aerodrome.remote.converge import Run
+        from aerodrome.report.terminal import Terminal
+
+        return Run(self.inputs, self.connections, Terminal(host.name for host in self.hosts))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the hosts that were picked."""
+        return [host.name for host in self.hosts]
+
+    def with_role(self, role: str) -> list[Host]:
+        """Return those of the picked hosts that have `role`."""
+        return [host for host in self.hosts if host.name in self.fleet.roles[role]]
+
+    def secret(self, value: SecretValue) -> Secret:
+        """Look up a secret, and hide it from then on in all that is printed."""
+        from aerodrome.report.terminal import redactor
+        from aerodrome.secrets import Secret
+
+        found = self.vault.value(value)
+        return redactor.know(found if isinstance(found, Secret) else Secret(found))
+
+
+@contextmanager
+def session(context: Any, keep: bool = True) -> Iterator[Session]:
+    """Read hosts.yaml and pick the hosts of `-H`; close every connection at the end.
+
+    `keep=False` makes secrets that are not there yet, and does not write them (fab plan).
+    """
+    from aerodrome.controller import Vault, load
+
+    fleet = load()
+    begun = Session(fleet, pick(fleet, context.config.get("selected_hosts", [])), Vault(fleet, keep))
+    try:
+        yield begun
+    finally:
+        if "connections" in begun.__dict__:
+            begun.connections.close()
+
+
+def pick(fleet: Fleet, names: list[str]) -> list[Host]:
+    """Return the hosts with these names (`@worker`: all of a role), or all hosts.
+
+    Raises InvalidInput, before any connection, for a name that hosts.yaml does not have.
+    """
+    from aerodrome.errors import InvalidInput
+
+    if not names:
+        return list(fleet.hosts.values())
+    picked: set[str] = set()
+    for name in names:
+        if name.startswith("@") and name[1:] in fleet.roles:
+            picked.update(fleet.roles[name[1:]])
+        elif name in fleet.hosts:
+            picked.add(name)
+        else:
+            near = get_close_matches(name, fleet.hosts)
+            known = f"did you mean {near[0]}?" if near else f"it has {', '.join(fleet.hosts)}"
+            raise InvalidInput(f"{fleet.source}: there is no host {name}", known)
+    return [host for host in fleet.hosts.values() if host.name in picked]
+
+
+def pick_roles(fleet: Fleet, role: str | None) -> list[str]:
+    """Return the roles that `--role` names, parted by commas, or all.
+
+    Raises InvalidInput for a role that there is not.
+    """
+    from aerodrome.errors import InvalidInput
+    from aerodrome.fleet import ROLES
+
+    if role is None:
+        return list(ROLES)
+    roles = [name.strip() for name in role.split(",")]
+    for name in roles:
+        if name not in ROLES:
+            raise InvalidInput(f"--role: there is no role {name}", f"roles are {', '.join(ROLES)}")
+        if not fleet.roles[name]:
+            raise InvalidInput(f"--role: no host of {fleet.source} has the role {name}")
+    return roles

@@ -1,0 +1,80 @@
+"""Look up what blueprints need beside hosts.yaml: secrets, references, lock files, the DAG folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from aerodrome.airflow import catalogue
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.controller import Vault
+from aerodrome.dags import dag_tree
+from aerodrome.errors import InvalidInput
+from aerodrome.fleet import Airflow, Fleet
+from aerodrome.lockfile import lock_name
+from aerodrome.report.terminal import redactor
+from aerodrome.secrets import Secret, SecretValue, Value
+
+LOCKS = Path(__file__).resolve().parent.parent / "locks"
+
+
+def look_up(fleet: Fleet, vault: Vault) -> Inputs:
+    """Return the fleet with all its values.
+
+    Raises InvalidInput, naming file, line and key, for a value that cannot be had.
+    """
+    airflow = fleet.airflow
+
+    def text(value: Value) -> str | Secret:
+        found = vault.value(value)
+        return redactor.know(found) if isinstance(found, Secret) else found
+
+    def secret(value: SecretValue | None) -> Secret | None:
+        if value is None:
+            return None
+        found = vault.value(value)
+        return redactor.know(found if isinstance(found, Secret) else Secret(found))
+
+    def named(name: str) -> Secret:
+        return redactor.know(vault.secret(name))
+
+    return Inputs(
+        fleet=fleet,
+        password=named("database_password"),
+        fernet_key=named("fernet_key"),
+        secret_key=named("secret_key"),
+        jwt_secret=named("jwt_secret"),
+        salt=os.urandom(16),
+        locks=locks(airflow),
+        uv=(LOCKS / "uv.txt").read_text(),
+        environment={name: text(value) for name, value in airflow.environment.items()},
+        host_environment={
+            host.name: {name: text(value) for name, value in host.environment.items()} for host in fleet.hosts.values()
+        },
+        config={section: {key: text(value) for key, value in keys.items()} for section, keys in airflow.config.items()},
+        index_url=secret(airflow.index_url),
+        extra_index_url=secret(airflow.extra_index_url),
+        config_file=_config_file(airflow),
+        dags=dag_tree(fleet.deploy.dags, f"{airflow.home}/dags", airflow.user) if fleet.deploy.dags else None,
+    )
+
+
+def locks(airflow: Airflow) -> dict[str, str]:
+    """Return the lock files for the fleet's version, by Python version; the operator's own serves every one."""
+    pythons = catalogue(airflow.version).pythons
+    if airflow.lock:
+        try:
+            return dict.fromkeys(pythons, Path(airflow.lock).read_text())
+        except OSError as error:
+            raise InvalidInput(f"airflow.lock: {airflow.lock}: {error.strerror}", "make it: fab lock") from None
+    files = {python: LOCKS / lock_name(airflow.distribution, airflow.version, python) for python in pythons}
+    return {python: file.read_text() for python, file in files.items() if file.exists()}
+
+
+def _config_file(airflow: Airflow) -> str | None:
+    if airflow.config_file is None:
+        return None
+    try:
+        return Path(airflow.config_file).read_text()
+    except OSError as error:
+        raise InvalidInput(f"airflow.config_file: {airflow.config_file}: {error.strerror}") from None

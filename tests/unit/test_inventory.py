@@ -1,0 +1,570 @@
+"""hosts.yaml: what it may say becomes a Fleet; what it may not is said by line, all of it at once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from aerodrome import inventory
+from aerodrome.errors import InvalidInput
+from aerodrome.fleet import Airflow, Database, Deploy, Fleet, Host, Ssh, Worker
+from aerodrome.inventory import parse
+from aerodrome.schema import List, Map, Table
+from aerodrome.secrets import Reference, Secret
+
+SHIPPED = Path(__file__).parents[2] / "hosts.yaml"
+KEY = "A" * 43 + "="
+
+# Lines 1 to 5; what a test adds begins on line 6.
+SMALL = """\
+roles: {database: [db1], scheduler: [s1], webserver: [s1], worker: [w1]}
+hosts:
+  db1: {address: 10.0.0.1}
+  s1: {address: 10.0.0.2}
+  w1: {address: 10.0.0.3}
+"""
+
+
+def fleet(text: str) -> Fleet:
+    return parse(text, "hosts.yaml", base="/fleet")
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(InvalidInput) as caught:
+        fleet(text)
+    return caught.value.problems
+
+
+def test_everything_that_can_be_said() -> None:
+    got = fleet(f"""\
+ssh: {{user: ops, port: 2222, key: keys/fleet, sudo_password: !prompt , known_hosts: k, connect_timeout: 3}}
+hosts:
+  db1:
+    address: 2001:DB8:0::1
+    user: root
+    port: 22
+    key: ~/.ssh/db
+    sudo_password: "p #1"
+  s1:
+    address: 10.0.0.2
+  w1:
+    address: 10.0.0.3
+    jump: s1
+    worker: {{queues: [default, big.reports], concurrency: 4}}
+    environment: {{HTTPS_PROXY: http://proxy}}
+  spare: {{address: 10.0.0.4}}
+roles:
+  database: [db1]
+  scheduler: [s1, w1]
+  dag-processor: [w1]
+  triggerer: []
+  webserver: [s1]
+  worker: [w1]
+airflow:
+  distribution: astronomer-certified
+  version: 3.1.0
+  executor: CeleryExecutor
+  extras: [postgres, celery]
+  python: /usr/bin/python3.12
+  user: air_flow
+  home: /srv/airflow/
+  lock: locks/mine.txt
+  pinned: yes
+  index_url: https://user:pw@index.example.com/simple/
+  extra_index_url: !env INDEX
+  web_port: 8081
+  web_workers: 2
+  base_url: https://airflow.example.com/a
+  config_file: /etc/here/airflow.cfg
+  environment:
+    PLAIN: a b$c%d#e;f "ü"
+    NUMBER: 1_000
+    OCTAL: 010
+    POINT: 1.10
+    DATE: 2026-01-01
+    TRUTH: true
+    QUOTED: "no"
+    NOTHING: ''
+    LINES: "a\\n\\tb"
+    SECRET: !command "vault kv get 'a b'"
+  config:
+    core: {{parallelism: 64}}
+    common.io: {{path: !file p}}
+  fernet_key: {KEY},{KEY}
+  secret_key: !file keys/secret
+  jwt_secret: !env JWT
+database: {{name: meta, user: meta-rw, port: 5433, password: !prompt , install: no}}
+deploy:
+  parallel: 3
+  drain_timeout: 4
+  health_timeout: 5
+  migration_timeout: 6
+  dns: false
+  dags: dags
+""")
+
+    def reference(kind: str, argument: str, line: int, key: str) -> Reference:
+        return Reference(kind, argument, f"hosts.yaml:{line}: {key}", "/fleet")  # type: ignore[arg-type]
+
+    sudo = reference("prompt", "ssh.sudo_password", 1, "ssh.sudo_password")
+    ops = {"user": "ops", "port": 2222, "key": "/fleet/keys/fleet", "sudo_password": sudo}
+    assert got == Fleet(
+        source="hosts.yaml",
+        hosts={
+            "db1": Host("db1", "2001:db8::1", key="~/.ssh/db", sudo_password=Secret("p #1")),
+            "s1": Host("s1", "10.0.0.2", **ops),  # type: ignore[arg-type]
+            "w1": Host(
+                "w1",
+                "10.0.0.3",
+                jump="s1",
+                worker=Worker(("default", "big.reports"), 4),
+                environment={"HTTPS_PROXY": "http://proxy"},
+                **ops,  # type: ignore[arg-type]
+            ),
+            "spare": Host("spare", "10.0.0.4", **ops),  # type: ignore[arg-type]
+        },
+        roles={
+            "database": ("db1",),
+            "scheduler": ("s1", "w1"),
+            "dag-processor": ("w1",),
+            "triggerer": (),
+            "webserver": ("s1",),
+            "worker": ("w1",),
+        },
+        airflow=Airflow(
+            distribution="astronomer-certified",
+            version="3.1.0",
+            executor="CeleryExecutor",
+            extras=("postgres", "celery"),
+            python="/usr/bin/python3.12",
+            service="astronomer-certified",
+            user="air_flow",
+            home="/srv/airflow",
+            lock="/fleet/locks/mine.txt",
+            pinned=True,
+            index_url=Secret("https://user:pw@index.example.com/simple/"),
+            extra_index_url=reference("env", "INDEX", 35, "airflow.extra_index_url"),
+            web_port=8081,
+            web_workers=2,
+            base_url="https://airflow.example.com/a",
+            config_file="/etc/here/airflow.cfg",
+            environment={
+                "PLAIN": 'a b$c%d#e;f "ü"',
+                "NUMBER": "1_000",
+                "OCTAL": "010",
+                "POINT": "1.10",
+                "DATE": "2026-01-01",
+                "TRUTH": "True",
+                "QUOTED": "no",
+                "NOTHING": "",
+                "LINES": "a\n\tb",
+                "SECRET": reference("command", "vault kv get 'a b'", 50, "airflow.environment.SECRET"),
+            },
+            config={
+                "core": {"parallelism": "64"},
+                "common.io": {"path": reference("file", "p", 53, "airflow.config.common.io.path")},
+            },
+            fernet_key=Secret(f"{KEY},{KEY}"),
+            secret_key=reference("file", "keys/secret", 55, "airflow.secret_key"),
+            jwt_secret=reference("env", "JWT", 56, "airflow.jwt_secret"),
+        ),
+        database=Database(
+            "meta", "meta-rw", 5433, reference("prompt", "database.password", 57, "database.password"), False
+        ),
+        deploy=Deploy(3, 4, 5, 6, False, "/fleet/dags"),
+        ssh=Ssh("/fleet/k", 3),
+    )
+
+
+def test_what_is_left_out_has_the_defaults_of_fleet() -> None:
+    assert fleet(SMALL + "airflow:\ndatabase:\ndeploy:\nssh:\n") == fleet(SMALL)
+    got = fleet(SMALL)
+    assert got.hosts["w1"] == Host("w1", "10.0.0.3")
+    assert (got.airflow, got.database, got.deploy, got.ssh) == (Airflow(), Database(), Deploy(), Ssh())
+
+
+@pytest.mark.parametrize(
+    "version, dag_processor, triggerer",
+    [("3.3.2", ("s1",), ("s1",)), ("2.11.2", (), ("s1",)), ("2.1.4", (), ()), ("1.10.10.*", (), ())],
+)
+def test_the_first_scheduler_takes_the_roles_that_its_airflow_has(
+    version: str, dag_processor: tuple[str, ...], triggerer: tuple[str, ...]
+) -> None:
+    got = fleet(SMALL + f"airflow: {{version: {version}}}")
+    assert (got.roles["dag-processor"], got.roles["triggerer"]) == (dag_processor, triggerer)
+
+
+def test_the_shipped_file_is_the_practice_fleet() -> None:
+    got = parse(SHIPPED.read_text(), "hosts.yaml", base="/fleet")
+    demo = "/fleet/.lab/demo"
+    assert [(host.name, host.address, host.user, host.jump) for host in got.hosts.values()] == [
+        ("db1", "10.213.77.11", "root", None),
+        ("sched1", "10.213.77.12", "ops", None),
+        ("web1", "10.213.77.13", "ops", None),
+        ("worker1", "10.213.77.14", "root", None),
+        ("worker2", "10.213.77.15", "ops", "sched1"),
+    ]
+    assert {host.key for host in got.hosts.values()} == {f"{demo}/id_ed25519"}
+    assert got.ssh.known_hosts == f"{demo}/known_hosts"
+    assert [host.name for host in got.hosts.values() if host.sudo_password] == ["web1"]
+    assert [got.hosts[name].worker for name in got.roles["worker"]] == [
+        Worker(("default",), 2),
+        Worker(("default", "reports"), 2),
+    ]
+    assert got.airflow == Airflow(web_workers=1)
+    assert got.deploy.dags == "/fleet/examples/dags"
+
+
+def test_the_shipped_file_explains_every_key() -> None:
+    def keys(kind: object) -> set[str]:
+        if isinstance(kind, Table):
+            return set(kind.fields).union(*(keys(field) for field in kind.fields.values()))
+        return keys(kind.item) if isinstance(kind, Map | List) else set()
+
+    explained = set(re.findall(r"^ *(?:# +)?([a-z_-]+):", SHIPPED.read_text(), re.MULTILINE))
+    assert keys(inventory.FLEET) - explained == set()
+
+
+def test_the_examples_of_the_shipped_file_are_valid() -> None:
+    """What stands behind a # can be used by taking the # away."""
+    lines = SHIPPED.read_text().splitlines()
+    text = "\n".join(re.sub(r"^( *)# ( *[A-Za-z0-9_-]+:)", r"\1\2", line) for line in lines[14:])
+    got = parse(text, "hosts.yaml", base="/fleet", resolve=lambda reference: "x")
+    assert got.airflow.config == {"core": {"parallelism": "64"}}
+    assert got.hosts["worker2"].environment == {"HTTPS_PROXY": "http://proxy.example.com:3128"}
+    assert got.roles["triggerer"] == ("sched1",)
+    assert got.database == Database(password=got.database.password)
+    assert got.deploy == Deploy(dags="/fleet/examples/dags")
+
+
+def test_every_mistake_is_said_in_the_order_of_lines() -> None:
+    assert problems("""\
+airflow:
+  verson: 3.3.2
+  web_port: "8080"
+hosts:
+  db1: {address: 10.0.0.1, user: a b}
+  db2: {address: 10.0.0.1}
+  db2: {adress: 10.0.0.9}
+roles:
+  database: [db1]
+  scheduler: []
+  webserver: [db11]
+""") == [
+        "hosts.yaml:2: airflow.verson: unknown key; did you mean version?",
+        "hosts.yaml:3: airflow.web_port: is text, not a whole number; "
+        "give a number from 1024 to 65535 (lower ones are root's), without quotes",
+        "hosts.yaml:5: hosts.db1.user: 'a b' does not fit; give a login name of letters, digits and . _ @ -",
+        "hosts.yaml:7: hosts.db2: given twice, first on line 6; keep one of them",
+        "hosts.yaml:7: hosts.db2.adress: unknown key; did you mean address?",
+        "hosts.yaml:7: hosts.db2: address is missing; give an IP address, or a name when deploy.dns is true",
+        "hosts.yaml:8: roles.worker: no worker, and CeleryExecutor needs one; "
+        "name a host, or set executor: LocalExecutor",
+        "hosts.yaml:10: roles.scheduler: no scheduler; name a host, as in scheduler: [db1]",
+        "hosts.yaml:11: roles.webserver: no host is named db11; did you mean db1?",
+    ]
+
+
+VALUE = 'give text, a number, true or false, !env NAME, !file PATH or !command "program argument …"'
+ANY_REFERENCE = '!env NAME or !file PATH or !command "program argument …"'
+HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflow's own"
+
+
+@pytest.mark.parametrize(
+    "added, problem",
+    [
+        # the shape
+        ("bogus: 1", "bogus: unknown key; known are hosts, roles, ssh, airflow, database, deploy"),
+        ("deploy: [1]", "deploy: is a list, not a mapping; give the keys of the section deploy"),
+        ("deploy: {? [a] : 1}", "deploy: has a key that is not text; give the keys of the section deploy"),
+        ("deploy: !file x", "deploy: is a reference, not a mapping; give the keys of the section deploy"),
+        ("  x: 10.0.0.9", "hosts.x: is text, not a mapping; give its address, as in {address: 10.0.0.1}"),
+        # wrong types
+        ("airflow: {version: 3.3}",
+         "airflow.version: is a decimal number, not text; give an Airflow version such "
+         "as 3.3.2, 2.11.2 or 1.10.10 (1.10, 2 and 3 are known), in quotes"),
+        ("airflow: {user: yes}", "airflow.user: is a yes or no, not text; give a Linux user other than root, "
+         "of small letters, digits, _ and -, in quotes"),
+        ("airflow: {pinned: maybe}", "airflow.pinned: is text, not a yes or no; give true or false"),
+        ("airflow: {extras: postgres}",
+         "airflow.extras: is text, not a list; give a list of extras: [postgres, celery]"),
+        ("deploy: {parallel: 1.5}",
+         "deploy.parallel: is a decimal number, not a whole number; give a number from 1 to 1000"),
+        ("deploy: {parallel: }",
+         "deploy.parallel: is empty, not a whole number; give a number from 1 to 1000"),
+        ("database: {port: 022}", "database.port: 022 does not fit; give a number from 1 to 65535"),
+        ("database: {port: 22:30}", "database.port: 22:30 does not fit; give a number from 1 to 65535"),
+        ("database: {port: 65536}", "database.port: 65536 does not fit; give a number from 1 to 65535"),
+        ("deploy: {health_timeout: 0}",
+         "deploy.health_timeout: 0 does not fit; give a number from 1 to 86400 (seconds)"),
+        # names that end up in commands and files
+        ("airflow: {executor: KubernetesExecutor}",
+         "airflow.executor: 'KubernetesExecutor' does not fit; give CeleryExecutor or LocalExecutor"),
+        ("airflow: {version: 4.0.0}",
+         "airflow.version: '4.0.0' does not fit; give an Airflow version such as "
+         "3.3.2, 2.11.2 or 1.10.10 (1.10, 2 and 3 are known)"),
+        ("airflow: {user: root}", "airflow.user: 'root' does not fit; give a Linux user other than root, "
+         "of small letters, digits, _ and -"),
+        ("airflow: {service: 'a;b'}",
+         "airflow.service: 'a;b' does not fit; give a unit's name of small letters, digits and -"),
+        ("airflow: {home: /usr/local/}", f"airflow.home: '/usr/local/' does not fit; {HOME}"),
+        ("airflow: {home: /srv/../etc}", f"airflow.home: '/srv/../etc' does not fit; {HOME}"),
+        ("airflow: {home: '/srv/a b'}", f"airflow.home: '/srv/a b' does not fit; {HOME}"),
+        ("airflow: {home: '/srv/%h'}", f"airflow.home: '/srv/%h' does not fit; {HOME}"),
+        ("airflow: {home: srv}", f"airflow.home: 'srv' does not fit; {HOME}"),
+        ("airflow: {home: \"/srv/a\\n\"}", f"airflow.home: '/srv/a\\n' does not fit; {HOME}"),
+        ("airflow: {python: python3 -v}", "airflow.python: 'python3 -v' does not fit; "
+         "give a command such as python3.11, or its absolute path"),
+        ("airflow: {base_url: airflow.example.com}", "airflow.base_url: 'airflow.example.com' does not fit; "
+         "give an address that begins with http:// or https://"),
+        ("airflow: {web_port: 80}",
+         "airflow.web_port: 80 does not fit; give a number from 1024 to 65535 (lower ones are root's)"),
+        ("database: {name: template1}", "database.name: 'template1' does not fit; "
+         "give a database's name of letters, digits and _ $ -, not PostgreSQL's own"),
+        ("database: {user: postgres}", "database.user: 'postgres' does not fit; "
+         "give a database user of letters, digits and _ $ -, not PostgreSQL's own"),
+        ("database: {user: \"a'b\"}", "database.user: \"a'b\" does not fit; "
+         "give a database user of letters, digits and _ $ -, not PostgreSQL's own"),
+        ("  Web_1: {address: 10.0.0.9}", "hosts.Web_1: the name does not fit; "
+         "give a host name of small letters, digits and -, such as worker1"),
+        ("  localhost: {address: 10.0.0.9}", "hosts.localhost: the name does not fit; "
+         "give a host name of small letters, digits and -, such as worker1"),
+        ("  10.0.0.9: {address: 10.0.0.9}", "hosts.10.0.0.9: the name does not fit; "
+         "give a host name of small letters, digits and -, such as worker1"),
+        ("  x: {address: 10.0.0.9, user: -oProxyCommand}",
+         "hosts.x.user: '-oProxyCommand' does not fit; give a login name of letters, digits and . _ @ -"),
+        ("  x: {address: 10.0.0.9, worker: {queues: ['a,b']}}",
+         "hosts.x.worker.queues: 'a,b' does not fit; give a queue's name of letters, digits and . _ -"),
+        ("  x: {address: 10.0.0.9, worker: {queues: [a, a]}}",
+         "hosts.x.worker.queues: a is named twice; keep one of them"),
+        # addresses
+        ("  x: {address: 10.0.0.256}", "hosts.x.address: '10.0.0.256' does not fit; "
+         "give an IP address, or a name when deploy.dns is true"),
+        ("  x: {address: x.example.com}", "hosts.x.address: x.example.com is a name; "
+         "give an IP address for /etc/hosts, or set deploy.dns: true"),
+        ("  x: {address: 10.0.0.3}",
+         "hosts.x.address: w1 has 10.0.0.3 too; give each host an address of its own"),
+        ("  x: {address: 127.0.0.1}",
+         "hosts.x.address: 127.0.0.1 cannot be reached from other hosts; give the host's own address"),
+        # jump hosts
+        ("  x: {address: 10.0.0.9, jump: w2}", "hosts.x.jump: no host is named w2; known are db1, s1, w1, x"),
+        ("  x: {address: 10.0.0.9, jump: x}",
+         "hosts.x.jump: goes in a circle, x → x; one of them must be reached directly"),
+        # secrets are not shown, references are looked at
+        ("database: {password: 123456}",
+         "database.password: is a whole number, not text; give a password, in quotes"),
+        ("database: {password: ''}", "database.password: does not fit; give a password"),
+        ("database: {password: {a: b}}", "database.password: is a mapping, not text; give a password"),
+        ("database: {password: !hunter2 }", f"database.password: begins with ! and is no known tag; "
+         f"give {ANY_REFERENCE} or !prompt, or text in quotes"),
+        ("database: {password: !env [A]}", f"database.password: begins with ! and is no known tag; "
+         f"give {ANY_REFERENCE} or !prompt, or text in quotes"),
+        ("database: {password: !env A B}",
+         "database.password: !env names nothing that can be looked up; give !env NAME"),
+        ("database: {password: !file }",
+         "database.password: !file names nothing that can be looked up; give !file PATH"),
+        ('database: {password: !file "a\\0"}',
+         "database.password: !file names nothing that can be looked up; give !file PATH"),
+        ("database: {password: !command \"a 'b\"}", "database.password: !command names nothing that can be "
+         'looked up; give !command "program argument …"'),
+        ('database: {password: "a\\0b"}',
+         "database.password: holds a control character; only tab and newline can be in a value"),
+        ("airflow: {fernet_key: hunter2}",
+         "airflow.fernet_key: does not fit; give 32 bytes as URL-safe base64: "
+         "43 characters and =, several with commas between"),
+        ("ssh: {sudo_password: \"a\\nb\"}", "ssh.sudo_password: does not fit; give a password of one line"),
+        ("airflow: {web_port: !prompt }",
+         f"airflow.web_port: !prompt is for secrets; give {ANY_REFERENCE}, or the value itself"),
+        ("airflow: {web_port: !env PORT}",
+         "airflow.web_port: !env is not looked up here; give the value itself"),
+        # environment and config
+        ("airflow: {environment: {A-B: x}}", "airflow.environment.A-B: the name does not fit; "
+         "give a name of letters, digits and _, a letter or _ first"),
+        ("airflow: {environment: {A: no}}",
+         "airflow.environment.A: no is a yes or no to YAML; give true or false, or put text in quotes"),
+        ("airflow: {environment: {A: }}",
+         f"airflow.environment.A: is empty; {VALUE} (no text at all is '')"),
+        ("airflow: {environment: {A: [x]}}",
+         f"airflow.environment.A: is a list; {VALUE} (no text at all is '')"),
+        ('airflow: {environment: {A: "\\e[2J"}}',
+         "airflow.environment.A: holds a control character; only tab and newline can be in a value"),
+        ("airflow: {environment: {A: !prompt }}",
+         f"airflow.environment.A: !prompt is for secrets; give {ANY_REFERENCE}, or the value itself"),
+        ("airflow: {environment: {PATH: /bin}}", "airflow.environment.PATH: Aerodrome sets this itself; "
+         "leave it out: the virtual environment's programs come first, then the system's"),
+        ("  x: {address: 10.0.0.9, environment: {AIRFLOW_HOME: /a}}",
+         "hosts.x.environment.AIRFLOW_HOME: Aerodrome sets this itself; give airflow.home"),
+        ("airflow: {config: {core: {fernet_key: x}}}",
+         "airflow.config.core.fernet_key: Aerodrome sets this itself; give airflow.fernet_key"),
+        ("airflow: {config: {a b: {c: d}}}",
+         "airflow.config.a b: the name does not fit; give a section's name of letters, digits, _ and ."),
+        ("airflow: {lock: l, pinned: false}",
+         "airflow.lock: not used when pinned is false; leave out one of the two"),
+    ],
+)  # fmt: skip
+def test_a_mistake(added: str, problem: str) -> None:
+    assert problems(SMALL + added) == [f"hosts.yaml:6: {problem}"]
+
+
+@pytest.mark.parametrize(
+    "roles, airflow, problem",
+    [
+        ("scheduler: [s1], webserver: [s1], worker: [w1]", "",
+         "roles.database: no database; name a host, as in database: [db1]"),
+        ("database: [db1], webserver: [s1], worker: [w1]", "",
+         "roles.scheduler: no scheduler; name a host, as in scheduler: [db1]"),
+        ("database: [db1], scheduler: [s1], worker: [w1]", "",
+         "roles.webserver: no webserver; name a host, as in webserver: [db1]"),
+        ("database: [db1], scheduler: [s1], webserver: [s1]", "",
+         "roles.worker: no worker, and CeleryExecutor needs one; name a host, or set executor: "
+         "LocalExecutor"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1]", "executor: LocalExecutor",
+         "roles.worker: LocalExecutor uses no workers; leave them out, or set executor: CeleryExecutor"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1, w1]", "",
+         "roles.worker: w1 is named twice; keep one of them"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1, wrkr]", "",
+         "roles.worker: no host is named wrkr; known are db1, s1, w1"),
+        ("database: [db1], scheduler: [s1], webserver: s1, worker: [w1]", "",
+         "roles.webserver: is text, not a list; give a list of hosts: [worker1, worker2]"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], workers: [w1], worker: [w1]", "",
+         "roles.workers: unknown key; did you mean worker?"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1], dag-processor: []", "",
+         "roles.dag-processor: no host, and Airflow 3 reads no DAG without one; name one, or leave the "
+         "role out"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1], dag-processor: [s1]",
+         "version: 2.11.2",
+         "roles.dag-processor: Airflow 2.11 runs no dag-processor of its own; leave the role out"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1], triggerer: [s1]",
+         "version: 1.10.10",
+         "roles.triggerer: Airflow 1.10 runs no triggerer of its own; leave the role out"),
+        ("database: [db1], scheduler: [s1, w1], webserver: [s1], worker: [w1]", "version: 1.10.10",
+         "roles.scheduler: Airflow 1.10 can have one scheduler only; name one host"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_roles(roles: str, airflow: str, problem: str) -> None:
+    hosts = SMALL.partition("\n")[2]
+    assert problems(f"roles: {{{roles}}}\nairflow: {{{airflow}}}\n{hosts}") == [f"hosts.yaml:1: {problem}"]
+
+
+def test_a_circle_of_jump_hosts_is_said_of_each() -> None:
+    assert problems(SMALL + """\
+  a: {address: 10.0.1.1, jump: b}
+  b: {address: 10.0.1.2, jump: c}
+  c: {address: 10.0.1.3, jump: b}
+""") == [
+        "hosts.yaml:7: hosts.b.jump: goes in a circle, b → c → b; one of them must be reached directly",
+        "hosts.yaml:8: hosts.c.jump: goes in a circle, c → b → c; one of them must be reached directly",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("# nothing\n", "1: the file is empty; give the sections hosts: and roles:, "
+         "and if need be ssh:, airflow:, database:, deploy:"),
+        ("- a", "1: is a list, not a mapping; give the sections hosts: and roles:, "
+         "and if need be ssh:, airflow:, database:, deploy:"),
+        ("hosts:\n  a: b: c\n", "2: not YAML: mapping values are not allowed here; "
+         "indent by spaces, and put special characters in quotes"),
+        ("hosts:\n\ta: b\n",
+         "2: not YAML: while scanning for the next token found character '\\t' that cannot start "
+         "any token; indent by spaces, and put special characters in quotes"),
+        ("hosts:\n  a: \x01",
+         "2: not YAML: holds a control character; only tab and newline can be in a value"),
+        ("a: 1\n---\nb: 1\n",
+         "2: not YAML: expected a single document in the stream but found another document; "
+         "indent by spaces, and put special characters in quotes"),
+        ("hosts: {a: b\nc: d}", "2: not YAML: while parsing a flow mapping expected ',' or '}', but got ':'; "
+         "indent by spaces, and put special characters in quotes"),
+        ("database: {password: *hunter2}", "1: not YAML: found undefined alias …; "
+         "indent by spaces, and put special characters in quotes"),
+        ("database: {password: !hunter!2 x}",
+         "1: not YAML: while parsing a node found undefined tag handle …; "
+         "indent by spaces, and put special characters in quotes"),
+    ],
+)  # fmt: skip
+def test_what_is_not_yaml_is_one_mistake(text: str, problem: str) -> None:
+    assert problems(text) == [f"hosts.yaml:{problem}"]
+
+
+def test_sections_that_must_be_there() -> None:
+    assert problems("airflow:\n") == [
+        "hosts.yaml:1: hosts is missing; give hosts, each with its address",
+        "hosts.yaml:1: roles is missing; give the roles "
+        "(database, scheduler, dag-processor, triggerer, webserver, worker), each with its hosts",
+    ]
+
+
+def test_names_are_addresses_when_dns_knows_them() -> None:
+    got = fleet(SMALL + "  x: {address: x.example.com}\ndeploy: {dns: true}")
+    assert got.hosts["x"].address == "x.example.com"
+
+
+def test_one_address_may_have_several_ports() -> None:
+    got = fleet(SMALL + "  x: {address: 10.0.0.3, port: 2222}\n")
+    assert got.hosts["x"].port == 2222
+
+
+def test_an_address_is_the_same_however_it_is_written() -> None:
+    assert problems(SMALL + "  x: {address: '2001:db8::1'}\n  y: {address: '2001:DB8:0:0::1'}\n") == [
+        "hosts.yaml:7: hosts.y.address: x has 2001:DB8:0:0::1 too; give each host an address of its own"
+    ]
+
+
+def test_a_port_of_ssh_counts_where_addresses_are_compared() -> None:
+    text = SMALL + "  x: {address: 10.0.0.3, port: 2222}\nssh: {port: 2222}"
+    assert problems(text) == [
+        "hosts.yaml:6: hosts.x.address: w1 has 10.0.0.3 too; give each host an address of its own"
+    ]
+
+
+def test_references_are_looked_up_at_once_only_where_the_fleet_needs_them() -> None:
+    asked: list[str] = []
+
+    def resolve(reference: Reference) -> str:
+        asked.append(reference.where)
+        return {"DB": "10.9.9.9", "PORT": "2222"}[reference.argument]
+
+    text = (
+        SMALL
+        + "  x: {address: !env DB, port: !env PORT, sudo_password: !env S}\ndatabase: {password: !env P}"
+    )
+    got = parse(text, "hosts.yaml", resolve=resolve)
+    assert (got.hosts["x"].address, got.hosts["x"].port) == ("10.9.9.9", 2222)
+    assert asked == ["hosts.yaml:6: hosts.x.address", "hosts.yaml:6: hosts.x.port"]
+
+
+def test_what_a_reference_gives_is_checked_and_not_shown() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(SMALL + "airflow: {user: !env U}", "hosts.yaml", resolve=lambda reference: "hunter2 x")
+    assert caught.value.problems == [
+        "hosts.yaml:6: airflow.user: what !env gives does not fit; "
+        "give a Linux user other than root, of small letters, digits, _ and -"
+    ]
+
+
+def test_a_failed_lookup_is_one_mistake_of_all() -> None:
+    def resolve(reference: Reference) -> str:
+        raise InvalidInput(f"{reference.where}: !env U: the variable is not set")
+
+    with pytest.raises(InvalidInput) as caught:
+        parse(SMALL + "airflow: {user: !env U}\nbogus:", "hosts.yaml", resolve=resolve)
+    assert [problem.partition(" ")[0] for problem in caught.value.problems] == [
+        "hosts.yaml:6:",
+        "hosts.yaml:7:",
+    ]
+
+
+def test_no_secret_is_in_a_message_or_a_repr() -> None:
+    got = fleet(
+        SMALL + "database: {password: hunter2}\nairflow: {secret_key: hunter2}\nssh: {sudo_password: hunter2}"
+    )
+    assert "hunter2" not in repr(got)
+
+
+def test_an_alias_says_a_value_again() -> None:
+    more = "  x: {address: 10.0.0.8, worker: &big {concurrency: 32}}\n  y: {address: 10.0.0.9, worker: *big}"
+    got = fleet(SMALL + more)
+    assert got.hosts["y"].worker == got.hosts["x"].worker == Worker(concurrency=32)
