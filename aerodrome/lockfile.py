@@ -1,4 +1,4 @@
-"""Lock files: every package of one Airflow on one Python, with its hashes. How uv makes them, what they say.
+"""Lock files: every package of one Airflow on one Python, with its hashes.
 
 Pure: the text goes to uv and comes from it elsewhere (tasks/lock.py).
 """
@@ -16,7 +16,7 @@ from aerodrome.errors import AerodromeError
 
 DISTRIBUTION = "apache-airflow"
 
-# What each major version gets. 1.10 and 2 have no extra `standard`; 3 without it has no BashOperator.
+# What each major version gets. 1.10 and 2 have no `standard`; without it 3 has no BashOperator.
 EXTRAS = {
     1: ("postgres", "celery", "redis", "password", "crypto"),
     2: ("postgres", "celery", "redis", "fab"),
@@ -27,12 +27,12 @@ EXTRAS = {
 DATES = {"2.11.2": "2026-03-15", "3.3.2": "2026-09-18"}
 
 # Requirements that a version needs beside itself.
-# 2.11.2: providers-celery 3.16.0 to 3.17.1, newest on its day, name their Celery task other than they send it:
-# the worker discards every task (KeyError: 'execute_command'). 3.15.2 was run end to end.
+# 2.11.2: providers-celery 3.16.0 to 3.17.1, newest on its day, send a Celery task by another name
+# than they give it: the worker discards every task (KeyError: 'execute_command'). 3.15.2 was run.
 COMPANIONS = {"2.11.2": ("apache-airflow-providers-celery==3.15.2",)}
 
-# glibc 2.28 is RHEL 8 and Debian 10. The pins for x86_64 and aarch64 come out the same (tried with every lock
-# that ships), and uv lists the hashes of all files of a release, so that one lock serves both.
+# glibc 2.28 is RHEL 8 and Debian 10. The pins for x86_64 and aarch64 come out the same (tried with
+# every lock that ships), and uv lists the hashes of all files of a release: one lock serves both.
 PLATFORM = "x86_64-manylinux_2_28"
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -46,8 +46,9 @@ _HASH = re.compile(r"\s--hash=([a-z0-9]+:[0-9a-f]+)")
 class Request:
     """What a lock is wanted for.
 
-    `date` (YYYY-MM-DD) leaves out what was uploaded after the end of that day, UTC; `constraints` is a file or a
-    URL, as the operator typed it; `extras` and `packages` come on top of what the version gets anyway.
+    `date` (YYYY-MM-DD) leaves out what was uploaded after the end of that day, UTC. `constraints`: a file
+    or a URL, as the operator typed it. `extras` and `packages` come on top of what the version
+    gets anyway.
     """
 
     version: str = "3.3.2"
@@ -59,7 +60,7 @@ class Request:
     distribution: str = DISTRIBUTION
 
     def __post_init__(self) -> None:
-        """Raise AerodromeError for what is malformed: all of it goes into uv's input and the header."""
+        """Raise AerodromeError for what is malformed: all of it goes to uv and into the header."""
         _expect("version", self.version, _VERSION, "3.3.2")
         _expect("python", self.python, r"3\.[0-9]{1,2}", "3.11")
         _expect("distribution", self.distribution, _NAME, DISTRIBUTION)
@@ -68,7 +69,9 @@ class Request:
         for package in self.packages:
             # Not shown: what is no requirement may be a URL with a login.
             if not _REQUIREMENT.fullmatch(package):
-                raise AerodromeError("--package: a name and a version are wanted, such as pandas==2.2.3")
+                raise AerodromeError(
+                    "--package: a name and a version are wanted, such as pandas==2.2.3"
+                )
         if self.date:
             try:
                 valid = datetime.date.fromisoformat(self.date).isoformat() == self.date
@@ -87,7 +90,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Lock:
-    """What a lock file says: the version of each package by normalized name; markers are left out."""
+    """What a lock file says: each package's version by its normalized name, without markers."""
 
     pins: Mapping[str, str]
     hashed: bool  # every pin has at least one hash
@@ -110,9 +113,9 @@ def requirements(request: Request) -> list[str]:
 def uv_argv(python: str, request: Request) -> list[str]:
     """Return the command that resolves what it reads on stdin and writes the pins to stdout.
 
-    `python` is the interpreter that has uv as a module; it also builds what tells its requirements in no other
-    way. uv keeps the pins of an output file that is there already, which is why it gets none: the same request
-    must give the same lock.
+    `python` is the interpreter that has uv as a module; it also builds what tells its requirements
+    in no other way. uv keeps the pins of an output file that is there already, which is why it gets
+    none: the same request must give the same lock.
     """
     argv = [python, "-m", "uv", "pip", "compile", "-", "--python", python, "--no-python-downloads"]
     argv += ["--generate-hashes", "--python-version", request.python, "--python-platform", PLATFORM]
@@ -155,16 +158,16 @@ def header(request: Request) -> str:
 def parse(text: str) -> Lock:
     """Read a lock file, ours or the operator's.
 
-    Raises AerodromeError for a line that is no pin (it is not shown: an index URL may hold a login), and for a
-    package that is locked twice.
+    Raises AerodromeError for a line that is no pin (it is not shown: an index URL may hold a
+    login), and for a package that is locked twice.
     """
     pins: dict[str, str] = {}
     hashed = True
     for number, line in _logical_lines(text):
         if line.startswith("-"):
-            option = re.match(r"[a-z-]+", line)
+            option = re.sub("[^a-z-].*", "", line)
             raise AerodromeError(
-                f"lock file, line {number}: {option[0] if option else 'an option'} has no place in a lock",
+                f"lock file, line {number}: {option} has no place in a lock",
                 "an index is set in hosts.yaml: airflow.index_url, airflow.extra_index_url",
             )
         found = _PIN.fullmatch(re.split(r"\s--hash=", line)[0])
@@ -184,7 +187,7 @@ def parse(text: str) -> Lock:
 
 
 def digest(text: str) -> str:
-    """Return the first 12 hex digits of the SHA-256 of what a lock file installs: comments do not count."""
+    """Return the first 12 hex digits of the SHA-256 of what a lock installs, comments left out."""
     lines = sorted(" ".join(line.split()) for _, line in _logical_lines(text))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
@@ -192,18 +195,23 @@ def digest(text: str) -> str:
 def explain(request: Request, errors: str) -> AerodromeError:
     """Turn uv's last words into an error of one line, and its hint where it has one."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    words = [line for line in lines if not line.startswith(("hint: ", "warning: ", "Using ", "Resolved "))]
+    noise = ("hint: ", "warning: ", "Using ", "Resolved ", "^")
+    words = [line for line in lines if not line.startswith(noise)]
     # First what failed, on what; and the root cause, which is its last line.
-    words = [re.sub(r"^(error|cause): ", "", line) for line in dict.fromkeys([*words[:2], *words[-1:]])]
+    words = [
+        re.sub(r"^(error|cause): ", "", line) for line in dict.fromkeys([*words[:2], *words[-1:]])
+    ]
     hint = next((line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")), "")
     if "exclude-newer" in hint:
         hint = f"{hint.partition(' Consider ')[0]} Give a later --date."
     if request.distribution == DISTRIBUTION and request.version.startswith("1.10."):
         hint = (
-            "uv cannot read the metadata of Airflow 1.10: name a file with [[dependency-metadata]] in"
-            " UV_CONFIG_FILE, or make the lock with pip and name it in airflow.lock"
+            "uv cannot read the metadata of Airflow 1.10: name a file with [[dependency-metadata]]"
+            " in UV_CONFIG_FILE, or make the lock with pip and name it in airflow.lock"
         )
-    return AerodromeError(f"uv cannot lock {request.distribution} {request.version}: {'; '.join(words)}", hint)
+    return AerodromeError(
+        f"uv cannot lock {request.distribution} {request.version}: {'; '.join(words)}", hint
+    )
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:

@@ -7,6 +7,7 @@ fail now and then with "Failed to attach to cgroup".
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 
 from lab.shell import wait_until
@@ -29,7 +30,7 @@ def enter_script(groups: list[Path]) -> str:
 def remove(groups: list[Path]) -> None:
     """Remove groups and what is below; the kernel takes a moment to see that they are empty."""
     for group in groups:
-        wait_until(lambda group=group: _removed(group), 5)  # type: ignore[misc]
+        wait_until(partial(_removed, group), 5)
 
 
 def _removed(group: Path) -> bool:

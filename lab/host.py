@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
 import socket
@@ -12,17 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cache, network, process, seed
+from lab import cache, cgroup, network, process, seed
 from lab.errors import LabError
 from lab.layout import CACHE, HostSpec, Layout
 from lab.shell import run, say, wait_until
 
 BOOT_SECONDS = 60
 STOP_SECONDS = 20  # what systemd in the host gets to stop its services
-
-# systemd-nspawn ends with 133 when the host was asked to reboot, and with another code else
-# (its --keep-unit leaves the second boot to whoever started it).
-REBOOTING = 'until "$@"; [ $? -ne 133 ]; do :; done'
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,11 @@ class Host:
     def marker(self) -> str:
         """The argument by which this host's systemd-nspawn is known among all processes."""
         return f"--directory={self.root}"
+
+    @property
+    def groups(self) -> list[Path]:
+        """The host's control groups, one in each tree."""
+        return [tree / f"aerodrome-{self.layout.machine(self.spec)}" for tree in cgroup.trees()]
 
     # Asking
 
@@ -126,7 +128,15 @@ class Host:
     def _spawn(self, boot: Boot) -> None:
         with self.console.open("ab") as console:
             subprocess.run(
-                ["setsid", "--fork", "sh", "-c", REBOOTING, "lab", *self.command(boot)],
+                [
+                    "setsid",
+                    "--fork",
+                    "sh",
+                    "-c",
+                    boot_script(self.groups),
+                    "lab",
+                    *self.command(boot),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -207,6 +217,7 @@ class Host:
         if not wait_until(self._powered_off, STOP_SECONDS, pause=0.5):
             say(f"{self.spec.name}: did not power off in {STOP_SECONDS} s, killed")
             wait_until(self._killed, STOP_SECONDS)
+        cgroup.remove(self.groups)
         self._unmount()
 
     def _powered_off(self) -> bool:
@@ -236,6 +247,16 @@ class Host:
     def plug(self, state: str) -> None:
         """Set the host's network cable "up" or "down"."""
         run(["ip", "link", "set", self.layout.port(self.spec), state])
+
+
+def boot_script(groups: list[Path]) -> str:
+    """Return the shell that runs its arguments in these control groups, again at each reboot.
+
+    systemd-nspawn ends with 133 when the host was asked to reboot, and with another code else: its
+    --keep-unit leaves the next boot to whoever started it.
+    """
+    once = shlex.quote(f'{cgroup.enter_script(groups)}; exec "$@"')
+    return f'until sh -c {once} lab "$@"; [ $? -ne 133 ]; do :; done'
 
 
 def mount_command(folder: Path, image: str) -> list[str]:

@@ -44,14 +44,13 @@ def hand_out(layout: Layout, specs: Iterable[HostSpec]) -> None:
     folder = layout.client
     folder.mkdir(parents=True, exist_ok=True)
     specs = [spec for spec in specs if _host_key(layout, spec).exists()]
-    (folder.parent / ".gitignore").write_text("*\n")
     for name in (CLIENT_KEY, SUDO_PASSWORD):
         write_secret(folder / name, (layout.state / name).read_text())
     publics = {layout.address(spec): _public(_host_key(layout, spec)) for spec in specs}
     (folder / KNOWN_HOSTS).write_text(known_hosts(publics))
     (folder / SSH_CONFIG).write_text(ssh_config(layout, specs))
     owner = folder.parent.parent.stat()
-    for path in (folder.parent, folder.parent / ".gitignore", folder, *folder.iterdir()):
+    for path in (folder.parent, folder, *folder.iterdir()):
         os.chown(path, owner.st_uid, owner.st_gid)
 
 
@@ -59,8 +58,8 @@ def take_back(layout: Layout) -> None:
     """Remove from the project what was handed out."""
     shutil.rmtree(layout.client, ignore_errors=True)
     parent = layout.client.parent
-    if parent.is_dir() and [entry.name for entry in parent.iterdir()] == [".gitignore"]:
-        shutil.rmtree(parent)
+    if parent.is_dir() and not any(parent.iterdir()):
+        parent.rmdir()
 
 
 def known_hosts(publics: dict[str, str]) -> str:

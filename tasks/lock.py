@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invoke import task
+from invoke.tasks import task
 
 if TYPE_CHECKING:
     from aerodrome.lockfile import Request
@@ -19,21 +19,21 @@ LOCKS = Path(__file__).resolve().parent.parent / "locks"
     help={
         "version": "of Airflow: 3.3.2",
         "python": "the version on the nodes: 3.11",
-        "date": "leave out what was uploaded after that day, UTC: 2026-09-18 (default: as tested, else today)",
+        "date": "leave out what was uploaded after that day, UTC (default: as tested, else today)",
         "constraints": "stay within the versions of a constraints file, a path or a URL",
         "extra": "a further extra of Airflow: amazon (may be repeated)",
         "package": "a further package: pandas==2.2.3 (may be repeated)",
         "distribution": "the package that Airflow comes as",
         "output": "the file to write (default: where deploy looks for it, in locks/)",
     },
-)  # type: ignore[untyped-decorator]
+)
 def lock(
     context: Any,
     version: str = "3.3.2",
     python: str = "3.11",
     date: str = "",
     constraints: str = "",
-    extra: Any = None,  # Invoke makes a list of it; with a default it would part the letters of a value
+    extra: Any = None,  # Invoke makes a list of it; with a default, one of its letters
     package: Any = None,
     distribution: str = "apache-airflow",
     output: str = "",
@@ -115,7 +115,7 @@ def _write(path: Path, text: str) -> None:
                 file.write(text)
                 os.fchmod(handle, 0o644)  # mkstemp makes it 0600
                 os.fsync(handle)
-            os.replace(temporary, path)
+            Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
