@@ -22,5 +22,7 @@ namespace = Collection(
     lock.lock,
     demo.demo,
 )
-for module in (node, roles, lab):
-    namespace.add_collection(Collection.from_module(module))
+parts = (node.packages, node.user, node.hosts, node.venv, node.install, node.unit, node.environment)
+namespace.add_collection(Collection("node", *parts))
+namespace.add_collection(Collection.from_module(roles))
+namespace.add_collection(Collection.from_module(lab))

@@ -46,9 +46,8 @@ _HASH = re.compile(r"\s--hash=([a-z0-9]+:[0-9a-f]+)")
 class Request:
     """What a lock is wanted for.
 
-    `date` (YYYY-MM-DD) leaves out what was uploaded after the end of that day, UTC. `constraints`: a file
-    or a URL, as the operator typed it. `extras` and `packages` come on top of what the version
-    gets anyway.
+    `date` (YYYY-MM-DD) leaves out what was uploaded after the end of that day, UTC. `constraints` is a file or a URL,
+    as the operator typed it. `extras` and `packages` come on top of what the version gets anyway.
     """
 
     version: str = "3.3.2"
@@ -69,9 +68,7 @@ class Request:
         for package in self.packages:
             # Not shown: what is no requirement may be a URL with a login.
             if not _REQUIREMENT.fullmatch(package):
-                raise AerodromeError(
-                    "--package: a name and a version are wanted, such as pandas==2.2.3"
-                )
+                raise AerodromeError("--package: a name and a version are wanted, such as pandas==2.2.3")
         if self.date:
             try:
                 valid = datetime.date.fromisoformat(self.date).isoformat() == self.date
@@ -198,9 +195,7 @@ def explain(request: Request, errors: str) -> AerodromeError:
     noise = ("hint: ", "warning: ", "Using ", "Resolved ", "^")
     words = [line for line in lines if not line.startswith(noise)]
     # First what failed, on what; and the root cause, which is its last line.
-    words = [
-        re.sub(r"^(error|cause): ", "", line) for line in dict.fromkeys([*words[:2], *words[-1:]])
-    ]
+    words = [re.sub(r"^(error|cause): ", "", line) for line in dict.fromkeys([*words[:2], *words[-1:]])]
     hint = next((line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")), "")
     if "exclude-newer" in hint:
         hint = f"{hint.partition(' Consider ')[0]} Give a later --date."
@@ -209,9 +204,7 @@ def explain(request: Request, errors: str) -> AerodromeError:
             "uv cannot read the metadata of Airflow 1.10: name a file with [[dependency-metadata]]"
             " in UV_CONFIG_FILE, or make the lock with pip and name it in airflow.lock"
         )
-    return AerodromeError(
-        f"uv cannot lock {request.distribution} {request.version}: {'; '.join(words)}", hint
-    )
+    return AerodromeError(f"uv cannot lock {request.distribution} {request.version}: {'; '.join(words)}", hint)
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:

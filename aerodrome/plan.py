@@ -15,8 +15,9 @@ from aerodrome.resources.systemd import Service
 
 # An apply holds this lock on its host, a probe waits for it: after a killed run, the script that still runs
 # on the host is finished before anything is asked. A directory's own descriptor can be locked: nothing is made.
+WAITING = "@waiting for the lock"
 LOCK = (
-    "exec 9</run; flock {mode} -w 900 9 || "
+    f"exec 9</run; flock {{mode}} -n 9 || {{{{ echo '{WAITING}'; flock {{mode}} -w 900 9; }}}} || "
     "{{ echo 'another run has been at work on this host for 15 minutes'; exit 75; }}"
 )
 

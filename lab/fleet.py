@@ -52,10 +52,13 @@ class Lab:
 
     # The whole fleet
 
-    def up(self, hosts: Sequence[str] | None = None, suite: str = DEFAULT_SUITE) -> None:
-        """Raise hosts, by default the five of the fleet; those that are up stay as they are."""
+    def up(self, hosts: Sequence[str] | None = None, suite: str | None = None) -> None:
+        """Raise hosts, by default the five of the fleet; those that are up stay as they are.
+
+        A host that was down goes on with what it had, unless another `suite` is asked for.
+        """
         specs = FLEET if hosts is None else tuple(host_spec(name) for name in hosts)
-        self._up(specs, suite, {})
+        self._up(specs, suite, None)
 
     def down(self) -> None:
         """Stop everything and leave nothing behind, whatever state the lab is in."""
@@ -63,11 +66,9 @@ class Lab:
         with self._alone():
             found = self._made()
             self._each(lambda each: each.stop(), found)
-            if self.layout.state.exists():
-                machine.require()
-                network.down(self.layout)
-                shutil.rmtree(self.layout.state)
-                network.restore_forwarding()
+            network.down(self.layout)
+            shutil.rmtree(self.layout.state, ignore_errors=True)
+            network.leave_as_found()
             keyring.take_back(self.layout)
         say(f"{self.name} is down" + ("" if found else " already"))
 
@@ -83,13 +84,15 @@ class Lab:
 
     # One host
 
-    def up_host(self, name: str, suite: str = DEFAULT_SUITE, binds: Sequence[str] = ()) -> None:
+    def up_host(
+        self, name: str, suite: str | None = None, binds: Sequence[str] | None = None
+    ) -> None:
         """Raise one host, of the fleet or beyond it.
 
-        `binds` are folders of this machine that it sees read-only: SOURCE or SOURCE:DESTINATION. A
-        host that was down keeps what it had, unless its suite is another.
+        `binds` are folders of this machine that it sees read-only: SOURCE or SOURCE:DESTINATION.
+        Without them, and without `suite`, it is as it was before.
         """
-        self._up((host_spec(name),), suite, {name: tuple(binds)})
+        self._up((host_spec(name),), suite, None if binds is None else tuple(binds))
 
     def down_host(self, name: str) -> None:
         """Power one host off; it keeps its files."""
@@ -100,7 +103,7 @@ class Lab:
         """Make one host bare again, with the host key it had."""
         with self._alone():
             each = self._host(name)
-            boot = each.boot() or self._boot(DEFAULT_SUITE)
+            boot = self._boot(each)
             each.stop()
             each.discard()
             self._start(each, boot)
@@ -144,7 +147,9 @@ class Lab:
 
     # Within
 
-    def _up(self, specs: Sequence[HostSpec], suite: str, binds: dict[str, tuple[str, ...]]) -> None:
+    def _up(
+        self, specs: Sequence[HostSpec], suite: str | None, binds: tuple[str, ...] | None
+    ) -> None:
         began = time.monotonic()
         machine.require()
         with self._alone():
@@ -154,19 +159,21 @@ class Lab:
             down = [each for each in wanted if not each.up()]
             if down:
                 cache.prepare()
-                boot = self._boot(suite)
+                boots = {each: self._boot(each, suite, binds) for each in down}
                 keyring.prepare(self.layout, specs)
-                self._each(
-                    lambda each: self._start(each, Boot(boot.image, binds.get(each.spec.name, ()))),
-                    down,
-                )
+                self._each(lambda each: self._start(each, boots[each]), down)
             keyring.hand_out(self.layout, HOSTS.values())
         names = ", ".join(spec.name for spec in specs)
         seconds = f"up in {time.monotonic() - began:.1f} s" if down else "up already"
         say(f"{self.name}: {names} {seconds}")
 
-    def _boot(self, suite: str) -> Boot:
-        return Boot(str(image.ensure(suite)))
+    def _boot(
+        self, each: Host, suite: str | None = None, binds: tuple[str, ...] | None = None
+    ) -> Boot:
+        """Return what to boot a host from: what it had, where nothing else is asked for."""
+        made = each.made() or Boot(f"{DEFAULT_SUITE}-")
+        kept = made.binds if binds is None else binds
+        return Boot(str(image.ensure(suite or image.suite_of(made.image))), kept)
 
     def _start(self, each: Host, boot: Boot) -> None:
         began = time.monotonic()

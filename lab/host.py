@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cache, cgroup, network, process, seed
+from lab import cache, cgroup, image, network, process, seed
 from lab.errors import LabError
 from lab.layout import CACHE, HostSpec, Layout
 from lab.shell import run, say, wait_until
@@ -28,6 +28,14 @@ class Boot:
 
     image: str
     binds: tuple[str, ...] = ()  # SOURCE or SOURCE:DESTINATION
+
+    def fits(self, other: Boot) -> bool:
+        """Tell whether a host made from this may go on where the other is asked for.
+
+        A newer image of its suite is no reason to lose what it has.
+        """
+        same_suite = image.suite_of(self.image) == image.suite_of(other.image)
+        return same_suite and Path(self.image).is_dir()
 
 
 @dataclass(frozen=True)
@@ -90,14 +98,18 @@ class Host:
 
     def start(self, boot: Boot, keys: seed.Keys) -> None:
         """Boot the host and wait until it is up; one that was made before keeps what it has."""
-        if not self._made_from(boot):
+        made = self.made()
+        if made is None or not made.fits(boot):
             self.discard()
             self._make(boot, keys)
+        else:
+            boot = Boot(made.image, boot.binds)
         self._mount(boot)
+        self._remember(boot)
         self._spawn(boot)
         self._await_boot()
 
-    def boot(self) -> Boot | None:
+    def made(self) -> Boot | None:
         """Return what the host was made from; None when it was not made, or only half."""
         record = self.folder / "boot.json"
         if not record.exists():
@@ -105,14 +117,12 @@ class Host:
         kept = json.loads(record.read_text())
         return Boot(kept["image"], tuple(kept["binds"]))
 
-    def _made_from(self, boot: Boot) -> bool:
-        made = self.boot()
-        return made is not None and made.image == boot.image
-
     def _make(self, boot: Boot, keys: seed.Keys) -> None:
         self._mount(boot)
         seed.plant(self.root, self.layout, self.spec, keys)
-        # Last, and whole: it says that the host is made.
+
+    def _remember(self, boot: Boot) -> None:
+        # Whole, and after all else: it says that the host is made.
         record = self.folder / "boot.json"
         part = record.with_suffix(".part")
         part.write_text(json.dumps({"image": boot.image, "binds": boot.binds}))
@@ -160,6 +170,8 @@ class Host:
             f"--network-bridge={self.layout.bridge}",
             "--resolv-conf=off",
             "--console=pipe",
+            # Nothing here has to outlive a power cut; installing takes half the time.
+            "--suppress-sync=yes",
             *shared,
             *(f"--bind-ro={bind}" for bind in boot.binds),
             "--boot",
@@ -259,9 +271,9 @@ def boot_script(groups: list[Path]) -> str:
     return f'until sh -c {once} lab "$@"; [ $? -ne 133 ]; do :; done'
 
 
-def mount_command(folder: Path, image: str) -> list[str]:
+def mount_command(folder: Path, lower: str) -> list[str]:
     """Return the command that lays the host's own files over the base image."""
-    options = f"lowerdir={image},upperdir={folder / 'upper'},workdir={folder / 'work'}"
+    options = f"lowerdir={lower},upperdir={folder / 'upper'},workdir={folder / 'work'}"
     return ["mount", "-t", "overlay", "overlay", "-o", options, str(folder / "root")]
 
 

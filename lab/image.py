@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from functools import cache
 from pathlib import Path
 
 from lab import borrowed
@@ -27,7 +28,8 @@ DOWNLOADS = (
 HOOKS = (
     'chroot "$1" apt-get clean',  # the base's own packages: nobody installs them again
     'chroot "$1" apt-get update -q',
-    f'chroot "$1" apt-get install -q -y --download-only {DOWNLOADS}',
+    # With what they recommend: mmdebstrap turns that off, the hosts do not.
+    f'chroot "$1" apt-get install -q -y --install-recommends --download-only {DOWNLOADS}',
     # systemd-sysctl: the kernel's settings are the machine's. The timers: apt would hold its lock
     # when a deploy comes along, now and then.
     'chroot "$1" systemctl mask systemd-sysctl.service apt-daily.timer apt-daily-upgrade.timer',
@@ -40,12 +42,20 @@ HOOKS = (
 def ensure(suite: str) -> Path:
     """Return the folder of the suite's base image; make it if there is none yet."""
     image = CACHE / f"{suite}-{fingerprint(suite)}"
+    if image.is_dir():
+        return image
     with locked(CACHE / "image.lock", "another lab is making a base image, waiting for it"):
         if not image.is_dir():
             _make(suite, image)
     return image
 
 
+def suite_of(image: str) -> str:
+    """Return the suite that an image was made of."""
+    return Path(image).name.rpartition("-")[0]
+
+
+@cache
 def fingerprint(suite: str) -> str:
     """Return what changes when the image would: its recipe, the machine's certificates."""
     recipe = command(suite, Path("target"), Path("apt.conf"), borrowed.apt_sources(suite))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def up(layout: Layout, specs: Iterable[HostSpec]) -> None:
 def down(layout: Layout) -> None:
     """Take the rules and the bridge away."""
     table = ["table", "ip", layout.table]
-    if run(["nft", "list", *table], check=False).returncode == 0:
+    if shutil.which("nft") and run(["nft", "list", *table], check=False).returncode == 0:
         run(["nft", "delete", *table])
     if bridge_exists(layout):
         run(["ip", "link", "delete", layout.bridge])
@@ -86,9 +87,12 @@ def _forward() -> None:
             FORWARD.write_text("1")
 
 
-def restore_forwarding() -> None:
+def leave_as_found() -> None:
     """Set forwarding as it was, once no lab is left."""
     with locked(CACHE / "forward.lock", "waiting for another lab's network"):
-        if WAS_OFF.exists() and not labs():
+        if labs() or not STATE.is_dir():
+            return
+        if WAS_OFF.exists():
             FORWARD.write_text("0")
             WAS_OFF.unlink()
+        STATE.rmdir()

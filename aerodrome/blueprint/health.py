@@ -80,9 +80,7 @@ def read_database_health(host: str, output: str) -> Health:
 def _program(inputs: Inputs, roles: Sequence[str]) -> str:
     from aerodrome.render import render
 
-    ask: dict[str, object] = {}
-    if set(roles) & JOBS.keys():
-        ask["jobs"] = True
+    ask: dict[str, object] = {"jobs": True}
     if "webserver" in roles:
         port, path = inputs.fleet.airflow.web_port, inputs.catalogue.health_path
         ask["web"] = f"http://127.0.0.1:{port}{path}"
@@ -117,6 +115,8 @@ def _judge(role: str, state: UnitState, now: int, answers: dict[str, Any]) -> tu
         return "failed", f"the unit is {state.active} ({state.sub}), restarted {state.restarts} times"
     if state.active != "active":
         return "waiting", f"the unit is {state.active or 'not there'}"
+    if "jobs" not in answers:
+        return "waiting", answers.get("jobs_error", "the metadata database was not asked")
     if role in JOBS:
         return _judge_job(JOBS[role], state, answers)
     if role == "webserver":
@@ -129,8 +129,6 @@ def _judge(role: str, state: UnitState, now: int, answers: dict[str, Any]) -> tu
 
 
 def _judge_job(kind: str, state: UnitState, answers: dict[str, Any]) -> tuple[Verdict, str]:
-    if "jobs" not in answers:
-        return "waiting", answers.get("jobs_error", "the metadata database was not asked")
     job = answers["jobs"].get(kind)
     # A row of the process before this one may still look fresh.
     if job is None or job["started"] < state.started - 1:

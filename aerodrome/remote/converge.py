@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from aerodrome.blueprint.health import (
@@ -21,7 +22,7 @@ from aerodrome.blueprint.stages import Stage
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import HostError
 from aerodrome.fleet import Host
-from aerodrome.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
+from aerodrome.plan import WAITING, HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
 from aerodrome.remote.connection import Connections
 from aerodrome.remote.parallel import each
 from aerodrome.remote.run import run
@@ -38,6 +39,7 @@ class Reporter(Protocol):
     def stage(self, name: str) -> None: ...
     def change(self, host: str, planned: PlannedChange) -> None: ...
     def healthy(self, health: Health) -> None: ...
+    def waits(self, host: str, why: str) -> None: ...
 
 
 class Run:
@@ -100,10 +102,14 @@ class Run:
             each([host], work, 1)
 
     def _ask(self, host: Host, steps: Sequence[Step]) -> HostPlan:
-        output = run(self.connections, host, probe_script(steps, self._nonce))
+        output = run(self.connections, host, probe_script(steps, self._nonce), on_text=partial(self._waits, host))
         if output.status == 75:
             raise HostError(host.name, "lock", output.text.strip(), "see what it does: fab run 'ps -ef'")
         return plan_host(host.name, steps, read_probe(output.text, steps, self._nonce))
+
+    def _waits(self, host: Host, text: str) -> None:
+        if WAITING in text:
+            self.report.waits(host.name, "another run is at work on this host: waiting for it to end")
 
     def _bring_about(self, host: Host, steps: Sequence[Step], plan: HostPlan) -> None:
         for _ in range(ROUNDS):
@@ -125,6 +131,10 @@ class Run:
         if output.status == 0 and f"@{self._nonce} done" in output.text:
             return
         planned = progress.current
+        if output.status == -1:
+            raise HostError(
+                host.name, "connect", "the connection broke in the middle of a change", "run the same again"
+            )
         words = last_words(output.text.rpartition(f"@{self._nonce} ")[2].partition("\n")[2] + output.errors)
         if planned is None:
             raise HostError(host.name, "apply", f"the script did not begin (exit {output.status})", hint(words), words)

@@ -5,6 +5,7 @@ Everything in which Aerodrome differs from Fabric's own way of running tasks is 
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -42,5 +43,8 @@ class FleetExecutor(fabric.Executor):  # type: ignore[misc]
                 raise
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            print("interrupted; run the same again to finish", file=sys.stderr)
-            sys.exit(130)
+            # Threads that still wait for their hosts are not waited for: what they run ends at its next step.
+            print("\ninterrupted; what was begun can be finished by the same again", file=sys.stderr, flush=True)
+            os._exit(130)
+        except BrokenPipeError:
+            os._exit(141)  # whoever read our output has gone: `fab logs | head`

@@ -19,8 +19,9 @@ def each(hosts: Sequence[Host], work: Callable[[Host], T], limit: int) -> dict[s
     """
     results: dict[str, T] = {}
     failures: list[HostError] = []
-    with ThreadPoolExecutor(max_workers=max(1, min(limit, len(hosts)))) as pool:
-        futures = {host.name: pool.submit(work, host) for host in hosts}
+    pool = ThreadPoolExecutor(max_workers=max(1, min(limit, len(hosts))))
+    futures = {host.name: pool.submit(work, host) for host in hosts}
+    try:
         for name, future in futures.items():
             try:
                 results[name] = future.result()
@@ -28,6 +29,9 @@ def each(hosts: Sequence[Host], work: Callable[[Host], T], limit: int) -> dict[s
                 failures.append(error)
             except AerodromeError as error:
                 failures.append(HostError(name, "", error.message, error.hint))
+    finally:
+        # After Ctrl-C, which reaches the main thread only, nobody waits for what the others still do.
+        pool.shutdown(wait=False, cancel_futures=True)
     if failures:
         raise FleetError(failures)
     return results

@@ -47,6 +47,9 @@ class Terminal:
     def change(self, host: str, planned: PlannedChange) -> None:
         say(f"  {host:{self.width}}  {planned.step:20}  {planned.change.summary}")
 
+    def waits(self, host: str, why: str) -> None:
+        say(f"  {host:{self.width}}  {why}")
+
     def healthy(self, health: Health) -> None:
         say(f"  {health.host:{self.width}}  {'roles.' + health.role:20}  healthy: {health.detail}")
 

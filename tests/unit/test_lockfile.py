@@ -1,0 +1,194 @@
+"""Lock files: what uv is asked, what stands at the top, what a lock says."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from aerodrome.errors import AerodromeError
+from aerodrome.lockfile import (
+    DATES,
+    Request,
+    digest,
+    explain,
+    fab_command,
+    header,
+    lock_name,
+    parse,
+    requirements,
+    uv_argv,
+)
+
+# From airflow-3.3.2-py3.11.txt, and one with a marker as `uv pip compile --universal` writes it.
+RECORDED = """\
+# Made by: fab lock --version=3.3.2 --python=3.11 --date=2026-09-18
+a2wsgi==1.10.10 \\
+    --hash=sha256:a5bcffb52081ba39df0d5e9a884fc6f819d92e3a42389343ba77cbf809fe1f45 \\
+    --hash=sha256:d21b21379479718539dc15fce53b876251a0efe7615352dfe49f6ad1bc507848
+async-timeout==5.0.1 ; python_full_version < '3.11.3' \\
+    --hash=sha256:39e3809566ff85354557ec2398b55e096c8364bacac9405a7a1fa429e77fe76c
+    # via redis
+Flask_SQLAlchemy[extra]==3.1.1 \\
+    --hash=sha256:4ba4be7f419dc72f4efd8802d69974803c37259dd42f3913b0dcf75c9447e0a0
+"""
+
+
+def test_uv_is_asked_for_a_dated_lock() -> None:
+    request = Request(version="3.3.2", python="3.12", date="2026-09-18")
+    assert uv_argv("/venv/bin/python", request) == [
+        *("/venv/bin/python", "-m", "uv", "pip", "compile", "-"),
+        *("--python", "/venv/bin/python", "--no-python-downloads", "--generate-hashes"),
+        *("--python-version", "3.12", "--python-platform", "x86_64-manylinux_2_28"),
+        *("--exclude-newer", "2026-09-18T23:59:59Z"),
+        *("--system-certs", "--no-header", "--no-annotate"),
+        *("--no-emit-index-url", "--no-emit-find-links"),
+    ]
+
+
+def test_uv_is_asked_for_a_lock_within_constraints() -> None:
+    request = Request(version="3.3.2", python="3.11", constraints="my constraints.txt")
+    assert uv_argv("python", request) == [
+        *("python", "-m", "uv", "pip", "compile", "-"),
+        *("--python", "python", "--no-python-downloads", "--generate-hashes"),
+        *("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"),
+        *("--constraints", "my constraints.txt"),
+        *("--system-certs", "--no-header", "--no-annotate"),
+        *("--no-emit-index-url", "--no-emit-find-links"),
+    ]
+
+
+def test_a_header_tells_what_is_locked_and_how_to_make_it_again() -> None:
+    assert header(Request(version="2.11.2", python="3.12", date="2026-03-15")) == (
+        "# Packages of Airflow 2.11.2 on Python 3.12, Linux\n"
+        "# Requirement: apache-airflow[postgres,celery,redis,fab]==2.11.2\n"
+        "# Requirement: apache-airflow-providers-celery==3.15.2\n"
+        "# Uploaded until: the end of 2026-03-15, UTC\n"
+        "# Made by: fab lock --version=2.11.2 --python=3.12 --date=2026-03-15\n"
+    )
+
+
+def test_a_header_quotes_for_the_shell() -> None:
+    request = Request(constraints="my constraints.txt", extras=("amazon", "fab"), packages=("pandas>=2.2,<3",))
+    assert header(request) == (
+        "# Packages of Airflow 3.3.2 on Python 3.11, Linux\n"
+        "# Requirement: apache-airflow[postgres,celery,redis,fab,standard,amazon]==3.3.2\n"
+        "# Requirement: pandas>=2.2,<3\n"
+        "# Constraints: my constraints.txt\n"
+        "# Made by: fab lock --version=3.3.2 --python=3.11 --constraints='my constraints.txt'"
+        " --extra=amazon --extra=fab --package='pandas>=2.2,<3'\n"
+    )
+
+
+def test_another_distribution_is_named_everywhere() -> None:
+    request = Request(version="1.10.10.*", python="3.7", distribution="astronomer-certified")
+    assert requirements(request) == ["astronomer-certified[postgres,celery,redis,password,crypto]==1.10.10.*"]
+    assert fab_command(request) == ("fab lock --version='1.10.10.*' --python=3.7 --distribution=astronomer-certified")
+    assert lock_name("astronomer-certified", "1.10.10.*", "3.7") == ("astronomer-certified-1.10.10.x-py3.7.txt")
+
+
+def test_airflow_locks_have_short_names() -> None:
+    assert lock_name("apache-airflow", "3.3.2", "3.11") == "airflow-3.3.2-py3.11.txt"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"version": "3.3.2\n-r x"}, "--version='3.3.2\\n-r x': such as 3.3.2 is wanted"),
+        ({"version": "3"}, "--version='3': such as 3.3.2 is wanted"),
+        ({"python": "3.11.7"}, "--python='3.11.7': such as 3.11 is wanted"),
+        ({"extras": ("a]",)}, "--extra='a]': such as amazon is wanted"),
+        ({"date": "2026-13-01"}, "--date=2026-13-01: no such day; write it as 2026-09-18"),
+        ({"date": "20260918"}, "--date=20260918: no such day; write it as 2026-09-18"),
+        (
+            {"packages": ("--index-url https://me:secret@pypi.example.com",)},
+            "--package: a name and a version are wanted, such as pandas==2.2.3",
+        ),
+        (
+            {"constraints": "https://me:secret@pypi.example.com/c.txt"},
+            "--constraints: the URL holds a login, which would stand in the lock file",
+        ),
+    ],
+)
+def test_what_is_malformed_is_refused(wrong: dict[str, str], message: str) -> None:
+    with pytest.raises(AerodromeError) as caught:
+        dataclasses.replace(Request(), **wrong)  # type: ignore[arg-type]
+    assert str(caught.value) == message
+
+
+def test_days_are_days() -> None:
+    for version, day in DATES.items():
+        Request(version=version, date=day)
+
+
+def test_a_lock_is_read() -> None:
+    lock = parse(RECORDED)
+    assert lock.pins == {"a2wsgi": "1.10.10", "async-timeout": "5.0.1", "flask-sqlalchemy": "3.1.1"}
+    assert lock.hashed
+
+
+def test_one_pin_without_hash_is_noticed() -> None:
+    assert not parse(RECORDED + "six==1.17.0\n").hashed
+    assert not parse("").hashed
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("six>=1.16", "lock file, line 2: not a pin such as name==1.2.3"),
+        (
+            "six @ https://me:secret@example.com/six.whl",
+            "lock file, line 2: not a pin such as name==1.2.3",
+        ),
+        (
+            "--index-url https://me:secret@example.com",
+            "lock file, line 2: --index-url has no place in a lock",
+        ),
+        ("idna==3.0", "lock file, line 2: idna is locked twice, to 2.0 and 3.0"),
+    ],
+)
+def test_what_is_no_lock_is_refused_without_showing_it(line: str, message: str) -> None:
+    with pytest.raises(AerodromeError) as caught:
+        parse(f"idna==2.0\n{line}\n")
+    assert str(caught.value) == message
+
+
+def test_a_digest_is_of_what_is_installed() -> None:
+    again = "# another comment\n" + RECORDED.replace("    # via redis\n", "")
+    assert digest(again) == digest(RECORDED) == "64568701ca63"
+    assert digest(RECORDED.replace("a5bcff", "a5bcfe")) != digest(RECORDED)
+
+
+def test_uv_fails_in_one_line() -> None:
+    # Recorded from uv 0.13.9.
+    error = explain(
+        Request(),
+        "error: No solution found when resolving dependencies\n"
+        "  cause: Because there is no version of apache-airflow==3.3.2 and you require it.\n"
+        "\n"
+        "hint: `apache-airflow` was filtered by `exclude-newer`. It was published at 2026-09-17."
+        " Consider using `exclude-newer-package` to override the cutoff for this package.\n",
+    )
+    assert error.message == (
+        "uv cannot lock apache-airflow 3.3.2: No solution found when resolving dependencies;"
+        " Because there is no version of apache-airflow==3.3.2 and you require it."
+    )
+    assert error.hint == (
+        "`apache-airflow` was filtered by `exclude-newer`. It was published at 2026-09-17. Give a later --date."
+    )
+
+
+def test_uv_fails_to_reach_the_index() -> None:
+    error = explain(
+        Request(),
+        "error: Failed to fetch: https://pypi.org/simple/six/\n"
+        "  cause: error sending request for url (https://pypi.org/simple/six/)\n"
+        "  cause: client error (Connect)\n"
+        "  cause: invalid peer certificate: UnknownIssuer\n",
+    )
+    assert error.message == (
+        "uv cannot lock apache-airflow 3.3.2: Failed to fetch: https://pypi.org/simple/six/;"
+        " error sending request for url (https://pypi.org/simple/six/);"
+        " invalid peer certificate: UnknownIssuer"
+    )
+    assert error.hint == ""
