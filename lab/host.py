@@ -75,7 +75,15 @@ class Host:
 
     def pid(self) -> int | None:
         """Return the pid of the host's PID 1 on this machine; None when it is down."""
-        return process.leader(self.marker)
+        return next(iter(process.leaders(self.folder / "upper")), None)
+
+    def supervised(self) -> bool:
+        """Tell whether the host's systemd-nspawn is there."""
+        return bool(process.supervisors(self.marker))
+
+    def pids(self) -> list[int]:
+        """Return all pids that have to go for the host to be down."""
+        return process.supervisors(self.marker) + process.leaders(self.folder / "upper")
 
     def mounted(self) -> bool:
         return self.root.is_mount()
@@ -92,7 +100,7 @@ class Host:
             return False
 
     def up(self) -> bool:
-        return self.pid() is not None and self.answers()
+        return self.supervised() and self.pid() is not None and self.answers()
 
     # Starting
 
@@ -180,16 +188,13 @@ class Host:
     def _await_boot(self) -> None:
         began = time.monotonic()
         deadline = began + BOOT_SECONDS
-        if not wait_until(lambda: self.answers() or self._died(), BOOT_SECONDS):
+        if not wait_until(lambda: self.answers() or not self.supervised(), BOOT_SECONDS):
             self._give_up("does not answer on ssh", began)
-        if self._died():
+        if not self.supervised():
             self._give_up("died while booting", began)
         state = self.inside("systemctl is-system-running --wait", deadline - time.monotonic())
         if state != "running":
             self._give_up(f"is {state or 'still booting'}", began)
-
-    def _died(self) -> bool:
-        return not process.supervisors(self.marker)
 
     def _give_up(self, what: str, began: float) -> None:
         for line in self.last_words():
@@ -234,14 +239,13 @@ class Host:
 
     def _powered_off(self) -> bool:
         # Asked again each time: the first moments of a boot do not hear it.
-        leader = self.pid()
-        process.send([leader] if leader else [], process.POWER_OFF)
-        return self._died()
+        process.send(process.leaders(self.folder / "upper"), process.POWER_OFF)
+        return not self.pids()
 
     def _killed(self) -> bool:
-        # The host's processes go with systemd-nspawn, which is their PID 1's parent.
-        process.send(process.supervisors(self.marker), signal.SIGKILL)
-        return self._died()
+        # All that runs in the host goes with its PID 1.
+        process.send(self.pids(), signal.SIGKILL)
+        return not self.pids()
 
     def _unmount(self) -> None:
         while self.mounted():

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from lab import borrowed
-from lab.layout import CACHE, labs
+from lab.layout import CACHE, STATE
 from lab.shell import locked, run, say
 
 INCLUDE = "systemd,systemd-sysv,dbus,openssh-server,sudo,python3,iproute2,ca-certificates,procps"
@@ -103,9 +103,8 @@ def _make(suite: str, image: Path) -> None:
 
 
 def _remove_stale(suite: str) -> None:
-    """Remove what a killed run left half made, and outdated images that no lab stands on."""
-    stale = list(CACHE.glob(f".{suite}-*.part"))
-    if not labs():
-        stale += CACHE.glob(f"{suite}-*")
-    for folder in stale:
+    """Remove what a killed run left half made, and outdated images that no host stands on."""
+    stands = "".join(record.read_text() for record in STATE.glob("*/hosts/*/boot.json"))
+    outdated = [each for each in CACHE.glob(f"{suite}-*") if str(each) not in stands]
+    for folder in [*CACHE.glob(f".{suite}-*.part"), *outdated]:
         shutil.rmtree(folder)

@@ -1,7 +1,7 @@
-"""The processes of a host, found by the folder that its systemd-nspawn was started on.
+"""The processes of a host, found by the folder that it was started on.
 
 Not by a file with a pid in it: a controller that is killed may not have written one yet, and a pid
-comes again for something else.
+comes again for something else. Nor as children of systemd-nspawn: when that is killed, they live.
 """
 
 from __future__ import annotations
@@ -21,12 +21,18 @@ def supervisors(marker: str) -> list[int]:
     return sorted(pid for pid in _pids() if marker in arguments(pid))
 
 
-def leader(marker: str) -> int | None:
-    """Return the pid, as this machine sees it, of the host's PID 1; None when there is none."""
-    for pid in supervisors(marker):
-        for child in children(pid):
-            if is_init(child):
-                return child
+def leaders(upper: Path) -> list[int]:
+    """Return the pids of each PID 1 whose root is an overlay with this folder on top."""
+    return [pid for pid in _pids() if is_init(pid) and root_upper(_read(pid, "mountinfo")) == upper]
+
+
+def root_upper(mountinfo: str) -> Path | None:
+    """Return the upper folder of the overlay at the root, if there is one; see proc(5)."""
+    for line in mountinfo.splitlines():
+        place, _, source = line.partition(" - ")
+        options = dict(option.partition("=")[::2] for option in source.split(" ")[-1].split(","))
+        if place.split()[4] == "/" and "upperdir" in options:
+            return Path(options["upperdir"])
     return None
 
 
@@ -37,11 +43,6 @@ def _pids() -> list[int]:
 def arguments(pid: int) -> list[str]:
     """Return a process's argv; empty when it is gone."""
     return _read(pid, "cmdline").split("\0")
-
-
-def children(pid: int) -> list[int]:
-    """Return the pids of a process's children."""
-    return [int(child) for child in _read(pid, f"task/{pid}/children").split()]
 
 
 def is_init(pid: int) -> bool:
@@ -56,7 +57,7 @@ def is_init(pid: int) -> bool:
 def _read(pid: int, name: str) -> str:
     try:
         return (PROC / str(pid) / name).read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:  # gone, or about to go
         return ""
 
 

@@ -18,8 +18,10 @@ from aerodrome.resources.systemd import UnitState, show
 HEARTBEAT_LIMIT = 30
 # The port on which a worker shows its tasks' logs ([logging] worker_log_server_port).
 WORKER_PORT = 8793
-# Seconds that a worker has to have run: one that cannot import what it needs dies within a few.
-WORKER_SETTLES = 8
+# Celery's word that a worker takes tasks; its log port answers before that, and it may die in between.
+READY = " ready."
+# Seconds after which a worker that still runs is taken for ready, where its log level hides that word.
+WORKER_SETTLES = 60
 
 Verdict = Literal["healthy", "waiting", "failed"]
 
@@ -45,7 +47,7 @@ class Health:
 
 def health_script(inputs: Inputs, roles: Sequence[str]) -> str:
     """Return sh that prints, for each role of a host, its unit's state, and then Airflow's own answers."""
-    units = "\n".join(f"{show(inputs.unit(role))}; echo" for role in roles)
+    units = "\n".join(_ask_unit(inputs, role) for role in roles)
     python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-"])
     return (
         f"{PRELUDE}date +%s\nreadlink {quote(inputs.venv)} || echo\n{units}\n"
@@ -77,6 +79,16 @@ def read_database_health(host: str, output: str) -> Health:
     return Health(host, "database", "postgresql.service", state, now, version.split()[0], "healthy", detail)
 
 
+def _ask_unit(inputs: Inputs, role: str) -> str:
+    unit = inputs.unit(role)
+    if role != "worker":
+        return f"{show(unit)}; echo"
+    this_start = f"_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value {quote(unit)})"
+    return (
+        f"{show(unit)}; journalctl --no-pager -q -o cat {this_start} | grep -qF {quote(READY)} && echo Ready=yes; echo"
+    )
+
+
 def _program(inputs: Inputs, roles: Sequence[str]) -> str:
     from aerodrome.render import render
 
@@ -104,13 +116,14 @@ def read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) ->
     found = []
     for role, text in zip(roles, units, strict=True):
         state = UnitState.parse(text)
-        verdict, detail = _judge(role, state, now, answers)
+        ready = "Ready=yes" in text.splitlines()
+        verdict, detail = _judge(role, state, now, answers, ready)
         body = answers.get("web") if role == "webserver" else None
         found.append(Health(host, role, inputs.unit(role), state, now, version, verdict, detail, body))
     return found
 
 
-def _judge(role: str, state: UnitState, now: int, answers: dict[str, Any]) -> tuple[Verdict, str]:
+def _judge(role: str, state: UnitState, now: int, answers: dict[str, Any], ready: bool) -> tuple[Verdict, str]:
     if state.active == "failed" or (state.restarts and state.active != "active"):
         return "failed", f"the unit is {state.active} ({state.sub}), restarted {state.restarts} times"
     if state.active != "active":
@@ -123,9 +136,9 @@ def _judge(role: str, state: UnitState, now: int, answers: dict[str, Any]) -> tu
         return _judge_web(answers)
     if "worker" not in answers:
         return "waiting", f"port {WORKER_PORT}: {answers.get('worker_error', 'not asked')}"
-    if now - state.started < WORKER_SETTLES:
-        return "waiting", f"runs for {now - state.started} s only"
-    return "healthy", f"log port {WORKER_PORT} answers"
+    if not ready and now - state.started < WORKER_SETTLES:
+        return "waiting", "Celery is not ready yet"
+    return "healthy", f"Celery {'is ready' if ready else 'runs'}, log port {WORKER_PORT} answers"
 
 
 def _judge_job(kind: str, state: UnitState, answers: dict[str, Any]) -> tuple[Verdict, str]:

@@ -91,15 +91,15 @@ class Run:
         self.report.stage(stage.name)
         # Units that run are restarted on one host at a time; all else goes at once.
         rolling = [host for host in busy if stage.roles and current[host.name].interrupts]
-        together = [host for host in busy if host not in rolling]
+        starting = [host for host in busy if host not in rolling]
 
         def work(host: Host) -> None:
             self._bring_about(host, stage.steps[host.name], current[host.name])
             self.await_health(host, stage.roles.get(host.name, ()))
 
-        each(together, work, self.fleet.deploy.parallel)
-        for host in rolling:
-            each([host], work, 1)
+        together = batches(starting) if stage.name == "workers" else [starting]
+        for batch in [*together, *([host] for host in rolling)]:
+            each(batch, work, self.fleet.deploy.parallel)
 
     def _ask(self, host: Host, steps: Sequence[Step]) -> HostPlan:
         output = run(self.connections, host, probe_script(steps, self._nonce), on_text=partial(self._waits, host))
@@ -194,6 +194,29 @@ class Run:
         """Return the last lines of a unit's journal."""
         script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {quote(unit)}"
         return run(self.connections, host, script).text.rstrip()
+
+
+def batches(workers: Sequence[Host]) -> list[list[Host]]:
+    """Part workers that start so that no two that start at once are the first on the same queue.
+
+    Over a database, Celery's workers each look for their queue's row and make it where there is none: of two that
+    do so at once one dies of the other's row (kombu's sqlalchemy transport; seen with 5.6.2).
+    """
+    parted: list[list[Host]] = []
+    known: set[str] = set()
+    waiting = list(workers)
+    while waiting:
+        taken: set[str] = set()
+        batch = []
+        for host in waiting:
+            new = set(host.worker.queues or ("",)) - known
+            if not new & taken:
+                batch.append(host)
+                taken |= new
+        known |= taken
+        waiting = [host for host in waiting if host not in batch]
+        parted.append(batch)
+    return parted
 
 
 class Progress:

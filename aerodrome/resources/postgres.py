@@ -155,7 +155,8 @@ class PostgresAccount:
 
     def probe(self) -> str:
         query = (
-            f"SELECT 'answered'; SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(self.user)}; "
+            "SELECT 'answered'; SELECT 'role', rolcanlogin, rolpassword FROM pg_authid "
+            f"WHERE rolname = {literal(self.user)}; "
             "SELECT 'database', pg_get_userbyid(datdba) FROM pg_database "
             f"WHERE datname = {literal(self.database)};"
         )

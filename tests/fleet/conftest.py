@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +33,39 @@ class Done:
         return self.out + self.err
 
 
+class Sampler:
+    """Collect the argv of every process of this machine, and so of all practice hosts, while something runs."""
+
+    INTERVAL = 0.05  # seconds
+
+    def __init__(self) -> None:
+        self.argv: set[str] = set()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._collect, daemon=True)
+
+    def __enter__(self) -> Sampler:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _collect(self) -> None:
+        while not self._over.wait(self.INTERVAL):
+            for process in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):
+                    self.argv.add(process.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+
+
 @dataclass
 class Fleet:
     """The practice fleet of the tests, and fab on it."""
 
     lab: Lab
     folder: Path  # with hosts.yaml, secrets.yaml, key and known_hosts
+    first: Done | None = None  # the first deploy
+    sampler: Sampler | None = None  # what ran meanwhile
 
     @property
     def hosts_yaml(self) -> Path:
@@ -107,10 +136,12 @@ class Fleet:
 @pytest.fixture(scope="session")
 def bare() -> Iterator[Fleet]:
     """Five bare hosts, with the hosts.yaml that ships, at their own addresses."""
-    lab = Lab("test")
-    lab.down()
+    lab = Lab(os.environ.get("AERODROME_TEST_LAB", "test"))
+    keep = bool(os.environ.get("AERODROME_KEEP_LAB"))  # for writing tests: the fleet stays from run to run
+    if not keep:
+        lab.down()
     lab.up()
-    folder = PROJECT / ".lab" / "test"
+    folder = PROJECT / ".lab" / lab.name
     fleet = Fleet(lab, folder)
     text = (PROJECT / "hosts.yaml").read_text()
     subnet = lab.address("db1").rpartition(".")[0]
@@ -119,14 +150,15 @@ def bare() -> Iterator[Fleet]:
     try:
         yield fleet
     finally:
-        if not os.environ.get("AERODROME_KEEP_LAB"):
+        if not keep:
             lab.down()
 
 
 @pytest.fixture(scope="session")
 def deployed(bare: Fleet) -> Fleet:
-    """The fleet after its first deploy; tests that change it put it back."""
-    bare.fab("deploy")
+    """The fleet after its first deploy, watched by a sampler; tests that change it put it back."""
+    with Sampler() as bare.sampler:
+        bare.first = bare.fab("deploy")
     return bare
 
 

@@ -1,0 +1,68 @@
+"""Measure, and print the tables: python -m benchmarks [--only nothing|first|list]."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+
+from benchmarks.first import first
+from benchmarks.listing import listing
+from benchmarks.measure import Failed
+from benchmarks.nothing import nothing
+from benchmarks.practice import Practice, practice
+from benchmarks.report import Section, heading, save
+from lab.errors import LabError
+
+PAIRS = 10  # of what takes a second
+
+
+def main() -> int:
+    """Measure what was asked for and return the exit code."""
+    options = _options()
+    # A lab outlives whoever raised it: leave by way of its `finally` when asked to go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    text = heading(os.getloadavg()[0])
+    print(text, flush=True)
+    try:
+        for section in _sections(options):
+            text += f"\n\n{section.markdown()}"
+            print(f"\n{section.markdown()}", flush=True)
+    except (Failed, LabError) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    print(f"\nbenchmarks: kept in {save(text + chr(10))}", file=sys.stderr)
+    return 0
+
+
+def _sections(options: argparse.Namespace) -> list[Section]:
+    sections = []
+    if options.only in (None, "list"):
+        sections.append(listing(PAIRS))
+    if options.only in (None, "first", "nothing"):
+        with practice(options.keep) as fleet:
+            sections += _on_hosts(fleet, options)
+    return sections
+
+
+def _on_hosts(fleet: Practice, options: argparse.Namespace) -> list[Section]:
+    sections = []
+    if options.only in (None, "first"):
+        sections += first(fleet, options.pairs)
+    if options.only in (None, "nothing"):
+        fleet.fab("deploy").run()
+        sections.append(nothing(fleet, PAIRS))
+    return sections
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="measure; takes about ten minutes")
+    parser.add_argument("--only", choices=("nothing", "first", "list"), help="one part of it")
+    parser.add_argument("--pairs", type=int, default=1, help="first deploys of each kind (default: 1)")
+    parser.add_argument("--keep", action="store_true", help="leave the practice fleet up for the next run")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+#!/bin/sh
+# The first deploy as a careful operator would do it by hand: the steps of `fab deploy`, in its order and with its
+# gates, over plain ssh, all hosts of a stage at once. benchmarks/kit.py has laid out the files that it sends.
+#
+#   by_hand.sh SSH_CONFIG SUDO_PASSWORD_FILE FOLDER     on the operator's machine
+#   by_hand.sh STEP [ROLE]                              on a host, as root, in the folder that was sent
+#
+# It prints a line a stage, and a line a host and step, as fab does.
+set -eu
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+apt='apt-get -q -y -o Dpkg::Options::=--force-confold'
+home=/usr/local/airflow venv=/home/astro/airflow-venv
+
+# On a host -----------------------------------------------------------------------------------------------------------
+
+say() { echo "  $(hostname)  $*"; }
+
+packages() {
+    say "$1"
+    shift
+    { $apt install --no-install-recommends "$@" || { $apt update && $apt install --no-install-recommends "$@"; }; } \
+        </dev/null >apt.log 2>&1 || { cat apt.log; exit 1; }
+}
+
+# From /, as neither may enter the folder that was sent.
+as_astro() { (cd / && runuser -u astro -- env HOME=/home/astro "$@"); }
+
+as_postgres() { (cd / && runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres "$@"); }
+
+database() {
+    packages database.packages postgresql
+    say database.server
+    until as_postgres -c 'SELECT 1' >/dev/null 2>&1; do sleep 0.5; done
+    as_postgres -c "ALTER SYSTEM SET listen_addresses = '*'"
+    say database.access
+    hba=$(as_postgres -c 'SHOW hba_file')
+    cat pg_hba.conf "$hba" >new
+    cat new >"$hba"
+    systemctl restart postgresql
+    until as_postgres -c 'SELECT 1' >/dev/null 2>&1; do sleep 0.5; done
+    say database.account
+    as_postgres <account.sql
+}
+
+node() {
+    packages node.packages sudo python3 python3-venv python3-dev gcc
+    say node.user
+    useradd --system --user-group --home-dir /home/astro --create-home --shell /bin/false astro
+    chmod 0755 /home/astro
+    install -d -o astro -g astro $home
+    echo "export AIRFLOW_HOME=$home" >>/home/astro/.bashrc
+    say node.hosts
+    cat hosts >>/etc/hosts
+    say node.venv
+    as_astro python3 -m venv $venv
+    say node.install
+    install -o astro -g astro -m 0644 lock.txt uv.txt $venv/
+    as_astro $venv/bin/pip install -q --disable-pip-version-check --require-hashes -r $venv/uv.txt
+    as_astro $venv/bin/uv pip install -q --native-tls --link-mode copy --python $venv/bin/python \
+        --require-hashes -r $venv/lock.txt
+    say node.files
+    tar -xpf files.tar -C /
+    install -d -o astro -g astro $home/dags
+    tar -xzf dags.tar.gz -C $home/dags --no-same-owner
+    systemctl daemon-reload
+}
+
+start() {
+    say "roles.$1"
+    systemctl enable -q "airflow@$1"
+    systemctl start "airflow@$1"
+}
+
+# PostgreSQL, as Airflow of this host sees it: is there a fresh heartbeat of this kind of job?
+heartbeat() {
+    systemd-run --quiet --pipe --wait --collect -p User=astro -p EnvironmentFile=/etc/default/airflow \
+        $venv/bin/python - 2>/dev/null <<END
+import os, psycopg2, socket
+url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+cursor = psycopg2.connect("postgresql://" + url.split("://", 1)[1]).cursor()
+cursor.execute("SELECT 1 FROM job WHERE job_type = '$1' AND state = 'running' AND hostname = %s"
+               " AND latest_heartbeat > now() - interval '30 s'", (socket.getfqdn(),))
+assert cursor.fetchone()
+END
+}
+
+web() {
+    python3 - 2>/dev/null <<END
+import json, urllib.request
+answer = json.load(urllib.request.urlopen("http://127.0.0.1:8080/api/v2/monitor/health", timeout=5))
+assert answer["metadatabase"]["status"] == "healthy"
+END
+}
+
+worker() {
+    since=$(systemctl show -p ExecMainStartTimestampMonotonic --value airflow@worker)
+    read -r up _ </proc/uptime
+    [ $((${up%.*} - since / 1000000)) -ge 8 ] &&
+        python3 -c 'import socket; socket.create_connection(("127.0.0.1", 8793), 5)' 2>/dev/null
+}
+
+role() {
+    start "$1"
+    case $1 in
+        scheduler) check='heartbeat SchedulerJob' ;;
+        dag-processor) check='heartbeat DagProcessorJob' ;;
+        triggerer) check='heartbeat TriggererJob' ;;
+        webserver) check=web ;;
+        worker) check=worker ;;
+    esac
+    for _ in $(seq 180); do
+        [ "$(systemctl show -p NRestarts --value "airflow@$1")" = 0 ] || break
+        if $check; then say "roles.$1 healthy"; return; fi
+        sleep 1
+    done
+    journalctl --no-pager -n 20 -u "airflow@$1"
+    exit 1
+}
+
+if [ -f by_hand.here ]; then
+    "$@"
+    exit
+fi
+
+# On the operator's machine -------------------------------------------------------------------------------------------
+
+config=$1 password=$2 folder=$3
+export config password folder
+
+on() { # HOST STEP [ROLE]: sudo, where it asks, reads the password from stdin
+    host=$1
+    shift
+    ssh -F "$config" "$host" "cd by-hand && touch by_hand.here && sudo -S -p '' sh by_hand.sh $*" <"$password"
+}
+
+send() {
+    tar -C "$folder/$1" -cf - . |
+        ssh -F "$config" "$1" 'umask 077; mkdir -p by-hand; tar -C by-hand -xf - --no-same-owner'
+}
+
+bring_up() {
+    send "$1"
+    on "$1" "$2"
+}
+
+at_once() { # NAME, then one command an argument
+    echo "$1"
+    shift
+    pids=
+    for command in "$@"; do
+        $command &
+        pids="$pids $!"
+    done
+    for pid in $pids; do wait "$pid"; done
+}
+
+at_once database 'bring_up db1 database'
+at_once nodes 'bring_up sched1 node' 'bring_up web1 node' 'bring_up worker1 node' 'bring_up worker2 node'
+at_once scheduler 'on sched1 role scheduler'
+at_once schedulers 'on sched1 role dag-processor' 'on sched1 role triggerer'
+at_once webservers 'on web1 role webserver'
+at_once workers 'on worker1 role worker' 'on worker2 role worker'
+echo done

@@ -1,0 +1,77 @@
+"""What the operator of by_hand.sh has at hand: for each host a folder with the very files that `fab deploy` writes."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+from aerodrome.blueprint.stages import stages
+from aerodrome.controller import Vault, load
+from aerodrome.fleet import ROLES
+from aerodrome.resources.base import Resource
+from aerodrome.resources.files import Block, File
+from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, identifier, literal, scram_verifier
+from aerodrome.resources.python import Installed
+from aerodrome.resources.tree import Tree
+from benchmarks.practice import PROJECT, Practice
+from tasks.values import look_up
+
+SCRIPT = PROJECT / "benchmarks" / "by_hand.sh"
+PYTHON = "3.11"  # of the practice hosts
+
+
+def pack(fleet: Practice) -> Path:
+    """Write the folders, readable by their owner only, and return where they are."""
+    settings = load(str(fleet.hosts_yaml))
+    inputs = look_up(settings, Vault(settings))
+    place = fleet.folder / "by-hand"
+    shutil.rmtree(place, ignore_errors=True)
+    found: dict[str, list[Resource]] = {}
+    for stage in stages(inputs, list(settings.hosts), list(ROLES)):
+        for host, steps in stage.steps.items():
+            found.setdefault(host, []).extend(resource for step in steps for resource in step.resources)
+    for host, resources in found.items():
+        folder = place / host
+        folder.mkdir(parents=True)
+        place.chmod(0o700)
+        shutil.copy(SCRIPT, folder)
+        _write(folder, resources)
+    return place
+
+
+def _write(folder: Path, resources: list[Resource]) -> None:
+    files = [resource for resource in resources if isinstance(resource, File)]
+    if files:
+        (folder / "files.tar").write_bytes(_tar(files))
+    for resource in resources:
+        if isinstance(resource, Block):
+            (folder / "hosts").write_text("".join(f"{line}\n" for line in resource.lines))
+        elif isinstance(resource, Installed):
+            (folder / "lock.txt").write_text(resource.requirements.text(PYTHON))
+            (folder / "uv.txt").write_text(resource.requirements.uv)
+        elif isinstance(resource, Tree):
+            (folder / "dags.tar.gz").write_bytes(resource.pack())
+        elif isinstance(resource, PostgresAccess):
+            (folder / "pg_hba.conf").write_text("".join(f"{line}\n" for line in resource.lines()))
+        elif isinstance(resource, PostgresAccount):
+            (folder / "account.sql").write_text(_account(resource))
+
+
+def _account(account: PostgresAccount) -> str:
+    user, database = identifier(account.user), identifier(account.database)
+    verifier = literal(scram_verifier(account.password, account.salt))
+    return f"CREATE ROLE {user} LOGIN PASSWORD {verifier};\nCREATE DATABASE {database} OWNER {user};\n"
+
+
+def _tar(files: list[File]) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for file in files:
+            content = file.content.encode()
+            entry = tarfile.TarInfo(os.path.relpath(file.path, "/"))
+            entry.size, entry.mode, entry.uname, entry.gname = len(content), file.mode, file.owner, file.group
+            tar.addfile(entry, io.BytesIO(content))
+    return archive.getvalue()

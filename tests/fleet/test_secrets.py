@@ -1,0 +1,64 @@
+"""No secret in any argv, output, journal or file that others can read."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import yaml
+
+from tests.fleet.conftest import HOSTS, Fleet
+
+
+def secrets(fleet: Fleet) -> set[str]:
+    made = yaml.safe_load(fleet.hosts_yaml.with_name("secrets.yaml").read_text())
+    assert set(made) == {"database_password", "fernet_key", "secret_key", "jwt_secret"}
+    sudo = fleet.hosts_yaml.with_name("sudo-password").read_text().strip()
+    values = {*made.values(), sudo}
+    return values | {quote(value, safe="") for value in values}
+
+
+def test_no_process_of_any_host_had_a_secret_in_its_argv(deployed: Fleet) -> None:
+    assert deployed.sampler is not None
+    argv = "\n".join(deployed.sampler.argv)
+
+    assert "airflow db migrate" in argv  # the sampler has seen the hosts' processes
+    assert "sudo" in argv
+    assert [secret for secret in secrets(deployed) if secret in argv] == []
+
+
+def test_no_output_has_a_secret(fleet: Fleet) -> None:
+    assert fleet.first is not None
+    shown = fleet.first.text
+    fleet.sh("worker1", "echo >>/etc/default/airflow")
+    for arguments in (["plan"], ["plan", "--json"], ["plan", "--script"]):
+        shown += fleet.fab("-H", "worker1", *arguments, code=2).text
+    shown += fleet.fab("-H", "worker1", "node.environment", "deploy").text
+
+    assert "AIRFLOW__CORE__FERNET_KEY=********" in shown
+    assert [secret for secret in secrets(fleet) if secret in shown] == []
+
+
+def test_no_journal_and_no_readable_file_has_a_secret(fleet: Fleet) -> None:
+    patterns = "\n".join(secrets(fleet))
+    for host in HOSTS:
+        # The patterns come in a file that only root can read, and that is not looked through itself.
+        path = f"/proc/{fleet.lab.pid(host)}/root/root/patterns"
+        with open(path, "w") as file:
+            file.write(patterns)
+        try:
+            fleet.sh(host, "chmod 600 /root/patterns")
+            assert fleet.lab.run(host, "journalctl -q --no-pager | grep -F -f /root/patterns").stdout == ""
+            readable = fleet.lab.run(
+                host,
+                "find / -xdev -path /proc -prune -o -path /var/cache/uv -prune -o -type f -perm -o+r "
+                "-newer /etc/hostname -size -2000k -print0 | xargs -0 grep -lF -f /root/patterns",
+            ).stdout
+            assert readable == ""
+        finally:
+            fleet.sh(host, "rm -f /root/patterns")
+
+
+def test_files_with_secrets_are_roots_alone(fleet: Fleet) -> None:
+    for host in HOSTS[1:]:
+        assert fleet.sh(host, "stat -c '%U:%G %a' /etc/default/airflow").strip() == "root:root 600"
+    assert fleet.hosts_yaml.with_name("secrets.yaml").stat().st_mode & 0o777 == 0o600
