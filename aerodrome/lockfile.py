@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from aerodrome.errors import AerodromeError
 
@@ -183,6 +184,7 @@ def parse(text: str) -> Lock:
     return Lock(pins, hashed and bool(pins))
 
 
+@cache
 def digest(text: str) -> str:
     """Return the first 12 hex digits of the SHA-256 of what a lock installs, comments left out."""
     lines = sorted(" ".join(line.split()) for _, line in _logical_lines(text))

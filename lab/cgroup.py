@@ -30,7 +30,7 @@ def enter_script(groups: list[Path]) -> str:
 def remove(groups: list[Path]) -> None:
     """Remove groups and what is below; the kernel takes a moment to see that they are empty."""
     for group in groups:
-        wait_until(partial(_removed, group), 5)
+        wait_until(partial(_removed, group), 20)
 
 
 def _removed(group: Path) -> bool:

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lab import cache, host, image, keyring, machine, network
+from lab import cache, host, image, kernel, keyring, machine, network
 from lab.errors import LabError
-from lab.host import Boot, Host
+from lab.host import Host
 from lab.layout import (
     CACHE,
     DEFAULT_LAB,
@@ -24,6 +24,7 @@ from lab.layout import (
     Layout,
     host_spec,
 )
+from lab.nspawn import Boot
 from lab.shell import locked, say
 
 
@@ -64,11 +65,11 @@ class Lab:
         """Stop everything and leave nothing behind, whatever state the lab is in."""
         machine.require_root()
         with self._alone():
-            found = self._made()
-            self._each(lambda each: each.stop(), found)
+            found = self.layout.state.exists()
+            self._each(lambda each: each.stop(), self._made())
             network.down(self.layout)
             shutil.rmtree(self.layout.state, ignore_errors=True)
-            network.leave_as_found()
+            kernel.restore()
             keyring.take_back(self.layout)
         say(f"{self.name} is down" + ("" if found else " already"))
 
@@ -98,6 +99,11 @@ class Lab:
         """Power one host off; it keeps its files."""
         with self._alone():
             self._host(name).stop()
+
+    def reboot_host(self, name: str) -> None:
+        """Reboot one host and wait until it is up again."""
+        with self._alone():
+            self._host(name).reboot()
 
     def wipe_host(self, name: str) -> None:
         """Make one host bare again, with the host key it had."""
@@ -155,6 +161,7 @@ class Lab:
         with self._alone():
             wanted = [self._host(spec.name) for spec in specs]
             self.layout.state.mkdir(parents=True, exist_ok=True)
+            kernel.prepare()
             network.up(self.layout, HOSTS.values())
             down = [each for each in wanted if not each.up()]
             if down:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 import signal
 import socket
@@ -13,29 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cache, cgroup, image, network, process, seed
+from lab import cgroup, network, nspawn, process, seed
 from lab.errors import LabError
-from lab.layout import CACHE, HostSpec, Layout
+from lab.layout import HostSpec, Layout
+from lab.nspawn import Boot
 from lab.shell import run, say, wait_until
 
 BOOT_SECONDS = 60
 STOP_SECONDS = 20  # what systemd in the host gets to stop its services
-
-
-@dataclass(frozen=True)
-class Boot:
-    """What a host is booted from: the base image, and folders of the machine bound read-only."""
-
-    image: str
-    binds: tuple[str, ...] = ()  # SOURCE or SOURCE:DESTINATION
-
-    def fits(self, other: Boot) -> bool:
-        """Tell whether a host made from this may go on where the other is asked for.
-
-        A newer image of its suite is no reason to lose what it has.
-        """
-        same_suite = image.suite_of(self.image) == image.suite_of(other.image)
-        return same_suite and Path(self.image).is_dir()
+STOP_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -54,17 +39,17 @@ class Host:
         return self.folder / "root"
 
     @property
+    def upper(self) -> Path:
+        """What the host has that the base image has not; its processes are known by it."""
+        return self.folder / "upper"
+
+    @property
     def console(self) -> Path:
         return self.folder / "console.log"
 
     @property
     def address(self) -> str:
         return self.layout.address(self.spec)
-
-    @property
-    def marker(self) -> str:
-        """The argument by which this host's systemd-nspawn is known among all processes."""
-        return f"--directory={self.root}"
 
     @property
     def groups(self) -> list[Path]:
@@ -75,17 +60,18 @@ class Host:
 
     def pid(self) -> int | None:
         """Return the pid of the host's PID 1 on this machine; None when it is down."""
-        return next(iter(process.leaders(self.folder / "upper")), None)
+        return next(iter(process.leaders(self.upper)), None)
 
     def supervised(self) -> bool:
         """Tell whether the host's systemd-nspawn is there."""
-        return bool(process.supervisors(self.marker))
+        return bool(process.supervisors(nspawn.marker(self.root)))
 
     def pids(self) -> list[int]:
         """Return all pids that have to go for the host to be down."""
-        return process.supervisors(self.marker) + process.leaders(self.folder / "upper")
+        return process.supervisors(nspawn.marker(self.root)) + process.leaders(self.upper)
 
     def mounted(self) -> bool:
+        """Tell whether the overlay is there."""
         return self.root.is_mount()
 
     def answers(self) -> bool:
@@ -100,6 +86,7 @@ class Host:
             return False
 
     def up(self) -> bool:
+        """Tell whether the host runs and lets one in."""
         return self.supervised() and self.pid() is not None and self.answers()
 
     # Starting
@@ -141,49 +128,18 @@ class Host:
             return
         for name in ("upper", "work", "root"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        run(mount_command(self.folder, boot.image))
+        run(nspawn.mount_command(self.folder, boot.image))
 
     def _spawn(self, boot: Boot) -> None:
+        boot_command = nspawn.boot_command(self.layout, self.spec, self.root, boot.binds)
         with self.console.open("ab") as console:
             subprocess.run(
-                [
-                    "setsid",
-                    "--fork",
-                    "sh",
-                    "-c",
-                    boot_script(self.groups),
-                    "lab",
-                    *self.command(boot),
-                ],
+                nspawn.detached(self.groups, boot_command),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
                 check=True,
             )
-
-    def command(self, boot: Boot) -> list[str]:
-        """Return the command that boots the host.
-
-        --register=no and --keep-unit let it run where systemd is not the machine's PID 1.
-        """
-        shared = [f"--bind={CACHE / name}:{where}" for name, where in cache.BINDS.items()]
-        return [
-            "systemd-nspawn",
-            "--quiet",
-            "--register=no",
-            "--keep-unit",
-            self.marker,
-            f"--machine={self.layout.machine(self.spec)}",
-            f"--hostname={self.spec.name}",
-            f"--network-bridge={self.layout.bridge}",
-            "--resolv-conf=off",
-            "--console=pipe",
-            # Nothing here has to outlive a power cut; installing takes half the time.
-            "--suppress-sync=yes",
-            *shared,
-            *(f"--bind-ro={bind}" for bind in boot.binds),
-            "--boot",
-        ]
 
     def _await_boot(self) -> None:
         began = time.monotonic()
@@ -197,16 +153,19 @@ class Host:
             self._give_up(f"is {state or 'still booting'}", began)
 
     def _give_up(self, what: str, began: float) -> None:
-        for line in self.last_words():
-            say(f"{self.spec.name}| {line}")
+        self._show_end()
         seconds = time.monotonic() - began
         raise LabError(f"{self.spec.name} {what} after {seconds:.0f} s", f"its log: {self.console}")
 
-    def last_words(self, count: int = 15) -> list[str]:
-        """Return the end of the host's console log."""
-        if not self.console.exists():
-            return []
-        return self.console.read_text(errors="replace").splitlines()[-count:]
+    def _show_end(self) -> None:
+        """Show the end of the host's console, and of its journal while that can be read."""
+        lines = []
+        if self.console.exists():
+            lines = self.console.read_text(errors="replace").splitlines()
+        if self.pid():
+            lines += self.inside("ps -e f -o pid,args; journalctl -b -q -n 15", 5).splitlines()
+        for line in lines[-40:]:
+            say(f"{self.spec.name}| {line}")
 
     # Inside
 
@@ -215,7 +174,7 @@ class Host:
         pid = self.pid()
         if pid is None:
             raise LabError(f"{self.spec.name} is down", "fab lab.up")
-        return enter_command(pid, command)
+        return nspawn.enter_command(pid, command)
 
     def inside(self, command: str, seconds: float) -> str:
         """Return what a command in the host prints; nothing when it takes too long."""
@@ -229,18 +188,36 @@ class Host:
 
     # Stopping
 
+    def reboot(self) -> None:
+        """Reboot the host and wait until it is up.
+
+        By a signal: "systemctl reboot" through nsenter would be a child of a process outside, whose
+        end the host's PID 1 does not see, and systemd-shutdown would wait 90 s for it.
+        """
+        before = self.pid()
+        process.send([before] if before else [], process.REBOOT)
+        wait_until(lambda: self.pid() not in (before, None), STOP_SECONDS)
+        self._await_boot()
+
     def stop(self) -> None:
         """Power the host off; after a deadline, pull the plug."""
-        if not wait_until(self._powered_off, STOP_SECONDS, pause=0.5):
-            say(f"{self.spec.name}: did not power off in {STOP_SECONDS} s, killed")
+        if not any(self._powered_off() for _ in range(STOP_TRIES)):
+            self._show_end()
+            say(f"{self.spec.name} does not power off, killing it")
             wait_until(self._killed, STOP_SECONDS)
         cgroup.remove(self.groups)
+        if not wait_until(self._unplugged, STOP_SECONDS):
+            raise LabError(f"{self.spec.name}: {self.layout.port(self.spec)} does not go away")
         self._unmount()
 
     def _powered_off(self) -> bool:
-        # Asked again each time: the first moments of a boot do not hear it.
-        process.send(process.leaders(self.folder / "upper"), process.POWER_OFF)
-        return not self.pids()
+        # Asked more than once: the first moments of a boot do not hear it.
+        process.send(process.leaders(self.upper), process.POWER_OFF)
+        return wait_until(lambda: not self.pids(), STOP_SECONDS / STOP_TRIES)
+
+    def _unplugged(self) -> bool:
+        # The kernel takes the host's network apart a moment after its last process.
+        return not Path("/sys/class/net", self.layout.port(self.spec)).exists()
 
     def _killed(self) -> bool:
         # All that runs in the host goes with its PID 1.
@@ -248,8 +225,10 @@ class Host:
         return not self.pids()
 
     def _unmount(self) -> None:
-        while self.mounted():
-            run(["umount", str(self.root)])
+        # What a killed run has left in there goes in a moment.
+        umount = ["umount", str(self.root)]
+        if self.mounted() and not wait_until(lambda: _succeeds(umount), 5):
+            run(umount)
 
     def discard(self) -> None:
         """Throw away what the host has become; it must be down."""
@@ -265,27 +244,8 @@ class Host:
         run(["ip", "link", "set", self.layout.port(self.spec), state])
 
 
-def boot_script(groups: list[Path]) -> str:
-    """Return the shell that runs its arguments in these control groups, again at each reboot.
-
-    systemd-nspawn ends with 133 when the host was asked to reboot, and with another code else: its
-    --keep-unit leaves the next boot to whoever started it.
-    """
-    once = shlex.quote(f'{cgroup.enter_script(groups)}; exec "$@"')
-    return f'until sh -c {once} lab "$@"; [ $? -ne 133 ]; do :; done'
-
-
-def mount_command(folder: Path, lower: str) -> list[str]:
-    """Return the command that lays the host's own files over the base image."""
-    options = f"lowerdir={lower},upperdir={folder / 'upper'},workdir={folder / 'work'}"
-    return ["mount", "-t", "overlay", "overlay", "-o", options, str(folder / "root")]
-
-
-def enter_command(pid: int, command: str) -> list[str]:
-    """Return the command that runs shell beside the PID 1 of a host, with a fresh environment."""
-    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    environment = ["env", "-i", path, "HOME=/root", "LANG=C.UTF-8"]
-    return ["nsenter", f"--target={pid}", "--all", *environment, "sh", "-c", command]
+def _succeeds(command: list[str]) -> bool:
+    return run(command, check=False).returncode == 0
 
 
 def names(layout: Layout) -> Sequence[str]:

@@ -6,11 +6,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab.layout import CACHE, STATE, HostSpec, Layout, labs
-from lab.shell import locked, run
-
-FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-WAS_OFF = STATE / "ip-forward-was-off"  # there while we owe the machine its old setting
+from lab.layout import HostSpec, Layout
+from lab.shell import run
 
 # The lab's own look at sshd carries this mark, and passes where ssh is refused.
 PROBE_MARK = 0xAE20
@@ -63,7 +60,6 @@ def up(layout: Layout, specs: Iterable[HostSpec]) -> None:
         run(command)
     refused = [layout.address(spec) for spec in specs if spec.via]
     run(["nft", "-f", "-"], stdin=ruleset(layout, refused))
-    _forward()
 
 
 def down(layout: Layout) -> None:
@@ -78,21 +74,3 @@ def down(layout: Layout) -> None:
 def bridge_exists(layout: Layout) -> bool:
     """Tell whether the lab's bridge is there."""
     return Path("/sys/class/net", layout.bridge).exists()
-
-
-def _forward() -> None:
-    with locked(CACHE / "forward.lock", "waiting for another lab's network"):
-        if FORWARD.read_text().strip() == "0":
-            WAS_OFF.touch()
-            FORWARD.write_text("1")
-
-
-def leave_as_found() -> None:
-    """Set forwarding as it was, once no lab is left."""
-    with locked(CACHE / "forward.lock", "waiting for another lab's network"):
-        if labs() or not STATE.is_dir():
-            return
-        if WAS_OFF.exists():
-            FORWARD.write_text("0")
-            WAS_OFF.unlink()
-        STATE.rmdir()

@@ -12,8 +12,9 @@ from pathlib import Path
 
 PROC = Path("/proc")
 
-# systemd's own signal for "power off"; see SIGNALS in systemd(1).
+# What systemd does on these; see SIGNALS in systemd(1).
 POWER_OFF = signal.SIGRTMIN + 4
+REBOOT = signal.SIGRTMIN + 5
 
 
 def supervisors(marker: str) -> list[int]:

@@ -59,7 +59,9 @@ def locked(path: Path, busy: str, seconds: float = 600) -> Iterator[None]:
         if not _try_lock(file.fileno()):
             say(busy)
             if not wait_until(lambda: _try_lock(file.fileno()), seconds):
-                raise LabError(f"{path} is still locked after {seconds:.0f} s", f"fuser {path}")
+                raise LabError(
+                    f"{path} is still locked after {seconds:.0f} s", "lslocks shows who holds it"
+                )
         yield
 
 

@@ -33,7 +33,7 @@ def lock(
     python: str = "3.11",
     date: str = "",
     constraints: str = "",
-    extra: Any = None,  # Invoke makes a list of it; with a default, one of its letters
+    extra: Any = None,  # Invoke makes a list; a default of () would split a value into letters
     package: Any = None,
     distribution: str = "apache-airflow",
     output: str = "",

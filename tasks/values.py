@@ -62,6 +62,11 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
 def locks(airflow: Airflow) -> dict[str, str]:
     """Return the lock files for the fleet's version, by Python version; the operator's own serves every one."""
     pythons = catalogue(airflow.version).pythons
+    if airflow.pinned and not airflow.lock and airflow.extras != Airflow().extras:
+        raise InvalidInput(
+            "airflow.extras: the lock file that ships has other extras",
+            "make one: fab lock --extra=… --output=locks/mine.txt, and name it: airflow.lock: locks/mine.txt",
+        )
     if airflow.lock:
         try:
             return dict.fromkeys(pythons, Path(airflow.lock).read_text())

@@ -124,7 +124,7 @@ def read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) ->
 
 
 def _judge(role: str, state: UnitState, now: int, answers: dict[str, Any], ready: bool) -> tuple[Verdict, str]:
-    if state.active == "failed" or (state.restarts and state.active != "active"):
+    if state.active == "failed" or state.sub == "auto-restart":
         return "failed", f"the unit is {state.active} ({state.sub}), restarted {state.restarts} times"
     if state.active != "active":
         return "waiting", f"the unit is {state.active or 'not there'}"

@@ -151,12 +151,15 @@ class Run:
         limit = self.fleet.deploy.health_timeout
         deadline = time.monotonic() + limit
         waiting = list(roles)
+        deaths: dict[str, int] = {}  # those before the first look are not this start's
         while waiting:
             for health in self.health(host, waiting):
                 if health.healthy:
                     waiting.remove(health.role)
                     self.report.healthy(health)
-                elif health.verdict == "failed" or health.state.restarts:
+                elif health.verdict == "failed" or health.state.restarts > deaths.setdefault(
+                    health.role, health.state.restarts
+                ):
                     raise self._unhealthy(host, health, "died after its start")
                 elif time.monotonic() > deadline:
                     raise self._unhealthy(host, health, f"is not healthy {limit} s after its start")
@@ -257,6 +260,7 @@ def last_words(text: str, lines: int = 12) -> str:
 
 HINTS = {
     "No space left on device": "the disk is full: make room, and run the same again",
+    "Wrote only": "the disk is full: make room, and run the same again",  # tar, of the last block that fits in part
     "password authentication failed": "the database refuses the password: fab setup-db sets it from hosts.yaml",
     "no pg_hba.conf entry": "the database does not let this host in: fab setup-db",
     "Could not resolve host": "the host cannot look up names: see its /etc/resolv.conf",

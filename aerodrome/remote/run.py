@@ -6,7 +6,7 @@ import codecs
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import paramiko
 
@@ -43,7 +43,6 @@ class Output:
     status: int = -1
     text: str = ""
     errors: str = ""
-    lines: list[str] = field(default_factory=list)
 
 
 def run(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
+from aerodrome.lockfile import digest
 from aerodrome.resources.base import Change, Seen, heredoc, quote
 from aerodrome.secrets import Secret
 
@@ -18,8 +18,8 @@ ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 FIND_PIP = """\
 import ensurepip, glob, os, sysconfig
 bundled = os.path.join(os.path.dirname(ensurepip.__file__), "_bundled")
-places = [sysconfig.get_config_var("WHEEL_PKG_DIR"), bundled]
-print([wheel for place in places if place for wheel in glob.glob(os.path.join(place, "pip-*.whl"))][0])"""
+places = [sysconfig.get_config_var("WHEEL_PKG_DIR"), bundled, "/usr/share/python*-wheels"]
+print([wheel for place in places if place for wheel in sorted(glob.glob(os.path.join(place, "pip-*.whl")))][-1])"""
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,7 @@ class _Environment:
 
     def directory(self, python: str) -> str:
         """Return the environment's path: the same name always holds the same packages."""
-        digest = hashlib.sha256(self.requirements.text(python).encode()).hexdigest()[:8]
-        return f"{self.home}/airflow-venvs/{self.requirements.name}-py{python}-{digest}"
+        return f"{self.home}/airflow-venvs/{self.requirements.name}-py{python}-{digest(self.requirements.text(python))}"
 
     def probe(self) -> str:
         python, link = quote(self.python), quote(self.link)
@@ -139,7 +138,7 @@ class Installed(_Environment):
         hashes = "" if self.requirements.unpinned else " --require-hashes"
         if self.requirements.uv:
             lines.append(self._bring_uv())
-            install = f'"$uv" pip install -q --native-tls --link-mode copy --python {quote(path)}/bin/python'
+            install = f'"$uv" pip install -q --system-certs --python {quote(path)}/bin/python'
         else:
             install = f"{quote(path)}/bin/python -m pip install -q --no-input --disable-pip-version-check"
         lines.append(self.as_user(f"{install}{hashes} -r {quote(listed)}"))
@@ -153,11 +152,12 @@ class Installed(_Environment):
             exports.append(f"export UV_DEFAULT_INDEX={quote(url.reveal())} PIP_INDEX_URL={quote(url.reveal())}")
         if url := self.requirements.extra_index_url:
             exports.append(f"export UV_INDEX={quote(url.reveal())} PIP_EXTRA_INDEX_URL={quote(url.reveal())}")
+            # Among indexes uv takes the first that has a package, also where only another has the pinned version.
+            exports.append("export UV_INDEX_STRATEGY=unsafe-best-match")
         return "\n".join(exports)
 
     def _bring_uv(self) -> str:
-        digest = hashlib.sha256(self.requirements.uv.encode()).hexdigest()[:8]
-        place = f"{self.home}/airflow-venvs/.uv-{digest}"
+        place = f"{self.home}/airflow-venvs/.uv-{digest(self.requirements.uv)}"
         find = self.as_user(f"{quote(self.python)} -c {quote(FIND_PIP)}")
         install = self.as_user(
             f'PYTHONPATH="$pip" {quote(self.python)} -m pip install -q --no-input --disable-pip-version-check '
@@ -172,6 +172,15 @@ class Installed(_Environment):
             f"{install}\n"
             f"mv {quote(place)}.new {quote(place)}\n"
             "fi"
+        ) + (self._ask_pip(find) if self.requirements.index_url is None else "")
+
+    def _ask_pip(self, find: str) -> str:
+        """Return sh that gives uv the index of the node's pip.conf, which uv does not read."""
+        pip = self.as_user(f'PYTHONPATH="$pip" {quote(self.python)} -m pip config list')
+        return (
+            f"\nif [ -e /etc/pip.conf ]; then\npip=$({find})\n"
+            f"index=$({pip} | sed -n \"s/^global.index-url='\\(.*\\)'$/\\1/p\")\n"
+            '[ -z "$index" ] || export UV_DEFAULT_INDEX="$index"\nfi'
         )
 
     def _switch(self, path: str, link: str) -> str:

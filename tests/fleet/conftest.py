@@ -123,7 +123,7 @@ class Fleet:
 
     def journals(self) -> str:
         """Return the last lines of every unit's journal, for a test that failed."""
-        command = "journalctl --no-pager -q -n 25 -u 'airflow@*' -u 'postgresql*' 2>&1"
+        command = "journalctl --no-pager -q -n 200 -u 'airflow@*' -u 'postgresql*' | grep -vF '[info ' | tail -n 25"
         return "\n".join(f"--- {host}\n{self.lab.run(host, command).stdout}" for host in HOSTS)
 
     def change(self, old: str, new: str) -> None:

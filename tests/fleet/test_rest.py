@@ -119,7 +119,11 @@ def test_a_login_whose_password_comes_from_the_environment(
     request.addfinalizer(lambda: fleet.fab("airflow", "users delete -u by-environment"))
 
     made = fleet.fab(
-        "create-user", "--name=by-environment", "--role=Viewer", "--password=!env LOGIN_OF_TESTS", "--email=b@example.com"
+        "create-user",
+        "--name=by-environment",
+        "--role=Viewer",
+        "--password=!env LOGIN_OF_TESTS",
+        "--email=b@example.com",
     )
 
     assert f"log in at {fleet.web_url}" in made.err

@@ -45,9 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def reference(
-    kind: Literal["env", "file", "command", "prompt"], argument: str, folder: Path | str = ""
-) -> Reference:
+def reference(kind: Literal["env", "file", "command", "prompt"], argument: str, folder: Path | str = "") -> Reference:
     return Reference(kind, argument, WHERE, str(folder))
 
 
@@ -77,9 +75,7 @@ def test_load_takes_hosts_yaml_of_the_current_folder(folder: Path) -> None:
     assert got.deploy.dags == "/home/me/dags"
 
 
-def test_load_prefers_the_path_given_then_the_environment(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_load_prefers_the_path_given_then_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("hosts", "production", "other"):
         (folder / f"{name}.yaml").write_text(HOSTS)
     monkeypatch.setenv("AERODROME_HOSTS", "production.yaml")
@@ -99,9 +95,7 @@ def test_load_begins_paths_and_commands_at_the_folder_of_the_file(folder: Path) 
     assert got.hosts["w1"].key == f"{folder}/fleets/keys/w1"
 
 
-def test_load_says_every_mistake_with_those_of_references(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_load_says_every_mistake_with_those_of_references(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("S1")
     with pytest.raises(InvalidInput) as caught:
         fleet(folder, "bogus: 1")
@@ -173,9 +167,7 @@ def test_a_command_runs_without_a_shell() -> None:
 
 
 def test_a_command_that_fails_shows_its_last_words_and_not_its_output(folder: Path) -> None:
-    (folder / "vault").write_text(
-        "#!/bin/sh\necho hunter2\necho first >&2\necho no route to vault >&2\nexit 3\n"
-    )
+    (folder / "vault").write_text("#!/bin/sh\necho hunter2\necho first >&2\necho no route to vault >&2\nexit 3\n")
     (folder / "vault").chmod(0o755)
     message, hint = failure(reference("command", "./vault --token=hunter3", folder))
     assert message == f"{WHERE}: !command ./vault: exit code 3: no route to vault"
@@ -288,9 +280,7 @@ def test_secrets_that_others_can_reach_are_refused(folder: Path, mode: int) -> N
     [("a: hunter2: b", ":1: not YAML"), ("- hunter2", ": not lines of a name and its text"),
      ("a: 123", ": a: not text; put it in quotes"), ("a: *hunter2", ":1: not YAML")],
 )  # fmt: skip
-def test_secrets_that_someone_broke_are_refused_without_showing_them(
-    folder: Path, text: str, problem: str
-) -> None:
+def test_secrets_that_someone_broke_are_refused_without_showing_them(folder: Path, text: str, problem: str) -> None:
     path = folder / "secrets.yaml"
     path.write_text(text)
     path.chmod(0o600)
@@ -329,8 +319,7 @@ def test_several_runs_at_once_keep_one_secret(folder: Path) -> None:
     )
     env = {**os.environ, "PYTHONPATH": str(Path(controller.__file__).parents[1])}
     runs = [
-        subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, cwd=folder, env=env)
-        for _ in range(6)
+        subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, cwd=folder, env=env) for _ in range(6)
     ]
     said = {run.communicate(timeout=60)[0] for run in runs}
     assert [run.returncode for run in runs] == [0] * 6
@@ -383,12 +372,8 @@ def test_a_prompt_without_a_terminal_keeps_nothing(folder: Path) -> None:
     assert os.listdir(folder) == ["hosts.yaml"]
 
 
-def test_a_fernet_key_that_is_none_is_refused_and_not_shown(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    right = (
-        "not a Fernet key; give 32 bytes as URL-safe base64: 43 characters and =, several with commas between"
-    )
+def test_a_fernet_key_that_is_none_is_refused_and_not_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = "not a Fernet key; give 32 bytes as URL-safe base64: 43 characters and =, several with commas between"
     monkeypatch.setenv("KEY", "hunter2")
     with pytest.raises(InvalidInput) as caught:
         Vault(fleet(folder, "airflow: {fernet_key: !env KEY}")).secret("fernet_key")

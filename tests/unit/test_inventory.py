@@ -527,10 +527,7 @@ def test_references_are_looked_up_at_once_only_where_the_fleet_needs_them() -> N
         asked.append(reference.where)
         return {"DB": "10.9.9.9", "PORT": "2222"}[reference.argument]
 
-    text = (
-        SMALL
-        + "  x: {address: !env DB, port: !env PORT, sudo_password: !env S}\ndatabase: {password: !env P}"
-    )
+    text = SMALL + "  x: {address: !env DB, port: !env PORT, sudo_password: !env S}\ndatabase: {password: !env P}"
     got = parse(text, "hosts.yaml", resolve=resolve)
     assert (got.hosts["x"].address, got.hosts["x"].port) == ("10.9.9.9", 2222)
     assert asked == ["hosts.yaml:6: hosts.x.address", "hosts.yaml:6: hosts.x.port"]
@@ -558,9 +555,7 @@ def test_a_failed_lookup_is_one_mistake_of_all() -> None:
 
 
 def test_no_secret_is_in_a_message_or_a_repr() -> None:
-    got = fleet(
-        SMALL + "database: {password: hunter2}\nairflow: {secret_key: hunter2}\nssh: {sudo_password: hunter2}"
-    )
+    got = fleet(SMALL + "database: {password: hunter2}\nairflow: {secret_key: hunter2}\nssh: {sudo_password: hunter2}")
     assert "hunter2" not in repr(got)
 
 

@@ -1,0 +1,86 @@
+"""The commands that make a base image a host, with systemd-nspawn: built here, run elsewhere."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import cache, cgroup, image
+from lab.layout import CACHE, HostSpec, Layout
+
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What a host is booted from: the base image, and folders of the machine bound read-only."""
+
+    image: str
+    binds: tuple[str, ...] = ()  # SOURCE or SOURCE:DESTINATION
+
+    def fits(self, other: Boot) -> bool:
+        """Tell whether a host made from this may go on where the other is asked for.
+
+        A newer image of its suite is no reason to lose what it has.
+        """
+        same_suite = image.suite_of(self.image) == image.suite_of(other.image)
+        return same_suite and Path(self.image).is_dir()
+
+
+def marker(root: Path) -> str:
+    """Return the argument by which a host's systemd-nspawn is known among all processes."""
+    return f"--directory={root}"
+
+
+def mount_command(folder: Path, lower: str) -> list[str]:
+    """Return the command that lays a host's own files over the base image."""
+    options = f"lowerdir={lower},upperdir={folder / 'upper'},workdir={folder / 'work'}"
+    return ["mount", "-t", "overlay", "overlay", "-o", options, str(folder / "root")]
+
+
+def boot_command(layout: Layout, spec: HostSpec, root: Path, binds: Sequence[str]) -> list[str]:
+    """Return the command that boots a host.
+
+    --register=no and --keep-unit let it run where systemd is not the machine's PID 1.
+    """
+    shared = [f"--bind={CACHE / name}:{where}" for name, where in cache.BINDS.items()]
+    return [
+        "systemd-nspawn",
+        "--quiet",
+        "--register=no",
+        "--keep-unit",
+        marker(root),
+        f"--machine={layout.machine(spec)}",
+        f"--hostname={spec.name}",
+        f"--network-bridge={layout.bridge}",
+        "--resolv-conf=off",
+        "--console=pipe",
+        # Nothing here has to outlive a power cut, and packages install faster.
+        "--suppress-sync=yes",
+        *shared,
+        *(f"--bind-ro={bind}" for bind in binds),
+        "--boot",
+    ]
+
+
+def detached(groups: list[Path], command: Sequence[str]) -> list[str]:
+    """Return the command that runs another for itself, in these control groups.
+
+    Again at each reboot: systemd-nspawn ends with 133 when the host was asked to reboot, and with
+    another code else (its --keep-unit leaves the next boot to whoever started it).
+    """
+    once = shlex.quote(f'{cgroup.enter_script(groups)}; exec "$@"')
+    script = f'until sh -c {once} lab "$@"; [ $? -ne 133 ]; do :; done'
+    return ["setsid", "--fork", "sh", "-c", script, "lab", *command]
+
+
+def enter_command(pid: int, command: str) -> list[str]:
+    """Return the command that runs shell beside the PID 1 of a host, with a fresh environment.
+
+    It ends when nsenter does: what is left behind in a host holds up its shutdown.
+    """
+    mortal = ["setpriv", "--pdeathsig", "KILL"]
+    environment = ["env", "-i", PATH, "HOME=/root", "LANG=C.UTF-8"]
+    return ["nsenter", f"--target={pid}", "--all", *mortal, *environment, "sh", "-c", command]

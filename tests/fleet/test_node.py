@@ -1,0 +1,191 @@
+"""Step 2, part by part: nothing to do where all is right, and what has drifted is shown, repaired and restarted."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+import yaml
+
+from tests.fleet.conftest import HOSTS, Fleet
+
+PARTS = ("packages", "user", "hosts", "venv", "install", "unit", "environment")
+UNIT = "/etc/systemd/system/airflow@.service"
+FILE = "/etc/default/airflow"
+HOME = "/usr/local/airflow"
+VENV = "/home/astro/airflow-venv"
+WORKER = ("worker1", "airflow@worker.service")
+
+# Every file with its kind, size, mode, owner, and the times of its content and of its attributes: whoever
+# writes anything changes it. Python's own caches and the logs of what runs are left out.
+SNAPSHOT = (
+    "find /etc /home /root /opt /srv /usr/local /var/spool /var/lib/dpkg /var/lib/systemd -xdev "
+    "\\( -name __pycache__ -o -path /usr/local/airflow/logs -o -path /var/lib/systemd/timers \\) -prune "
+    "-o -printf '%p %y %l %s %m %u:%g %T@ %C@\\n' | sort"
+)
+
+
+@pytest.fixture(autouse=True)
+def put_back(fleet: Fleet) -> object:
+    """Repair worker1, where a test ended in the middle."""
+    yield
+    fleet.fab("-H", "worker1", "deploy")
+
+
+def read(fleet: Fleet, host: str, path: str) -> bytes:
+    """Return a file of a host, byte for byte."""
+    return base64.b64decode(fleet.sh(host, f"base64 {path}"))
+
+
+def write(fleet: Fleet, host: str, path: str, content: bytes) -> None:
+    """Write a file of a host as an editor does; it keeps its owner and mode."""
+    fleet.sh(host, f"echo {base64.b64encode(content).decode()} | base64 -d >{path}")
+
+
+def split_block(content: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return what is before our block, in it, and after it."""
+    before, begin, rest = content.partition(b"# BEGIN aerodrome\n")
+    block, end, after = rest.partition(b"# END aerodrome\n")
+    assert begin and end, content
+    return before, block, after
+
+
+def plan(fleet: Fleet) -> str:
+    """Return what `fab plan` shows for worker1, and hold that asking changes nothing at all."""
+    before = {host: fleet.sh(host, SNAPSHOT) for host in HOSTS}
+    running = fleet.started()
+    shown = fleet.fab("plan", code=2).out
+    for host in HOSTS:
+        changed = set(before[host].splitlines()) ^ set(fleet.sh(host, SNAPSHOT).splitlines())
+        assert not changed, f"{host}: {sorted(changed)}"
+    assert fleet.started() == running
+    hosts = [line for line in shown.splitlines() if line in HOSTS]
+    assert hosts == ["worker1"], shown
+    return shown
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_alone_has_nothing_to_do(fleet: Fleet, part: str) -> None:
+    fleet.nothing_to_do("-H", "worker1", f"node.{part}")
+
+
+def test_the_whole_of_step_two_has_nothing_to_do(fleet: Fleet) -> None:
+    fleet.nothing_to_do("setup-node")
+
+
+def test_what_needs_no_restart_is_repaired_without_one(fleet: Fleet) -> None:
+    before = fleet.started()
+    secrets = yaml.safe_load(fleet.hosts_yaml.with_name("secrets.yaml").read_text()).values()
+    fleet.sh(
+        "worker1", f"chown root:root {HOME}; sed -i '/ web1$/d' /etc/hosts; sed -i '/AIRFLOW_HOME/d' ~astro/.bashrc"
+    )
+
+    shown = plan(fleet)
+
+    assert f"node.user: own {HOME} astro:astro 0755" in shown
+    assert "node.user: add “export AIRFLOW_HOME=/usr/local/airflow” to /home/astro/.bashrc" in shown
+    diff = [line.strip() for line in shown.splitlines()]
+    assert "--- /etc/hosts" in diff and "+++ /etc/hosts" in diff
+    assert f"+{fleet.lab.address('web1')} web1" in diff
+    assert [secret for secret in secrets if secret in shown] == []
+    assert "restart" not in shown
+
+    for part in ("hosts", "user"):
+        fleet.fab("-H", "worker1", f"node.{part}")
+        fleet.nothing_to_do("-H", "worker1", f"node.{part}")
+    assert fleet.sh("worker1", f"stat -c '%U:%G %a' {HOME}").strip() == "astro:astro 755"
+    fleet.nothing_to_do("-H", "worker1", "deploy")
+    assert fleet.started() == before
+
+
+def test_a_mode_alone_restarts_nothing_in_a_deploy_either(fleet: Fleet) -> None:
+    before = fleet.started()
+    fleet.sh("worker1", f"chmod 644 {FILE}; chown astro {FILE}; chmod 600 {UNIT}")
+
+    shown = plan(fleet)
+    assert f"node.environment: own {FILE} root:root 0600" in shown
+    assert f"node.unit: own {UNIT} root:root 0644" in shown
+    fleet.fab("-H", "worker1", "node.environment")
+    assert fleet.sh("worker1", f"stat -c '%U:%G %a' {FILE}").strip() == "root:root 600"
+    fleet.fab("-H", "worker1", "deploy")
+
+    assert fleet.sh("worker1", f"stat -c '%U:%G %a' {FILE} {UNIT}").splitlines() == ["root:root 600", "root:root 644"]
+    assert "restart" not in shown
+    assert fleet.started() == before
+    fleet.nothing_to_do("-H", "worker1", "deploy")
+
+
+def test_what_the_worker_reads_is_shown_repaired_and_restarts_that_worker_alone(fleet: Fleet) -> None:
+    before = fleet.started()
+    wanted = {path: read(fleet, "worker1", path) for path in (UNIT, FILE)}
+    secrets = yaml.safe_load(fleet.hosts_yaml.with_name("secrets.yaml").read_text()).values()
+    fleet.sh("worker1", f"rm {UNIT} {VENV}; systemctl daemon-reload")
+    by_hand = wanted[FILE].replace(b"AIRFLOW__CORE__LOAD_EXAMPLES=False", b"AIRFLOW__CORE__LOAD_EXAMPLES=True")
+    by_hand = by_hand.replace(b"AIRFLOW__CORE__FERNET_KEY=", b"AIRFLOW__CORE__FERNET_KEY=typed-by-hand")
+    write(fleet, "worker1", FILE, by_hand + b"API_KEY_BY_HAND=also-secret\n")
+
+    shown = plan(fleet)
+
+    diff = [line.strip() for line in shown.splitlines()]
+    for line in (
+        f"node.unit: write {UNIT}",
+        f"--- {UNIT}",
+        f"+++ {UNIT}",
+        "+ExecStart=/home/astro/airflow-venv/bin/airflow %i",
+        f"node.environment: write {FILE}",
+        f"--- {FILE}",
+        f"+++ {FILE}",
+        "-AIRFLOW__CORE__LOAD_EXAMPLES=True (differs)",
+        "+AIRFLOW__CORE__LOAD_EXAMPLES=False",
+        "-AIRFLOW__CORE__FERNET_KEY=******** (differs)",
+        "+AIRFLOW__CORE__FERNET_KEY=********",
+        "-API_KEY_BY_HAND=********",
+    ):
+        assert any(found.startswith(line) for found in diff), f"{line}\n{shown}"
+    assert f"node.install: link {VENV} to it" in shown
+    assert "typed-by-hand" not in shown and "also-secret" not in shown
+    assert [secret for secret in secrets if secret in shown] == []
+    assert [line.split(" (")[0] for line in diff if "restart" in line] == [
+        "roles.worker: restart airflow@worker.service"
+    ]
+    document = json.loads(fleet.fab("-H", "worker1", "plan", "--json", code=2).out)
+    assert [change["restarts"] for change in document[0]["changes"] if change["restarts"]] == [WORKER[1]]
+
+    for part in ("unit", "environment", "install"):
+        fleet.fab("-H", "worker1", f"node.{part}")
+        fleet.nothing_to_do("-H", "worker1", f"node.{part}")
+    assert {path: read(fleet, "worker1", path) for path in wanted} == wanted
+    assert fleet.started() == before  # a part of step 2 restarts nothing
+
+    fleet.fab("-H", "worker1", "deploy")
+    after = fleet.started()
+    assert {key for key in before if after[key] != before[key]} == {WORKER}
+    fleet.nothing_to_do("deploy")
+
+
+def test_lines_of_etc_hosts_that_others_wrote_survive_byte_for_byte(fleet: Fleet) -> None:
+    own = read(fleet, "worker1", "/etc/hosts")
+    before, block, after = split_block(own)
+    first = b"# by hand \t \r\n192.0.2.1\tprinter  # na\xefve, \x0c and \xe2\x80\xa8\r\n" + before
+    last = after + b"\n\n192.0.2.2 scanner  \n# the last line has no end"
+    write(fleet, "worker1", "/etc/hosts", first + b"# BEGIN aerodrome\n192.0.2.3 gone\n# END aerodrome\n" + last)
+    try:
+        fleet.fab("-H", "worker1", "node.hosts")
+        fleet.nothing_to_do("-H", "worker1", "node.hosts")
+
+        assert split_block(read(fleet, "worker1", "/etc/hosts")) == (first, block, last)
+        assert fleet.sh("worker1", "getent hosts web1 scanner").split()[1::2] == ["web1", "scanner"]
+    finally:
+        write(fleet, "worker1", "/etc/hosts", own)
+
+
+def test_a_block_with_one_marker_is_left_alone_and_said(fleet: Fleet) -> None:
+    own = read(fleet, "worker1", "/etc/hosts")
+    write(fleet, "worker1", "/etc/hosts", own.replace(b"# END aerodrome\n", b""))
+    try:
+        refused = fleet.fab("-H", "worker1", "node.hosts", code=1)
+        assert "worker1: node.hosts: /etc/hosts has only one of the markers" in refused.err
+        assert read(fleet, "worker1", "/etc/hosts") == own.replace(b"# END aerodrome\n", b"")
+    finally:
+        write(fleet, "worker1", "/etc/hosts", own)

@@ -1,0 +1,210 @@
+"""Units that are stopped, started and restarted by hand, and what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fleet.conftest import HOSTS, Fleet
+from tests.fleet.rest import log_in, opener, wait
+
+WORKERS = ("worker1", "worker2")
+UNIT = "airflow@worker.service"
+
+
+@pytest.fixture(autouse=True)
+def put_back(fleet: Fleet) -> object:
+    """Start again what a test that failed has left stopped."""
+    yield
+    if fleet.start("status").wait():
+        fleet.fab("start")
+
+
+def moments(fleet: Fleet, host: str) -> dict[str, float]:
+    """Return when a worker's unit last stopped and began, in seconds; all hosts have this machine's clock."""
+    properties = "ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic"
+    shown = fleet.sh(host, f"systemctl show -p {properties} {UNIT}")
+    return {line.split("=")[0].partition("Enter")[0]: int(line.split("=")[1]) / 1e6 for line in shown.splitlines()}
+
+
+def rows(fleet: Fleet, *arguments: str, code: int = 0) -> list[dict[str, object]]:
+    found = json.loads(fleet.fab("status", "--json", *arguments, code=code).out)
+    assert isinstance(found, list)
+    return found
+
+
+def test_workers_stop_status_says_so_and_they_start_again(fleet: Fleet) -> None:
+    before = fleet.started()
+
+    stopped = fleet.fab("stop", "--role=worker")
+    assert stopped.err.count(f"stop {UNIT}") == 2
+    fleet.nothing_to_do("stop", "--role=worker")
+
+    status = fleet.fab("status", code=1).out
+    assert [line.split()[0] for line in status.splitlines() if "NOT HEALTHY" in line] == list(WORKERS)
+    assert [row["host"] for row in rows(fleet, code=1) if not row["healthy"]] == list(WORKERS)
+    assert {row["active"] for row in rows(fleet, "--role=worker", code=1)} == {"inactive"}
+    for host in WORKERS:  # they are stopped for now: with its machine a worker starts again
+        assert fleet.sh(host, f"systemctl is-enabled {UNIT}").strip() == "enabled"
+
+    started = fleet.fab("start")
+    assert sorted(re.findall(r"^  (\w+) +roles\.worker +healthy", started.err, re.MULTILINE)) == list(WORKERS)
+    fleet.nothing_to_do("start")
+    assert all(row["healthy"] for row in rows(fleet))
+    after = fleet.started()
+    assert {key for key in before if after[key] != before[key]} == {(host, UNIT) for host in WORKERS}
+
+
+def test_a_restart_is_rolling(fleet: Fleet) -> None:
+    before = fleet.started()
+
+    done = fleet.fab("restart", "--role=worker")
+
+    lines = [line.split()[:4] for line in done.err.splitlines() if "roles.worker" in line]
+    assert [(line[0], line[2].rstrip(":")) for line in lines] == [
+        ("worker1", "restart"),
+        ("worker1", "healthy"),
+        ("worker2", "restart"),
+        ("worker2", "healthy"),
+    ]
+    # Not by its own words only: the second one stopped when the first had been up for long enough to be healthy.
+    assert moments(fleet, "worker2")["Inactive"] >= moments(fleet, "worker1")["Active"] + 7
+    after = fleet.started()
+    assert {key for key in before if after[key] != before[key]} == {(host, UNIT) for host in WORKERS}
+    assert all(row["healthy"] and row["restarts"] == 0 for row in rows(fleet))
+    fleet.nothing_to_do("deploy")
+
+
+SLOW = """\
+from datetime import datetime
+
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG
+
+with DAG("slow", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
+    BashOperator(task_id="sleep", bash_command="echo asleep; sleep 20; echo awake again", queue="reports")
+"""
+
+
+@pytest.fixture
+def slow(fleet: Fleet, tmp_path: Path) -> object:
+    """The DAG `slow` on the fleet, beside the others."""
+    text = fleet.hosts_yaml.read_text()
+    folder = re.search(r"^  dags: (\S+)", text, re.MULTILINE)
+    assert folder
+    shutil.copytree(folder[1], tmp_path / "dags")
+    (tmp_path / "dags" / "slow.py").write_text(SLOW)
+    fleet.change(folder[0], f"  dags: {tmp_path}/dags")
+    fleet.fab("deploy-dags")
+    # A new file is seen when the DAG processor looks again, every five minutes: say it at once.
+    fleet.fab("airflow", "dags reserialize")
+    yield
+    fleet.hosts_yaml.write_text(text)
+    fleet.fab("deploy-dags")
+    fleet.fab("airflow", "dags delete --yes slow")
+
+
+def test_a_task_that_runs_while_its_worker_restarts_ends_well(fleet: Fleet, slow: object) -> None:
+    api = log_in(fleet)
+    api.unpause("slow")
+    run = api.trigger("slow")
+    wait("the task runs", lambda: api.tasks("slow", run)["sleep"].state == "running")
+    wait("it is asleep", lambda: "asleep" in api.log("slow", run, "sleep"))
+    old = fleet.started()["worker2", UNIT]
+
+    began = time.monotonic()
+    fleet.fab("-H", "worker2", "restart", "--role=worker")
+
+    assert time.monotonic() - began > 10  # it has been waited for
+    assert fleet.started()["worker2", UNIT] != old
+    assert api.await_end("slow", run) == "success"
+    task = api.tasks("slow", run)["sleep"]
+    assert (task.hostname, task.try_number, task.state) == ("worker2", 1, "success")
+    assert "awake again" in api.log("slow", run, "sleep")
+
+
+def test_status_as_json(fleet: Fleet) -> None:
+    found = rows(fleet)
+
+    keys = {"host", "role", "unit", "active", "sub", "restarts", "since", "version", "healthy", "detail", "body"}
+    assert all(set(row) == keys for row in found)
+    by_role = {str(row["role"]): row for row in found}
+    now = time.time()
+    for row in found:
+        assert (row["active"], row["healthy"], row["restarts"]) == ("active", True, 0), row
+        assert isinstance(row["since"], int) and now - 86400 < row["since"] <= now + 1
+    for role in ("scheduler", "dag-processor", "triggerer"):
+        age = re.fullmatch(r"heartbeat (\d+) s ago", str(by_role[role]["detail"]))
+        assert age and int(age[1]) <= 30
+        assert by_role[role]["unit"] == f"airflow@{role}.service"
+    body = by_role["webserver"]["body"]
+    assert isinstance(body, dict) and body["metadatabase"]["status"] == "healthy"
+    assert "log port 8793 answers" in str(by_role["worker"]["detail"])
+    assert str(by_role["database"]["version"]).split(".")[0].isdigit()
+    assert [row["host"] for row in rows(fleet, "--role=worker,webserver")] == ["web1", "worker1", "worker2"]
+    assert [row["role"] for row in json.loads(fleet.fab("-H", "web1", "status", "--json").out)] == ["webserver"]
+
+
+def test_logs_come_with_their_host(fleet: Fleet) -> None:
+    lines = fleet.fab("logs", "--role=worker", "--lines=5").out.splitlines()
+
+    assert [line.split(" | ")[0].strip() for line in lines] == ["worker1"] * 5 + ["worker2"] * 5
+    # A time, the host's own name, then who speaks.
+    assert all(re.match(r"worker\d +\| \d{4}-\d\d-\d\dT\S+ worker\d \S+\[\d+\]: ", line) for line in lines[:1]), lines
+    of_all = fleet.fab("logs", "--lines=1").out.splitlines()
+    assert {line.split(" | ")[0].strip() for line in of_all} == set(HOSTS)
+
+
+def journals(fleet: Fleet) -> dict[str, str]:
+    """Return the processes that follow a journal, by host."""
+    found = {host: fleet.lab.run(host, "pgrep -a journalctl").stdout for host in HOSTS}
+    return {host: processes for host, processes in found.items() if processes}
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_followed_logs_end_with_us_and_leave_nothing_behind(fleet: Fleet, end: signal.Signals) -> None:
+    follower = fleet.start("logs", "--follow", "--lines=0")
+    try:
+        wait("all hosts are followed", lambda: set(journals(fleet)) == set(HOSTS), 60)
+        time.sleep(0.5)
+        assert follower.poll() is None
+        began = time.monotonic()
+        follower.send_signal(end)
+        out, err = follower.communicate(timeout=20)
+        assert time.monotonic() - began < 10
+    finally:
+        follower.kill()
+        follower.communicate()
+
+    assert "Traceback" not in err
+    if end == signal.SIGINT:
+        assert follower.returncode == 130
+        assert "interrupted" in err
+    wait("no journalctl is left", lambda: not journals(fleet), 20)
+    assert out == "" or re.match(r"\w+ +\| ", out)
+
+
+def test_what_is_said_while_followed_is_shown_at_once(fleet: Fleet) -> None:
+    follower = fleet.start("-H", "web1", "logs", "--follow", "--lines=1")
+    try:
+        assert follower.stdout
+        assert line(follower.stdout, 30).startswith("web1 | ")
+        opener.open(f"{fleet.web_url}/api/v2/monitor/health?followed", timeout=30).read()
+        wait("the request is shown", lambda: "followed" in line(follower.stdout, 30), 60, pause=0)
+    finally:
+        follower.send_signal(signal.SIGINT)
+        follower.communicate(timeout=20)
+
+
+def line(stream: object, patience: float) -> str:
+    """Read a line, within `patience` seconds."""
+    ready, _, _ = select.select([stream], [], [], patience)
+    assert ready, f"nothing within {patience} s"
+    return stream.readline()  # type: ignore[attr-defined, no-any-return]

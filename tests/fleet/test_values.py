@@ -1,0 +1,137 @@
+"""Values of every kind arrive as they are, or are refused with the reason; none is ever run as shell."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+import pytest
+
+from tests.fleet.conftest import HOSTS, Fleet
+from tests.fleet.rest import log_in
+
+VALUES = {
+    "SPACES": " two  words ",
+    "QUOTES": 'it\'s "so"',
+    "DOLLAR": "$HOME ${PATH} $(touch /tmp/run-as-shell) $$ $1",
+    "BACKTICK": "`touch /tmp/run-as-shell`",
+    "PERCENT": "100% %h %%n %i",
+    "HASH": "# no comment # here",
+    "SEMICOLON": "a; touch /tmp/run-as-shell; b",
+    "NEWLINE": "first\nSECOND=line\n# third\n\n[Service]\nlast",
+    "TAB": "a\tb",
+    "BACKSLASH": "C:\\new\\table\\",
+    "BACKSLASH_NEWLINE": "a\\\nb",
+    "EQUALS": "a=b=c",
+    "HEREDOC": "END_OF_FILE\nEND_OF_FILE_\ntouch /tmp/run-as-shell",
+    "NOT_ASCII": "Grüße ☃ ÁÈ \U0001f600 é",
+    "STAR": "* ? [a-z] ~ ~root !x &| <> {a,b}",
+    "JINJA": "{{ 7 * 7 }} {% raw %}",
+    "QUOTE_AT_END": "a'",
+    "ONLY_QUOTE": '"',
+    "EMPTY": "",
+    "LONG": "x" * 5000,
+}
+# Characters that Airflow, systemd, a URL, SQL or a shell could take for their own.
+PASSWORD = "p@ss/w%rd:$ '\"\\é#;"
+
+
+def environ(fleet: Fleet, host: str, unit: str) -> dict[str, str]:
+    """Return the variables of a unit's main process."""
+    shown = fleet.sh(host, f"cat /proc/$(systemctl show -p MainPID --value {unit})/environ")
+    return dict(entry.split("=", 1) for entry in shown.split("\0") if entry)
+
+
+def with_environment(fleet: Fleet, variables: dict[str, str]) -> None:
+    lines = "".join(f"    {name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in variables.items())
+    marker = "  # environment:                     # variables of every node\n"
+    fleet.change(marker, f"  environment:\n{lines}")
+
+
+@pytest.fixture(scope="module")
+def strange(deployed: Fleet) -> object:
+    """The fleet with strange values in its variables and in the database's password."""
+    text = deployed.hosts_yaml.read_text()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STRANGE_PASSWORD", PASSWORD)
+        with_environment(deployed, VALUES)
+        deployed.change("# database:\n", "database:\n  password: !env STRANGE_PASSWORD\n")
+        try:
+            yield deployed
+        finally:
+            deployed.hosts_yaml.write_text(text)
+            deployed.fab("deploy")
+            deployed.nothing_to_do("deploy")
+
+
+@pytest.fixture(scope="module")
+def output(strange: Fleet) -> str:
+    """Set up the database with the new password, deploy, and return all that was printed."""
+    shown = strange.fab("setup-db").text
+    strange.nothing_to_do("setup-db")
+    shown += strange.fab("plan", code=2).text
+    shown += strange.fab("plan", "--script", code=2).text
+    shown += strange.fab("deploy").text
+    strange.nothing_to_do("deploy")
+    return shown
+
+
+@pytest.mark.parametrize("host", ["web1", "worker2"])
+def test_values_arrive_in_a_units_process_as_they_are(strange: Fleet, output: str, host: str) -> None:
+    unit = {"web1": "airflow@webserver", "worker2": "airflow@worker"}[host]
+    found = environ(strange, host, unit)
+
+    assert {name: found.get(name) for name in VALUES} == VALUES
+
+
+def test_nothing_was_run_as_shell(strange: Fleet, output: str) -> None:
+    for host in HOSTS:
+        assert strange.lab.run(host, "ls /tmp/run-as-shell").returncode != 0
+
+
+def test_a_strange_password_works_end_to_end(strange: Fleet, output: str) -> None:
+    assert all(row["healthy"] for row in json.loads(strange.fab("status", "--json").out))
+    log_in(strange).succeed("hello_fleet")
+
+
+def test_a_strange_password_is_shown_nowhere(strange: Fleet, output: str) -> None:
+    assert PASSWORD not in output
+    assert quote(PASSWORD, safe="") not in output
+    assert PASSWORD.replace("'", "''") not in output
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "expanded"),
+    [
+        ("smtp", "at $HOME", "$HOME"),
+        ("smtp", "at ${HOME}/x", "${HOME}"),
+        ("smtp", "~/keys", "~"),
+        ("smtp", "~root/keys", "~root"),
+    ],
+)
+def test_what_airflow_would_expand_is_refused_before_anything_is_touched(
+    fleet: Fleet, section: str, value: str, expanded: str
+) -> None:
+    before = fleet.started()
+    name = f"AIRFLOW__{section.upper()}__SMTP_MAIL_FROM"
+    with_environment(fleet, {name: value})
+    fleet.sh("worker1", "touch /run/before")
+
+    for arguments in (["deploy"], ["plan"], ["-H", "worker1", "node.environment"]):
+        refused = fleet.fab(*arguments, code=1)
+        assert f"{name}: Airflow would expand the “{expanded}” in its value" in refused.err
+        assert "→ give it by a command" in refused.err
+
+    assert fleet.started() == before
+    assert fleet.sh("worker1", "find /etc/default /etc/systemd -newer /run/before; rm /run/before") == ""
+
+
+def test_a_value_with_a_control_character_is_refused_with_its_line(fleet: Fleet) -> None:
+    with_environment(fleet, {"BELL": "a"})
+    fleet.change('BELL: "a"', 'BELL: "a\\x07"')
+    number = fleet.hosts_yaml.read_text().splitlines().index('    BELL: "a\\x07"') + 1
+
+    refused = fleet.fab("deploy", code=1)
+
+    assert f"hosts.yaml:{number}: airflow.environment.BELL: " in refused.err
+    assert "control character" in refused.err

@@ -1,0 +1,277 @@
+"""Whether a role is healthy: the script, and what hosts of Debian 12 answered."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import replace
+
+import pytest
+
+from aerodrome.blueprint.health import (
+    Health,
+    database_health_script,
+    health_script,
+    read_database_health,
+    read_health,
+)
+from aerodrome.fleet import Database
+from aerodrome.resources.systemd import UnitState, show
+from tests.unit.make import Shell, fleet, inputs
+
+NOW = 1795382100
+STARTED = 1795382063
+UNIT = """\
+MainPID=50
+NRestarts=0
+ExecMainStartTimestamp=Sun 2026-11-22 21:14:23 UTC
+LoadState=loaded
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+NeedDaemonReload=no
+"""
+LINK = "/home/astro/airflow-venvs/3.3.2-py3.11-0123456789ab"
+HEARTBEAT = {"age": 2.4, "started": STARTED + 5.5}
+BODY = {
+    "metadatabase": {"status": "healthy"},
+    "scheduler": {"status": "healthy", "latest_scheduler_heartbeat": "2026-11-22T21:14:58+00:00"},
+    "triggerer": {"status": None, "latest_triggerer_heartbeat": None},
+    "dag_processor": None,
+}
+
+
+def output(answer: object, *units: str) -> str:
+    text = answer if isinstance(answer, str) else json.dumps(answer) + "\n"
+    return f"{NOW}\n{LINK}\n" + "".join(f"{unit}\n" for unit in units) + text
+
+
+def judged(role: str, answer: object, unit: str = UNIT) -> tuple[str, str]:
+    (health,) = read_health(inputs(), "h", [role], output(answer, unit))
+    return health.verdict, health.detail
+
+
+def test_the_script_as_a_whole() -> None:
+    script = health_script(inputs(), ["webserver", "worker"])
+    head, _, program = script.partition("<<'END_OF_FILE'\n")
+    assert head == (
+        "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+        "umask 022\n"
+        "cd /\n"
+        "date +%s\n"
+        "readlink /home/astro/airflow-venv || echo\n"
+        f"{show('airflow@webserver.service')}; echo\n"
+        f"{show('airflow@worker.service')}; journalctl --no-pager -q -o cat "
+        "_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value airflow@worker.service) "
+        "| grep -qF ' ready.' && echo Ready=yes; echo\n"
+        "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
+        "-p EnvironmentFile=/etc/default/airflow -p WorkingDirectory=/usr/local/airflow -p UMask=0027 "
+        "/home/astro/airflow-venv/bin/python - 2>/dev/null "
+    )
+    assert program.endswith("END_OF_FILE\n")
+
+
+@pytest.mark.parametrize(
+    "version, variable, web",
+    [
+        ("1.10.10", "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "http://127.0.0.1:8081/health"),
+        ("3.3.2", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "http://127.0.0.1:8081/api/v2/monitor/health"),
+    ],
+)
+def test_the_program_asks_what_the_version_has(version: str, variable: str, web: str) -> None:
+    given = inputs(fleet(version=version, web_port=8081))
+    program = health_script(given, ["webserver", "worker"]).partition("<<'END_OF_FILE'\n")[2]
+    program = program.removesuffix("END_OF_FILE\n")
+    # Also Python 3.6, on which Airflow 1.10 runs, has to read it.
+    tree = ast.parse(program, feature_version=(3, 6))
+    (ask,) = [
+        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ASK"
+    ]
+    assert json.loads(ast.literal_eval(ask.args[0])) == {"jobs": True, "web": web, "worker": 8793}  # type: ignore[attr-defined]
+    assert f'os.environ["{variable}"]' in program
+
+
+def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
+    program = health_script(inputs(), ["worker"]).partition("/airflow-venv/bin/python - 2>/dev/null ")[2]
+    program = program.replace("8793", "1")  # where nobody listens
+    done = sh(f"env -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN python3 - {program}")
+    answer = json.loads(done.stdout)
+    assert sorted(answer) == ["jobs_error", "worker_error"]
+    assert answer["worker_error"].startswith("ConnectionRefusedError: ")
+
+
+def test_several_roles_of_a_host_are_told_apart() -> None:
+    answer = {"jobs": {"SchedulerJob": HEARTBEAT, "TriggererJob": {"age": 99, "started": STARTED}}}
+    stopped = UNIT.replace("=active", "=inactive").replace("=running", "=dead")
+    found = read_health(
+        inputs(), "s1", ["scheduler", "dag-processor", "triggerer"], output(answer, UNIT, stopped, UNIT)
+    )
+    assert [(health.role, health.verdict, health.detail) for health in found] == [
+        ("scheduler", "healthy", "heartbeat 2 s ago"),
+        ("dag-processor", "waiting", "the unit is inactive"),
+        ("triggerer", "waiting", "heartbeat 99 s ago"),
+    ]
+    state = UnitState("loaded", "enabled", "active", "running", 0, False, STARTED, 50)
+    assert found[0] == Health(
+        "s1", "scheduler", "airflow@scheduler.service", state, NOW, "3.3.2", "healthy", "heartbeat 2 s ago"
+    )
+    assert found[0].healthy
+    assert not found[1].healthy
+
+
+@pytest.mark.parametrize(
+    "job, verdict, detail",
+    [
+        (HEARTBEAT, "healthy", "heartbeat 2 s ago"),
+        ({"age": 30.0, "started": STARTED}, "healthy", "heartbeat 30 s ago"),
+        ({"age": 31.0, "started": STARTED}, "waiting", "heartbeat 31 s ago"),
+        # Of the process before this one: its row still looks fresh.
+        ({"age": 1.0, "started": STARTED - 60}, "waiting", "no heartbeat yet"),
+        (None, "waiting", "no heartbeat yet"),
+    ],
+)
+def test_a_scheduler_by_its_heartbeat(job: object, verdict: str, detail: str) -> None:
+    assert judged("scheduler", {"jobs": {"SchedulerJob": job} if job else {}}) == (verdict, detail)
+
+
+@pytest.mark.parametrize(
+    "unit, verdict, detail",
+    [
+        (("active", "failed"), "failed", "the unit is failed (running), restarted 0 times"),
+        (("active", "activating"), "waiting", "the unit is activating"),
+        (("active", "inactive"), "waiting", "the unit is inactive"),
+    ],
+)
+def test_a_unit_that_does_not_run(unit: tuple[str, str], verdict: str, detail: str) -> None:
+    text = UNIT.replace(f"={unit[0]}", f"={unit[1]}")
+    assert judged("scheduler", {"jobs": {"SchedulerJob": HEARTBEAT}}, text) == (verdict, detail)
+
+
+def test_a_unit_that_starts_again_and_runs_is_not_failed_yet() -> None:
+    text = UNIT.replace("=active", "=activating").replace("=running", "=start-pre").replace("Restarts=0", "Restarts=3")
+    assert judged("scheduler", {}, text) == ("waiting", "the unit is activating")
+
+
+def test_a_unit_between_two_crashes_has_failed() -> None:
+    text = (
+        UNIT.replace("=active", "=activating").replace("=running", "=auto-restart").replace("Restarts=0", "Restarts=3")
+    )
+    assert judged("worker", {}, text) == ("failed", "the unit is activating (auto-restart), restarted 3 times")
+
+
+@pytest.mark.parametrize(
+    "answer, verdict, detail",
+    [
+        ({"jobs": {}, "web": BODY}, "healthy", "metadatabase healthy, scheduler healthy"),
+        (
+            {"jobs": {}, "web": {**BODY, "metadatabase": {"status": "unhealthy"}}},
+            "waiting",
+            "metadatabase unhealthy, scheduler healthy",
+        ),
+        ({"jobs": {}, "web_error": "URLError: refused"}, "waiting", "URLError: refused"),
+        ({"jobs": {}, "web": {"detail": "Moved in Airflow 3"}}, "waiting", ""),
+    ],
+)
+def test_a_web_server_by_its_health_body(answer: object, verdict: str, detail: str) -> None:
+    assert judged("webserver", answer) == (verdict, detail)
+
+
+def test_the_body_is_kept_for_those_who_want_all_of_it() -> None:
+    found = read_health(inputs(), "h", ["webserver"], output({"jobs": {}, "web": BODY}, UNIT))
+    assert found[0].body == BODY
+
+
+def test_a_worker_by_its_log_port_and_by_celery_s_word() -> None:
+    ready = UNIT + "Ready=yes\n"
+    assert judged("worker", {"jobs": {}, "worker": True}, ready) == (
+        "healthy",
+        "Celery is ready, log port 8793 answers",
+    )
+    error = {"jobs": {}, "worker_error": "ConnectionRefusedError: [Errno 111] Connection refused"}
+    assert judged("worker", error, ready) == (
+        "waiting",
+        "port 8793: ConnectionRefusedError: [Errno 111] Connection refused",
+    )
+
+
+@pytest.mark.parametrize(
+    "age, verdict",
+    [(59, ("waiting", "Celery is not ready yet")), (60, ("healthy", "Celery runs, log port 8793 answers"))],
+)
+def test_a_worker_whose_log_level_hides_that_word_has_to_run_for_a_while(age: int, verdict: tuple[str, str]) -> None:
+    text = output({"jobs": {}, "worker": True}, UNIT).replace(str(NOW), str(STARTED + age), 1)
+    (health,) = read_health(inputs(), "h", ["worker"], text)
+    assert (health.verdict, health.detail) == verdict
+
+
+def test_the_journal_of_an_earlier_start_does_not_count(sh: Shell) -> None:
+    script = health_script(inputs(), ["worker"])
+    (line,) = [line for line in script.splitlines() if "journalctl" in line]
+    programs = {
+        "systemctl": 'case "$*" in *InvocationID*) echo $START;; *) echo ActiveState=active;; esac',
+        "journalctl": 'case "$*" in *_SYSTEMD_INVOCATION_ID=old) echo "celery@w1 ready.";; esac',
+    }
+    assert sh(f"export START=new\n{line}", programs=programs).stdout == b"ActiveState=active\n\n"
+    assert sh(f"export START=old\n{line}", programs=programs).stdout == b"ActiveState=active\nReady=yes\n\n"
+
+
+@pytest.mark.parametrize("role", ["scheduler", "webserver", "worker"])
+def test_nobody_is_healthy_without_the_database(role: str) -> None:
+    answer = {"jobs_error": "OperationalError: password authentication failed", "web": BODY, "worker": True}
+    assert judged(role, answer) == ("waiting", "OperationalError: password authentication failed")
+
+
+@pytest.mark.parametrize("answer", ["", "\n", "no JSON", "Failed to start transient service unit"])
+def test_a_program_that_did_not_run_is_no_health(answer: str) -> None:
+    assert judged("scheduler", answer) == ("waiting", "the metadata database was not asked")
+
+
+@pytest.mark.parametrize("text", ["", "sh: 1: systemctl: not found\n"])
+def test_an_answer_that_is_not_whole_is_no_health(text: str) -> None:
+    (health,) = read_health(inputs(), "h", ["scheduler"], text)
+    assert (health.verdict, health.detail, health.version) == ("waiting", "the unit is not there", "")
+
+
+# The database
+
+
+DATABASE_UNIT = UNIT.replace("=running", "=exited").replace("21:14:23", "21:07:29")
+
+
+def test_the_script_for_the_database_as_a_whole() -> None:
+    script = database_health_script(inputs(fleet(database=Database(user="me-too"))))
+    assert script == (
+        "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+        "umask 022\n"
+        "cd /\n"
+        "date +%s\n"
+        f"{show('postgresql.service')}\n"
+        "echo\n"
+        "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres <<'END_OF_FILE'\n"
+        "SELECT current_setting('server_version'), "
+        "(SELECT count(*) FROM pg_stat_activity WHERE usename = 'me-too'), "
+        "current_setting('max_connections'), extract(epoch FROM pg_postmaster_start_time())::bigint;\n"
+        "END_OF_FILE\n"
+    )
+
+
+def test_a_database_that_answers() -> None:
+    row = "15.18 (Debian 15.18-0+deb12u1)|7|100|1795381650\n"
+    health = read_database_health("db1", f"{NOW}\n{DATABASE_UNIT}\n{row}")
+    state = replace(UnitState.parse(DATABASE_UNIT), started=1795381650)
+    assert health == Health(
+        "db1",
+        "database",
+        "postgresql.service",
+        state,
+        NOW,
+        "15.18",
+        "healthy",
+        "answers, 7 of 100 connections are Airflow's",
+    )
+
+
+@pytest.mark.parametrize("text", ["", f"{NOW}\n{DATABASE_UNIT}\n", "no number\n"])
+def test_a_database_that_does_not(text: str) -> None:
+    health = read_database_health("db1", text)
+    assert (health.verdict, health.detail) == ("failed", "PostgreSQL does not answer")

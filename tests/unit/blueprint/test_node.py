@@ -1,0 +1,145 @@
+"""What a node is made of."""
+
+from __future__ import annotations
+
+from aerodrome.blueprint.node import dags, node
+from aerodrome.fleet import Deploy
+from aerodrome.resources.files import Block, Directory, File, Line
+from aerodrome.resources.packages import Packages
+from aerodrome.resources.python import Installed, VirtualEnvironment
+from aerodrome.resources.tree import Tree
+from aerodrome.resources.users import User
+from aerodrome.secrets import Secret
+from tests.unit.make import HOSTS, fleet, inputs
+
+UNIT = """\
+# Written by Aerodrome. What is particular to a role or host is in drop-ins: systemctl cat airflow@ROLE
+[Unit]
+Description=Airflow %i
+Documentation=https://airflow.apache.org/docs/
+Wants=network-online.target
+After=network-online.target cloud-config.service
+
+[Service]
+Type=simple
+User=astro
+Group=astro
+WorkingDirectory=/usr/local/airflow
+EnvironmentFile=/etc/default/airflow
+ExecStart=/home/astro/airflow-venv/bin/airflow %i
+Restart=always
+RestartSec=5s
+# SIGTERM goes to the main process only: a worker then ends its tasks before it leaves. Sent to all processes,
+# as is the default, it kills the tasks.
+KillMode=mixed
+TimeoutStopSec=900
+UMask=0027
+NoNewPrivileges=yes
+ProtectSystem=full
+ReadWritePaths=/usr/local/airflow
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+RestrictSUIDSGID=yes
+RestrictRealtime=yes
+LockPersonality=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def resources(name: str, given=None) -> tuple:  # type: ignore[no-untyped-def,type-arg]
+    (step,) = [step for step in node(given or inputs(), HOSTS["w1"]) if step.name == name]
+    return step.resources
+
+
+def test_the_steps_of_the_guide_in_order() -> None:
+    assert [step.name for step in node(inputs(), HOSTS["w1"])] == [
+        "node.packages",
+        "node.user",
+        "node.hosts",
+        "node.venv",
+        "node.install",
+        "node.unit",
+        "node.environment",
+        "node.dags",
+    ]
+
+
+def test_no_two_resources_have_one_key() -> None:
+    given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
+    keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.resources]
+    assert len(keys) == len(set(keys)) == 11
+
+
+def test_packages_of_the_guide() -> None:
+    assert resources("node.packages") == (
+        Packages(
+            apt=("sudo", "python3", "python3-venv", "python3-dev", "gcc"),
+            dnf=("sudo", "python3", "python3-devel", "gcc"),
+        ),
+    )
+
+
+def test_the_user_of_the_guide() -> None:
+    given = inputs(fleet(user="air", home="/srv/airflow"))
+    assert resources("node.user", given) == (
+        User("air", "/home/air"),
+        Directory("/srv/airflow", "air", "air"),
+        Line("/home/air/.bashrc", "export AIRFLOW_HOME=/srv/airflow", "export AIRFLOW_HOME=", "air"),
+    )
+
+
+def test_every_host_knows_every_other_by_name() -> None:
+    lines = ("10.0.0.1 db1", "10.0.0.2 s1", "10.0.0.3 web1", "10.0.0.4 w1", "10.0.0.5 w2")
+    assert resources("node.hosts") == (Block("/etc/hosts", lines),)
+
+
+def test_where_dns_knows_them_etc_hosts_is_left_alone() -> None:
+    assert resources("node.hosts", inputs(fleet(deploy=Deploy(dns=True)))) == ()
+
+
+def test_the_unit_as_a_whole() -> None:
+    given = inputs(fleet(deploy=Deploy(drain_timeout=900)))
+    assert resources("node.unit", given) == (File("/etc/systemd/system/airflow@.service", UNIT, reload=True),)
+
+
+def test_the_environment_file_is_roots_alone() -> None:
+    (file,) = resources("node.environment", inputs(fleet(service="ac")))
+    assert (file.path, file.owner, file.group, file.mode) == ("/etc/default/ac", "root", "root", 0o600)
+    assert "jwt-secret" in file.content
+    assert "jwt-secret" not in file.mask(file.content)
+
+
+def test_python_and_what_goes_into_it() -> None:
+    given = inputs(
+        fleet(version="2.11.2", python="/opt/python"),
+        locks={"3.11": "lock"},
+        uv="uv",
+        index_url=Secret("https://a"),
+        extra_index_url=Secret("https://b"),
+    )
+    (venv,), (installed,) = resources("node.venv", given), resources("node.install", given)
+    assert isinstance(venv, VirtualEnvironment)
+    assert isinstance(installed, Installed)
+    assert venv.requirements == installed.requirements
+    assert (venv.user, venv.home, venv.python) == ("astro", "/home/astro", "/opt/python")
+    wanted = venv.requirements
+    assert (wanted.name, wanted.locks, wanted.unpinned, wanted.uv) == ("2.11.2", {"3.11": "lock"}, "", "uv")
+    assert wanted.supported == ("3.10", "3.11", "3.12")
+    assert (wanted.index_url, wanted.extra_index_url) == (Secret("https://a"), Secret("https://b"))
+
+
+def test_unpinned_as_the_operator_says() -> None:
+    given = inputs(fleet(pinned=False, extras=("postgres", "celery")))
+    assert resources("node.install", given)[0].requirements.unpinned == "apache-airflow[postgres,celery]==3.3.2"
+
+
+def test_dags_and_airflow_cfg_where_there_are_any() -> None:
+    tree = Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro")
+    assert dags(inputs()) == ()
+    assert dags(inputs(config_file="[core]\n", dags=tree)) == (
+        File("/usr/local/airflow/airflow.cfg", "[core]\n", "astro", "astro", 0o640),
+        tree,
+    )

@@ -1,0 +1,120 @@
+"""The order across hosts."""
+
+from __future__ import annotations
+
+from aerodrome.blueprint.stages import only, role_stages, stages, stop_stages
+from aerodrome.fleet import ROLES, Host
+from aerodrome.resources.systemd import Service
+from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
+
+
+def order(parts) -> list[tuple[str, dict[str, list[str]]]]:  # type: ignore[no-untyped-def]
+    return [(stage.name, {host: list(roles) for host, roles in stage.roles.items()}) for stage in parts]
+
+
+def test_a_deploy_goes_from_the_database_to_the_workers() -> None:
+    parts = stages(inputs(), list(HOSTS), ROLES)
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("database", ["db1"]),
+        ("nodes", ["s1", "web1", "w1", "w2"]),
+        ("scheduler", ["s1"]),
+        ("schedulers", ["s1"]),
+        ("webservers", ["web1"]),
+        ("workers", ["w1", "w2"]),
+    ]
+
+
+def test_each_stage_says_what_must_be_healthy_at_its_end() -> None:
+    assert order(stages(inputs(), list(HOSTS), ROLES)) == [
+        ("database", {}),
+        ("nodes", {}),
+        ("scheduler", {"s1": ["scheduler"]}),
+        ("schedulers", {"s1": ["dag-processor", "triggerer"]}),
+        ("webservers", {"web1": ["webserver"]}),
+        ("workers", {"w1": ["worker"], "w2": ["worker"]}),
+    ]
+
+
+def test_further_schedulers_wait_for_the_first_one() -> None:
+    of = fleet(roles={**ROLES_OF_FLEET, "scheduler": ("w1", "s1")})
+    assert order(role_stages(inputs(of), ROLES))[:2] == [
+        ("scheduler", {"w1": ["scheduler"]}),
+        ("schedulers", {"s1": ["scheduler", "dag-processor", "triggerer"]}),
+    ]
+
+
+def test_every_step_of_a_stage_belongs_to_a_role_that_it_waits_for() -> None:
+    for stage in role_stages(inputs(), ROLES):
+        for host, steps in stage.steps.items():
+            assert [step.name for step in steps] == [f"roles.{role}" for role in stage.roles[host]]
+
+
+def test_one_host_for_everything() -> None:
+    of = fleet(hosts={"one": Host("one", "10.0.0.1")}, roles=dict.fromkeys(ROLES, ("one",)))
+    assert [(stage.name, list(stage.steps)) for stage in stages(inputs(of), ["one"], ROLES)] == [
+        ("database", ["one"]),
+        ("nodes", ["one"]),
+        ("scheduler", ["one"]),
+        ("schedulers", ["one"]),
+        ("webservers", ["one"]),
+        ("workers", ["one"]),
+    ]
+
+
+def test_one_role_only() -> None:
+    parts = stages(inputs(), list(HOSTS), ["worker"])
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [("nodes", ["w1", "w2"]), ("workers", ["w1", "w2"])]
+
+
+def test_one_host_only() -> None:
+    parts = stages(inputs(), ["w2"], ROLES)
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [("nodes", ["w2"]), ("workers", ["w2"])]
+
+
+def test_the_database_alone_makes_no_nodes() -> None:
+    assert [stage.name for stage in stages(inputs(), list(HOSTS), ["database"])] == ["database"]
+
+
+def test_a_host_without_a_role_takes_no_part() -> None:
+    of = fleet(hosts={**HOSTS, "bastion": Host("bastion", "10.0.0.9")})
+    assert stages(inputs(of), ["bastion"], ROLES) == []
+
+
+def test_what_an_airflow_does_not_have_is_left_out() -> None:
+    of = fleet(version="1.10.10", roles={**ROLES_OF_FLEET, "dag-processor": (), "triggerer": ()})
+    assert [stage.name for stage in stages(inputs(of), list(HOSTS), ROLES)] == [
+        "database",
+        "nodes",
+        "scheduler",
+        "webservers",
+        "workers",
+    ]
+
+
+def test_a_restart_restarts_each_unit() -> None:
+    services = [
+        resource
+        for stage in role_stages(inputs(), ROLES, again=True)
+        for steps in stage.steps.values()
+        for step in steps
+        for resource in step.resources
+        if isinstance(resource, Service)
+    ]
+    assert len(services) == 6
+    assert all(service.again for service in services)
+
+
+def test_a_stop_goes_the_other_way_round() -> None:
+    parts = only(stop_stages(inputs(), ROLES), list(HOSTS))
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("stop worker", ["w1", "w2"]),
+        ("stop webserver", ["web1"]),
+        ("stop triggerer", ["s1"]),
+        ("stop dag-processor", ["s1"]),
+        ("stop scheduler", ["s1"]),
+    ]
+
+
+def test_a_stop_of_one_role_on_one_host() -> None:
+    parts = only(stop_stages(inputs(), ["worker"]), ["w2", "web1"])
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [("stop worker", ["w2"])]

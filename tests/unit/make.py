@@ -1,0 +1,84 @@
+"""A fleet and its values, for tests to take and to vary."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import Sequence
+from dataclasses import replace
+from subprocess import CompletedProcess
+from typing import Any, Protocol
+
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.fleet import ROLES, Airflow, Database, Deploy, Fleet, Host, Worker
+from aerodrome.resources.base import Change, Resource, Seen
+from aerodrome.secrets import Secret
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+MY_GROUP = grp.getgrgid(os.getgid()).gr_name
+
+AWKWARD = "p@ss/w%rd:$ '\"\\é#;"
+FERNET_KEY = "F" * 43 + "="
+HOSTS = {
+    host.name: host
+    for host in (
+        Host("db1", "10.0.0.1"),
+        Host("s1", "10.0.0.2"),
+        Host("web1", "10.0.0.3"),
+        Host("w1", "10.0.0.4", worker=Worker(("default", "reports"), 4)),
+        Host("w2", "10.0.0.5"),
+    )
+}
+ROLES_OF_FLEET = {
+    "database": ("db1",),
+    "scheduler": ("s1",),
+    "dag-processor": ("s1",),
+    "triggerer": ("s1",),
+    "webserver": ("web1",),
+    "worker": ("w1", "w2"),
+}
+
+
+class Shell(Protocol):
+    """Run a script in a shell; see the fixture `sh`."""
+
+    def __call__(
+        self, script: str, payload: bytes = b"", programs: dict[str, str] | None = None
+    ) -> CompletedProcess[bytes]: ...
+
+
+def fleet(
+    roles: dict[str, tuple[str, ...]] | None = None,
+    hosts: dict[str, Host] | None = None,
+    deploy: Deploy | None = None,
+    database: Database | None = None,
+    **airflow: Any,
+) -> Fleet:
+    every_role: dict[str, tuple[str, ...]] = dict.fromkeys(ROLES, ())
+    return Fleet(
+        source="hosts.yaml",
+        hosts=hosts or HOSTS,
+        roles={**every_role, **(roles or ROLES_OF_FLEET)},
+        airflow=Airflow(**airflow),
+        database=database or Database(),
+        deploy=deploy or Deploy(),
+    )
+
+
+def inputs(of: Fleet | None = None, **given: Any) -> Inputs:
+    values = Inputs(
+        fleet=of or fleet(),
+        password=Secret(AWKWARD),
+        fernet_key=Secret(FERNET_KEY),
+        secret_key=Secret("web-secret"),
+        jwt_secret=Secret("jwt-secret"),
+        salt=bytes(range(16)),
+    )
+    return replace(values, **given)
+
+
+def only_change(resource: Resource, seen: str, changing: Sequence[str] = ()) -> Change:
+    """Return the one change that a resource wants."""
+    (change,) = resource.changes(Seen(seen, frozenset(changing)))
+    return change

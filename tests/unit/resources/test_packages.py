@@ -1,0 +1,93 @@
+"""Packages by apt and dnf."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aerodrome.errors import AerodromeError
+from aerodrome.resources.base import Seen
+from aerodrome.resources.packages import Packages
+from tests.unit.make import Shell, only_change
+
+PACKAGES = Packages(apt=("sudo", "gcc", "python3-venv"), dnf=("sudo", "gcc"))
+
+
+def test_the_probe_as_a_whole() -> None:
+    assert PACKAGES.probe() == (
+        "if command -v apt-get >/dev/null; then echo apt; "
+        "dpkg-query -W -f '${Package} ${db:Status-Status}\\n' sudo gcc python3-venv 2>/dev/null; "
+        "elif command -v dnf >/dev/null; then echo dnf; "
+        "rpm -q --qf '%{NAME} installed\\n' --whatprovides sudo gcc 2>/dev/null; fi"
+    )
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        "apt\ngcc installed\nsudo installed\npython3-venv installed\n",
+        "dnf\nsudo installed\ngcc installed\n",
+    ],
+)
+def test_packages_that_are_installed_need_nothing(seen: str) -> None:
+    assert PACKAGES.changes(Seen(seen)) == []
+
+
+def test_what_is_missing_is_installed_by_apt() -> None:
+    # gcc was removed, but not purged: dpkg still knows it.
+    change = only_change(PACKAGES, "apt\ngcc config-files\nsudo installed\n")
+    install = (
+        "apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "
+        "install --no-install-recommends gcc python3-venv </dev/null"
+    )
+    assert change.summary == "install gcc, python3-venv"
+    assert change.script == (
+        "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1\n"
+        "dpkg --configure -a </dev/null\n"
+        f"{install} || {{ apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "
+        f"update </dev/null && {install}; }}"
+    )
+
+
+def test_what_is_missing_is_installed_by_dnf() -> None:
+    # What rpm of Fedora prints for a package that is not there.
+    change = only_change(PACKAGES, "dnf\nsudo installed\nno package provides gcc\n")
+    assert (change.summary, change.script) == ("install gcc", "dnf -y install gcc </dev/null")
+
+
+def test_a_host_without_either_is_told_what_to_install() -> None:
+    with pytest.raises(AerodromeError) as caught:
+        PACKAGES.changes(Seen(""))
+    assert caught.value.hint == "install these packages by hand, then run again: sudo gcc python3-venv"
+
+
+def test_a_package_that_goes_by_another_name_counts_as_installed(sh: Shell, tmp_path: Path) -> None:
+    # Fedora 41: postgresql-server is what the package postgresql16-server provides.
+    rpm = (
+        'for name; do case $name in postgresql-server) case "$*" in '
+        '*%{NAME}*) echo "postgresql16-server installed";; *) echo postgresql16-server-16.3;; esac; exit 0;; esac; done'
+    )
+    packages = Packages(apt=(), dnf=("postgresql-server",))
+    probe = packages.probe().replace("command -v apt-get", "false")
+    done = sh(probe, programs={"rpm": rpm, "dnf": ":"})
+    assert packages.changes(Seen(done.stdout.decode())) == []
+
+
+def test_lists_are_fetched_only_where_a_package_is_not_found(sh: Shell, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    apt_get = (
+        f"for word; do case $word in update|install) echo $word >>{log};; esac; done\n"
+        f'case "$*" in *update*) touch {tmp_path}/lists;; *) [ -e {tmp_path}/lists ];; esac'
+    )
+    change = only_change(PACKAGES, "apt\n")
+    for _ in range(2):
+        assert sh(f"set -eu\n{change.script}", programs={"apt-get": apt_get, "dpkg": ":"}).returncode == 0
+    assert log.read_text().split() == ["install", "update", "install", "install"]
+
+
+def test_a_package_that_no_source_has_is_a_failure(sh: Shell) -> None:
+    change = only_change(PACKAGES, "apt\n")
+    apt_get = 'case "$*" in *update*) ;; *) echo "E: Unable to locate package gcc" >&2; exit 100;; esac'
+    done = sh(f"set -eu\n{change.script}", programs={"apt-get": apt_get, "dpkg": ":"})
+    assert (done.returncode, done.stderr) == (100, b"E: Unable to locate package gcc\n" * 2)

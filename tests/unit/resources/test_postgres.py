@@ -1,0 +1,344 @@
+"""PostgreSQL: what PostgreSQL 15.18 of Debian 12 printed, and the verifiers that it made."""
+
+from __future__ import annotations
+
+import pytest
+
+from aerodrome.errors import AerodromeError
+from aerodrome.resources.base import Change, Seen
+from aerodrome.resources.postgres import (
+    RELOAD,
+    RESTART,
+    START,
+    PostgresAccess,
+    PostgresAccount,
+    PostgresServer,
+    identifier,
+    literal,
+    scram_verifier,
+    sql,
+    verifies,
+)
+from aerodrome.secrets import Secret
+from tests.unit.make import AWKWARD, Shell, only_change
+
+PSQL = "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres <<'END_OF_FILE'\n"
+SALT = bytes(range(16))
+
+# CREATE ROLE … PASSWORD …, then SELECT rolpassword FROM pg_authid.
+VERIFIERS = {
+    AWKWARD: "SCRAM-SHA-256$4096:B1oF8puI+hKxmYePTKb5Mg=="
+    "$bTuK26FJ+iioA+4vnNOBgNHo/Z3pp4d3pJZQTbVrjrM=:"
+    "NTT3Bvv0LyghvyULSFbzwxYtHRnFf3bk4q9FQy9jQUA=",
+    "plain": "SCRAM-SHA-256$4096:zOi//N1JG9YLheAuDdoi+Q=="
+    "$fqLZS3xocJMzvqHCXfb1ZZS7QENVUw3QS7KQQH9xZgY=:"
+    "sGkSVKA/X8Cqr56tNww57D/J0EBJksM4N0AzIpK/KvE=",
+    # RFC 4013: a soft hyphen goes, a Roman nine becomes IX, a feminine ordinal a.
+    "I\u00adX \u2168 \u00aa": "SCRAM-SHA-256$4096:1WOh8JeOutJR6N64goMS+A=="
+    "$hHVPxP1P5si+VrpWVDU+AhmhXP5Jgd/QFMEOG1+ienU=:"
+    "GTGPwboPJwXkBnG5nL/d9BEBEt7DpCzxGSJSVY2FdUk=",
+    # Wide and no-break spaces become plain ones.
+    "a\u00a0b\u3000c": "SCRAM-SHA-256$4096:RmJmHGpt8CoEzI08iPynlQ=="
+    "$nzEl8iCe1G6rEXedTpqwXKwJLnTnSgeEsOZ6l4drwAs=:"
+    "CoPIA3ehVuQj9VcLWgwZk98c57X61ORZmeRvUOkZ7J4=",
+    # From right to left, and a digit at its end: refused by RFC 4013, taken as it is.
+    "\u06271": "SCRAM-SHA-256$4096:km4VwUGDkKIkjeD9m5ePfQ=="
+    "$ztzr5GzdrjvdaR8n+W2fnCsrKwfinzjHFdhhe8BPC9k=:"
+    "Nxfeen8IyfAJOnWwAqNKoV4RJnXY56IruhAkL3ueRKY=",
+    "\u0627x\u0628": "SCRAM-SHA-256$4096:dYU7EVz52trUvumx+lgX6Q=="
+    "$07kanocWsyxcxNgmrP6Z2J7SlKF5xEpfLOaoZ8dyLkk=:"
+    "b1Emwjplc4qgyEsf3Hrt3/DgM+FnRwe2FOGrlJO0mZ4=",
+    "\u0627\u0628": "SCRAM-SHA-256$4096:R0/TgYRmtOfAybnotCFkCA=="
+    "$HUfeLJzY5Pqn/ssTGARDx419UrF94f5lc0xVN3GI0KY=:"
+    "xO1kUwO23iK4rEUvMVsfAtkc389zY9cJnw7rYmEcntQ=",
+    # Control characters, private use and what Unicode 3.2 did not know yet are refused: taken as they are.
+    "tab\tnewline\nend\u2168": "SCRAM-SHA-256$4096:LS9/2z/eoNHAawKWmdwXQQ=="
+    "$HCeNA3JCiHAfY4lALfvLW2lOzJHAffvrwtsWYIV8CWM=:"
+    "nUqIuh12OyztIMdc43WJcHamOVB7vkEX5gZkiicXY8Y=",
+    "\ue000x\u2168": "SCRAM-SHA-256$4096:ZsYfXeb8j4jJpfyGZOHNBQ=="
+    "$G1tPrOyH9enjIB6dTYCF8zH6iH+EmJswYyO/g2FNxp0=:"
+    "fdSIwg934B7ExG78qAF0cQibNxgOQVcfMf+ZkC6N9/8=",
+    "\U0001f600 emoji \u2168": "SCRAM-SHA-256$4096:QLb6v6Vz+VyE3S429tpsbw=="
+    "$taCxW9yujQtfS5ipjIjB5AtyiqmMyXLFAXnuoS7z6b4=:"
+    "QQCBooicla8FIvfFuS8cWl/DD3cCqY6XyXtCA03rxQE=",
+    # Nothing is left of it: taken as it is.
+    "\u00ad": "SCRAM-SHA-256$4096:hOe1coryetZpY1xQElNTFQ=="
+    "$JCYzvBEQnIxV7kG0GxheUEnXeZUewQ9xGMUpQJsbLXo=:"
+    "r0M9FBtB5VRlzAM2covQxailF/dpVSfgcwiQCEYnoeU=",
+    "e\u0301": "SCRAM-SHA-256$4096:hFprK9rUQgXNigai0q+kvw=="
+    "$17oD1cGtbY8Ji0BPbHaR6SBXqu+qXyznIhpilzyMv8A=:"
+    "y+F7O/0DjiZq6WnhU5ETVYeRyNNfNh5X2A2Cab2UoYc=",
+    "\u1e9b\u0323": "SCRAM-SHA-256$4096:L5xay6A6pHnzxGmnwzeTtg=="
+    "$LZ0pGMPgjlJTC3tyT6kN3Kx2FOvn363A4IZsYVpYpDI=:"
+    "0VeQlkukD7PQiU7qRhX4hMGvQglSwubtmQue8jtM2Wk=",
+    # A zero-width space is in both tables, of spaces and of what goes: PostgreSQL asks the first one first.
+    "a\uff21\u200bb": "SCRAM-SHA-256$4096:B96oqnRnhPEgPHmCJz+sIw=="
+    "$uBeL8JF/wQYvBpUrxu61YMNXo2I73DIJaYqr2jWZ2Gs=:"
+    "pOSKcfd1pvM7g/66p5mLaKYAMy9MqNBjs0fQwdNvSDE=",
+    # Forbidden letters that normalization would turn into allowed ones: PostgreSQL looks before it normalizes.
+    "\u3002\ufe52\u2044\u0340\u0341": "SCRAM-SHA-256$4096:np2Ixs0tJo7azi1l3fJAXw=="
+    "$pM4/uSEEBj7B5qG6HzswyaAjZSsxcaT8jTp/XNwwAJU=:RVTEK9qfLv9Vn4ym+Csezf69Q523FJ0D4YLTGsuD6yE=",
+}
+
+
+@pytest.mark.parametrize("password", VERIFIERS, ids=ascii)
+def test_the_password_of_a_verifier_that_postgresql_made_is_recognised(password: str) -> None:
+    assert verifies(Secret(password), VERIFIERS[password])
+
+
+@pytest.mark.parametrize("password", ["Plain", "plain ", "p", ""])
+def test_another_password_is_not(password: str) -> None:
+    assert not verifies(Secret(password), VERIFIERS["plain"])
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "",
+        "md55756bbe94391d42445c815edbd751a20",  # of a role m1 with the password `plain`
+        "SCRAM-SHA-256$4096:zOi//N1JG9YLheAuDdoi+Q==",
+        "SCRAM-SHA-256$many:zOi//N1JG9YLheAuDdoi+Q==$a:b",
+        "SCRAM-SHA-256$4096:===$a:b",
+        VERIFIERS["plain"].replace("SHA-256", "SHA-512"),
+        VERIFIERS["plain"].replace("4096", "4095"),
+    ],
+)
+def test_what_is_no_such_verifier_is_not_recognised(stored: str) -> None:
+    assert not verifies(Secret("plain"), stored)
+
+
+def test_a_new_verifier_is_the_one_that_postgresql_makes_with_this_salt() -> None:
+    # RFC 7677's example: user `user`, password `pencil`; stored and server key as PostgreSQL writes them.
+    salt = b"[m\x99h\x9d\x125\x8e\xec\xa0K\x14\x126\xfa\x81"  # W22ZaJ0SNY7soEsUEjb6gQ==
+    assert scram_verifier(Secret("pencil"), salt) == (
+        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
+        "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+    )
+
+
+def test_names_and_texts_are_quoted_for_sql() -> None:
+    assert literal('it\'s \\ "so"') == "'it''s \\ \"so\"'"
+    assert identifier('it\'s "so"') == '"it\'s ""so"""'
+
+
+def test_a_statement_goes_in_on_stdin() -> None:
+    assert sql("SELECT 1;\n") == PSQL + "SELECT 1;\nEND_OF_FILE"
+
+
+# The server
+
+
+def test_the_probe_of_the_server_as_a_whole() -> None:
+    assert PostgresServer(5432).probe() == (
+        PSQL + "SELECT current_setting('port'), current_setting('listen_addresses'), "
+        "(SELECT pending_restart FROM pg_settings WHERE name = 'listen_addresses');\nEND_OF_FILE"
+    )
+
+
+@pytest.mark.parametrize("addresses", ["*", "0.0.0.0", "localhost, *", "0.0.0.0,::"])
+def test_a_server_that_listens_on_the_network_needs_nothing(addresses: str) -> None:
+    assert PostgresServer(5432).changes(Seen(f"5432|{addresses}|f\n")) == []
+
+
+def test_a_server_that_does_not_answer_is_started() -> None:
+    assert PostgresServer(5432).changes(Seen("")) == [Change("start PostgreSQL, at boot too", START)]
+
+
+def test_starting_makes_the_data_directory_where_the_package_leaves_that_to_us() -> None:
+    answers = "runuser -u postgres -- psql -XAtqc 'SELECT 1' postgres >/dev/null 2>&1"
+    whole = (
+        "if command -v postgresql-setup >/dev/null && [ ! -s /var/lib/pgsql/data/PG_VERSION ]; "
+        "then postgresql-setup --initdb; fi\n"
+        "systemctl enable postgresql\n"
+        f"{answers} || systemctl restart postgresql\n"
+        f"for _ in $(seq 60); do ! {answers} || break; sleep 0.5; done\n"
+        f"{answers}"
+    )
+    assert whole == START
+
+
+def test_a_server_that_listens_to_itself_only_is_told_to_listen() -> None:
+    assert PostgresServer(25999).changes(Seen("25999|127.0.0.1|f\n")) == [
+        Change(
+            "listen on the network, restart PostgreSQL",
+            f"{PSQL}ALTER SYSTEM SET listen_addresses = '*';\nEND_OF_FILE\n{RESTART}",
+            "-listen_addresses = '127.0.0.1'\n+listen_addresses = '*'",
+        )
+    ]
+
+
+def test_a_server_that_was_told_and_not_restarted_is_restarted() -> None:
+    assert PostgresServer(5432).changes(Seen("5432|localhost|t\n")) == [
+        Change("restart PostgreSQL (listen_addresses was changed)", RESTART, interrupts=True)
+    ]
+
+
+def test_a_server_on_another_port_is_left_alone() -> None:
+    with pytest.raises(AerodromeError) as caught:
+        PostgresServer(5432).changes(Seen("5433|*|f\n"))
+    assert (caught.value.message, caught.value.hint) == (
+        "PostgreSQL listens on port 5433, and hosts.yaml says 5432",
+        "set database.port: 5433",
+    )
+
+
+def test_starting_waits_until_the_server_answers(sh: Shell, tmp_path: object) -> None:
+    runuser = f'echo asked >>{tmp_path}/log; [ "$(grep -c asked {tmp_path}/log)" -gt 3 ]'
+    systemctl = f'echo "$@" >>{tmp_path}/log'
+    programs = {"runuser": runuser, "systemctl": systemctl, "sleep": ":"}
+    assert sh(f"set -eu\n{START}", programs=programs).returncode == 0
+    log = sh(f"grep -v asked {tmp_path}/log").stdout.decode().splitlines()
+    assert log == ["enable postgresql", "restart postgresql"]
+
+
+def test_a_server_that_never_answers_is_a_failure(sh: Shell) -> None:
+    programs = {"runuser": "exit 2", "systemctl": ":", "sleep": ":"}
+    assert sh(f"set -eu\n{START}", programs=programs).returncode == 2
+
+
+# Who may log in
+
+
+ACCESS = PostgresAccess("airflow", "air-flow", ("10.0.0.1", "fd00::1", "node.example.com"))
+HBA = "/etc/postgresql/15/main/pg_hba.conf"
+LINES = """\
+# BEGIN aerodrome
+host "airflow" "air-flow" 10.0.0.1/32 scram-sha-256
+host "airflow" "air-flow" fd00::1/128 scram-sha-256
+host "airflow" "air-flow" node.example.com scram-sha-256
+# END aerodrome
+"""
+THEIRS = "local   all   all   peer\nhost    all   all   127.0.0.1/32   ident\n"
+
+
+def hba(text: str, modified: int = 1795381644) -> str:
+    return f"{HBA}|1795381650\n{modified}\nregular file|postgres|postgres|640\n{text}"
+
+
+def test_the_probe_asks_the_server_for_the_path() -> None:
+    assert ACCESS.probe() == (
+        f"hba=$({PSQL}SELECT current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;\n"
+        "END_OF_FILE\n)\n"
+        'if [ -n "$hba" ]; then echo "$hba"; hba=${hba%|*}; stat -c %Y "$hba"; '
+        'stat -c \'%F|%U|%G|%a\' "$hba"; cat "$hba"; fi'
+    )
+
+
+def test_nodes_that_may_log_in_need_nothing() -> None:
+    assert ACCESS.changes(Seen(hba(LINES + THEIRS))) == []
+
+
+def test_the_nodes_lines_come_first_and_the_others_stay() -> None:
+    change = only_change(ACCESS, hba(THEIRS))
+    assert change.summary == f"let 3 nodes log in ({HBA})"
+    head, _, rest = change.script.partition("\n")
+    assert head.endswith("run again'; exit 1; }")
+    assert rest == (
+        f"temporary=$(mktemp {HBA}.XXXXXX)\n"
+        f"cat >\"$temporary\" <<'END_OF_FILE'\n{LINES}{THEIRS}END_OF_FILE\n"
+        'chown postgres:postgres "$temporary"\n'
+        'chmod 0640 "$temporary"\n'
+        f'mv -f "$temporary" {HBA}\n'
+        "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
+    )
+
+
+def test_a_node_that_is_gone_may_no_longer_log_in() -> None:
+    change = only_change(PostgresAccess("airflow", "air-flow", ("10.0.0.1",)), hba(LINES + THEIRS))
+    assert change.diff.splitlines()[2:] == [
+        "@@ -1,6 +1,4 @@",
+        " # BEGIN aerodrome",
+        ' host "airflow" "air-flow" 10.0.0.1/32 scram-sha-256',
+        '-host "airflow" "air-flow" fd00::1/128 scram-sha-256',
+        '-host "airflow" "air-flow" node.example.com scram-sha-256',
+        " # END aerodrome",
+        " local   all   all   peer",
+    ]
+
+
+def test_lines_that_were_written_but_not_loaded_are_loaded() -> None:
+    # The run before was killed between the two.
+    assert ACCESS.changes(Seen(hba(LINES + THEIRS, modified=1795381651))) == [
+        Change("reload PostgreSQL (pg_hba.conf is newer)", RELOAD)
+    ]
+
+
+def test_without_a_server_access_is_worked_out_later() -> None:
+    assert ACCESS.changes(Seen("")) == [Change("let 3 nodes log in (pg_hba.conf)", "")]
+
+
+def test_the_probe_reads_the_file_that_the_server_names(sh: Shell, tmp_path: object) -> None:
+    path = f"{tmp_path}/pg hba.conf"
+    with open(path, "w") as file:
+        file.write(LINES + THEIRS)
+    done = sh(ACCESS.probe(), programs={"runuser": f"cat >/dev/null; echo '{path}|1795381650'"})
+    head, modified, stat, text = done.stdout.decode().split("\n", 3)
+    assert head == f"{path}|1795381650"
+    assert int(modified) > 0
+    assert stat.startswith("regular file|")
+    assert text == LINES + THEIRS
+
+
+# Role and database
+
+
+ACCOUNT = PostgresAccount("air-flow", Secret("plain"), "air$flow", SALT)
+ROLE = f"answered\nrole|t|{VERIFIERS['plain']}\n"
+MINE = ROLE + "database|air-flow\n"
+NEW = scram_verifier(Secret("plain"), SALT)
+
+
+def test_the_probe_of_the_account_as_a_whole() -> None:
+    assert PostgresAccount("it's", Secret("plain"), "a'b", SALT).probe() == (
+        f"{PSQL}SELECT 'answered'; SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'it''s'; "
+        "SELECT 'database', pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'a''b';\nEND_OF_FILE"
+    )
+
+
+def test_a_role_with_the_right_password_and_its_database_need_nothing() -> None:
+    assert ACCOUNT.changes(Seen(MINE)) == []
+
+
+def test_role_and_database_are_made() -> None:
+    assert ACCOUNT.changes(Seen("answered\n")) == [
+        Change("make role air-flow", f"{PSQL}CREATE ROLE \"air-flow\" LOGIN PASSWORD '{NEW}';\nEND_OF_FILE"),
+        Change(
+            "make database air$flow, owned by air-flow",
+            f'{PSQL}CREATE DATABASE "air$flow" OWNER "air-flow" '
+            "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C';\nEND_OF_FILE",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        f"role|t|{VERIFIERS[AWKWARD]}",
+        f"role|f|{VERIFIERS['plain']}",  # may not log in
+        "role|t|",  # has no password
+        "role|t|md55756bbe94391d42445c815edbd751a20",
+    ],
+)
+def test_a_role_with_another_password_gets_this_one(role: str) -> None:
+    assert ACCOUNT.changes(Seen(f"answered\n{role}\ndatabase|air-flow\n")) == [
+        Change(
+            "set the password of role air-flow",
+            f"{PSQL}ALTER ROLE \"air-flow\" LOGIN PASSWORD '{NEW}';\nEND_OF_FILE",
+        )
+    ]
+
+
+def test_a_database_of_another_owner_is_given_over() -> None:
+    change = only_change(ACCOUNT, ROLE + "database|we|rd\n")
+    assert change.script == f'{PSQL}ALTER DATABASE "air$flow" OWNER TO "air-flow";\nEND_OF_FILE'
+
+
+def test_without_a_server_the_account_is_worked_out_later() -> None:
+    assert ACCOUNT.changes(Seen("")) == [Change("make role air-flow and database air$flow", "")]
+
+
+def test_the_password_itself_is_in_no_script() -> None:
+    account = PostgresAccount("airflow", Secret("secret-password"), "airflow", SALT)
+    shown = account.probe() + "".join(f"{change}" for change in account.changes(Seen("answered\n")))
+    assert "secret-password" not in shown
+    assert "secret-password" not in repr(account)

@@ -1,0 +1,228 @@
+"""Virtual environments: which one is wanted, and what is done in a real shell with stand-ins for the installers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aerodrome.errors import AerodromeError
+from aerodrome.lockfile import digest
+from aerodrome.resources.base import Seen
+from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
+from aerodrome.secrets import Secret
+from tests.unit.make import Shell, only_change
+
+LOCK = "apache-airflow==3.3.2 \\\n    --hash=sha256:aa\n"
+UV = "uv==0.13.9 \\\n    --hash=sha256:bb\n"
+PINNED = Requirements("3.3.2", {"3.11": LOCK})
+VENVS = "/home/astro/airflow-venvs"
+PLACE = f"{VENVS}/3.3.2-py3.11-{digest(LOCK)}"
+LINK = "/home/astro/airflow-venv"
+READY = f"3.11\n{PLACE}\nmade {PLACE}\ncomplete {PLACE}\n"
+
+
+def venv(requirements: Requirements = PINNED, python: str = "python3") -> VirtualEnvironment:
+    return VirtualEnvironment("astro", "/home/astro", python, requirements)
+
+
+def installed(requirements: Requirements = PINNED, python: str = "python3") -> Installed:
+    return Installed("astro", "/home/astro", python, requirements)
+
+
+# Requirements
+
+
+def test_a_lock_file_belongs_to_a_python() -> None:
+    assert PINNED.text("3.11") == LOCK
+
+
+def test_a_python_without_a_lock_file_says_how_to_make_one() -> None:
+    with pytest.raises(AerodromeError) as caught:
+        PINNED.text("3.12")
+    assert caught.value.message == "there is no lock file for Airflow 3.3.2 on Python 3.12"
+    assert caught.value.hint.startswith("make one: fab lock --version=3.3.2 --python=3.12")
+
+
+def test_a_python_that_airflow_does_not_run_on_is_refused() -> None:
+    with pytest.raises(AerodromeError) as caught:
+        Requirements("2.11.2", {"3.13": LOCK}, supported=("3.10", "3.11")).text("3.13")
+    assert caught.value.message == "Airflow 2.11.2 does not run on Python 3.13"
+    assert "3.10, 3.11" in caught.value.hint
+
+
+def test_unpinned_only_when_asked_for() -> None:
+    assert Requirements("3.3.2", {}, unpinned="apache-airflow==3.3.2").text("3.11") == "apache-airflow==3.3.2\n"
+
+
+# Environment and packages
+
+
+def test_an_environment_that_is_ready_needs_nothing() -> None:
+    assert venv().changes(Seen(READY)) == []
+    assert installed().changes(Seen(READY)) == []
+
+
+def test_an_environment_is_made_by_the_service_user() -> None:
+    change = only_change(venv(python="/opt/my python/bin/python3"), "3.11\nnone\n")
+    assert change.summary == f"make virtual environment {PLACE}"
+    assert change.script == (
+        f"install -d -o astro -g astro -m 0755 {VENVS}\n"
+        "runuser -u astro -- env HOME=/home/astro '/opt/my python/bin/python3' -m venv --clear " + PLACE
+    )
+
+
+def test_with_uv_the_environment_needs_no_pip() -> None:
+    script = only_change(venv(Requirements("3.3.2", {"3.11": LOCK}, uv=UV)), "3.11\nnone\n").script
+    assert script.endswith(f"python3 -m venv --without-pip --clear {PLACE}")
+
+
+@pytest.mark.parametrize("resource", [venv(), installed()])
+def test_without_a_python_the_rest_is_worked_out_later(resource: VirtualEnvironment | Installed) -> None:
+    assert only_change(resource, "none\nnone\n").script == ""
+
+
+def test_packages_are_installed_with_their_hashes_and_then_put_in_use() -> None:
+    install, link = installed().changes(Seen(f"3.11\nnone\nmade {PLACE}\n"))
+    assert install.summary == f"install Airflow 3.3.2 into {PLACE}"
+    assert install.script == (
+        f"cat >{PLACE}/requirements.txt <<'END_OF_FILE'\n{LOCK}END_OF_FILE\n"
+        f"runuser -u astro -- env HOME=/home/astro {PLACE}/bin/python -m pip install -q --no-input "
+        f"--disable-pip-version-check --require-hashes -r {PLACE}/requirements.txt\n"
+        f"runuser -u astro -- env HOME=/home/astro touch {PLACE}/.complete"
+    )
+    assert (link.summary, link.diff) == (f"link {LINK} to it", f"+{LINK} -> {PLACE}")
+    assert link.script == (f"ln -sfn {PLACE} {LINK}.new\nchown -h astro: {LINK}.new\nmv -fT {LINK}.new {LINK}")
+
+
+def test_an_install_that_broke_off_is_done_again() -> None:
+    assert only_change(installed(), f"3.11\n{PLACE}\nmade {PLACE}\n").summary.startswith("install Airflow")
+
+
+def test_an_upgrade_leaves_the_environment_before_in_place() -> None:
+    old = f"{VENVS}/3.3.1-py3.11-aaaaaaaa"
+    change = only_change(installed(), f"3.11\n{old}\nmade {old}\ncomplete {old}\nmade {PLACE}\ncomplete {PLACE}\n")
+    assert change.diff == f"-{LINK} -> {old}\n+{LINK} -> {PLACE}"
+    assert "rm " not in change.script
+
+
+def test_an_environment_made_by_hand_is_kept() -> None:
+    change = only_change(installed(), f"3.11\ndirectory\nmade {PLACE}\ncomplete {PLACE}\n")
+    assert change.script.startswith(f"mv -T {LINK} {VENVS}/by-hand\nln -sfn ")
+
+
+def test_unpinned_packages_have_no_hashes() -> None:
+    requirements = Requirements("3.3.2", {}, unpinned="apache-airflow[celery]==3.3.2")
+    script = installed(requirements).changes(Seen("3.11\nnone\n"))[0].script
+    assert "--require-hashes" not in script
+    assert "\napache-airflow[celery]==3.3.2\n" in script
+
+
+def test_other_packages_have_an_environment_of_their_own() -> None:
+    names = {
+        installed(Requirements("3.3.2", {"3.11": text, "3.12": text})).directory(python)
+        for text in (LOCK, LOCK.replace("aa", "cc"))
+        for python in ("3.11", "3.12")
+    }
+    assert len(names) == 4
+
+
+# In a real shell
+
+
+class Node:
+    """A home folder, with stand-ins for what changes a node; each notes its arguments."""
+
+    def __init__(self, sh: Shell, folder: Path) -> None:
+        self.sh, self.home, self.log = sh, folder / "home", folder / "log"
+        self.home.mkdir()
+        self.log.touch()
+        self.programs = {
+            # runuser -u astro -- env HOME=… command
+            "runuser": 'shift 3; exec "$@"',
+            "chown": ":",
+            "install": f'shift 7; mkdir -p "$@"; echo "install $@" >>{self.log}',
+            "python9": f"""
+case $* in
+*sys.version_info*) echo 3.11;;
+*ensurepip*) echo /wheels/pip.whl;;
+"-m venv "*) for place; do :; done; mkdir -p "$place/bin"; cp "$0" "$place/bin/python"; echo "venv" >>{self.log};;
+*"config list"*) ;;
+*"--target "*) echo "uv from $PYTHONPATH by ${{PIP_INDEX_URL-pypi}}" >>{self.log}
+  while [ "$1" != --target ]; do shift; done
+  mkdir -p "$2/bin"
+  printf '#!/bin/sh\\necho "uv $*" >>{self.log}\\nfor l; do :; done\\ncat "$l" >>{self.log}\\n' >"$2/bin/uv"
+  chmod +x "$2/bin/uv";;
+*"-m pip install"*) for listed; do :; done; echo "pip" >>{self.log}; cat "$listed" >>{self.log};;
+*) echo "python9 $*" >&2; exit 9;;
+esac""",
+        }
+
+    def ask(self, resource: VirtualEnvironment | Installed) -> Seen:
+        return Seen(self.sh(resource.probe(), programs=self.programs).stdout.decode())
+
+    def converge(self, *resources: VirtualEnvironment | Installed) -> int:
+        """Make every change; return how many there were."""
+        count = 0
+        for resource in resources:
+            for change in resource.changes(self.ask(resource)):
+                done = self.sh(f"set -eu\n{change.script}", programs=self.programs)
+                assert done.returncode == 0, done
+                count += 1
+        return count
+
+    def both(self, requirements: Requirements) -> tuple[VirtualEnvironment, Installed]:
+        where = ("astro", str(self.home), "python9", requirements)
+        return VirtualEnvironment(*where), Installed(*where)
+
+
+def test_an_environment_is_made_once_and_filled_by_pip(sh: Shell, tmp_path: Path) -> None:
+    node = Node(sh, tmp_path)
+    resources = node.both(PINNED)
+    assert node.converge(*resources) == 3
+    assert node.log.read_text().splitlines()[1:] == ["venv", "pip", *LOCK.splitlines()]
+    assert (node.home / "airflow-venv").resolve().name == f"3.3.2-py3.11-{digest(LOCK)}"
+    assert node.converge(*resources) == 0
+
+
+def test_uv_is_fetched_once_and_fills_the_environment(sh: Shell, tmp_path: Path) -> None:
+    node = Node(sh, tmp_path)
+    requirements = Requirements("3.3.2", {"3.11": LOCK}, uv=UV, index_url=Secret("https://u:s3cret@index/simple/"))
+    assert node.converge(*node.both(requirements)) == 3
+    newer = Requirements("3.3.3", {"3.11": LOCK}, uv=UV)
+    assert node.converge(*node.both(newer)) == 3
+    log = node.log.read_text()
+    assert log.count("uv from /wheels/pip.whl by https://u:s3cret@index/simple/\n") == 1
+    assert log.count("uv from") == 1
+    assert log.count("\nuv pip install ") == 2
+    assert node.converge(*node.both(newer)) == 0
+
+
+def test_the_indexes_are_in_no_argv() -> None:
+    requirements = Requirements(
+        "3.3.2", {"3.11": LOCK}, index_url=Secret("https://u:a@b"), extra_index_url=Secret("https://c")
+    )
+    lines = installed(requirements).changes(Seen(f"3.11\nnone\nmade {PLACE}\n"))[0].script.splitlines()
+    named = [line for line in lines if "https:" in line]
+    assert named == [
+        "export UV_DEFAULT_INDEX=https://u:a@b PIP_INDEX_URL=https://u:a@b",
+        "export UV_INDEX=https://c PIP_EXTRA_INDEX_URL=https://c",
+    ]
+
+
+def test_a_lock_file_without_a_last_newline_is_installed_too(sh: Shell, tmp_path: Path) -> None:
+    node = Node(sh, tmp_path)
+    assert node.converge(*node.both(Requirements("3.3.2", {"3.11": LOCK.rstrip("\n")}))) == 3
+    assert node.log.read_text().splitlines()[1:] == ["venv", "pip", *LOCK.splitlines()]
+
+
+def test_a_host_without_that_python_is_seen(sh: Shell, tmp_path: Path) -> None:
+    node = Node(sh, tmp_path)
+    resource = VirtualEnvironment("astro", str(node.home), "python-of-no-host", PINNED)
+    assert node.ask(resource).text == "none\nnone\n"
+
+
+def test_a_directory_in_the_place_of_the_link_is_seen(sh: Shell, tmp_path: Path) -> None:
+    node = Node(sh, tmp_path)
+    (node.home / "airflow-venv").mkdir()
+    assert node.ask(node.both(PINNED)[0]).text == "3.11\ndirectory\n"

@@ -1,0 +1,145 @@
+"""Units: what `systemctl show` of systemd 252 printed."""
+
+from __future__ import annotations
+
+import pytest
+
+from aerodrome.resources.base import Change, Seen
+from aerodrome.resources.systemd import Service, Stopped, UnitState, show
+from tests.unit.make import only_change
+
+RUNS = """\
+MainPID=50
+NRestarts=0
+ExecMainStartTimestamp=Sun 2026-11-22 21:14:23 UTC
+LoadState=loaded
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+NeedDaemonReload=no
+"""
+STALE = RUNS.replace("NeedDaemonReload=no", "NeedDaemonReload=yes")
+STARTED = 1795382063  # date -u -d '2026-11-22 21:14:23' +%s
+BETWEEN_CRASHES = """\
+MainPID=0
+NRestarts=1
+ExecMainStartTimestamp=Sun 2026-11-22 21:14:53 UTC
+LoadState=loaded
+ActiveState=activating
+SubState=auto-restart
+UnitFileState=enabled
+NeedDaemonReload=no
+"""
+GIVEN_UP = """\
+MainPID=0
+NRestarts=5
+ExecMainStartTimestamp=Sun 2026-11-22 21:14:23 UTC
+LoadState=loaded
+ActiveState=failed
+SubState=failed
+UnitFileState=enabled
+NeedDaemonReload=no
+"""
+NOT_THERE = """\
+MainPID=0
+NRestarts=0
+ExecMainStartTimestamp=
+LoadState=not-found
+ActiveState=inactive
+SubState=dead
+UnitFileState=
+NeedDaemonReload=no
+"""
+UNIT = "airflow@worker.service"
+START = "systemctl reset-failed airflow@worker.service 2>/dev/null || true\nsystemctl start airflow@worker.service"
+RESTART = "systemctl daemon-reload\nsystemctl restart airflow@worker.service"
+SERVICE = Service(UNIT, ("/etc/default/airflow", "/home/astro/airflow-venv"))
+
+
+@pytest.mark.parametrize(
+    "text, state",
+    [
+        (RUNS, UnitState("loaded", "enabled", "active", "running", 0, False, STARTED, 50)),
+        (BETWEEN_CRASHES, UnitState("loaded", "enabled", "activating", "auto-restart", 1, False, STARTED + 30, 0)),
+        (GIVEN_UP, UnitState("loaded", "enabled", "failed", "failed", 5, False, STARTED, 0)),
+        (NOT_THERE, UnitState("not-found", "", "inactive", "dead", 0, False, 0, 0)),
+        (STALE, UnitState("loaded", "enabled", "active", "running", 0, True, STARTED, 50)),
+        ("", UnitState()),
+    ],
+)  # fmt: skip
+def test_a_unit_as_systemd_tells_it(text: str, state: UnitState) -> None:
+    assert UnitState.parse(text) == state
+
+
+def test_the_probes_as_a_whole() -> None:
+    asked = (
+        "TZ=UTC systemctl show -p LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,"
+        "ExecMainStartTimestamp,MainPID airflow@worker.service"
+    )
+    assert show(UNIT) == Service(UNIT).probe() == Stopped(UNIT).probe() == asked
+    assert SERVICE.probe() == (
+        f"{asked}; stat -c 'mtime %Y %n' /etc/default/airflow /home/astro/airflow-venv 2>/dev/null"
+    )
+
+
+def test_a_unit_that_runs_and_has_read_everything_needs_nothing() -> None:
+    times = f"mtime {STARTED} /etc/default/airflow\nmtime {STARTED - 9} /home/astro/airflow-venv\n"
+    assert SERVICE.changes(Seen(RUNS + times, frozenset({"file /etc/other"}))) == []
+
+
+def test_a_unit_that_is_not_there_yet_is_enabled_and_started() -> None:
+    assert SERVICE.changes(Seen(NOT_THERE)) == [
+        Change(f"enable {UNIT}", f"systemctl enable {UNIT}"),
+        Change(f"start {UNIT}", START, restarts=UNIT),
+    ]
+
+
+@pytest.mark.parametrize("text", [GIVEN_UP, BETWEEN_CRASHES])
+def test_a_unit_that_died_is_started_even_past_its_start_limit(text: str) -> None:
+    assert SERVICE.changes(Seen(text)) == [Change(f"start {UNIT}", START, restarts=UNIT)]
+
+
+def test_a_unit_that_runs_but_is_not_enabled_is_not_restarted() -> None:
+    change = only_change(SERVICE, RUNS.replace("=enabled", "=disabled"))
+    assert (change.script, change.restarts, change.interrupts) == (f"systemctl enable {UNIT}", "", False)
+
+
+@pytest.mark.parametrize(
+    "seen, reason",
+    [
+        (Seen(RUNS, frozenset({"file /etc/default/airflow"})), "/etc/default/airflow changes"),
+        (Seen(RUNS, frozenset({"link /home/astro/airflow-venv"})), "/home/astro/airflow-venv changes"),
+        # Killed between the write and the restart: the next run makes good for it.
+        (Seen(f"{RUNS}mtime {STARTED + 1} /etc/default/airflow\n"), "/etc/default/airflow is newer"),
+        (Seen(STALE), "its unit file is newer"),
+    ],
+)
+def test_a_unit_that_runs_with_something_old_is_restarted(seen: Seen, reason: str) -> None:
+    assert SERVICE.changes(seen) == [Change(f"restart {UNIT} ({reason})", RESTART, restarts=UNIT, interrupts=True)]
+
+
+def test_what_a_unit_does_not_read_restarts_nothing() -> None:
+    assert Service(UNIT).changes(Seen(RUNS, frozenset({"file /etc/default/airflow", "python environment"}))) == []
+
+
+def test_a_restart_that_was_asked_for() -> None:
+    assert only_change(Service(UNIT, again=True), RUNS).summary == f"restart {UNIT} (as asked)"
+
+
+def test_a_restart_that_was_asked_for_starts_what_does_not_run() -> None:
+    assert only_change(Service(UNIT, again=True), GIVEN_UP).summary == f"start {UNIT}"
+
+
+def test_a_unit_that_has_died_before_is_not_settled() -> None:
+    assert Service(UNIT).unsettled(Seen(RUNS.replace("NRestarts=0", "NRestarts=2")))
+    assert not Service(UNIT).unsettled(Seen(RUNS))
+
+
+@pytest.mark.parametrize("text", [GIVEN_UP, NOT_THERE, ""])
+def test_a_unit_that_does_not_run_need_not_be_stopped(text: str) -> None:
+    assert Stopped(UNIT).changes(Seen(text)) == []
+
+
+@pytest.mark.parametrize("text", [RUNS, BETWEEN_CRASHES])
+def test_a_unit_that_runs_or_will_is_stopped(text: str) -> None:
+    assert Stopped(UNIT).changes(Seen(text)) == [Change(f"stop {UNIT}", f"systemctl stop {UNIT}", interrupts=True)]

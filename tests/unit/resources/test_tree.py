@@ -1,0 +1,138 @@
+"""A folder that is switched whole: in a real shell."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from aerodrome.resources.base import Seen
+from aerodrome.resources.tree import Tree
+from tests.unit.make import ME, Shell, only_change
+
+# `install -o` and chown want a group of the user's name; not every machine that runs tests has one.
+STAND_INS = {} if os.getuid() == 0 else {"chown": ":", "install": 'mkdir -p "$7"'}
+
+
+def packed(**files: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name.replace("__", "/") + ".py")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def tree(path: Path | str, digest: str, **files: str) -> Tree:
+    return Tree(str(path), digest, len(files), lambda: packed(**files), ME)
+
+
+def put(sh: Shell, of: Tree) -> None:
+    (change,) = of.changes(Seen(sh(of.probe()).stdout.decode()))
+    # Bytes behind the archive are the next change's.
+    done = sh(f"set -eu\n{change.script}\ncat <&3", change.payload + b"next", programs=STAND_INS)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"next", b"")
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_tree_that_is_there_is_not_even_packed() -> None:
+    def never() -> bytes:
+        raise AssertionError("packed")
+
+    assert Tree("/srv/dags", "new", 1, never, "astro").changes(Seen("/srv/dags-releases/new\n")) == []
+
+
+def test_a_tree_that_is_sent_as_a_whole() -> None:
+    change = only_change(Tree("/srv/my dags", "new", 2, lambda: b"archive", "astro"), "/srv/my dags-releases/old\n")
+    assert change.summary == "put 2 files into /srv/my dags"
+    assert change.payload == b"archive"
+    assert change.diff == ("-/srv/my dags -> /srv/my dags-releases/old\n+/srv/my dags -> /srv/my dags-releases/new")
+    assert change.script == (
+        "install -d -o astro -g astro -m 0755 '/srv/my dags-releases'\n"
+        "rm -rf '/srv/my dags-releases/new.new'\n"
+        "mkdir '/srv/my dags-releases/new.new'\n"
+        "head -c 7 <&3 | tar -xzf - -C '/srv/my dags-releases/new.new' --no-same-owner\n"
+        "chown -R astro:astro '/srv/my dags-releases/new.new'\n"
+        "rm -rf '/srv/my dags-releases/new'\n"
+        "mv -T '/srv/my dags-releases/new.new' '/srv/my dags-releases/new'\n"
+        "ln -sfn '/srv/my dags-releases/new' '/srv/my dags.new'\n"
+        "chown -h astro:astro '/srv/my dags.new'\n"
+        "mv -fT '/srv/my dags.new' '/srv/my dags'\n"
+        "for old in '/srv/my dags-releases'/*; do case ${old##*/} in "
+        'new|old|by-hand) ;; *) rm -rf "$old";; esac; done'
+    )
+
+
+def test_a_tree_is_unpacked_and_then_needs_nothing(sh: Shell, tmp_path: Path) -> None:
+    dags = tmp_path / "my dags"
+    first = tree(dags, "1", a="one", sub__b="two")
+    put(sh, first)
+    assert content(dags) == {"a.py": "one", "sub/b.py": "two"}
+    assert first.changes(Seen(sh(first.probe()).stdout.decode())) == []
+
+
+def test_the_release_before_is_kept_and_older_ones_go(sh: Shell, tmp_path: Path) -> None:
+    dags = tmp_path / "dags"
+    for number in "123":
+        put(sh, tree(dags, number, a=number))
+    assert content(dags) == {"a.py": "3"}
+    assert sorted(path.name for path in (tmp_path / "dags-releases").iterdir()) == ["2", "3"]
+
+
+def test_a_folder_that_was_filled_by_hand_is_kept_beside(sh: Shell, tmp_path: Path) -> None:
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "mine.py").write_text("mine")
+    put(sh, tree(dags, "1", a="one"))
+    put(sh, tree(dags, "2", a="two"))
+    assert content(dags) == {"a.py": "two"}
+    assert (tmp_path / "dags-releases" / "by-hand" / "mine.py").read_text() == "mine"
+
+
+def test_what_a_killed_run_left_is_no_hindrance(sh: Shell, tmp_path: Path) -> None:
+    dags = tmp_path / "dags"
+    half = tmp_path / "dags-releases" / "1.new"
+    half.mkdir(parents=True)
+    (half / "half.py").write_text("")
+    (tmp_path / "dags.new").symlink_to("/nowhere")
+    put(sh, tree(dags, "1", a="one"))
+    assert content(dags) == {"a.py": "one"}
+    assert not half.exists()
+
+
+def test_a_folder_without_files_can_be_deployed(sh: Shell, tmp_path: Path) -> None:
+    put(sh, tree(tmp_path / "dags", "1"))
+    assert content(tmp_path / "dags") == {}
+
+
+def test_an_archive_that_breaks_off_switches_nothing(sh: Shell, tmp_path: Path) -> None:
+    dags = tmp_path / "dags"
+    put(sh, tree(dags, "1", a="one"))
+    broken = tree(dags, "2", a="two")
+    (change,) = broken.changes(Seen(sh(broken.probe()).stdout.decode()))
+    done = sh(f"set -eu\n{change.script}", change.payload[:40], programs=STAND_INS)
+    assert done.returncode != 0
+    assert content(dags) == {"a.py": "one"}
+
+
+def test_a_release_that_is_gone_is_put_again(sh: Shell, tmp_path: Path) -> None:
+    dags = tmp_path / "dags"
+    first = tree(dags, "1", a="one")
+    put(sh, first)
+    (dags / "a.py").unlink()
+    (tmp_path / "dags-releases" / "1").rmdir()
+    assert first.changes(Seen(sh(first.probe()).stdout.decode())) != []
+
+
+@pytest.mark.parametrize("there, seen", [(False, "none\n"), (True, "directory\n")])
+def test_the_probe_tells_a_folder_from_nothing(sh: Shell, tmp_path: Path, there: bool, seen: str) -> None:
+    if there:
+        (tmp_path / "dags").mkdir()
+    assert sh(tree(tmp_path / "dags", "1").probe()).stdout.decode() == seen

@@ -1,0 +1,114 @@
+"""The local DAG folder."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from aerodrome.dags import dag_tree
+from aerodrome.errors import InvalidInput
+from aerodrome.resources.tree import Tree
+
+
+def tree(folder: Path) -> Tree:
+    return dag_tree(str(folder), "/srv/dags", "astro")
+
+
+def entries(packed: bytes) -> dict[str, tuple[int, bytes]]:
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        return {entry.name: (entry.mode, archive.extractfile(entry).read()) for entry in archive}  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sub folder").mkdir()
+    (tmp_path / "a.py").write_text("one")
+    (tmp_path / "sub folder" / "é.sql").write_text("two")
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "run.sh").chmod(0o700)
+    return tmp_path
+
+
+def test_all_files_are_packed_with_the_rights_that_the_service_user_needs(folder: Path) -> None:
+    found = tree(folder)
+    assert (found.path, found.user, found.count) == ("/srv/dags", "astro", 3)
+    assert entries(found.pack()) == {
+        "a.py": (0o644, b"one"),
+        "run.sh": (0o755, b"#!/bin/sh\n"),
+        "sub folder/é.sql": (0o644, b"two"),
+    }
+
+
+@pytest.mark.parametrize("rubbish", ["__pycache__/a.cpython-311.pyc", ".git/config", "sub folder/b.pyc", ".DS_Store"])
+def test_what_tools_leave_behind_is_left_out(folder: Path, rubbish: str) -> None:
+    before = tree(folder).digest
+    (folder / rubbish).parent.mkdir(exist_ok=True)
+    (folder / rubbish).write_text("")
+    assert tree(folder).digest == before
+    assert rubbish not in entries(tree(folder).pack())
+
+
+def test_hidden_files_that_are_no_rubbish_go_along(folder: Path) -> None:
+    (folder / ".airflowignore").write_text("x")
+    assert ".airflowignore" in entries(tree(folder).pack())
+
+
+def test_a_link_goes_along_as_the_file_that_it_names(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "x.py"
+    elsewhere.write_text("linked")
+    (folder / "link.py").symlink_to(elsewhere)
+    assert entries(tree(folder).pack())["link.py"] == (0o644, b"linked")
+
+
+def test_the_digest_is_that_of_names_content_and_rights(folder: Path) -> None:
+    digests = {tree(folder).digest}
+    (folder / "a.py").write_text("ONE")
+    digests.add(tree(folder).digest)
+    (folder / "a.py").rename(folder / "b.py")
+    digests.add(tree(folder).digest)
+    (folder / "b.py").chmod(0o755)
+    digests.add(tree(folder).digest)
+    (folder / "b.py").unlink()
+    digests.add(tree(folder).digest)
+    assert len(digests) == 5
+
+
+def test_a_fresh_checkout_of_the_same_files_is_the_same(folder: Path) -> None:
+    before = tree(folder).digest
+    for file in (folder / "a.py", folder / "run.sh"):
+        os.utime(file, (1, 1))
+    (folder / "a.py").chmod(0o664)  # umask 002
+    assert tree(folder).digest == before
+
+
+def test_where_one_file_ends_and_the_next_begins_counts(tmp_path: Path) -> None:
+    for name, files in {"one": {"a": "xb", "c": ""}, "two": {"a": "x", "bc": ""}}.items():
+        (tmp_path / name).mkdir()
+        for file, text in files.items():
+            (tmp_path / name / file).write_text(text)
+    assert tree(tmp_path / "one").digest != tree(tmp_path / "two").digest
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        tree(tmp_path / "dags")
+    assert caught.value.problems == [f"deploy.dags: there is no folder {tmp_path}/dags"]
+
+
+def test_a_file_name_that_is_no_utf_8_is_refused_or_taken(folder: Path) -> None:
+    (folder / "caf\udce9.py").write_text("x")
+    try:
+        assert tree(folder).count == 4
+    except InvalidInput as error:
+        assert "deploy.dags" in error.message
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root reads everything")
+def test_a_file_that_cannot_be_read(folder: Path) -> None:
+    (folder / "a.py").chmod(0)
+    with pytest.raises(InvalidInput, match="a.py: Permission denied"):
+        tree(folder)
