@@ -41,7 +41,7 @@ class Catalogue:
     def variable(self, section: str, key: str) -> str:
         """Return the environment variable of a setting, given by today's name."""
         section, key = RENAMED.get((section, key), {}).get(self.major, (section, key))
-        return f"AIRFLOW__{section.upper()}__{key.upper()}"
+        return f"AIRFLOW__{section.upper().replace('.', '_')}__{key.upper()}"
 
     def create_user(self, name: str, email: str, first: str, last: str, role: str) -> list[str]:
         """Return the arguments of `airflow` that make a login; the password is asked on stdin, twice."""

@@ -28,7 +28,9 @@ def dag_tree(folder: str, path: str, user: str) -> Tree:
     try:
         for file in files:
             content = file.read_bytes()
-            digest.update(f"{file.relative_to(base)}\0{_mode(file)}\0{len(content)}\0".encode())
+            digest.update(
+                f"{file.relative_to(base)}\0{_mode(file)}\0{len(content)}\0".encode("utf-8", "surrogateescape")
+            )
             digest.update(content)
     except OSError as error:
         raise InvalidInput(f"deploy.dags: {error.filename}: {error.strerror}") from None

@@ -73,18 +73,16 @@ def read_probe(output: str, steps: Sequence[Step], nonce: str) -> list[str]:
 
     Raises AerodromeError where the output is not whole.
     """
-    mark = f"\n@{nonce} "
+    count = len(_resources(steps))
+    # One mark after the other: what stands in an answer is never taken for a mark out of its turn.
+    rest = "\n" + output.removeprefix("\n")
     answers: list[str] = []
-    for part in ("\n" + output.lstrip("\n") if output.startswith("@") else output).split(mark)[1:]:
-        label, _, text = part.partition("\n")
-        if label == "end":
-            break
-        answers.append(text)
-    else:
-        raise AerodromeError(f"the probe broke off: {output.strip()[-200:] or 'no output'}")
-    if len(answers) != len(_resources(steps)):
-        raise AerodromeError("the probe's answer does not fit what was asked")
-    return answers
+    for label in [*map(str, range(count)), "end"]:
+        answer, mark, rest = rest.partition(f"\n@{nonce} {label}\n")
+        if not mark:
+            raise AerodromeError(f"the probe broke off: {output.strip()[-200:] or 'no output'}")
+        answers.append(answer)
+    return answers[1:]
 
 
 def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostPlan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Literal
@@ -92,9 +93,10 @@ class Redactor:
         self._forms: set[str] = set()
 
     def know(self, secret: Secret) -> Secret:
-        """Hide `secret` from now on, also percent-encoded as in a URL; return it."""
+        """Hide `secret` from now on, also as URLs, systemd and SQL write it; return it."""
         value = secret.reveal()
-        for form in {value, quote(value, safe=""), value.replace("'", "''"), *value.split("\n")}:
+        systemd = re.sub(r'(["\\$`])', r"\\\1", value)
+        for form in {value, systemd, quote(value, safe=""), value.replace("'", "''"), *value.split("\n")}:
             if len(form) >= self.SHORTEST:
                 self._forms.add(form)
         return secret

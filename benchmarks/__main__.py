@@ -6,12 +6,14 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Generator
+from contextlib import closing
 
 from benchmarks.first import first
 from benchmarks.listing import listing
 from benchmarks.measure import Failed
 from benchmarks.nothing import nothing
-from benchmarks.practice import Practice, practice
+from benchmarks.practice import practice
 from benchmarks.report import Section, heading, save
 from lab.errors import LabError
 
@@ -26,9 +28,11 @@ def main() -> int:
     text = heading(os.getloadavg()[0])
     print(text, flush=True)
     try:
-        for section in _sections(options):
-            text += f"\n\n{section.markdown()}"
-            print(f"\n{section.markdown()}", flush=True)
+        # closing(): the fleet comes down also when a table cannot be printed.
+        with closing(_sections(options)) as sections:
+            for section in sections:
+                text += f"\n\n{section.markdown()}"
+                print(f"\n{section.markdown()}", flush=True)
     except (Failed, LabError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
@@ -36,24 +40,18 @@ def main() -> int:
     return 0
 
 
-def _sections(options: argparse.Namespace) -> list[Section]:
-    sections = []
+def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
+    """Measure part by part: what is done is shown, whatever comes of the rest."""
     if options.only in (None, "list"):
-        sections.append(listing(PAIRS))
-    if options.only in (None, "first", "nothing"):
-        with practice(options.keep) as fleet:
-            sections += _on_hosts(fleet, options)
-    return sections
-
-
-def _on_hosts(fleet: Practice, options: argparse.Namespace) -> list[Section]:
-    sections = []
-    if options.only in (None, "first"):
-        sections += first(fleet, options.pairs)
-    if options.only in (None, "nothing"):
-        fleet.fab("deploy").run()
-        sections.append(nothing(fleet, PAIRS))
-    return sections
+        yield listing(PAIRS)
+    if options.only == "list":
+        return
+    with practice(options.keep) as fleet:
+        if options.only in (None, "first"):
+            yield from first(fleet, options.pairs)
+        if options.only in (None, "nothing"):
+            fleet.fab("deploy").run()
+            yield nothing(fleet, PAIRS)
 
 
 def _options() -> argparse.Namespace:

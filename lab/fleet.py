@@ -85,9 +85,7 @@ class Lab:
 
     # One host
 
-    def up_host(
-        self, name: str, suite: str | None = None, binds: Sequence[str] | None = None
-    ) -> None:
+    def up_host(self, name: str, suite: str | None = None, binds: Sequence[str] | None = None) -> None:
         """Raise one host, of the fleet or beyond it.
 
         `binds` are folders of this machine that it sees read-only: SOURCE or SOURCE:DESTINATION.
@@ -153,9 +151,7 @@ class Lab:
 
     # Within
 
-    def _up(
-        self, specs: Sequence[HostSpec], suite: str | None, binds: tuple[str, ...] | None
-    ) -> None:
+    def _up(self, specs: Sequence[HostSpec], suite: str | None, binds: tuple[str, ...] | None) -> None:
         began = time.monotonic()
         machine.require()
         with self._alone():
@@ -174,9 +170,7 @@ class Lab:
         seconds = f"up in {time.monotonic() - began:.1f} s" if down else "up already"
         say(f"{self.name}: {names} {seconds}")
 
-    def _boot(
-        self, each: Host, suite: str | None = None, binds: tuple[str, ...] | None = None
-    ) -> Boot:
+    def _boot(self, each: Host, suite: str | None = None, binds: tuple[str, ...] | None = None) -> Boot:
         """Return what to boot a host from: what it had, where nothing else is asked for."""
         made = each.made() or Boot(f"{DEFAULT_SUITE}-")
         kept = made.binds if binds is None else binds

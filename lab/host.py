@@ -179,9 +179,7 @@ class Host:
     def inside(self, command: str, seconds: float) -> str:
         """Return what a command in the host prints; nothing when it takes too long."""
         try:
-            done = subprocess.run(
-                self.enter(command), capture_output=True, text=True, timeout=max(seconds, 1)
-            )
+            done = subprocess.run(self.enter(command), capture_output=True, text=True, timeout=max(seconds, 1))
         except subprocess.TimeoutExpired:
             return ""
         return done.stdout.strip()

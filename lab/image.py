@@ -14,15 +14,14 @@ from functools import cache
 from pathlib import Path
 
 from lab import borrowed
+from lab.errors import LabError
 from lab.layout import CACHE, STATE
 from lab.shell import locked, run, say
 
 INCLUDE = "systemd,systemd-sysv,dbus,openssh-server,sudo,python3,iproute2,ca-certificates,procps"
 
 # Downloaded, not installed: what deploy installs, and what one reaches for while trying things.
-DOWNLOADS = (
-    "python3-venv python3-dev python3-pip gcc g++ libpq-dev postgresql redis-server acl rsync curl"
-)
+DOWNLOADS = "python3-venv python3-dev python3-pip gcc g++ libpq-dev postgresql redis-server acl rsync curl"
 
 # Hooks get the image's folder as "$1".
 HOOKS = (
@@ -97,7 +96,11 @@ def _make(suite: str, image: Path) -> None:
     target.mkdir(parents=True)
     apt_conf = CACHE / "apt.conf"
     apt_conf.write_text(borrowed.apt_conf())
-    run(command(suite, target, apt_conf, borrowed.apt_sources(suite)))
+    try:
+        run(command(suite, target, apt_conf, borrowed.apt_sources(suite)))
+    except LabError as error:
+        why = str(error).partition(": ")[2]
+        raise LabError(f"no base image of Debian {suite}: {why}", error.hint) from None
     target.rename(image)
     say(f"base image of Debian {suite} made in {time.monotonic() - began:.0f} s")
 

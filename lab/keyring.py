@@ -64,9 +64,7 @@ def take_back(layout: Layout) -> None:
 
 def known_hosts(publics: dict[str, str]) -> str:
     """Return a known_hosts file from the hosts' public keys."""
-    return "".join(
-        f"{address} {' '.join(public.split()[:2])}\n" for address, public in publics.items()
-    )
+    return "".join(f"{address} {' '.join(public.split()[:2])}\n" for address, public in publics.items())
 
 
 def ssh_config(layout: Layout, specs: Iterable[HostSpec]) -> str:

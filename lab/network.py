@@ -21,8 +21,7 @@ def ruleset(layout: Layout, refused: Iterable[str]) -> str:
     """
     table = f"table ip {layout.table}"
     rejects = [
-        f"ip daddr {address} tcp dport 22 meta mark != {PROBE_MARK:#x} reject with tcp reset"
-        for address in refused
+        f"ip daddr {address} tcp dport 22 meta mark != {PROBE_MARK:#x} reject with tcp reset" for address in refused
     ]
     leaving = f"ip saddr {layout.subnet} ip daddr != {layout.subnet}"
     chains = [
@@ -32,7 +31,7 @@ def ruleset(layout: Layout, refused: Iterable[str]) -> str:
         _chain(
             "forward",
             "type filter hook forward priority mangle",
-            [f"{leaving} tcp flags syn tcp option maxseg size set rt mtu"],
+            [f"ip saddr {layout.subnet} tcp flags syn tcp option maxseg size set rt mtu"],
         ),
     ]
     # Empty, delete, define: nft has no other "replace" that works the first time too.

@@ -40,13 +40,14 @@ def plant(root: Path, layout: Layout, spec: HostSpec, keys: Keys) -> None:
 
 
 def write(root: Path, files: Mapping[str, File]) -> None:
-    """Write files below `root`; folders that are made on the way are their owner's alone."""
+    """Write files below `root`, and the folders on the way."""
     for path, file in files.items():
         target = root / path.lstrip("/")
         for folder in reversed(target.parents):
             if not folder.exists():
                 folder.mkdir(mode=0o700 if folder.name == ".ssh" else 0o755)
-        target.touch(mode=file.mode)
+        target.unlink(missing_ok=True)  # a symbolic link would lead to the machine's own file
+        target.touch(mode=0o600)
         target.chmod(file.mode)
         target.write_text(file.text)
 

@@ -23,9 +23,7 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def run(
-    argv: Sequence[str], stdin: str = "", check: bool = True
-) -> subprocess.CompletedProcess[str]:
+def run(argv: Sequence[str], stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, its output kept; unless `check` is off, a failure is a LabError."""
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True)
     if check and done.returncode != 0:
@@ -59,9 +57,7 @@ def locked(path: Path, busy: str, seconds: float = 600) -> Iterator[None]:
         if not _try_lock(file.fileno()):
             say(busy)
             if not wait_until(lambda: _try_lock(file.fileno()), seconds):
-                raise LabError(
-                    f"{path} is still locked after {seconds:.0f} s", "lslocks shows who holds it"
-                )
+                raise LabError(f"{path} is still locked after {seconds:.0f} s", "lslocks shows who holds it")
         yield
 
 

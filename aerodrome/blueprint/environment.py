@@ -11,6 +11,8 @@ from aerodrome.fleet import Host
 from aerodrome.render import render
 from aerodrome.secrets import MASK, Secret
 
+# Settings whose names only look as if a secrets backend or a command gave them.
+SETTINGS = {"AIRFLOW__API_AUTH__JWT_SECRET"}
 # A value of these characters alone means the same to systemd with and without quotes.
 PLAIN = re.compile(r"[A-Za-z0-9_./:@%+=,-]*")
 
@@ -65,14 +67,33 @@ def environment_file(inputs: Inputs, host: Host) -> str:
 def mask_environment(variables: Mapping[str, Text], text: str) -> str:
     """Mask an environment file, ours or one that was found: only what is known to be no secret stays."""
     shown = {name for name, value in variables.items() if not isinstance(value, Secret)}
-    return "\n".join(_mask_line(line, shown) for line in text.split("\n"))
+    lines: list[str] = []
+    quoted, shows = "", False  # the quote that is still open from the lines before, and whether they are shown
+    for line in text.split("\n"):
+        name, equals, value = line.partition("=")
+        if quoted:
+            lines.append(line if shows else MASK)
+            quoted = _open_quote(line, quoted)
+        elif line.startswith(("#", ";")) or not line.strip():
+            lines.append(line)
+        else:
+            shows = bool(equals) and name.strip() in shown
+            lines.append(line if shows else f"{name}={MASK}" if equals else MASK)
+            quoted = _open_quote(value, "")
+    return "\n".join(lines)
 
 
-def _mask_line(line: str, shown: set[str]) -> str:
-    name, equals, _ = line.partition("=")
-    if line.startswith("#") or not line.strip() or (equals and name.strip() in shown):
-        return line
-    return f"{name}={MASK}" if equals else MASK
+def _open_quote(text: str, quoted: str) -> str:
+    """Return the quote that is open at the end of a line, where `quoted` was open at its beginning."""
+    escaped = False
+    for char in text:
+        if escaped or (char == "\\" and quoted != "'"):
+            escaped = not escaped
+        elif char == quoted:
+            quoted = ""
+        elif char in "\"'" and not quoted:
+            quoted = char
+    return quoted
 
 
 def escape(value: str) -> str:
@@ -88,14 +109,18 @@ def escape(value: str) -> str:
 def _refuse_what_airflow_expands(variables: Mapping[str, Text]) -> None:
     """Refuse a setting that would not arrive as it is: Airflow expands `$NAME` and a leading `~` in each."""
     problems = [
-        f"{name}: Airflow would expand the “{found.group()}” in its value"
+        f"{name}: Airflow would expand {_named(value, found.group())} in its value"
         for name, value in variables.items()
-        if name.startswith("AIRFLOW__") and not name.endswith(("_CMD", "_SECRET"))
+        if name.startswith("AIRFLOW__") and (name in SETTINGS or not name.endswith(("_CMD", "_SECRET")))
         if (found := re.search(r"\$\w+|\$\{[^}]*\}|^~[\w-]*(?=/|$)", _reveal(value)))
     ]
     if problems:
         hint = "give it by a command (the variable's name with _CMD at its end), whose output Airflow takes as it is"
         raise InvalidInput(problems, hint)
+
+
+def _named(value: Text, part: str) -> str:
+    return "a name" if isinstance(value, Secret) else f"the “{part}”"
 
 
 def _reveal(value: Text) -> str:

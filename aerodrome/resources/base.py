@@ -65,6 +65,13 @@ def unified_diff(path: str, old: str, new: str) -> str:
     return "\n".join(lines)
 
 
+def put_text(text: str, into: str) -> str:
+    """Return sh that writes `text` to `into`, which is quoted already; the text is in no process's argv."""
+    if text.endswith("\n"):
+        return f"cat >{into} {heredoc(text)}"
+    return f"printf %s {quote(text)} >{into}"  # printf is the shell's own; a here-document would add a newline
+
+
 def heredoc(text: str) -> str:
     """Return `text`, which ends in a newline, as a here-document's body with its quoted delimiter first.
 

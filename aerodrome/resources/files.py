@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, heredoc, quote, unified_diff
+from aerodrome.resources.base import Change, Seen, put_text, quote, unified_diff
 
 STAT = "stat -c '%F|%U|%G|%a'"  # GNU and busybox; %F is "regular file", "directory", "symbolic link" …
 
@@ -40,13 +40,13 @@ def probe_path(path: str) -> str:
 
 def write_whole(path: str, content: str, owner: str, group: str, mode: int) -> str:
     """Return sh that puts `content` at `path` in one rename: no reader ever sees half a file."""
-    name = quote(path)
+    name, temporary = quote(path), '"$temporary"'
     return (
         f"temporary=$(mktemp {name}.XXXXXX)\n"  # 0600 from the start
-        f'cat >"$temporary" {heredoc(content)}\n'
-        f'chown {quote(owner)}:{quote(group)} "$temporary"\n'
-        f'chmod {mode:04o} "$temporary"\n'
-        f'mv -f "$temporary" {name}'
+        f"{put_text(content, temporary)}\n"
+        f"chown {quote(owner)}:{quote(group)} {temporary}\n"
+        f"chmod {mode:04o} {temporary}\n"
+        f"mv -f {temporary} {name}"
     )
 
 
@@ -137,8 +137,8 @@ class Block:
             digest = hashlib.sha256(found.content.encode("utf-8", "surrogateescape")).hexdigest()
             script = (
                 # Somebody may have edited it since it was read: their lines must not be lost.
-                f"echo '{digest}  {self.path}' | sha256sum --check --status || "
-                f"{{ echo '{self.path} was changed by somebody else meanwhile: run again'; exit 1; }}\n"
+                f"[ \"$(sha256sum <{quote(self.path)})\" = '{digest}  -' ] || "
+                f"{{ echo {quote(f'{self.path} was changed by somebody else meanwhile: run again')}; exit 1; }}\n"
             ) + write_whole(self.path, content, found.owner, found.group, found.mode)
         return [Change(f"update the block in {self.path}", script, diff)]
 
@@ -149,7 +149,8 @@ class Block:
         """
         begin, end = f"# BEGIN {self.name}", f"# END {self.name}"
         block = [begin, *self.lines, end]
-        lines = content.splitlines()
+        # Not splitlines(): what it takes for the end of a line (form feed, U+2028) would be lost.
+        lines = content.removesuffix("\n").split("\n") if content else []
         if begin in lines and end in lines[lines.index(begin) :]:
             start = lines.index(begin)
             stop = lines.index(end, start) + 1

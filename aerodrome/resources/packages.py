@@ -30,7 +30,8 @@ class Packages:
             "if command -v apt-get >/dev/null; then echo apt; "
             f"dpkg-query -W -f '${{Package}} ${{db:Status-Status}}\\n' {apt} 2>/dev/null; "
             "elif command -v dnf >/dev/null; then echo dnf; "
-            f"rpm -q --qf '%{{NAME}} installed\\n' --whatprovides {dnf} 2>/dev/null; fi"
+            # What provides a name may be called otherwise: Fedora's postgresql-server is postgresql16-server.
+            f'for name in {dnf}; do rpm -q --whatprovides "$name" >/dev/null 2>&1 && echo "$name installed"; done; fi'
         )
 
     def changes(self, seen: Seen) -> list[Change]:

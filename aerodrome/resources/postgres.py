@@ -211,16 +211,16 @@ def verifies(password: Secret, stored: str) -> bool:
 
 def _saslprep(password: str) -> bytes:
     """Prepare a password as PostgreSQL does (RFC 4013); one that may not be prepared is taken as it is."""
-    mapped = "".join(
-        " " if stringprep.in_table_c12(char) else char for char in password if not stringprep.in_table_b1(char)
-    )
+    # A zero-width space stands in both tables, and what is prohibited is looked for before normalization, as there.
+    spaced = [" " if stringprep.in_table_c12(char) else char for char in password]
+    mapped = "".join(char for char in spaced if not stringprep.in_table_b1(char))
     prepared = unicodedata.normalize("NFKC", mapped)
     prohibited = (
         stringprep.in_table_c12, stringprep.in_table_c21_c22, stringprep.in_table_c3, stringprep.in_table_c4,
         stringprep.in_table_c5, stringprep.in_table_c6, stringprep.in_table_c7, stringprep.in_table_c8,
         stringprep.in_table_c9, stringprep.in_table_a1,
     )  # fmt: skip
-    refused = not prepared or any(table(char) for char in prepared for table in prohibited)
+    refused = not prepared or any(table(char) for char in mapped for table in prohibited)
     return (password if refused or _mixes_directions(prepared) else prepared).encode()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
 from aerodrome.lockfile import digest
-from aerodrome.resources.base import Change, Seen, heredoc, quote
+from aerodrome.resources.base import Change, Seen, put_text, quote
 from aerodrome.secrets import Secret
 
 ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -134,7 +134,7 @@ class Installed(_Environment):
 
     def _install(self, path: str, python: str) -> str:
         listed = f"{path}/requirements.txt"
-        lines = [f"cat >{quote(listed)} {heredoc(self.requirements.text(python))}", self._index()]
+        lines = [put_text(self.requirements.text(python), quote(listed)), self._index()]
         hashes = "" if self.requirements.unpinned else " --require-hashes"
         if self.requirements.uv:
             lines.append(self._bring_uv())
@@ -167,7 +167,7 @@ class Installed(_Environment):
             f"uv={quote(place)}/bin/uv\n"
             'if [ ! -x "$uv" ]; then\n'
             f"pip=$({find})\n"
-            f"cat >{quote(place)}.txt {heredoc(self.requirements.uv)}\n"
+            f"{put_text(self.requirements.uv, quote(place) + '.txt')}\n"
             f"rm -rf {quote(place)}.new {quote(place)}\n"
             f"{install}\n"
             f"mv {quote(place)}.new {quote(place)}\n"

@@ -28,11 +28,11 @@ class Tree:
 
     def probe(self) -> str:
         path = quote(self.path)
-        return f"readlink {path} || {{ [ ! -e {path} ] && echo none || echo directory; }}"
+        return f"[ -e {path} ] || echo none; readlink {path} || {{ [ ! -e {path} ] || echo directory; }}"
 
     def changes(self, seen: Seen) -> list[Change]:
         release = f"{self.path}-releases/{self.digest}"
-        current = seen.text.strip()
+        current = seen.text.split("\n")[0] or "none"
         if current == release:
             return []
         archive = self.pack()

@@ -82,7 +82,7 @@ class Api:
         """Return what a task has logged, line by line."""
         answer = self.instances.get_log(dag, run, task, number, full_content=True, accept="application/json")
         lines = answer.content.actual_instance or []
-        return "\n".join(line if isinstance(line, str) else str(line["event"]) for line in lines)
+        return "\n".join(line if isinstance(line, str) else str(line.event) for line in lines)
 
     def succeed(self, dag: str) -> str:
         """Run a DAG to its end, hold that it is a success, and return the run's id."""

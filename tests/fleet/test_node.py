@@ -136,7 +136,7 @@ def test_what_the_worker_reads_is_shown_repaired_and_restarts_that_worker_alone(
         f"node.environment: write {FILE}",
         f"--- {FILE}",
         f"+++ {FILE}",
-        "-AIRFLOW__CORE__LOAD_EXAMPLES=True (differs)",
+        "-AIRFLOW__CORE__LOAD_EXAMPLES=True",
         "+AIRFLOW__CORE__LOAD_EXAMPLES=False",
         "-AIRFLOW__CORE__FERNET_KEY=******** (differs)",
         "+AIRFLOW__CORE__FERNET_KEY=********",

@@ -87,7 +87,7 @@ CONTENTS = [
     b"plain\n",
     b"no newline at the end",
     b"\n\nblank lines\n\n\n",
-    b"\n@other 0\n@n0nce\n@n0nce 1 and more",
+    b"\n@other 0\n\n@n0nce\n@other end\n@",
     b"END_OF_FILE\n",
     b"caf\xe9 \xff\xfe\n",
     "é☃\u2028\x85\x0c\n".encode(),
@@ -127,7 +127,7 @@ def test_an_answer_that_breaks_off_is_no_answer(output: str) -> None:
 
 
 def test_an_answer_to_something_else_is_refused() -> None:
-    with pytest.raises(AerodromeError, match="does not fit"):
+    with pytest.raises(AerodromeError, match="the probe broke off"):
         read_probe("\n@n0nce 0\nyes\n\n@n0nce end\n", [Step("a", (Thing("one"), Thing("two")))], "n0nce")
 
 

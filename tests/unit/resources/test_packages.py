@@ -19,7 +19,8 @@ def test_the_probe_as_a_whole() -> None:
         "if command -v apt-get >/dev/null; then echo apt; "
         "dpkg-query -W -f '${Package} ${db:Status-Status}\\n' sudo gcc python3-venv 2>/dev/null; "
         "elif command -v dnf >/dev/null; then echo dnf; "
-        "rpm -q --qf '%{NAME} installed\\n' --whatprovides sudo gcc 2>/dev/null; fi"
+        "for name in sudo gcc; do "
+        'rpm -q --whatprovides "$name" >/dev/null 2>&1 && echo "$name installed"; done; fi'
     )
 
 

@@ -1,0 +1,164 @@
+"""Connections: what paramiko says becomes which host, what is wrong and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import paramiko
+import pytest
+from paramiko.ssh_exception import NoValidConnectionsError
+
+from aerodrome.errors import HostError
+from aerodrome.fleet import Fleet, Host, Ssh
+from aerodrome.remote import connection
+from aerodrome.remote.connection import Connections
+from aerodrome.secrets import Secret
+from tests.unit.make import ROLES_OF_FLEET
+from tests.unit.remote.test_hostkeys import KEY
+
+HOST = Host("w1", "10.0.0.4", user="ops", port=2222, key="/keys/w1")
+JUMPED = Host("w2", "10.0.0.5", jump="w1")
+
+
+def key() -> paramiko.PKey:
+    return paramiko.HostKeys(None) and paramiko.hostkeys.HostKeyEntry.from_line(f"h ssh-ed25519 {KEY}").key  # type: ignore[union-attr,return-value]
+
+
+class Connection:
+    """A stand-in for fabric.Connection that fails as it is told."""
+
+    made: list[Connection] = []
+    error: Exception | None = None
+
+    def __init__(self, address: str, **given: object) -> None:
+        self.address, self.given = address, given
+        self.client = paramiko.SSHClient()
+        self.opened = self.closed = 0
+        self.transport = self
+        Connection.made.append(self)
+
+    def open(self) -> None:
+        if Connection.error:
+            raise Connection.error
+        self.opened += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def set_keepalive(self, seconds: int) -> None:
+        self.keepalive = seconds
+
+
+@pytest.fixture
+def connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Connections:
+    monkeypatch.setattr(connection.fabric, "Connection", Connection)
+    Connection.made, Connection.error = [], None
+    (tmp_path / "known_hosts").write_text(f"[10.0.0.4]:2222 ssh-ed25519 {KEY}\n")
+    hosts = {"w1": HOST, "w2": JUMPED}
+    fleet = Fleet("hosts.yaml", hosts, ROLES_OF_FLEET, ssh=Ssh(str(tmp_path / "known_hosts"), 7))
+    return Connections(fleet, lambda value: Secret(f"looked up {value}"))
+
+
+def test_a_host_is_connected_to_once_with_its_own_key_alone(connections: Connections) -> None:
+    assert connections.to(HOST) is connections.to(HOST)
+    (made,) = Connection.made
+    assert (made.address, made.opened, made.keepalive) == ("10.0.0.4", 1, 30)
+    assert (made.given["user"], made.given["port"], made.given["connect_timeout"]) == ("ops", 2222, 7)
+    assert made.given["connect_kwargs"] == {"key_filename": ["/keys/w1"], "look_for_keys": False}
+    assert made.given["gateway"] is None
+
+
+def test_a_host_without_a_key_of_its_own_is_offered_those_of_the_operator(connections: Connections) -> None:
+    connections.to(Host("w2", "10.0.0.5"))
+    assert Connection.made[0].given["connect_kwargs"] == {"look_for_keys": True}
+
+
+def test_a_host_key_that_is_not_known_is_refused_on_jump_hosts_too(connections: Connections) -> None:
+    connections.to(JUMPED)
+    assert [made.address for made in Connection.made] == ["10.0.0.4", "10.0.0.5"]
+    assert Connection.made[1].given["gateway"] is Connection.made[0]
+    for made in Connection.made:
+        assert isinstance(made.client._policy, paramiko.RejectPolicy)
+        assert made.client._host_keys is connections.host_keys
+
+
+def test_a_host_is_known_by_its_address_and_port(connections: Connections) -> None:
+    assert connections.knows(HOST)
+    assert not connections.knows(JUMPED)
+
+
+def test_connections_through_another_host_close_first(connections: Connections) -> None:
+    order: list[str] = []
+    connections.to(JUMPED)
+    for made in Connection.made:
+        made.close = lambda made=made: order.append(made.address)  # type: ignore[method-assign,misc]
+    connections.close()
+    assert order == ["10.0.0.5", "10.0.0.4"]
+    connections.to(HOST)
+    assert len(Connection.made) == 3
+
+
+def test_a_sudo_password_is_looked_up_where_there_is_one(connections: Connections) -> None:
+    assert connections.sudo_password(HOST) is None
+    assert connections.sudo_password(Host("x", "10.0.0.9", sudo_password=Secret("x"))) == Secret("looked up ********")
+
+
+REFUSED = NoValidConnectionsError({("10.0.0.4", 2222): ConnectionRefusedError(111, "Connection refused")})
+UP = "is it up, and its address in hosts.yaml right?"
+
+
+@pytest.mark.parametrize(
+    "error, message, hint",
+    [
+        (TimeoutError("timed out"), "cannot connect to ops@10.0.0.4:2222: no answer in time", UP),
+        (OSError(113, "No route to host"), "cannot connect to ops@10.0.0.4:2222: [Errno 113] No route to host", UP),
+        (EOFError(), "cannot connect to ops@10.0.0.4:2222: EOFError", UP),
+        (
+            paramiko.AuthenticationException("Authentication failed."),
+            "login as ops@10.0.0.4:2222 was refused",
+            "try: ssh -p 2222 ops@10.0.0.4; see user and key in hosts.yaml",
+        ),
+        (
+            paramiko.SSHException("Server '[10.0.0.4]:2222' not found in known_hosts"),
+            "the host key of 10.0.0.4 is not known",
+            "check its fingerprint and add it: fab -H w1 trust-hosts",
+        ),
+        (FileNotFoundError(2, "No such file"), "no key file /keys/w1", "see key in hosts.yaml"),
+        (
+            paramiko.PasswordRequiredException("Private key file is encrypted"),
+            "login as ops@10.0.0.4:2222 was refused",
+            "try: ssh -p 2222 ops@10.0.0.4; see user and key in hosts.yaml",
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_wrong_and_what_to_do(connections: Connections, error: Exception, message: str, hint: str) -> None:
+    Connection.error = error
+    with pytest.raises(HostError) as caught:
+        connections.to(HOST)
+    found = caught.value
+    assert (found.host, found.step, found.message, found.hint) == ("w1", "connect", message, hint)
+
+
+def test_a_closed_port_says_that_it_is_closed(connections: Connections) -> None:
+    Connection.error = REFUSED
+    with pytest.raises(HostError) as caught:
+        connections.to(HOST)
+    assert caught.value.message == "cannot connect to ops@10.0.0.4:2222: Connection refused"
+
+
+def test_another_host_key_than_the_known_one(connections: Connections) -> None:
+    Connection.error = paramiko.BadHostKeyException("10.0.0.4", key(), key())
+    with pytest.raises(HostError) as caught:
+        connections.to(HOST)
+    assert caught.value.message.startswith(
+        "the host key of 10.0.0.4 is not the one in known_hosts: it shows ssh-ed25519 SHA256:"
+    )
+    assert caught.value.hint.endswith("fab -H w1 trust-hosts")
+
+
+def test_a_jump_host_that_fails_is_the_one_that_is_named(connections: Connections) -> None:
+    Connection.error = TimeoutError()
+    with pytest.raises(HostError) as caught:
+        connections.to(JUMPED)
+    assert caught.value.host == "w1"

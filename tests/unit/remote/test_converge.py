@@ -1,0 +1,414 @@
+"""Ask, plan, apply, ask again: on this machine in place of the hosts, with real shells and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aerodrome import plan
+from aerodrome.blueprint.health import Health
+from aerodrome.blueprint.stages import Stage
+from aerodrome.blueprint.step import Step
+from aerodrome.errors import FleetError, HostError
+from aerodrome.fleet import Deploy, Host, Worker
+from aerodrome.plan import HostPlan, PlannedChange
+from aerodrome.remote import converge
+from aerodrome.remote.converge import Progress, Run, batches, hint, last_words, settled
+from aerodrome.remote.run import execs
+from aerodrome.resources.base import Change, Seen
+from aerodrome.resources.files import File
+from aerodrome.resources.systemd import Service, Stopped, UnitState
+from tests.unit.make import ME, MY_GROUP, fleet, inputs
+from tests.unit.remote.local import Local
+
+
+@dataclass
+class Heard:
+    """A reporter that keeps what it is told."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def stage(self, name: str) -> None:
+        self.lines.append(f"stage {name}")
+
+    def change(self, host: str, planned: PlannedChange) -> None:
+        self.lines.append(f"{host} {planned.step}: {planned.change.summary}")
+
+    def healthy(self, health: Health) -> None:
+        self.lines.append(f"{health.host} {health.role} is healthy")
+
+    def waits(self, host: str, why: str) -> None:
+        self.lines.append(f"{host} waits: {why}")
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """A resource that is there when `path` is, and is made by `script`."""
+
+    path: Path
+    script: str
+    restarts: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"file {self.path}"
+
+    def probe(self) -> str:
+        return f"[ ! -e '{self.path}' ] || echo there"
+
+    def changes(self, seen: Seen) -> list[Change]:
+        return [] if seen.text.strip() else [Change(f"make {self.path.name}", self.script, restarts=self.restarts)]
+
+
+class World:
+    """A run over hosts that are all this machine."""
+
+    def __init__(self, folder: Path, deploy: Deploy | None = None) -> None:
+        self.folder, self.heard = folder, Heard()
+        self.local = Local(folder)
+        self.deploy = deploy or Deploy()
+        self.run = self.new_run()
+
+    def new_run(self) -> Run:
+        return Run(inputs(fleet(deploy=self.deploy)), self.local, self.heard)  # type: ignore[arg-type]
+
+    def file(self, name: str, content: str = "x\n") -> File:
+        return File(str(self.folder / name), content, ME, MY_GROUP)
+
+    def scripted(self, name: str, script: str | None = None, restarts: str = "") -> Scripted:
+        path = self.folder / name
+        return Scripted(path, f"touch '{path}'" if script is None else script, restarts)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(plan, "LOCK", plan.LOCK.replace("9</run", f"9<'{tmp_path}'"))
+    execs.clear()
+    return World(tmp_path)
+
+
+def stage(name: str, roles: dict[str, list[str]] | None = None, **hosts: Any) -> Stage:
+    return Stage(name, {host: [Step(f"{name}.step", (resource,))] for host, resource in hosts.items()}, roles or {})
+
+
+def failed(call: Callable[[], object]) -> list[HostError]:
+    with pytest.raises(FleetError) as caught:
+        call()
+    return caught.value.failures
+
+
+# Converging
+
+
+def test_what_is_missing_is_made_and_told_then_nothing_is_left(world: World) -> None:
+    stages = [stage("nodes", w1=world.file("a"), w2=world.file("b")), stage("late", w1=world.file("c"))]
+    assert world.run.converge(stages)
+    assert sorted(world.heard.lines[1:3]) == [
+        f"w1 nodes.step: write {world.folder}/a",
+        f"w2 nodes.step: write {world.folder}/b",
+    ]
+    assert (world.heard.lines[0], world.heard.lines[3:]) == (
+        "stage nodes",
+        ["stage late", f"w1 late.step: write {world.folder}/c"],
+    )
+    assert world.run.changed == {"w1", "w2"}
+    assert (world.folder / "c").read_text() == "x\n"
+
+    execs.clear()
+    world.heard.lines.clear()
+    assert not world.new_run().converge(stages)
+    assert world.heard.lines == []
+    assert execs == {"w1": 1, "w2": 1}
+
+
+def test_what_depends_on_an_earlier_change_is_asked_again(world: World) -> None:
+    second = world.scripted("second", f"[ -e '{world.folder}/first' ] && touch '{world.folder}/second'")
+
+    class Later(Scripted):
+        def changes(self, seen: Seen) -> list[Change]:
+            return [] if seen.text.strip() else [Change("later", second.script if first.exists() else "")]
+
+    first = world.folder / "first"
+    steps = [Step("one", (world.scripted("first"),)), Step("two", (Later(second.path, ""),))]
+    assert world.run.converge([Stage("database", {"db1": steps}, {})])
+    assert second.path.exists()
+
+
+def test_what_does_not_converge_is_said_after_three_rounds(world: World) -> None:
+    log = world.folder / "log"
+    thing = world.scripted("never", f"echo round >>'{log}'")
+    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=thing)]))
+    assert (error.host, error.step) == ("w1", "nodes.step")
+    assert error.message == "does not converge, after 3 rounds it still needs: make never"
+    assert log.read_text().count("round") == 3
+
+
+def test_a_change_that_fails_is_told_with_its_last_words(world: World) -> None:
+    script = "echo one; echo 'cp: error writing: No space left on device' >&2; exit 9"
+    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.scripted("a", script))]))
+    assert (error.host, error.step, error.message) == ("w1", "nodes.step", "could not make a (exit 9)")
+    assert error.hint == "the disk is full: make room, and run the same again"
+    assert error.detail == "one\ncp: error writing: No space left on device"
+
+
+def test_a_unit_that_does_not_start_is_told_with_its_journal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Run, "journal", lambda self, host, unit, lines=20: f"{host.name} {unit}: Address already in use"
+    )
+    thing = world.scripted("a", "echo 'Job failed.' >&2; false", restarts="airflow@worker.service")
+    (error,) = failed(lambda: world.run.converge([stage("workers", w1=thing)]))
+    assert error.detail == "w1 airflow@worker.service: Address already in use"
+    assert error.hint == "something else uses the port: ss -ltnp"
+
+
+def test_the_other_hosts_of_a_stage_finish_and_the_next_stage_is_not_begun(world: World) -> None:
+    stages = [
+        stage("nodes", s1=world.scripted("a", "exit 1"), web1=world.scripted("b"), w1=world.scripted("c", "exit 2")),
+        stage("late", w2=world.scripted("d")),
+    ]
+    errors = failed(lambda: world.run.converge(stages))
+    assert [error.host for error in errors] == ["s1", "w1"]
+    assert (world.folder / "b").exists()
+    assert not (world.folder / "d").exists()
+
+
+def test_a_worker_that_fails_does_not_keep_the_other_from_starting(world: World) -> None:
+    # Both take from the default queue, so they start one after the other.
+    stages = [stage("workers", w1=world.scripted("a", "exit 1"), w2=world.scripted("b"))]
+    errors = failed(lambda: world.run.converge(stages))
+    assert [error.host for error in errors] == ["w1"]
+    assert (world.folder / "b").exists()
+
+
+def test_every_host_that_cannot_be_asked_is_named(world: World) -> None:
+    world.local.broken = lambda host: HostError(host.name, "connect", "is down") if host.name != "w1" else None
+    stages = [stage("nodes", w1=world.file("a"), w2=world.file("b"), web1=world.file("c"))]
+    assert [error.host for error in failed(lambda: world.run.converge(stages))] == ["web1", "w2"]
+
+
+def test_a_connection_that_breaks_in_the_middle_is_no_success(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = converge.run
+
+    def breaks(connections: Any, host: Any, script: str, *rest: Any) -> Any:
+        output = real(connections, host, script, *rest)
+        output.status = -1 if script.startswith("set -eu") else output.status
+        return output
+
+    monkeypatch.setattr(
+        converge, "run", lambda *given, on_text=None: breaks(*given, *([b"", on_text] if on_text else []))
+    )
+    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.file("a"))]))
+    assert (error.step, error.message) == ("connect", "the connection broke in the middle of a change")
+
+
+def test_a_script_that_never_began_says_why(world: World) -> None:
+    world.local.environment["ENV"] = ""
+    shell = world.folder / "sh"
+    shell.write_text(
+        "#!/bin/dash\ncase \"$(cat)\" in 'set -eu'*) echo 'No space left on device' >&2; exit 2;; esac\n"
+        "printf '\\n@%s 0\\n\\n@%s end\\n' NONCE NONCE\n".replace("NONCE", world.run._nonce)
+    )
+    shell.chmod(0o755)
+    world.local._shell = str(shell)
+    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.file("a"))]))
+    assert (error.step, error.message) == ("apply", "the script did not begin (exit 2)")
+    assert error.hint == "the disk is full: make room, and run the same again"
+
+
+def test_units_that_run_are_restarted_one_host_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Restart(Scripted):
+        def changes(self, seen: Seen) -> list[Change]:
+            return [Change(change.summary, change.script, interrupts=True) for change in super().changes(seen)]
+
+    monkeypatch.setattr(Run, "await_health", lambda self, host, roles: self.report.waits(host.name, "health"))
+    hosts = {name: Restart(world.folder / name, f"touch '{world.folder / name}'") for name in ("s1", "web1")}
+    world.run.converge([stage("any", {name: ["x"] for name in hosts}, **hosts)])
+    assert world.heard.lines == [
+        "stage any",
+        "s1 any.step: make s1",
+        "s1 waits: health",
+        "web1 any.step: make web1",
+        "web1 waits: health",
+    ]
+
+
+def test_a_host_that_was_changed_is_asked_anew_in_the_next_stage(world: World) -> None:
+    # The first stage makes what the second one wants: nothing is left for it.
+    first = world.scripted("a", f"touch '{world.folder}/a' '{world.folder}/b'")
+    world.run.converge([stage("one", w1=first), stage("two", w1=world.scripted("b"))])
+    assert world.heard.lines == ["stage one", "w1 one.step: make a"]
+
+
+def test_another_run_that_is_at_work_is_told_of(world: World) -> None:
+    world.run._waits(Host("w1", "10.0.0.4"), "@waiting for the lock\n")
+    assert world.heard.lines == ["w1 waits: another run is at work on this host: waiting for it to end"]
+
+
+def test_another_run_that_never_ends_is_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "LOCK", "echo 'another run has been at work'; exit 75")
+    (error,) = failed(lambda: world.run.ask({"w1": []}))
+    assert (error.host, error.step, error.message) == ("w1", "lock", "another run has been at work")
+
+
+# Health
+
+
+def health(verdict: str, role: str = "worker", restarts: int = 0, detail: str = "seen") -> Health:
+    state = UnitState(active="active", restarts=restarts)
+    return Health("w1", role, f"airflow@{role}.service", state, 0, "3.3.2", verdict, detail)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def looks(world: World, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Give what each look at the health of w1 sees; the last one goes on for ever."""
+    world.deploy = Deploy(health_timeout=10)
+    world.run = world.new_run()
+    clock = [0.0]
+    monkeypatch.setattr(converge.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(converge.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    monkeypatch.setattr(Run, "journal", lambda self, host, unit, lines=20: "last lines: no pg_hba.conf entry")
+
+    def wait(*seen: list[Health], roles: tuple[str, ...] = ("worker",)) -> list[list[str]]:
+        asked: list[list[str]] = []
+
+        def look(self: Run, host: Host, roles: list[str]) -> list[Health]:
+            asked.append(list(roles))
+            return seen[min(len(asked), len(seen)) - 1]
+
+        monkeypatch.setattr(Run, "health", look)
+        world.run.await_health(Host("w1", "10.0.0.4"), roles)
+        return asked
+
+    return wait
+
+
+def test_a_role_is_waited_for_until_it_is_healthy(world: World, looks) -> None:  # type: ignore[no-untyped-def]
+    assert looks([health("waiting")], [health("waiting")], [health("healthy")]) == [["worker"]] * 3
+    assert world.heard.lines == ["w1 worker is healthy"]
+
+
+def test_a_role_that_is_healthy_is_not_asked_again(looks) -> None:  # type: ignore[no-untyped-def]
+    first = [health("healthy", "scheduler"), health("waiting", "triggerer")]
+    assert looks(first, [health("healthy", "triggerer")], roles=("scheduler", "triggerer")) == [
+        ["scheduler", "triggerer"],
+        ["triggerer"],
+    ]
+
+
+def test_without_roles_nothing_is_waited_for(looks) -> None:  # type: ignore[no-untyped-def]
+    assert looks(roles=()) == []
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        [[health("failed", detail="the unit is failed")]],
+        # It started, died and was started again: `active` at each look.
+        [[health("waiting")], [health("waiting", restarts=1, detail="the unit is failed")]],
+    ],
+)
+def test_a_unit_that_dies_after_its_start_is_a_failure(looks, seen: list[list[Health]]) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(HostError) as caught:
+        looks(*seen)
+    error = caught.value
+    assert (error.host, error.step) == ("w1", "roles.worker")
+    assert error.message == "airflow@worker.service died after its start: the unit is failed"
+    assert error.detail == "last lines: no pg_hba.conf entry"
+    assert error.hint == "the database does not let this host in: fab setup-db"
+
+
+def test_a_role_that_is_not_healthy_in_time_is_a_failure(looks) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(HostError) as caught:
+        looks([health("waiting", detail="no heartbeat yet")])
+    assert caught.value.message == "airflow@worker.service is not healthy 10 s after its start: no heartbeat yet"
+
+
+# Workers that start
+
+
+def test_workers_of_one_queue_start_after_the_first_of_them() -> None:
+    def worker(name: str, *queues: str) -> Host:
+        return Host(name, "10.0.0.1", worker=Worker(queues))
+
+    def names(*workers: Host) -> list[list[str]]:
+        return [[host.name for host in batch] for batch in batches(workers)]
+
+    assert names() == []
+    assert names(worker("a"), worker("b"), worker("c")) == [["a"], ["b", "c"]]
+    assert names(worker("a", "x"), worker("b", "y")) == [["a", "b"]]
+    assert names(worker("a", "x"), worker("b", "x", "y"), worker("c", "y"), worker("d", "x")) == [
+        ["a", "c"],
+        ["b", "d"],
+    ]
+
+
+# Progress
+
+
+CHANGES = tuple(PlannedChange("s", "r", Change(f"change {number}", "true")) for number in range(12))
+
+
+def progress(*parts: str) -> tuple[list[str], PlannedChange | None]:
+    heard = Heard()
+    reader = Progress(heard, HostPlan("h", CHANGES), "n0nce")
+    for part in parts:
+        reader.read(part)
+    return heard.lines, reader.current
+
+
+def test_changes_are_told_when_their_turn_comes() -> None:
+    assert progress("\n@n0nce 0\nwords\n", "\n@n0nce 11\n", "\n@n0nce done\n") == (
+        ["h s: change 0", "h s: change 11"],
+        CHANGES[11],
+    )
+
+
+def test_a_marker_that_comes_in_parts_is_told_once_and_whole() -> None:
+    assert progress("\n@n0", "nce 1", "1", "\nwords")[0] == ["h s: change 11"]
+
+
+@pytest.mark.parametrize("text", ["@other 1\n", "say @n0nce 1\n", "@n0nce 1 and more\n", "@n0nce x\n", "@n0nce 1"])
+def test_what_is_no_marker_is_not_told(text: str) -> None:
+    assert progress(text) == ([], None)
+
+
+# Small things
+
+
+def test_a_restart_that_was_asked_for_is_wanted_once() -> None:
+    other = Stopped("b.service")
+    assert settled([Step("s", (Service("a.service", ("/x",), again=True), other))]) == [
+        Step("s", (Service("a.service", ("/x",)), other))
+    ]
+
+
+def test_last_words_are_the_last_lines_that_say_something() -> None:
+    assert last_words("1\n\n2\n  \n3\n", 2) == "2\n3"
+    assert last_words("\n\n") == ""
+    assert last_words("\n".join(str(number) for number in range(99))).splitlines() == [
+        str(number) for number in range(87, 99)
+    ]
+
+
+@pytest.mark.parametrize(
+    "words, what",
+    [
+        ('FATAL:  password authentication failed for user "airflow"', "the database refuses the password"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.4"', "the database does not let this host in"),
+        ("tar: x: Cannot write: No space left on device", "the disk is full"),
+        ("curl: (6) Could not resolve host: pypi.org", "the host cannot look up names"),
+        ("E: Unable to locate package postgresql", "its package sources do not have it"),
+        ("OSError: [Errno 98] Address already in use", "something else uses the port"),
+        ("mkdir: cannot create directory: Read-only file system", "a file system is mounted read-only"),
+    ],
+)
+def test_failures_that_are_known_by_what_they_print(words: str, what: str) -> None:
+    assert hint(f"before\n{words}\nafter").startswith(what)
+
+
+def test_a_failure_that_nobody_knows_has_no_hint() -> None:
+    assert hint("Segmentation fault") == ""

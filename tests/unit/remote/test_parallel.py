@@ -1,0 +1,66 @@
+"""Work on hosts at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from aerodrome.errors import AerodromeError, FleetError, HostError
+from aerodrome.fleet import Host
+from aerodrome.remote.parallel import each
+
+HOSTS = [Host(name, f"10.0.0.{number}") for number, name in enumerate(["a", "b", "c", "d"], 1)]
+
+
+def test_results_come_by_host_in_their_order() -> None:
+    def work(host: Host) -> str:
+        time.sleep(0.02 if host.name == "a" else 0)
+        return host.address
+
+    assert list(each(HOSTS, work, 4).items()) == [(host.name, host.address) for host in HOSTS]
+
+
+def test_no_hosts_no_work() -> None:
+    assert each([], lambda host: host, 5) == {}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4, 100])
+def test_no_more_hosts_at_once_than_allowed(limit: int) -> None:
+    busy, most, lock = 0, 0, threading.Lock()
+
+    def work(host: Host) -> None:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.05)
+        with lock:
+            busy -= 1
+
+    each(HOSTS, work, limit)
+    assert most == min(limit, 4)
+
+
+def test_every_failure_is_reported_once_all_have_finished() -> None:
+    finished = []
+
+    def work(host: Host) -> None:
+        if host.name == "a":
+            raise HostError("a", "connect", "is down")
+        if host.name == "c":
+            raise AerodromeError("no such thing", "do this")
+        time.sleep(0.05)
+        finished.append(host.name)
+
+    with pytest.raises(FleetError, match="^failed on a, c$") as caught:
+        each(HOSTS, work, 4)
+    found = [(error.host, error.step, error.message, error.hint) for error in caught.value.failures]
+    assert found == [("a", "connect", "is down", ""), ("c", "", "no such thing", "do this")]
+    assert sorted(finished) == ["b", "d"]
+
+
+def test_a_mistake_of_ours_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        each(HOSTS, lambda host: 1 // 0, 4)

@@ -1,0 +1,179 @@
+"""Running a script on a host: the wrappers in real shells, with a stand-in for sudo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from aerodrome.errors import HostError
+from aerodrome.fleet import Host
+from aerodrome.remote.run import READ_SCRIPT, SUDO, execs, run
+from tests.unit.make import AWKWARD
+from tests.unit.remote.local import Local
+
+ROOT = Host("db1", "10.0.0.1")
+OPS = Host("web1", "10.0.0.3", user="ops")
+
+# How a host is logged in to: user, what its sudo asks, what hosts.yaml gives.
+WAYS = {
+    "root": (ROOT, "", None),
+    "sudo without a password": (OPS, "", None),
+    "sudo without a password, and one is given": (OPS, "", AWKWARD),
+    "sudo with a password": (OPS, AWKWARD, AWKWARD),
+}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> tuple[Host, str, str | None]:
+    return WAYS[request.param]
+
+
+@pytest.fixture(params=["dash", "bash"])
+def login_shell(request: pytest.FixtureRequest) -> str:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def host(way, tmp_path: Path, login_shell: str) -> tuple[Local, Host]:  # type: ignore[no-untyped-def]
+    of, sudo, given = way
+    return Local(tmp_path, sudo, given, login_shell), of
+
+
+def test_the_wrappers_as_a_whole() -> None:
+    assert READ_SCRIPT == ('exec 3<&0; script=$(head -c {size} <&3) || exit; exec </dev/null; eval "$script"')
+    assert SUDO.format(run="'RUN'", no_password=96, wrong_password=97) == (
+        "IFS= read -r password\n"
+        "run='RUN'\n"
+        'if sudo -k -n true 2>/dev/null; then exec sudo -n sh -c "$run"; fi\n'
+        '[ -n "$password" ] || exit 96\n'
+        "printf '%s\\n' \"$password\" | sudo -k -S -p '' true 2>/dev/null || exit 97\n"
+        "{ printf '%s\\n' \"$password\"; exec cat; } | sudo -k -S -p '' sh -c \"$run\"\n"
+    )
+
+
+def test_a_script_runs_as_root_and_its_words_come_back(host: tuple[Local, Host]) -> None:
+    local, of = host
+    root = "" if of is ROOT else "yes"
+    script = 'echo out; echo "err" >&2; echo "as root: ${AS_ROOT-}"; exit 7'
+    output = run(local, of, script)  # type: ignore[arg-type]
+    assert (output.status, output.text, output.errors) == (7, f"out\nas root: {root}\n", "err\n")
+
+
+def test_the_payload_is_on_descriptor_3_to_the_byte(host: tuple[Local, Host]) -> None:
+    local, of = host
+    payload = bytes(range(256)) * 300  # more than a pipe holds, with every byte
+    output = run(local, of, "head -c 10 <&3 | od -An -tu1; cat <&3 | wc -c", payload)  # type: ignore[arg-type]
+    first, rest = output.text.split("\n")[:2]
+    assert first.split() == [str(number) for number in range(10)]
+    assert int(rest) == len(payload) - 10
+
+
+def test_what_a_script_reads_of_stdin_is_nothing(host: tuple[Local, Host]) -> None:
+    local, of = host
+    assert run(local, of, "cat; echo over", b"payload").text == "over\n"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["$HOME `id` $(id)", 'it\'s "so" \\ \\n %s', "caf\udce9 é ☃", "-n", "  two  ", "a;b & c | d"],
+    ids=ascii,
+)
+def test_a_script_arrives_as_it_is(host: tuple[Local, Host], line: str) -> None:
+    local, of = host
+    output = run(local, of, f"cat <<'END'\n{line}\nEND\n")  # type: ignore[arg-type]
+    assert output.text == f"{line}\n"
+
+
+def test_a_script_of_more_than_an_argument_can_hold(host: tuple[Local, Host]) -> None:
+    local, of = host
+    lines = "".join(f"line {number} é\n" for number in range(20000))
+    output = run(local, of, f"cat <<'END'\n{lines}END\n")  # type: ignore[arg-type]
+    assert output.text == lines
+
+
+def test_a_script_that_does_not_read_its_payload_ends_all_the_same(host: tuple[Local, Host]) -> None:
+    local, of = host
+    assert run(local, of, "exit 3", b"x" * 1_000_000).status == 3  # type: ignore[arg-type]
+
+
+def test_neither_script_nor_password_is_in_an_argument(tmp_path: Path) -> None:
+    local = Local(tmp_path, AWKWARD, AWKWARD)
+    run(local, OPS, "# secret-in-script\ntrue", b"secret-in-payload")  # type: ignore[arg-type]
+    arguments = local.log.read_text()
+    assert arguments.count("\n") == 3
+    assert "secret" not in arguments
+    assert AWKWARD not in arguments
+
+
+def test_output_is_handed_on_as_it_comes(host: tuple[Local, Host]) -> None:
+    local, of = host
+    parts: list[str] = []
+    run(local, of, "echo one; sleep 0.3; echo two", on_text=parts.append)  # type: ignore[arg-type]
+    assert parts == ["one\n", "two\n"]
+
+
+def test_a_letter_that_comes_in_two_parts_is_one_letter(host: tuple[Local, Host]) -> None:
+    local, of = host
+    parts: list[str] = []
+    output = run(local, of, r"printf '\303'; sleep 0.3; printf '\251'", on_text=parts.append)  # type: ignore[arg-type]
+    assert output.text == "".join(parts) == "é"
+
+
+def test_stderr_that_fills_up_stops_nobody(host: tuple[Local, Host]) -> None:
+    local, of = host
+    output = run(local, of, "head -c 300000 /dev/zero | tr '\\0' x >&2; echo over")  # type: ignore[arg-type]
+    assert (output.text, len(output.errors)) == ("over\n", 300000)
+
+
+def test_every_run_is_counted(tmp_path: Path) -> None:
+    before = execs["db1"]
+    run(Local(tmp_path), ROOT, "true")  # type: ignore[arg-type]
+    assert execs["db1"] == before + 1
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    "sudo, given, message, hint",
+    [
+        (
+            AWKWARD,
+            None,
+            "sudo asks ops for a password, and hosts.yaml has none",
+            "hosts.web1.sudo_password: !env NAME (or !file, !command, !prompt)",
+        ),
+        (AWKWARD, "hunter2-wrong", "sudo refused the password of ops", "see hosts.web1.sudo_password"),
+    ],
+)
+def test_a_sudo_that_does_not_let_us(
+    tmp_path: Path, login_shell: str, sudo: str, given: str | None, message: str, hint: str
+) -> None:
+    local = Local(tmp_path, sudo, given, login_shell)
+    with pytest.raises(HostError) as caught:
+        run(local, OPS, f"touch '{tmp_path}/ran'", b"payload")  # type: ignore[arg-type]
+    error = caught.value
+    assert (error.host, error.step, error.message, error.hint) == ("web1", "sudo", message, hint)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_script_may_end_with_the_codes_that_sudo_s_wrapper_uses_as_root(tmp_path: Path) -> None:
+    assert run(Local(tmp_path), ROOT, "exit 97").status == 97  # type: ignore[arg-type]
+
+
+def test_a_connection_that_breaks_is_a_failure_of_that_host(tmp_path: Path) -> None:
+    local = Local(tmp_path)
+
+    class Breaks:
+        transport = property(lambda self: self)
+
+        def open_session(self) -> None:
+            raise paramiko.SSHException("Timeout opening channel.")
+
+    local.to = lambda host: Breaks()  # type: ignore[method-assign]
+    with pytest.raises(HostError) as caught:
+        run(local, ROOT, "true")  # type: ignore[arg-type]
+    assert (caught.value.host, caught.value.step) == ("db1", "connect")
+    assert caught.value.message == "the connection broke: Timeout opening channel."
