@@ -10,6 +10,7 @@ from collections.abc import Callable
 import fabric
 import paramiko
 from invoke.exceptions import Exit
+from paramiko.ssh_exception import NoValidConnectionsError
 
 from aerodrome.errors import HostError
 from aerodrome.fleet import Fleet, Host
@@ -37,9 +38,17 @@ class Connections:
         """
         with self._locks[host.name]:
             if host.name not in self._open:
-                gateway = self.to(self.fleet.hosts[host.jump]) if host.jump else None
+                gateway = self._through(host)
                 self._open[host.name] = self._connect(host, gateway)
             return self._open[host.name]
+
+    def _through(self, host: Host) -> fabric.Connection | None:
+        if host.jump is None:
+            return None
+        try:
+            return self.to(self.fleet.hosts[host.jump])
+        except HostError as error:
+            raise HostError(host.name, error.step, f"its jump host {host.jump}: {error.message}", error.hint) from error
 
     def sudo_password(self, host: Host) -> Secret | None:
         """Return the password that sudo asks on `host`, where hosts.yaml has one."""
@@ -101,6 +110,9 @@ def _explain(host: Host, error: Exception) -> HostError:
         return HostError(host.name, "connect", f"no key file {host.key}", "see key in hosts.yaml")
     if isinstance(error, TimeoutError | socket.timeout):
         reason = "no answer in time"
+    elif isinstance(error, NoValidConnectionsError):
+        # It holds the true reason for each address that the name has.
+        reason = ", ".join(sorted({str(getattr(one, "strerror", one)) for one in error.errors.values()}))
     else:
         reason = str(error).strip() or type(error).__name__
     hint = "is it up, and its address in hosts.yaml right?"

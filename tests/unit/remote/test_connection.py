@@ -6,6 +6,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from paramiko.hostkeys import HostKeyEntry
 from paramiko.ssh_exception import NoValidConnectionsError
 
 from aerodrome.errors import HostError
@@ -21,7 +22,10 @@ JUMPED = Host("w2", "10.0.0.5", jump="w1")
 
 
 def key() -> paramiko.PKey:
-    return paramiko.HostKeys(None) and paramiko.hostkeys.HostKeyEntry.from_line(f"h ssh-ed25519 {KEY}").key  # type: ignore[union-attr,return-value]
+    entry = HostKeyEntry.from_line(f"h ssh-ed25519 {KEY}")
+    assert entry is not None
+    assert entry.key is not None
+    return entry.key
 
 
 class Connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from aerodrome.remote.run import execs
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File
 from aerodrome.resources.systemd import Service, Stopped, UnitState
-from tests.unit.make import ME, MY_GROUP, fleet, inputs
+from tests.unit.make import HOSTS, ME, MY_GROUP, fleet, inputs
 from tests.unit.remote.local import Local
 
 
@@ -86,7 +86,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(plan, "LOCK", plan.LOCK.replace("9</run", f"9<'{tmp_path}'"))
+    monkeypatch.setattr(plan, "LOCK", "")  # all hosts are this machine: they would wait for each other
     execs.clear()
     return World(tmp_path)
 
@@ -177,7 +177,9 @@ def test_the_other_hosts_of_a_stage_finish_and_the_next_stage_is_not_begun(world
 
 
 def test_a_worker_that_fails_does_not_keep_the_other_from_starting(world: World) -> None:
-    # Both take from the default queue, so they start one after the other.
+    # Both take from one queue, so they start one after the other.
+    alike = {name: replace(HOSTS[name], worker=Worker(("default",))) for name in ("w1", "w2")}
+    world.run.fleet = fleet(hosts=alike)
     stages = [stage("workers", w1=world.scripted("a", "exit 1"), w2=world.scripted("b"))]
     errors = failed(lambda: world.run.converge(stages))
     assert [error.host for error in errors] == ["w1"]

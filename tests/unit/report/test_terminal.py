@@ -1,0 +1,238 @@
+"""What an operator reads."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from aerodrome.blueprint.health import Health
+from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
+from aerodrome.plan import HostPlan, PlannedChange
+from aerodrome.report import terminal
+from aerodrome.report.json import show_plans_as_json, show_status_as_json
+from aerodrome.report.status import show_status
+from aerodrome.report.terminal import Prefixed, Terminal, Through, data, say, show_error, show_plans
+from aerodrome.resources.base import Change
+from aerodrome.resources.systemd import UnitState
+from aerodrome.secrets import MASK, Redactor, Secret
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def redactor(monkeypatch: pytest.MonkeyPatch) -> Redactor:
+    fresh = Redactor()
+    monkeypatch.setattr(terminal, "redactor", fresh)
+    return fresh
+
+
+PLAN = HostPlan(
+    "w1",
+    (
+        PlannedChange("node.unit", "file /x", Change("write /x", "cat >/x", "-old\n+new")),
+        PlannedChange("roles.worker", "unit u", Change("restart u", "systemctl restart u", restarts="u")),
+    ),
+)
+STATE = UnitState("loaded", "enabled", "active", "running", 1, False, 1000, 50)
+ROWS = [
+    Health("w1", "worker", "airflow@worker.service", STATE, 1000 + 7200, "3.3.2", "healthy", "log port answers"),
+    Health("web1", "webserver", "airflow@webserver.service", UnitState(), 0, "", "waiting", "the unit is not there"),
+]
+
+
+def test_progress_goes_to_stderr_and_data_to_stdout(capsys: Capture) -> None:
+    say("progress")
+    data("data")
+    assert capsys.readouterr() == ("data\n", "progress\n")
+
+
+def test_known_secrets_are_hidden_wherever_something_is_printed(capsys: Capture, redactor: Redactor) -> None:
+    redactor.know(Secret("hunter2"))
+    say("a hunter2 b")
+    data("a hunter2 b")
+    show_error(HostError("h", "s", "m hunter2", "h hunter2", "d hunter2"))
+    out, err = capsys.readouterr()
+    assert "hunter2" not in out + err
+    assert out == f"a {MASK} b\n"
+
+
+def test_a_run_tells_stage_host_step_and_change(capsys: Capture) -> None:
+    report = Terminal(["w1", "worker10"])
+    report.stage("workers")
+    report.change("w1", PLAN.changes[0])
+    report.waits("worker10", "another run")
+    report.healthy(ROWS[0])
+    assert capsys.readouterr() == (
+        "",
+        "workers  (0 s)\n"
+        "  w1        node.unit             write /x\n"
+        "  worker10  another run\n"
+        "  w1        roles.worker          healthy: log port answers\n",
+    )
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    "error, text",
+    [
+        (InvalidInput("hosts.yaml:1: wrong", "do this"), "error: hosts.yaml:1: wrong\n  → do this\n"),
+        (InvalidInput(["hosts.yaml:1: a", "hosts.yaml:2: b"]), "error: hosts.yaml:1: a\nhosts.yaml:2: b\n"),
+        (AerodromeError("wrong"), "error: wrong\n"),
+        (HostError("w1", "connect", "is down", "start it"), "w1: connect: is down → start it\n"),
+        (HostError("w1", "", "is down"), "w1: is down\n"),
+        (HostError("w1", "s", "failed", "", "one\ntwo"), "  w1 | one\n  w1 | two\nw1: s: failed\n"),
+        (
+            FleetError([HostError("w1", "a", "x"), HostError("w2", "b", "y", "z")]),
+            "w1: a: x\nw2: b: y → z\n",
+        ),
+    ],
+)
+def test_an_error_is_a_line_a_host_with_what_to_do(capsys: Capture, error: AerodromeError, text: str) -> None:
+    show_error(error)
+    assert capsys.readouterr() == ("", text)
+
+
+# Output of commands
+
+
+def test_output_is_handed_on_in_whole_lines(capsys: Capture) -> None:
+    through = Through()
+    through.read("one\ntw")
+    assert capsys.readouterr().out == "one\n"
+    through.read("o\n\n")
+    assert capsys.readouterr().out == "two\n\n"
+    through.read("rest")
+    through.close("warning\n\n")
+    assert capsys.readouterr() == ("rest\n", "warning\n")
+
+
+def test_each_line_comes_with_its_host(capsys: Capture) -> None:
+    printer = Prefixed("w1", 4)
+    printer.read("one\n\ntwo\nthr")
+    printer.close()
+    assert capsys.readouterr().out == "w1   | one\nw1   | \nw1   | two\nw1   | thr\n"
+
+
+def test_a_secret_that_comes_in_two_parts_is_hidden(capsys: Capture, redactor: Redactor) -> None:
+    redactor.know(Secret("hunter2"))
+    printer = Prefixed("w1", 2)
+    printer.read("pass hun")
+    printer.read("ter2\n")
+    assert capsys.readouterr().out == f"w1 | pass {MASK}\n"
+
+
+@pytest.mark.parametrize("show", [data, say])
+def test_bytes_that_are_no_utf_8_do_not_end_the_run(monkeypatch: pytest.MonkeyPatch, show) -> None:  # type: ignore[no-untyped-def]
+    # /etc/hosts of a host may hold anything, and a diff shows lines of it.
+    buffer = io.BytesIO()
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(buffer, "utf-8", errors="strict"))
+    show("caf\udce9 au lait")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    assert buffer.getvalue().endswith(b" au lait\n")
+
+
+def test_a_letter_that_the_terminal_does_not_have_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    # LANG=C over ssh, cron: Python then writes ASCII unless told otherwise.
+    buffer = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, "ascii", errors="strict"))
+    data("add “x” → y")
+    sys.stdout.flush()
+    assert b"add " in buffer.getvalue()
+
+
+# Plans and status
+
+
+def test_a_plan_shows_changes_and_diffs_of_hosts_that_have_any(capsys: Capture) -> None:
+    show_plans([PLAN, HostPlan("w2")], script=False)
+    assert capsys.readouterr().out == ("w1\n  node.unit: write /x\n    -old\n    +new\n  roles.worker: restart u\n\n")
+
+
+def test_a_plan_as_a_script(capsys: Capture) -> None:
+    show_plans([PLAN], script=True)
+    assert capsys.readouterr().out == (
+        "w1\n# node.unit: write /x\ncat >/x\n\n# roles.worker: restart u\nsystemctl restart u\n\n"
+    )
+
+
+def test_a_plan_for_a_program(capsys: Capture) -> None:
+    show_plans_as_json([PLAN, HostPlan("w2")])
+    assert json.loads(capsys.readouterr().out) == [
+        {
+            "host": "w1",
+            "changes": [
+                {
+                    "step": "node.unit",
+                    "resource": "file /x",
+                    "summary": "write /x",
+                    "diff": "-old\n+new",
+                    "restarts": None,
+                },
+                {"step": "roles.worker", "resource": "unit u", "summary": "restart u", "diff": "", "restarts": "u"},
+            ],
+        },
+        {"host": "w2", "changes": []},
+    ]
+
+
+def test_status_for_a_program(capsys: Capture) -> None:
+    show_status_as_json(ROWS)
+    assert json.loads(capsys.readouterr().out) == [
+        {
+            "host": "w1",
+            "role": "worker",
+            "unit": "airflow@worker.service",
+            "active": "active",
+            "sub": "running",
+            "restarts": 1,
+            "since": 1000,
+            "version": "3.3.2",
+            "healthy": True,
+            "detail": "log port answers",
+            "body": None,
+        },
+        {
+            "host": "web1",
+            "role": "webserver",
+            "unit": "airflow@webserver.service",
+            "active": "",
+            "sub": "",
+            "restarts": 0,
+            "since": None,
+            "version": None,
+            "healthy": False,
+            "detail": "the unit is not there",
+            "body": None,
+        },
+    ]
+
+
+def test_status_as_a_table(capsys: Capture) -> None:
+    show_status(ROWS)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "host  role       unit       restarts  since  version  health",
+        "w1    worker     active     1         2 h    3.3.2    healthy: log port answers",
+        "web1  webserver  not there  0         never  ?        NOT HEALTHY: the unit is not there",
+    ]
+
+
+@pytest.mark.parametrize(
+    "seconds, ago", [(-3, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (200000, "2 d")]
+)
+def test_since_when(capsys: Capture, seconds: int, ago: str) -> None:
+    show_status([Health("h", "worker", "u", STATE, 1000 + seconds, "3", "healthy", "x")])
+    assert f"  {ago}  " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("detail", ["[bold]x[/bold]", "[/] ] ["])
+def test_words_of_a_host_are_no_markup(capsys: Capture, detail: str) -> None:
+    show_status([Health("h", "worker", "u", STATE, 0, "[red]3", "waiting", detail)])
+    assert detail in capsys.readouterr().out
