@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -117,7 +118,10 @@ def _from_file(reference: Reference) -> str:
 
 def _from_command(reference: Reference) -> str:
     """Run the command without a shell, in the folder of hosts.yaml; what it printed is never shown."""
-    argv = shlex.split(reference.argument)
+    try:
+        argv = shlex.split(reference.argument)
+    except ValueError as error:
+        raise _failed(reference, f"its quotes do not match: {error}") from None
     program = argv[0]
     try:
         done = subprocess.run(
@@ -244,11 +248,10 @@ def secrets_path(hosts: Path) -> Path:
 class Vault:
     """Every secret and referenced value of a fleet, each looked up once a run, by whichever thread is first.
 
-    A secret that nobody gave is made, and kept in secrets.yaml beside hosts.yaml. `keep=False` makes it and
-    writes nothing.
+    A secret that nobody gave is made; `keep` writes those that were made into secrets.yaml beside hosts.yaml.
     """
 
-    def __init__(self, fleet: Fleet, keep: bool = True) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self._given: dict[str, SecretValue | None] = {
             "database_password": fleet.database.password,
             "fernet_key": fleet.airflow.fernet_key,
@@ -256,7 +259,7 @@ class Vault:
             "jwt_secret": fleet.airflow.jwt_secret,
         }
         self._file = SecretsFile(secrets_path(Path(fleet.source).absolute()))
-        self._keep = keep
+        self.made: dict[str, Secret] = {}  # in this run, and not kept yet
         self._cache: dict[Hashable, Secret] = {}
         self._locks: dict[Hashable, Lock] = {}
         self._guard = Lock()
@@ -282,14 +285,24 @@ class Vault:
             return _fit(name, Secret(resolve(given)), given.where)
         where = f"{self._file.path}: {name}"
 
-        def make() -> Secret:
-            if given:
-                return _fit(name, Secret(resolve(given)), given.where)
-            return Secret(new_fernet_key() if name == "fernet_key" else new_password())
+        kept = self._file.get(name)
+        if kept is not None:
+            return _fit(name, kept, where)
+        if given:
+            self.made[name] = _fit(name, Secret(resolve(given)), given.where)
+        else:
+            self.made[name] = Secret(new_fernet_key() if name == "fernet_key" else new_password())
+        return self.made[name]
 
-        if self._keep:
-            return _fit(name, self._file.get_or_keep(name, make), where)
-        return _fit(name, self._file.get(name) or make(), where)
+    def keep(self) -> None:
+        """Write the secrets that were made into secrets.yaml, before anything on a host depends on them.
+
+        Raises InvalidInput where another run has made others meanwhile.
+        """
+        for name, secret in self.made.items():
+            if self._file.get_or_keep(name, partial(Secret, secret.reveal())) != secret:
+                raise InvalidInput(f"{self._file.path}: another run has made {name} meanwhile", "run the same again")
+        self.made.clear()
 
     def _once(self, key: Hashable, find: Callable[[], Secret]) -> Secret:
         """Look up each key once; different ones at the same time, as a command may take its while."""

@@ -1,5 +1,10 @@
 """The errors that an operator sees: one line that says what is wrong, and one that says what to do next."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 
 class AerodromeError(Exception):
     """Say in one line what is wrong; `hint` says what to do about it.
@@ -37,9 +42,13 @@ class HostError(AerodromeError):
 
 
 class FleetError(AerodromeError):
-    """Some hosts of a stage failed; the others of that stage are done, later stages were not begun."""
+    """Some hosts of a stage failed; the others of that stage are done, later stages were not begun.
 
-    def __init__(self, failures: list[HostError]) -> None:
+    `results` holds what the others gave, by host name.
+    """
+
+    def __init__(self, failures: list[HostError], results: Mapping[str, Any] | None = None) -> None:
         self.failures = failures
+        self.results = results or {}
         hosts = ", ".join(sorted({failure.host for failure in failures}))
         super().__init__(f"failed on {hosts}")

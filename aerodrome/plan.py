@@ -5,6 +5,7 @@ Pure: composing a probe, reading its answer, working out the changes, composing 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from aerodrome.blueprint.step import Step
 from aerodrome.errors import AerodromeError, HostError
 from aerodrome.resources.base import PRELUDE, Change, Resource, Seen
 from aerodrome.resources.systemd import Service
+from aerodrome.secrets import MASK
+
+# What PostgreSQL keeps of a password (RFC 5803): no password, but something to guess against.
+VERIFIER = re.compile(r"SCRAM-SHA-256\$\d+:[\w+/=]+\$[\w+/=]+:[\w+/=]+")
 
 # An apply holds this lock on its host, a probe waits for it: after a killed run, the script that still runs
 # on the host is finished before anything is asked. A directory's own descriptor can be locked: nothing is made.
@@ -62,8 +67,8 @@ def probe_script(steps: Sequence[Step], nonce: str) -> str:
     Each answer is preceded by a line `@NONCE NUMBER`; the last line is `@NONCE end`.
     """
     parts = [PRELUDE, LOCK.format(mode="-s"), "\nexec 2>/dev/null\n"]
-    for number, resource in enumerate(_resources(steps)):
-        parts.append(f"printf '\\n@%s %s\\n' {nonce} {number}\n{resource.probe()}\n")
+    for number, probe in enumerate(_probes(steps)):
+        parts.append(f"printf '\\n@%s %s\\n' {nonce} {number}\n{probe}\n")
     parts.append(f"printf '\\n@%s end\\n' {nonce}\n")
     return "".join(parts)
 
@@ -73,16 +78,17 @@ def read_probe(output: str, steps: Sequence[Step], nonce: str) -> list[str]:
 
     Raises AerodromeError where the output is not whole.
     """
-    count = len(_resources(steps))
+    probes = _probes(steps)
     # One mark after the other: what stands in an answer is never taken for a mark out of its turn.
     rest = "\n" + output.removeprefix("\n")
     answers: list[str] = []
-    for label in [*map(str, range(count)), "end"]:
+    for label in [*map(str, range(len(probes))), "end"]:
         answer, mark, rest = rest.partition(f"\n@{nonce} {label}\n")
         if not mark:
             raise AerodromeError(f"the probe broke off: {output.strip()[-200:] or 'no output'}")
         answers.append(answer)
-    return answers[1:]
+    found = dict(zip(probes, answers[1:], strict=True))
+    return [found[resource.probe()] for resource in _resources(steps)]
 
 
 def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostPlan:
@@ -138,7 +144,7 @@ def readable_script(plan: HostPlan) -> str:
     """Return what would run on a host, for people: the changes' scripts with their steps, secrets not yet masked."""
     parts = [
         f"# {planned.step}: {planned.change.summary}\n"
-        + (planned.change.script or "# worked out once what comes before it has been applied")
+        + VERIFIER.sub(MASK, planned.change.script or "# worked out once what comes before it has been applied")
         for planned in plan.changes
     ]
     return "\n\n".join(parts)
@@ -146,3 +152,8 @@ def readable_script(plan: HostPlan) -> str:
 
 def _resources(steps: Sequence[Step]) -> list[Resource]:
     return [resource for step in steps for resource in step.resources]
+
+
+def _probes(steps: Sequence[Step]) -> list[str]:
+    """Return what is asked, in order: resources that ask the same share the answer."""
+    return list(dict.fromkeys(resource.probe() for resource in _resources(steps)))

@@ -96,4 +96,6 @@ def _reference(text: str | None) -> Any:
             "--password: a password itself would be seen in the process list",
             "say where it comes from: --password='!env NAME' (or '!file PATH', '!command …')",
         )
-    return Reference(KINDS[tag], argument.strip('"'), "--password", "")
+    if len(argument) > 1 and argument[0] == argument[-1] == '"':
+        argument = argument[1:-1]
+    return Reference(KINDS[tag], argument, "--password", "")

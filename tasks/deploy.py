@@ -33,19 +33,26 @@ def deploy(context: Any, role: str | None = None) -> None:
 def plan(context: Any, role: str | None = None, script: bool = False, json: bool = False) -> None:
     """Show what deploy would change, and change nothing; exit code 0: nothing, 2: something, 1: error."""
     from aerodrome.blueprint.stages import stages
+    from aerodrome.errors import FleetError
     from aerodrome.report.json import show_plans_as_json
     from aerodrome.report.terminal import say, show_plans
 
-    with session(context, keep=False) as run:
+    with session(context) as run:
         blueprint: dict[str, list[Any]] = {}
         for stage in stages(run.inputs, run.names, pick_roles(run.fleet, role)):
             for name, steps in stage.steps.items():
                 blueprint.setdefault(name, []).extend(steps)
-        plans = list(run.run.ask(blueprint).values())
+        failed = None
+        try:
+            plans = list(run.run.ask(blueprint).values())
+        except FleetError as error:
+            plans, failed = list(error.results.values()), error
     if json:
         show_plans_as_json(plans)
     else:
         show_plans(plans, script)
+    if failed:
+        raise failed
     changes = sum(len(each.changes) for each in plans)
     hosts = sum(bool(each.changes) for each in plans)
     say(f"{changes} changes on {hosts} of {len(plans)} hosts" if changes else "no changes")

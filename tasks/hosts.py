@@ -20,7 +20,7 @@ def trust_hosts(context: Any, yes: bool = False) -> None:
     from aerodrome.remote.hostkeys import add_host_key, fingerprint, offered_key
     from aerodrome.report.terminal import say
 
-    with session(context, keep=False) as run:
+    with session(context) as run:
         for host in run.hosts:
             if run.connections.knows(host):
                 say(f"{host.name}: known")
@@ -44,7 +44,7 @@ def run(context: Any, command: str) -> None:
     from aerodrome.remote.run import run as run_script
     from aerodrome.report.terminal import Prefixed
 
-    with session(context, keep=False) as begun:
+    with session(context) as begun:
         width = max(len(name) for name in begun.names)
 
         def one(host: Host) -> int:

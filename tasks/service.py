@@ -50,7 +50,7 @@ def status(context: Any, role: str | None = None, json: bool = False) -> None:
     from aerodrome.report.json import show_status_as_json
     from aerodrome.report.status import show_status
 
-    with session(context, keep=False) as run:
+    with session(context) as run:
         rows = run.run.status(run.hosts, pick_roles(run.fleet, role))
     (show_status_as_json if json else show_status)(rows)
     if not rows or not all(row.healthy for row in rows):
@@ -58,18 +58,21 @@ def status(context: Any, role: str | None = None, json: bool = False) -> None:
 
 
 @task(help={**ROLE, "follow": "go on until Ctrl-C", "lines": "how many of the last lines of each unit"})
-def logs(context: Any, role: str | None = None, follow: bool = False, lines: int = 50) -> None:
+def logs(context: Any, role: str | None = None, follow: bool = False, lines: str = "50") -> None:
     """Show the journals of the units, each line with its host."""
     from aerodrome.blueprint.logs import journal_script
+    from aerodrome.errors import InvalidInput
     from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script
     from aerodrome.report.terminal import Prefixed
 
-    with session(context, keep=False) as run:
+    with session(context) as run:
+        if not lines.isdigit():
+            raise InvalidInput(f"--lines: {lines} is no number", "--lines=100")
         roles, width = pick_roles(run.fleet, role), max(len(name) for name in run.names)
 
         def show(host: Host) -> None:
-            script = journal_script(run.inputs, host, roles, lines, follow)
+            script = journal_script(run.inputs, host, roles, int(lines), follow)
             printer = Prefixed(host.name, width)
             run_script(run.connections, host, script, on_text=printer.read, hold=follow)
             printer.close()

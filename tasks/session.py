@@ -46,7 +46,8 @@ class Session:
         from aerodrome.remote.converge import Run
         from aerodrome.report.terminal import Terminal
 
-        return Run(self.inputs, self.connections, Terminal(host.name for host in self.hosts))
+        terminal = Terminal(host.name for host in self.hosts)
+        return Run(self.inputs, self.connections, terminal, before_change=self.vault.keep)
 
     @property
     def names(self) -> list[str]:
@@ -67,15 +68,12 @@ class Session:
 
 
 @contextmanager
-def session(context: Any, keep: bool = True) -> Iterator[Session]:
-    """Read hosts.yaml and pick the hosts of `-H`; close every connection at the end.
-
-    `keep=False` makes secrets that are not there yet, and does not write them (fab plan).
-    """
+def session(context: Any) -> Iterator[Session]:
+    """Read hosts.yaml and pick the hosts of `-H`; close every connection at the end."""
     from aerodrome.controller import Vault, load
 
     fleet = load()
-    begun = Session(fleet, pick(fleet, context.config.get("selected_hosts", [])), Vault(fleet, keep))
+    begun = Session(fleet, pick(fleet, context.config.get("selected_hosts", [])), Vault(fleet))
     try:
         yield begun
     finally:

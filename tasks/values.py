@@ -38,12 +38,15 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
     def named(name: str) -> Secret:
         return redactor.know(vault.secret(name))
 
+    names = ("database_password", "fernet_key", "secret_key", "jwt_secret")
+    password, fernet_key, secret_key, jwt_secret = (named(name) for name in names)
     return Inputs(
         fleet=fleet,
-        password=named("database_password"),
-        fernet_key=named("fernet_key"),
-        secret_key=named("secret_key"),
-        jwt_secret=named("jwt_secret"),
+        password=password,
+        fernet_key=fernet_key,
+        secret_key=secret_key,
+        jwt_secret=jwt_secret,
+        made=frozenset(vault.made),
         salt=os.urandom(16),
         locks=locks(airflow),
         uv=(LOCKS / "uv.txt").read_text(),
@@ -68,10 +71,7 @@ def locks(airflow: Airflow) -> dict[str, str]:
             "make one: fab lock --extra=… --output=locks/mine.txt, and name it: airflow.lock: locks/mine.txt",
         )
     if airflow.lock:
-        try:
-            return dict.fromkeys(pythons, Path(airflow.lock).read_text())
-        except OSError as error:
-            raise InvalidInput(f"airflow.lock: {airflow.lock}: {error.strerror}", "make it: fab lock") from None
+        return dict.fromkeys(pythons, _read("airflow.lock", airflow.lock, "make it: fab lock"))
     files = {python: LOCKS / lock_name(airflow.distribution, airflow.version, python) for python in pythons}
     return {python: file.read_text() for python, file in files.items() if file.exists()}
 
@@ -79,7 +79,13 @@ def locks(airflow: Airflow) -> dict[str, str]:
 def _config_file(airflow: Airflow) -> str | None:
     if airflow.config_file is None:
         return None
+    return _read("airflow.config_file", airflow.config_file)
+
+
+def _read(key: str, path: str, hint: str = "") -> str:
     try:
-        return Path(airflow.config_file).read_text()
+        return Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise InvalidInput(f"airflow.config_file: {airflow.config_file}: {error.strerror}") from None
+        raise InvalidInput(f"{key}: {path}: {error.strerror}", hint) from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{key}: {path} is not UTF-8 text", hint) from None

@@ -15,6 +15,7 @@ def database(inputs: Inputs) -> list[Step]:
     packages: tuple[Resource, ...] = ()
     if settings.install:
         packages = (Packages(apt=("postgresql",), dnf=("postgresql-server",)),)
+    made = "database_password" in inputs.made and settings.password is None
     addresses = tuple(node.address for node in fleet.nodes())
     return [
         Step("database.packages", packages),
@@ -22,6 +23,6 @@ def database(inputs: Inputs) -> list[Step]:
         Step("database.access", (PostgresAccess(settings.name, settings.user, addresses),)),
         Step(
             "database.account",
-            (PostgresAccount(settings.user, inputs.password, settings.name, inputs.salt),),
+            (PostgresAccount(settings.user, inputs.password, settings.name, inputs.salt, made),),
         ),
     ]

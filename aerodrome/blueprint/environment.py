@@ -68,32 +68,41 @@ def mask_environment(variables: Mapping[str, Text], text: str) -> str:
     """Mask an environment file, ours or one that was found: only what is known to be no secret stays."""
     shown = {name for name, value in variables.items() if not isinstance(value, Secret)}
     lines: list[str] = []
-    quoted, shows = "", False  # the quote that is still open from the lines before, and whether they are shown
+    goes_on = shows = False  # whether a value of the lines before goes on, and whether it is shown
+    state = ""
     for line in text.split("\n"):
         name, equals, value = line.partition("=")
-        if quoted:
+        if goes_on:
             lines.append(line if shows else MASK)
-            quoted = _open_quote(line, quoted)
+            state, goes_on = _value_goes_on(line, state)
         elif line.startswith(("#", ";")) or not line.strip():
             lines.append(line)
         else:
             shows = bool(equals) and name.strip() in shown
             lines.append(line if shows else f"{name}={MASK}" if equals else MASK)
-            quoted = _open_quote(value, "")
+            state, goes_on = _value_goes_on(value, "start")
     return "\n".join(lines)
 
 
-def _open_quote(text: str, quoted: str) -> str:
-    """Return the quote that is open at the end of a line, where `quoted` was open at its beginning."""
+def _value_goes_on(text: str, state: str) -> tuple[str, bool]:
+    """Tell in which state a value is at the end of its line, and whether the next line belongs to it.
+
+    `state` is `start`, `plain`, or the quote that is open. As systemd reads it (src/basic/env-file.c), a quote opens
+    only where a value begins or another quote has just closed, and a backslash at the end joins the next line.
+    """
     escaped = False
     for char in text:
-        if escaped or (char == "\\" and quoted != "'"):
-            escaped = not escaped
-        elif char == quoted:
-            quoted = ""
-        elif char in "\"'" and not quoted:
-            quoted = char
-    return quoted
+        if escaped:
+            escaped = False
+        elif char == "\\" and state != "'":
+            escaped, state = True, "plain" if state == "start" else state
+        elif state in ("'", '"'):
+            state = "start" if char == state else state
+        elif state == "start" and char in "'\"":
+            state = char
+        elif not (state == "start" and char.isspace()):
+            state = "plain"
+    return state, escaped or state in ("'", '"')
 
 
 def escape(value: str) -> str:

@@ -45,6 +45,11 @@ class Health:
         return self.verdict == "healthy"
 
 
+def unreachable(host: str, role: str, why: str) -> Health:
+    """Return what is known of a role on a host that cannot be asked."""
+    return Health(host, role, "", UnitState(active="unknown"), 0, "", "failed", why)
+
+
 def health_script(inputs: Inputs, roles: Sequence[str]) -> str:
     """Return sh that prints, for each role of a host, its unit's state, and then Airflow's own answers."""
     units = "\n".join(_ask_unit(inputs, role) for role in roles)

@@ -32,6 +32,7 @@ class Inputs:
     extra_index_url: Secret | None = None
     config_file: str | None = None  # the text of airflow.cfg
     dags: Tree | None = None
+    made: frozenset[str] = frozenset()  # names of secrets that this run has made, and no host can have yet
 
     @property
     def catalogue(self) -> Catalogue:

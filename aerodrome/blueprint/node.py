@@ -7,6 +7,7 @@ from functools import partial
 from aerodrome.blueprint.environment import environment, environment_file, mask_environment
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.step import Step
+from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Host
 from aerodrome.render import render
 from aerodrome.resources.base import Resource
@@ -95,4 +96,15 @@ def _unit(inputs: Inputs) -> File:
 
 def _environment(inputs: Inputs, host: Host) -> File:
     mask = partial(mask_environment, environment(inputs, host))
-    return File(inputs.environment_file, environment_file(inputs, host), mode=0o600, mask=mask)
+    text = environment_file(inputs, host)
+    return File(inputs.environment_file, text, mode=0o600, mask=mask, check=partial(_check_keys, inputs))
+
+
+def _check_keys(inputs: Inputs, found: str) -> None:
+    """Refuse to replace a key that a host has by one that was made just now: what it encrypted would be lost."""
+    key = inputs.catalogue.variable("core", "fernet_key")
+    if "fernet_key" in inputs.made and any(line.startswith(f"{key}=") for line in found.splitlines()):
+        raise AerodromeError(
+            "the host has a Fernet key, and here there is none: a new one would make stored connections unreadable",
+            "copy secrets.yaml from where this fleet was deployed, or give the key: airflow.fernet_key in hosts.yaml",
+        )

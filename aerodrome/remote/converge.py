@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -16,11 +16,12 @@ from aerodrome.blueprint.health import (
     health_script,
     read_database_health,
     read_health,
+    unreachable,
 )
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.stages import Stage
 from aerodrome.blueprint.step import Step
-from aerodrome.errors import HostError
+from aerodrome.errors import FleetError, HostError
 from aerodrome.fleet import Host
 from aerodrome.plan import WAITING, HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
 from aerodrome.remote.connection import Connections
@@ -45,12 +46,20 @@ class Reporter(Protocol):
 class Run:
     """One run over the fleet: its connections, what it has asked and what it has changed."""
 
-    def __init__(self, inputs: Inputs, connections: Connections, report: Reporter) -> None:
+    def __init__(
+        self,
+        inputs: Inputs,
+        connections: Connections,
+        report: Reporter,
+        before_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take what the run works with; `before_change` is called once, before the first change of any host."""
         self.inputs = inputs
         self.connections = connections
         self.fleet = inputs.fleet
         self.report = report
         self.changed: set[str] = set()  # hosts on which something was applied
+        self._before_change = before_change
         self._nonce = os.urandom(6).hex()
 
     def hosts(self, names: Sequence[str] | Mapping[str, object]) -> list[Host]:
@@ -75,19 +84,40 @@ class Run:
         for stage in stages:
             for name, steps in stage.steps.items():
                 everything.setdefault(name, []).extend(steps)
-        plans = self.ask(everything)
+        plans, failed = self._ask_what_answers(everything)
         for stage in stages:
-            self._stage(stage, plans)
+            self._stage(stage, plans, failed)
         return bool(self.changed)
 
-    def _stage(self, stage: Stage, plans: Mapping[str, HostPlan]) -> None:
-        current = {name: plans[name].only(steps) for name, steps in stage.steps.items()}
+    def _ask_what_answers(
+        self, blueprint: Mapping[str, Sequence[Step]]
+    ) -> tuple[dict[str, HostPlan], dict[str, HostError]]:
+        try:
+            return self.ask(blueprint), {}
+        except FleetError as error:
+            return dict(error.results), {failure.host: failure for failure in error.failures}
+
+    def _stage(self, stage: Stage, plans: Mapping[str, HostPlan], failed: Mapping[str, HostError]) -> None:
+        """Bring a stage about on all hosts that can be asked, and only then fail for the others."""
+        failures = [failed[name] for name in stage.steps if name in failed]
+        current = {name: plans[name].only(steps) for name, steps in stage.steps.items() if name in plans}
         # What was asked before an earlier stage changed the host is out of date.
-        stale = {name: steps for name, steps in stage.steps.items() if name in self.changed}
-        current |= self.ask(stale)
+        stale = {name: stage.steps[name] for name in current if name in self.changed}
+        fresh, lost = self._ask_what_answers(stale)
+        current |= fresh
+        failures += lost.values()
+        try:
+            self._work({name: plan for name, plan in current.items() if name not in lost}, stage)
+        except FleetError as error:
+            failures += error.failures
+        if failures:
+            raise FleetError(failures)
+
+    def _work(self, current: Mapping[str, HostPlan], stage: Stage) -> None:
         busy = [host for host in self.hosts(current) if current[host.name].changes or current[host.name].unsettled]
         if not busy:
             return
+        self._before_change()
         self.report.stage(stage.name)
         # Units that run are restarted on one host at a time; all else goes at once.
         rolling = [host for host in busy if stage.roles and current[host.name].interrupts]
@@ -98,8 +128,17 @@ class Run:
             self.await_health(host, stage.roles.get(host.name, ()))
 
         together = batches(starting) if stage.name == "workers" else [starting]
-        for batch in [*together, *([host] for host in rolling)]:
-            each(batch, work, self.fleet.deploy.parallel)
+        failures: list[HostError] = []
+        for batch in together:
+            try:
+                each(batch, work, self.fleet.deploy.parallel)
+            except FleetError as error:
+                failures += error.failures
+        if failures:
+            raise FleetError(failures)
+        # What still runs is left alone once a restart has failed: the others may fail of the same.
+        for host in rolling:
+            each([host], work, 1)
 
     def _ask(self, host: Host, steps: Sequence[Step]) -> HostPlan:
         output = run(self.connections, host, probe_script(steps, self._nonce), on_text=partial(self._waits, host))
@@ -177,12 +216,16 @@ class Run:
         return read_health(self.inputs, host.name, roles, output.text)
 
     def status(self, hosts: Sequence[Host], roles: Sequence[str]) -> list[Health]:
-        """Look at the health of `roles` on all `hosts` at once.
-
-        Raises FleetError where a host cannot be asked.
-        """
+        """Look at the health of `roles` on all `hosts` at once; a host that cannot be asked is not healthy."""
 
         def look(host: Host) -> list[Health]:
+            try:
+                return ask(host)
+            except HostError as error:
+                mine = [role for role in self.fleet.roles_of(host) if role in roles]
+                return [unreachable(host.name, role, error.message) for role in mine]
+
+        def ask(host: Host) -> list[Health]:
             found = []
             if "database" in roles and host.name in self.fleet.roles["database"]:
                 output = run(self.connections, host, database_health_script(self.inputs))

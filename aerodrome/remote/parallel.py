@@ -33,5 +33,5 @@ def each(hosts: Sequence[Host], work: Callable[[Host], T], limit: int) -> dict[s
         # After Ctrl-C, which reaches the main thread only, nobody waits for what the others still do.
         pool.shutdown(wait=False, cancel_futures=True)
     if failures:
-        raise FleetError(failures)
+        raise FleetError(failures, results)
     return results

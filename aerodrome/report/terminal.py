@@ -21,7 +21,10 @@ _lock = threading.Lock()
 def _print(text: str, file: TextIO) -> None:
     # Whole lines under a lock: hosts that work at once would interleave within a line.
     with _lock:
-        print(redactor.hide(text), file=file, flush=True)
+        # What a host prints may hold bytes that are no text, and a terminal may not have every letter.
+        encoding = file.encoding or "utf-8"
+        safe = redactor.hide(text).encode(encoding, "backslashreplace").decode(encoding)
+        print(safe, file=file, flush=True)
 
 
 def say(text: str) -> None:

@@ -46,7 +46,7 @@ def write_whole(path: str, content: str, owner: str, group: str, mode: int) -> s
         f"{put_text(content, temporary)}\n"
         f"chown {quote(owner)}:{quote(group)} {temporary}\n"
         f"chmod {mode:04o} {temporary}\n"
-        f"mv -f {temporary} {name}"
+        f"mv -fT {temporary} {name}"
     )
 
 
@@ -58,7 +58,8 @@ def _set_attributes(path: str, owner: str, group: str, mode: int) -> str:
 class File:
     """A file with this content, owner and mode.
 
-    `mask` makes content fit to be shown; `reload` is set for what systemd has to read again.
+    `mask` makes content fit to be shown; `reload` is set for what systemd has to read again; `check` raises
+    AerodromeError where content that was found must not be replaced.
     """
 
     path: str
@@ -68,6 +69,7 @@ class File:
     mode: int = 0o644
     mask: Callable[[str], str] | None = None
     reload: bool = False
+    check: Callable[[str], None] | None = None
 
     @property
     def key(self) -> str:
@@ -86,6 +88,8 @@ class File:
                 return []
             script = _set_attributes(self.path, self.owner, self.group, self.mode)
             return [Change(f"own {self.path} {self.owner}:{self.group} {self.mode:04o}", script)]
+        if self.check:
+            self.check(found.content)
         script = f"mkdir -p {quote(self.path.rpartition('/')[0])}\n"
         script += write_whole(self.path, self.content, self.owner, self.group, self.mode)
         if self.reload:
@@ -95,12 +99,10 @@ class File:
     def _diff(self, found: Found) -> str:
         if self.mask is None:
             return unified_diff(self.path, found.content, self.content)
-        wanted = set(self.content.splitlines())
-        old = [
-            # Two values that differ must not look the same once both are masked.
-            self.mask(line) + ("" if line in wanted or self.mask(line) == line else " (differs)")
-            for line in found.content.splitlines()
-        ]
+        # Masked as a whole: a value may go over several lines. Two values that differ must not then look the same.
+        wanted = set(self.content.split("\n"))
+        pairs = zip(found.content.split("\n"), self.mask(found.content).split("\n"), strict=True)
+        old = [shown + ("" if line in wanted or shown == line else " (differs)") for line, shown in pairs]
         return unified_diff(self.path, "\n".join(old), self.mask(self.content))
 
 
@@ -183,8 +185,9 @@ class Line:
 
     def changes(self, seen: Seen) -> list[Change]:
         found = Found.parse(seen.text)
-        lines = [line for line in found.content.splitlines() if not line.startswith(self.replaces)]
-        if self.line in found.content.splitlines() and len(lines) + 1 == len(found.content.splitlines()):
+        present = found.content.removesuffix("\n").split("\n") if found.content else []
+        lines = [line for line in present if not line.startswith(self.replaces)]
+        if self.line in present and len(lines) + 1 == len(present):
             return []
         content = "\n".join([*lines, self.line]) + "\n"
         script = write_whole(self.path, content, self.owner, self.owner, found.mode or 0o644)

@@ -148,6 +148,7 @@ class PostgresAccount:
     password: Secret
     database: str
     salt: bytes
+    made: bool = False  # the password was made just now, so a role that is there has another one
 
     @property
     def key(self) -> str:
@@ -172,6 +173,11 @@ class PostgresAccount:
         name = identifier(self.user)
         if role and role[0] == "t" and verifies(self.password, role[1]):
             return []
+        if role and role[1] and self.made:
+            raise AerodromeError(
+                f"role {self.user} is there, with a password that is not known here",
+                "copy secrets.yaml from where this fleet was deployed, or give it: database.password in hosts.yaml",
+            )
         secret = literal(scram_verifier(self.password, self.salt))
         verb, summary = ("ALTER", "set the password of") if role else ("CREATE", "make")
         return [Change(f"{summary} role {self.user}", sql(f"{verb} ROLE {name} LOGIN PASSWORD {secret};"))]
@@ -221,7 +227,7 @@ def _saslprep(password: str) -> bytes:
         stringprep.in_table_c9, stringprep.in_table_a1,
     )  # fmt: skip
     refused = not prepared or any(table(char) for char in mapped for table in prohibited)
-    return (password if refused or _mixes_directions(prepared) else prepared).encode()
+    return (password if refused or _mixes_directions(mapped) else prepared).encode()
 
 
 def _mixes_directions(text: str) -> bool:

@@ -79,7 +79,7 @@ class _Environment:
     def probe(self) -> str:
         python, link = quote(self.python), quote(self.link)
         return (
-            f"command -v {python} >/dev/null && {python} -c {quote(ASK_VERSION)} || echo none\n"
+            f"command -v {python} >/dev/null && {python} -I -S -c {quote(ASK_VERSION)} || echo none\n"
             f"readlink {link} || {{ [ ! -e {link} ] && echo none || echo directory; }}\n"
             f"for d in {quote(self.home)}/airflow-venvs/*/; do d=${{d%/}}\n"
             '[ ! -x "$d/bin/python" ] || echo "made $d"; [ ! -e "$d/.complete" ] || echo "complete $d"; done'

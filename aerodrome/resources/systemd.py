@@ -10,6 +10,9 @@ from aerodrome.resources.base import Change, Seen, quote
 PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,ExecMainStartTimestamp,MainPID"
 
 
+SETTLES = 60  # seconds after its start until a unit that runs is taken to go on
+
+
 @dataclass(frozen=True)
 class UnitState:
     """A unit as `systemctl show` tells it (systemctl(1)); `started` is seconds since the epoch, 0 for never."""
@@ -22,6 +25,7 @@ class UnitState:
     stale: bool = False
     started: int = 0
     pid: int = 0
+    now: int = 0  # by the host's clock, where it was asked
 
     @classmethod
     def parse(cls, text: str) -> UnitState:
@@ -37,6 +41,7 @@ class UnitState:
             stale=show.get("NeedDaemonReload") == "yes",
             started=_epoch(show.get("ExecMainStartTimestamp", "")),
             pid=int(show.get("MainPID") or 0),
+            now=int(show.get("Now") or 0),
         )
 
 
@@ -70,7 +75,7 @@ class Service:
         return f"unit {self.unit}"
 
     def probe(self) -> str:
-        times = f"; stat -c 'mtime %Y %n' {' '.join(quote(path) for path in self.reads)} 2>/dev/null"
+        times = f"; date +'Now=%s'; stat -c 'mtime %Y %n' {' '.join(quote(path) for path in self.reads)} 2>/dev/null"
         return show(self.unit) + (times if self.reads else "")
 
     def changes(self, seen: Seen) -> list[Change]:
@@ -82,7 +87,9 @@ class Service:
             # A unit that hit its start limit is refused until it is reset (systemd.unit(5), StartLimitBurst=).
             # start, not restart: one that is in its ExecStartPre= (a migration) must be waited for, not killed.
             unit = quote(self.unit)
-            script = f"systemctl reset-failed {unit} 2>/dev/null || true\nsystemctl start {unit}"
+            # daemon-reload: a run that was killed after it wrote a unit file may not have got to it.
+            reset = f"systemctl daemon-reload\nsystemctl reset-failed {unit} 2>/dev/null || true"
+            script = f"{reset}\nsystemctl start {unit}"
             changes.append(Change(f"start {self.unit}", script, restarts=self.unit))
         elif reason := self._outdated(state, seen):
             script = f"systemctl daemon-reload\nsystemctl restart {quote(self.unit)}"
@@ -90,9 +97,13 @@ class Service:
         return changes
 
     def unsettled(self, seen: Seen) -> bool:
-        """Tell whether the unit runs but has died before: it may be between two crashes, so look at its health."""
+        """Tell whether the unit runs, and it takes a look at its health to say whether it will go on.
+
+        It may be between two crashes where it has died before, or not be up yet where it was started just now,
+        by a run that was killed before it could wait.
+        """
         state = UnitState.parse(seen.text)
-        return state.active == "active" and state.restarts > 0
+        return state.active == "active" and (state.restarts > 0 or 0 <= state.now - state.started < SETTLES)
 
     def _outdated(self, state: UnitState, seen: Seen) -> str:
         if self.again:

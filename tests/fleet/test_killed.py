@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.fleet.conftest import Fleet
+from tests.fleet.test_deploy import started_after_its_environment
 
 # Everything that a node is made of, without what differs from run to run.
 STATE = (
@@ -59,8 +60,8 @@ def test_killed_between_a_file_and_its_restart(fleet: Fleet, after: float) -> No
     fleet.fab("-H", "worker1,worker2", "deploy")
     fleet.nothing_to_do("-H", "worker1,worker2", "deploy")
     for host in ("worker1", "worker2"):
-        pid = fleet.sh(host, "systemctl show -p MainPID --value airflow@worker").strip()
-        assert f"SEASON=after-{after}\n" in fleet.sh(host, f"tr '\\0' '\\n' </proc/{pid}/environ")
+        assert f"SEASON=after-{after}\n" in fleet.sh(host, "cat /etc/default/airflow")
+        assert started_after_its_environment(fleet, host)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ MODULES = sorted((PROJECT / "aerodrome").rglob("*.py"))
 TASKS = sorted((PROJECT / "tasks").glob("*.py"))
 
 
-def imported(nodes: list[ast.stmt], inside: bool = True) -> Iterator[str]:
+def imported(nodes: Sequence[ast.AST], inside: bool = True) -> Iterator[str]:
     """Give what statements import, by full name: at module level, and with `inside` in functions too."""
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -44,11 +44,7 @@ def imported(nodes: list[ast.stmt], inside: bool = True) -> Iterator[str]:
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue  # nothing is imported at run time
         elif inside or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from imported([child for child in ast.walk(node) if child in _children(node)], inside)
-
-
-def _children(node: ast.AST) -> list[ast.AST]:
-    return [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt | ast.ExceptHandler)]
+            yield from imported(list(ast.iter_child_nodes(node)), inside)
 
 
 def imports(file: Path, inside: bool = True) -> set[str]:
@@ -160,7 +156,8 @@ def test_a_tab_key_imports_nothing_that_is_heavy() -> None:
 
 
 def test_a_tab_key_really_imports_nothing_that_is_heavy() -> None:
-    program = "import sys; before = set(sys.modules); import fabfile; print(*(set(sys.modules) - before))"
+    # What Invoke itself imports is there in any case.
+    program = "import sys, invoke; before = set(sys.modules); import fabfile; print(*(set(sys.modules) - before))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_the_environment_file_as_a_whole() -> None:
     assert environment_file(inputs(), WEB1) == FILE
 
 
-def names(version: str, **airflow: object) -> set[str]:
+def names(version: str, **airflow: Any) -> set[str]:
     return set(environment(inputs(fleet(version=version, **airflow)), WEB1))
 
 
@@ -214,3 +215,16 @@ def test_no_line_of_a_secret_of_several_lines_is_shown(second: str) -> None:
     given = replace(inputs(), environment={"ZONE": "west", "KEY": Secret(f"first\n{second}\nlast")})
     shown = mask_environment(environment(given, WEB1), environment_file(given, WEB1))
     assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "ZONE=it's\nPASSWORD=hunter2\n",  # within an unquoted value systemd takes a quote for itself
+        "KEY=first\\\nhunter2==\n",  # a backslash joins the next line
+        "KEY='first\nhunter2==\nlast'\n",
+        'KEY="first\\"\nhunter2=="\n',
+    ],
+)
+def test_a_file_that_somebody_wrote_by_hand_shows_no_secret(found: str) -> None:
+    assert "hunter2" not in mask_environment({"ZONE": "west"}, found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from aerodrome.blueprint.node import dags, node
 from aerodrome.fleet import Deploy
 from aerodrome.resources.files import Block, Directory, File, Line
@@ -10,7 +12,7 @@ from aerodrome.resources.python import Installed, VirtualEnvironment
 from aerodrome.resources.tree import Tree
 from aerodrome.resources.users import User
 from aerodrome.secrets import Secret
-from tests.unit.make import HOSTS, fleet, inputs
+from tests.unit.make import HOSTS, fleet, inputs, only_change
 
 UNIT = """\
 # Written by Aerodrome. What is particular to a role or host is in drop-ins: systemctl cat airflow@ROLE
@@ -110,6 +112,16 @@ def test_the_environment_file_is_roots_alone() -> None:
     assert (file.path, file.owner, file.group, file.mode) == ("/etc/default/ac", "root", "root", 0o600)
     assert "jwt-secret" in file.content
     assert "jwt-secret" not in file.mask(file.content)
+
+
+@pytest.mark.parametrize("old", ["hunter2", "first\nhunter2==\nlast", "first\n#hunter2\nZONE=hunter2"])
+def test_neither_the_new_nor_the_old_secret_is_in_a_diff(old: str) -> None:
+    (before,) = resources("node.environment", inputs(environment={"ZONE": "west", "KEY": Secret(old)}))
+    (after,) = resources("node.environment", inputs(environment={"ZONE": "east", "KEY": Secret("first\nnew-one==")}))
+    diff = only_change(after, f"regular file|root|root|600\n{before.content}").diff
+    assert "+ZONE=east" in diff
+    assert "hunter2" not in diff
+    assert "new-one" not in diff
 
 
 def test_python_and_what_goes_into_it() -> None:

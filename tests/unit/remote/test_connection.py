@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
@@ -36,7 +37,7 @@ class Connection:
 
     def __init__(self, address: str, **given: object) -> None:
         self.address, self.given = address, given
-        self.client = paramiko.SSHClient()
+        self.client: Any = paramiko.SSHClient()
         self.opened = self.closed = 0
         self.transport = self
         Connection.made.append(self)
@@ -161,8 +162,9 @@ def test_another_host_key_than_the_known_one(connections: Connections) -> None:
     assert caught.value.hint.endswith("fab -H w1 trust-hosts")
 
 
-def test_a_jump_host_that_fails_is_the_one_that_is_named(connections: Connections) -> None:
+def test_a_jump_host_that_fails_is_told_for_the_host_behind_it(connections: Connections) -> None:
     Connection.error = TimeoutError()
     with pytest.raises(HostError) as caught:
         connections.to(JUMPED)
-    assert caught.value.host == "w1"
+    assert (caught.value.host, caught.value.step) == ("w2", "connect")
+    assert caught.value.message == "its jump host w1: cannot connect to ops@10.0.0.4:2222: no answer in time"

@@ -186,10 +186,33 @@ def test_a_worker_that_fails_does_not_keep_the_other_from_starting(world: World)
     assert (world.folder / "b").exists()
 
 
-def test_every_host_that_cannot_be_asked_is_named(world: World) -> None:
-    world.local.broken = lambda host: HostError(host.name, "connect", "is down") if host.name != "w1" else None
-    stages = [stage("nodes", w1=world.file("a"), w2=world.file("b"), web1=world.file("c"))]
-    assert [error.host for error in failed(lambda: world.run.converge(stages))] == ["web1", "w2"]
+def down(*names: str) -> Callable[[Host], HostError | None]:
+    return lambda host: HostError(host.name, "connect", "is down") if host.name in names else None
+
+
+def test_hosts_that_are_down_are_named_and_the_others_of_the_stage_finish(world: World) -> None:
+    world.local.broken = down("web1", "w2")
+    stages = [
+        stage("first", s1=world.file("a")),
+        stage("second", w1=world.file("b"), w2=world.file("c"), web1=world.file("d")),
+        stage("third", s1=world.file("e")),
+    ]
+    errors = failed(lambda: world.run.converge(stages))
+    assert {(error.host, error.message) for error in errors} == {("web1", "is down"), ("w2", "is down")}
+    assert [name for name in "abcde" if (world.folder / name).exists()] == ["a", "b"]
+
+
+def test_the_status_of_a_host_that_is_down_is_told_beside_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.local.broken = down("w2")
+    monkeypatch.setattr(converge, "health_script", lambda inputs, roles: "echo 5")
+    hosts = [HOSTS["w1"], HOSTS["w2"]]
+    rows = world.run.status(hosts, ["worker", "webserver"])
+    assert [(row.host, row.role, row.state.active, row.detail) for row in rows] == [
+        ("w1", "worker", "", "the unit is not there"),
+        ("w2", "worker", "unknown", "is down"),
+    ]
 
 
 def test_a_connection_that_breaks_in_the_middle_is_no_success(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,10 @@ VERIFIERS = {
     "a\uff21\u200bb": "SCRAM-SHA-256$4096:B96oqnRnhPEgPHmCJz+sIw=="
     "$uBeL8JF/wQYvBpUrxu61YMNXo2I73DIJaYqr2jWZ2Gs=:"
     "pOSKcfd1pvM7g/66p5mLaKYAMy9MqNBjs0fQwdNvSDE=",
+    # An alef that is a symbol is written from left to right, until it is normalized: the same again.
+    "\u21351": "SCRAM-SHA-256$4096:pmkhOWVt07xqEEf5xTmExg=="
+    "$Z5Vd0tMwyttRB4s8EQ7RJspvkm1fWuQW5LZsLVAWmxQ=:"
+    "p/mjw+Iz3cs3/PQSF4zFjL1nEpXwpZj/w7CYw64yweA=",
     # Forbidden letters that normalization would turn into allowed ones: PostgreSQL looks before it normalizes.
     "\u3002\ufe52\u2044\u0340\u0341": "SCRAM-SHA-256$4096:np2Ixs0tJo7azi1l3fJAXw=="
     "$pM4/uSEEBj7B5qG6HzswyaAjZSsxcaT8jTp/XNwwAJU=:RVTEK9qfLv9Vn4ym+Csezf69Q523FJ0D4YLTGsuD6yE=",
