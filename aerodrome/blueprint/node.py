@@ -89,7 +89,6 @@ def _unit(inputs: Inputs) -> File:
         user=airflow.user,
         home=airflow.home,
         venv=inputs.venv,
-        stop_timeout=inputs.fleet.deploy.drain_timeout,
     )
     return File(f"/etc/systemd/system/{airflow.service}@.service", text, reload=True)
 

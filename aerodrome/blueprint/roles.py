@@ -53,6 +53,7 @@ def _dropin(inputs: Inputs, host: Host, name: str) -> File:
         if host.worker.concurrency:
             variables[catalogue.variable("celery", "worker_concurrency")] = host.worker.concurrency
     migrates = name == "scheduler" and is_first_scheduler(inputs, host)
+    runs_tasks = name == "worker" or (name == "scheduler" and airflow.executor == "LocalExecutor")
     gunicorn = name == "webserver" and catalogue.major < 3
     text = render(
         "dropin.conf.j2",
@@ -61,6 +62,7 @@ def _dropin(inputs: Inputs, host: Host, name: str) -> File:
         command=command,
         migrate=catalogue.migrate if migrates else "",
         migration_timeout=inputs.fleet.deploy.migration_timeout,
+        drain_timeout=inputs.fleet.deploy.drain_timeout if runs_tasks else 0,
         pid_file=f"{airflow.home}/airflow-webserver.pid" if gunicorn else "",
         variables=sorted(variables.items()),
     )

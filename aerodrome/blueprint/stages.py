@@ -31,11 +31,14 @@ class Stage:
 def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> list[Stage]:
     """Return the stages of a deploy, for these hosts and roles only."""
     fleet = inputs.fleet
-    parts = []
+    machines: dict[str, list[Step]] = {}
     if "database" in roles:
-        parts.append(Stage("database", {host.name: database(inputs) for host in fleet.with_role("database")}, {}))
-    nodes = [host for host in fleet.nodes() if set(inputs.roles(host)) & set(roles)]
-    parts.append(Stage("nodes", {host.name: node(inputs, host) for host in nodes}, {}))
+        machines |= {host.name: database(inputs) for host in fleet.with_role("database")}
+    for host in fleet.nodes():
+        if set(inputs.roles(host)) & set(roles):
+            machines.setdefault(host.name, []).extend(node(inputs, host))
+    # Nothing that a node is made of needs the database: both are set up at once, and no role starts before.
+    parts = [Stage("machines", machines, {})]
     parts += role_stages(inputs, roles)
     return only(parts, hosts)
 

@@ -32,7 +32,7 @@ def test_the_stages_come_in_order(deployed: Fleet) -> None:
     lines = deployed.first.err.splitlines()
     stages = [line.split()[0] for line in lines if line and not line.startswith(" ") and line.endswith(" s)")]
 
-    assert stages == ["database", "nodes", "scheduler", "schedulers", "webservers", "workers"]
+    assert stages == ["machines", "scheduler", "schedulers", "webservers", "workers"]
 
 
 def test_only_the_first_scheduler_migrates(deployed: Fleet) -> None:

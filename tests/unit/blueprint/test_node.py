@@ -34,7 +34,7 @@ RestartSec=5s
 # SIGTERM goes to the main process only: a worker then ends its tasks before it leaves. Sent to all processes,
 # as is the default, it kills the tasks.
 KillMode=mixed
-TimeoutStopSec=900
+TimeoutStopSec=60s
 UMask=0027
 NoNewPrivileges=yes
 ProtectSystem=full
@@ -103,7 +103,7 @@ def test_where_dns_knows_them_etc_hosts_is_left_alone() -> None:
 
 
 def test_the_unit_as_a_whole() -> None:
-    given = inputs(fleet(deploy=Deploy(drain_timeout=900)))
+    given = inputs()
     assert resources("node.unit", given) == (File("/etc/systemd/system/airflow@.service", UNIT, reload=True),)
 
 

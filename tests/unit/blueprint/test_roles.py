@@ -71,17 +71,28 @@ def test_the_web_server_of_airflow_3_has_another_command() -> None:
     assert dropin("webserver", "web1") == "ExecStart=\nExecStart=/home/astro/airflow-venv/bin/airflow api-server\n"
 
 
+DRAIN = "# What its running tasks get when it is asked to stop.\nTimeoutStopSec=600\n"
+
+
 def test_a_worker_with_queues_and_concurrency() -> None:
     assert dropin("worker", "w1") == (
         "ExecStart=\n"
         "ExecStart=/home/astro/airflow-venv/bin/airflow celery worker --queues default,reports\n"
+        f"{DRAIN}"
         'Environment="AIRFLOW__CELERY__WORKER_CONCURRENCY=4"\n'
     )
 
 
 def test_a_worker_without() -> None:
-    assert dropin("worker", "w2") == "ExecStart=\nExecStart=/home/astro/airflow-venv/bin/airflow celery worker\n"
-    assert dropin("worker", "w2", version="1.10.10") == ""
+    assert (
+        dropin("worker", "w2") == f"ExecStart=\nExecStart=/home/astro/airflow-venv/bin/airflow celery worker\n{DRAIN}"
+    )
+    assert dropin("worker", "w2", version="1.10.10") == DRAIN
+
+
+def test_tasks_get_their_time_also_where_the_scheduler_runs_them() -> None:
+    assert DRAIN in dropin("scheduler", "s1", executor="LocalExecutor")
+    assert DRAIN not in dropin("scheduler", "s1")
 
 
 def test_a_worker_of_1_10_with_queues_has_a_command_of_its_own() -> None:

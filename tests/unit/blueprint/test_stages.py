@@ -15,8 +15,7 @@ def order(parts) -> list[tuple[str, dict[str, list[str]]]]:  # type: ignore[no-u
 def test_a_deploy_goes_from_the_database_to_the_workers() -> None:
     parts = stages(inputs(), list(HOSTS), ROLES)
     assert [(stage.name, list(stage.steps)) for stage in parts] == [
-        ("database", ["db1"]),
-        ("nodes", ["s1", "web1", "w1", "w2"]),
+        ("machines", ["db1", "s1", "web1", "w1", "w2"]),
         ("scheduler", ["s1"]),
         ("schedulers", ["s1"]),
         ("webservers", ["web1"]),
@@ -26,8 +25,7 @@ def test_a_deploy_goes_from_the_database_to_the_workers() -> None:
 
 def test_each_stage_says_what_must_be_healthy_at_its_end() -> None:
     assert order(stages(inputs(), list(HOSTS), ROLES)) == [
-        ("database", {}),
-        ("nodes", {}),
+        ("machines", {}),
         ("scheduler", {"s1": ["scheduler"]}),
         ("schedulers", {"s1": ["dag-processor", "triggerer"]}),
         ("webservers", {"web1": ["webserver"]}),
@@ -52,8 +50,7 @@ def test_every_step_of_a_stage_belongs_to_a_role_that_it_waits_for() -> None:
 def test_one_host_for_everything() -> None:
     of = fleet(hosts={"one": Host("one", "10.0.0.1")}, roles=dict.fromkeys(ROLES, ("one",)))
     assert [(stage.name, list(stage.steps)) for stage in stages(inputs(of), ["one"], ROLES)] == [
-        ("database", ["one"]),
-        ("nodes", ["one"]),
+        ("machines", ["one"]),
         ("scheduler", ["one"]),
         ("schedulers", ["one"]),
         ("webservers", ["one"]),
@@ -63,16 +60,20 @@ def test_one_host_for_everything() -> None:
 
 def test_one_role_only() -> None:
     parts = stages(inputs(), list(HOSTS), ["worker"])
-    assert [(stage.name, list(stage.steps)) for stage in parts] == [("nodes", ["w1", "w2"]), ("workers", ["w1", "w2"])]
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("machines", ["w1", "w2"]),
+        ("workers", ["w1", "w2"]),
+    ]
 
 
 def test_one_host_only() -> None:
     parts = stages(inputs(), ["w2"], ROLES)
-    assert [(stage.name, list(stage.steps)) for stage in parts] == [("nodes", ["w2"]), ("workers", ["w2"])]
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [("machines", ["w2"]), ("workers", ["w2"])]
 
 
 def test_the_database_alone_makes_no_nodes() -> None:
-    assert [stage.name for stage in stages(inputs(), list(HOSTS), ["database"])] == ["database"]
+    parts = stages(inputs(), list(HOSTS), ["database"])
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [("machines", ["db1"])]
 
 
 def test_a_host_without_a_role_takes_no_part() -> None:
@@ -83,8 +84,7 @@ def test_a_host_without_a_role_takes_no_part() -> None:
 def test_what_an_airflow_does_not_have_is_left_out() -> None:
     of = fleet(version="1.10.10", roles={**ROLES_OF_FLEET, "dag-processor": (), "triggerer": ()})
     assert [stage.name for stage in stages(inputs(of), list(HOSTS), ROLES)] == [
-        "database",
-        "nodes",
+        "machines",
         "scheduler",
         "webservers",
         "workers",
