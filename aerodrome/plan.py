@@ -108,9 +108,9 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
             except AerodromeError as error:
                 raise HostError(host, step.name, error.message, error.hint) from None
             planned += [PlannedChange(step.name, resource.key, change) for change in changes]
-            if changes:
+            if any(not change.attributes for change in changes):
                 changing.add(resource.key)
-            elif isinstance(resource, Service) and resource.unsettled(seen):
+            if not changes and isinstance(resource, Service) and resource.unsettled(seen):
                 unsettled.append(step.name)
     return HostPlan(host, tuple(planned), tuple(unsettled))
 

@@ -214,8 +214,10 @@ class Host:
         return wait_until(lambda: not self.pids(), STOP_SECONDS / STOP_TRIES)
 
     def _unplugged(self) -> bool:
-        # The kernel takes the host's network apart a moment after its last process.
-        return not Path("/sys/class/net", self.layout.port(self.spec)).exists()
+        # The kernel takes the host's network apart a moment after its last process: minutes, where sockets linger.
+        port = self.layout.port(self.spec)
+        run(["ip", "link", "delete", port], check=False)
+        return not Path("/sys/class/net", port).exists()
 
     def _killed(self) -> bool:
         # All that runs in the host goes with its PID 1.

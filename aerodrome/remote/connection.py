@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -16,6 +17,10 @@ from aerodrome.errors import HostError
 from aerodrome.fleet import Fleet, Host
 from aerodrome.remote.hostkeys import known_name, load_host_keys
 from aerodrome.secrets import Secret, SecretValue
+
+# Paramiko's threads log tracebacks of what is told in one line below.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False
 
 # A worker that drains is silent for as long as its tasks run; this keeps firewalls from forgetting us.
 KEEPALIVE = 30  # seconds

@@ -32,6 +32,7 @@ class Change:
     payload: bytes = b""
     restarts: str = ""
     interrupts: bool = False
+    attributes: bool = False  # only owner or mode: what reads the file need not restart
 
 
 @dataclass(frozen=True)

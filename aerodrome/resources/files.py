@@ -87,7 +87,7 @@ class File:
             if attributes:
                 return []
             script = _set_attributes(self.path, self.owner, self.group, self.mode)
-            return [Change(f"own {self.path} {self.owner}:{self.group} {self.mode:04o}", script)]
+            return [Change(f"own {self.path} {self.owner}:{self.group} {self.mode:04o}", script, attributes=True)]
         if self.check:
             self.check(found.content)
         script = f"mkdir -p {quote(self.path.rpartition('/')[0])}\n"
@@ -164,7 +164,9 @@ class Block:
             )
         else:
             lines = block + lines if self.first else lines + block
-        return "\n".join(lines) + "\n"
+        # A last line of others that has no newline gets none.
+        unended = content and not content.endswith("\n") and lines[-1] != end
+        return "\n".join(lines) + ("" if unended else "\n")
 
 
 @dataclass(frozen=True)

@@ -184,9 +184,9 @@ class Installed(_Environment):
         )
 
     def _switch(self, path: str, link: str) -> str:
-        aside = f"{self.home}/airflow-venvs/by-hand"
+        aside = f"{self.home}/airflow-venvs/by-hand-$(date +%s)"
         # A directory there is an environment that somebody made by hand: it is kept.
-        move = f"mv -T {quote(self.link)} {quote(aside)}\n" if link == "directory" else ""
+        move = f"mv -T {quote(self.link)} {aside}\n" if link == "directory" else ""
         new = quote(f"{self.link}.new")
         return f"{move}ln -sfn {quote(path)} {new}\nchown -h {quote(self.user)}: {new}\nmv -fT {new} {quote(self.link)}"
 

@@ -42,7 +42,7 @@ class Tree:
 
     def _script(self, release: str, current: str, size: int) -> str:
         user, path, new = quote(self.user), quote(self.path), quote(release + ".new")
-        aside = f"mv -T {path} {quote(self.path + '-releases')}/by-hand\n" if current == "directory" else ""
+        aside = f"mv -T {path} {quote(self.path + '-releases')}/by-hand-$(date +%s)\n" if current == "directory" else ""
         keep = current.rpartition("/")[2] if current.startswith("/") else "by-hand"
         return (
             f"install -d -o {user} -g {user} -m 0755 {quote(self.path + '-releases')}\n"
@@ -56,5 +56,5 @@ class Tree:
             f"chown -h {user}:{user} {quote(self.path + '.new')}\n"
             f"mv -fT {quote(self.path + '.new')} {path}\n"
             f"for old in {quote(self.path + '-releases')}/*; do case ${{old##*/}} in "
-            f'{quote(self.digest)}|{quote(keep)}|by-hand) ;; *) rm -rf "$old";; esac; done'
+            f'{quote(self.digest)}|{quote(keep)}|by-hand*) ;; *) rm -rf "$old";; esac; done'
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.errors import LabError
 from lab.fleet import Lab
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -124,7 +125,13 @@ class Fleet:
     def journals(self) -> str:
         """Return the last lines of every unit's journal, for a test that failed."""
         command = "journalctl --no-pager -q -n 200 -u 'airflow@*' -u 'postgresql*' | grep -vF '[info ' | tail -n 25"
-        return "\n".join(f"--- {host}\n{self.lab.run(host, command).stdout}" for host in HOSTS)
+        return "\n".join(f"--- {host}\n{self._said(host, command)}" for host in HOSTS)
+
+    def _said(self, host: str, command: str) -> str:
+        try:
+            return self.lab.run(host, command).stdout
+        except LabError as error:  # it is down: the failure itself must still be shown
+            return str(error)
 
     def change(self, old: str, new: str) -> None:
         """Replace a part of hosts.yaml."""
