@@ -315,15 +315,19 @@ def test_several_runs_at_once_keep_one_secret(folder: Path) -> None:
     fleet(folder)
     ask = (
         "from aerodrome.controller import *; vault = Vault(load());"
-        "print([vault.secret(name).reveal() for name in ('fernet_key', 'database_password', 'jwt_secret')])"
+        "made = [vault.secret(name).reveal() for name in ('fernet_key', 'database_password', 'jwt_secret')];"
+        "vault.keep(); print(made)"
     )
     env = {**os.environ, "PYTHONPATH": str(Path(controller.__file__).parents[1])}
     runs = [
         subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, cwd=folder, env=env) for _ in range(6)
     ]
-    said = {run.communicate(timeout=60)[0] for run in runs}
-    assert [run.returncode for run in runs] == [0] * 6
-    assert len(said) == 1
+    said = [run.communicate(timeout=60)[0].decode().strip() for run in runs]
+    kept = yaml.safe_load((folder / "secrets.yaml").read_text())
+    wanted = str([kept[name] for name in ("fernet_key", "database_password", "jwt_secret")])
+    # Whoever keeps first has made them; who has made others fails, and has changed nothing yet.
+    won = [answer for run, answer in zip(runs, said, strict=True) if run.returncode == 0]
+    assert won and set(won) == {wanted}
 
 
 # Vault
@@ -333,7 +337,11 @@ NAMES = ("database_password", "fernet_key", "secret_key", "jwt_secret")
 
 def test_secrets_that_nobody_gave_are_made_once_and_kept(folder: Path) -> None:
     hosts = fleet(folder)
-    made = {name: Vault(hosts).secret(name) for name in NAMES}
+    vault = Vault(hosts)
+    made = {name: vault.secret(name) for name in NAMES}
+    assert vault.made == made
+    vault.keep()
+    assert vault.made == {}
     assert {name: Vault(hosts).secret(name) for name in NAMES} == made
     assert yaml.safe_load((folder / "secrets.yaml").read_text()) == {n: s.reveal() for n, s in made.items()}
     assert len({secret.reveal() for secret in made.values()}) == 4
@@ -342,11 +350,19 @@ def test_secrets_that_nobody_gave_are_made_once_and_kept(folder: Path) -> None:
 
 
 def test_a_plan_makes_secrets_and_writes_nothing(folder: Path) -> None:
-    vault = Vault(fleet(folder), keep=False)
+    vault = Vault(fleet(folder))
     assert vault.secret("jwt_secret") is vault.secret("jwt_secret")
     assert os.listdir(folder) == ["hosts.yaml"]
-    kept = Vault(fleet(folder)).secret("jwt_secret")
-    assert Vault(fleet(folder), keep=False).secret("jwt_secret") == kept
+
+
+def test_a_secret_that_another_run_has_kept_meanwhile_is_not_replaced(folder: Path) -> None:
+    mine, other = Vault(fleet(folder)), Vault(fleet(folder))
+    mine.secret("jwt_secret")
+    kept = other.secret("jwt_secret")
+    other.keep()
+    with pytest.raises(InvalidInput, match="another run has made jwt_secret meanwhile"):
+        mine.keep()
+    assert Vault(fleet(folder)).secret("jwt_secret") == kept
 
 
 def test_secrets_that_hosts_yaml_gives_are_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,7 +376,9 @@ def test_secrets_that_hosts_yaml_gives_are_not_kept(folder: Path, monkeypatch: p
 def test_a_prompted_password_is_asked_once_and_kept(folder: Path, terminal: Terminal) -> None:
     terminal.answers = ["pw", "pw"]
     hosts = fleet(folder, "database: {password: !prompt }")
-    assert Vault(hosts).secret("database_password") == Secret("pw")
+    vault = Vault(hosts)
+    assert vault.secret("database_password") == Secret("pw")
+    vault.keep()
     assert Vault(hosts).secret("database_password") == Secret("pw")
     assert terminal.asked == ["database.password: ", "database.password, again: "]
 

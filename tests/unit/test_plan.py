@@ -127,8 +127,22 @@ def test_an_answer_that_breaks_off_is_no_answer(output: str) -> None:
 
 
 def test_an_answer_to_something_else_is_refused() -> None:
+    things = (Thing("one", "ask one"), Thing("two", "ask two"))
     with pytest.raises(AerodromeError, match="the probe broke off"):
-        read_probe("\n@n0nce 0\nyes\n\n@n0nce end\n", [Step("a", (Thing("one"), Thing("two")))], "n0nce")
+        read_probe("\n@n0nce 0\nyes\n\n@n0nce end\n", [Step("a", things)], "n0nce")
+
+
+def test_what_two_resources_ask_alike_is_asked_once() -> None:
+    one, two, three = Thing("one", "echo same"), Thing("two", "echo other"), Thing("three", "echo same")
+    steps = [Step("a", (one, two)), Step("b", (three,))]
+    assert probe_script(steps, "n0nce").count("echo same") == 1
+    assert read_probe("\n@n0nce 0\nS\n\n@n0nce 1\nO\n\n@n0nce end\n", steps, "n0nce") == ["S\n", "O\n", "S\n"]
+
+
+def test_what_postgresql_keeps_of_a_password_is_not_in_a_script_for_people() -> None:
+    script = "ALTER ROLE a PASSWORD 'SCRAM-SHA-256$4096:L5xay6A6pHnzxGmnwzeTtg==$LZ0pGMPg/k=:0Ve+lk='"
+    plan = HostPlan("h", tuple(planned(script)))
+    assert readable_script(plan).endswith("ALTER ROLE a PASSWORD '********'")
 
 
 # Planning

@@ -71,7 +71,7 @@ def test_a_file_that_is_missing_is_written_whole() -> None:
         "END_OF_FILE\n"
         'chown astro:users "$temporary"\n'
         'chmod 0640 "$temporary"\n'
-        "mv -f \"$temporary\" '/etc/my app/x'"
+        "mv -fT \"$temporary\" '/etc/my app/x'"
     )
 
 
@@ -99,7 +99,7 @@ def test_a_directory_in_the_place_of_a_file_is_left_alone() -> None:
 
 def test_a_masked_diff_tells_values_that_differ_but_shows_none() -> None:
     def mask(text: str) -> str:
-        return "\n".join(line.partition("=")[0] + "=***" for line in text.split("\n") if line)
+        return "\n".join(line.partition("=")[0] + "=***" if line else "" for line in text.split("\n"))
 
     change = only_change(File("/x", "A=new\nB=same\n", mask=mask), "regular file|root|root|644\nA=old\nB=same\n")
     assert change.diff.splitlines()[3:] == ["-A=*** (differs)", "+A=***", " B=***"]
@@ -218,7 +218,7 @@ def test_a_block_in_a_file_that_is_there_as_a_whole() -> None:
         "END_OF_FILE\n"
         'chown root:adm "$temporary"\n'
         'chmod 0664 "$temporary"\n'
-        'mv -f "$temporary" /etc/hosts'
+        'mv -fT "$temporary" /etc/hosts'
     )
 
 
@@ -228,7 +228,7 @@ def test_a_block_makes_a_file_that_is_missing() -> None:
         f"cat >\"$temporary\" <<'END_OF_FILE'\n{OURS}END_OF_FILE\n"
         'chown root:root "$temporary"\n'
         'chmod 0644 "$temporary"\n'
-        'mv -f "$temporary" /etc/hosts'
+        'mv -fT "$temporary" /etc/hosts'
     )
 
 
@@ -296,7 +296,7 @@ def test_a_line_takes_the_place_of_others_like_it(before: str, after: str) -> No
         f"cat >\"$temporary\" <<'END_OF_FILE'\n{after}END_OF_FILE\n"
         'chown astro:astro "$temporary"\n'
         f'chmod {"0600" if before else "0644"} "$temporary"\n'
-        'mv -f "$temporary" /home/astro/.bashrc'
+        'mv -fT "$temporary" /home/astro/.bashrc'
     )
 
 

@@ -242,7 +242,7 @@ def test_the_nodes_lines_come_first_and_the_others_stay() -> None:
         f"cat >\"$temporary\" <<'END_OF_FILE'\n{LINES}{THEIRS}END_OF_FILE\n"
         'chown postgres:postgres "$temporary"\n'
         'chmod 0640 "$temporary"\n'
-        f'mv -f "$temporary" {HBA}\n'
+        f'mv -fT "$temporary" {HBA}\n'
         "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
     )
 

@@ -108,7 +108,7 @@ def test_an_upgrade_leaves_the_environment_before_in_place() -> None:
 
 def test_an_environment_made_by_hand_is_kept() -> None:
     change = only_change(installed(), f"3.11\ndirectory\nmade {PLACE}\ncomplete {PLACE}\n")
-    assert change.script.startswith(f"mv -T {LINK} {VENVS}/by-hand\nln -sfn ")
+    assert change.script.startswith(f"mv -T {LINK} {VENVS}/by-hand-$(date +%s)\nln -sfn ")
 
 
 def test_unpinned_packages_have_no_hashes() -> None:

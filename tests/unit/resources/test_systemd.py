@@ -51,7 +51,11 @@ UnitFileState=
 NeedDaemonReload=no
 """
 UNIT = "airflow@worker.service"
-START = "systemctl reset-failed airflow@worker.service 2>/dev/null || true\nsystemctl start airflow@worker.service"
+START = (
+    "systemctl daemon-reload\n"
+    "systemctl reset-failed airflow@worker.service 2>/dev/null || true\n"
+    "systemctl start airflow@worker.service"
+)
 RESTART = "systemctl daemon-reload\nsystemctl restart airflow@worker.service"
 SERVICE = Service(UNIT, ("/etc/default/airflow", "/home/astro/airflow-venv"))
 
@@ -78,13 +82,18 @@ def test_the_probes_as_a_whole() -> None:
     )
     assert show(UNIT) == Service(UNIT).probe() == Stopped(UNIT).probe() == asked
     assert SERVICE.probe() == (
-        f"{asked}; stat -c 'mtime %Y %n' /etc/default/airflow /home/astro/airflow-venv 2>/dev/null"
+        f"{asked}; date +'Now=%s'; stat -c 'mtime %Y %n' /etc/default/airflow /home/astro/airflow-venv 2>/dev/null"
     )
 
 
 def test_a_unit_that_runs_and_has_read_everything_needs_nothing() -> None:
     times = f"mtime {STARTED} /etc/default/airflow\nmtime {STARTED - 9} /home/astro/airflow-venv\n"
     assert SERVICE.changes(Seen(RUNS + times, frozenset({"file /etc/other"}))) == []
+
+
+@pytest.mark.parametrize("age, settled", [(0, False), (59, False), (60, True), (9999, True)])
+def test_a_unit_that_was_started_just_now_is_not_settled(age: int, settled: bool) -> None:
+    assert SERVICE.unsettled(Seen(f"{RUNS}Now={STARTED + age}\n")) is not settled
 
 
 def test_a_unit_that_is_not_there_yet_is_enabled_and_started() -> None:
