@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.node import dags, node
+from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Deploy
+from aerodrome.resources.base import Resource, Seen
 from aerodrome.resources.files import Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, VirtualEnvironment
@@ -155,3 +158,17 @@ def test_dags_and_airflow_cfg_where_there_are_any() -> None:
         File("/usr/local/airflow/airflow.cfg", "[core]\n", "astro", "astro", 0o640),
         tree,
     )
+
+
+def test_a_key_made_now_does_not_replace_one_that_a_host_has() -> None:
+    (file,) = environment_step(inputs(made=frozenset({"fernet_key"})))
+    seen = Seen("regular file|root|root|600\nAIRFLOW__CORE__FERNET_KEY=old\n")
+    with pytest.raises(AerodromeError, match="a new one would make stored connections unreadable"):
+        file.changes(seen)
+    assert file.changes(Seen("regular file|root|root|600\nPATH=/bin\n")) != []
+    (kept,) = environment_step(inputs())
+    assert kept.changes(seen) != []
+
+
+def environment_step(given: Inputs) -> tuple[Resource, ...]:
+    return next(step.resources for step in node(given, HOSTS["web1"]) if step.name == "node.environment")

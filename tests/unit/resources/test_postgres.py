@@ -346,3 +346,15 @@ def test_the_password_itself_is_in_no_script() -> None:
     shown = account.probe() + "".join(f"{change}" for change in account.changes(Seen("answered\n")))
     assert "secret-password" not in shown
     assert "secret-password" not in repr(account)
+
+
+def test_a_password_made_now_does_not_replace_one_that_a_role_has() -> None:
+    stored = scram_verifier(Secret("another"), b"0" * 16)
+    account = PostgresAccount("airflow", Secret("new"), "airflow", b"1" * 16, made=True)
+    with pytest.raises(AerodromeError, match="with a password that is not known here"):
+        account.changes(Seen(f"answered\nrole|t|{stored}\ndatabase|airflow\n"))
+    assert [change.summary for change in account.changes(Seen("answered\nrole|t|\ndatabase|airflow\n"))] == [
+        "set the password of role airflow"
+    ]
+    known = PostgresAccount("airflow", Secret("another"), "airflow", b"1" * 16, made=True)
+    assert known.changes(Seen(f"answered\nrole|t|{stored}\ndatabase|airflow\n")) == []
