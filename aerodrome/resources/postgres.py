@@ -18,6 +18,18 @@ from aerodrome.secrets import Secret
 SQL = "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres"
 ITERATIONS = 4096  # PostgreSQL's own (scram_iterations, and fixed before version 16)
 
+ANSWERS = "runuser -u postgres -- psql -XAtqc 'SELECT 1' postgres >/dev/null 2>&1"
+AWAIT = f"for _ in $(seq 60); do ! {ANSWERS} || break; sleep 0.5; done"
+# RHEL-likes leave the data directory to be made; Debian's package makes it.
+START = f"""\
+if command -v postgresql-setup >/dev/null && [ ! -s /var/lib/pgsql/data/PG_VERSION ]; then postgresql-setup --initdb; fi
+systemctl enable postgresql
+{ANSWERS} || systemctl restart postgresql
+{AWAIT}
+{ANSWERS}"""
+RESTART = f"systemctl restart postgresql\n{AWAIT}"
+RELOAD = "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
+
 
 def sql(statement: str) -> str:
     """Return sh that runs a statement and prints its rows, fields parted by `|`."""
@@ -72,18 +84,6 @@ class PostgresServer:
         return [Change("listen on the network, restart PostgreSQL", f"{setting}\n{RESTART}", diff)]
 
 
-ANSWERS = "runuser -u postgres -- psql -XAtqc 'SELECT 1' postgres >/dev/null 2>&1"
-AWAIT = f"for _ in $(seq 60); do ! {ANSWERS} || break; sleep 0.5; done"
-# RHEL-likes leave the data directory to be made; Debian's package makes it.
-START = f"""\
-if command -v postgresql-setup >/dev/null && [ ! -s /var/lib/pgsql/data/PG_VERSION ]; then postgresql-setup --initdb; fi
-systemctl enable postgresql
-{ANSWERS} || systemctl restart postgresql
-{AWAIT}
-{ANSWERS}"""
-RESTART = f"systemctl restart postgresql\n{AWAIT}"
-
-
 @dataclass(frozen=True)
 class PostgresAccess:
     """Lines of pg_hba.conf that let `addresses` log in, with a password, as one user to one database."""
@@ -125,9 +125,6 @@ class PostgresAccess:
             f"host {identifier(self.database)} {identifier(self.user)} {_network(address)} scram-sha-256"
             for address in self.addresses
         )
-
-
-RELOAD = "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
 
 
 def _network(address: str) -> str:
