@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 from aerodrome.blueprint.environment import environment, environment_file, mask_environment
@@ -102,7 +103,8 @@ def _environment(inputs: Inputs, host: Host) -> File:
 def _check_keys(inputs: Inputs, found: str) -> None:
     """Refuse to replace a key that a host has by one that was made just now: what it encrypted would be lost."""
     key = inputs.catalogue.variable("core", "fernet_key")
-    if "fernet_key" in inputs.made and any(line.startswith(f"{key}=") for line in found.splitlines()):
+    made = "fernet_key" in inputs.made and inputs.fleet.airflow.fernet_key is None
+    if made and re.search(rf"^\s*{key}(_CMD)?\s*=\s*\S", found, re.MULTILINE):
         raise AerodromeError(
             "the host has a Fernet key, and here there is none: a new one would make stored connections unreadable",
             "copy secrets.yaml from where this fleet was deployed, or give the key: airflow.fernet_key in hosts.yaml",

@@ -53,7 +53,7 @@ class Run:
         report: Reporter,
         before_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take what the run works with; `before_change` is called once, before the first change of any host."""
+        """Take what the run works with; `before_change` is called before hosts of a stage are changed."""
         self.inputs = inputs
         self.connections = connections
         self.fleet = inputs.fleet
@@ -117,7 +117,8 @@ class Run:
         busy = [host for host in self.hosts(current) if current[host.name].changes or current[host.name].unsettled]
         if not busy:
             return
-        self._before_change()
+        if any(current[host.name].changes for host in busy):
+            self._before_change()
         self.report.stage(stage.name)
         # Units that run are restarted on one host at a time; all else goes at once.
         rolling = [host for host in busy if stage.roles and current[host.name].interrupts]

@@ -365,11 +365,68 @@ def test_a_secret_that_another_run_has_kept_meanwhile_is_not_replaced(folder: Pa
     assert Vault(fleet(folder)).secret("jwt_secret") == kept
 
 
+def test_a_run_that_needs_no_new_secret_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Vault(fleet(folder))
+    made = [first.secret(name) for name in NAMES]
+    first.keep()
+    monkeypatch.setattr(SecretsFile, "_write", lambda *_: pytest.fail("written"))
+    second = Vault(fleet(folder))
+    assert [second.secret(name) for name in NAMES] == made
+    second.keep()
+    first.keep()
+    Vault(fleet(folder)).keep()
+
+
+def test_only_the_secrets_that_were_made_are_added(folder: Path) -> None:
+    first = Vault(fleet(folder))
+    key = first.secret("fernet_key")
+    first.keep()
+    second = Vault(fleet(folder))
+    assert second.secret("fernet_key") == key
+    jwt = second.secret("jwt_secret")
+    assert second.made == {"jwt_secret": jwt}
+    second.keep()
+    assert yaml.safe_load((folder / "secrets.yaml").read_text()) == {
+        "fernet_key": key.reveal(), "jwt_secret": jwt.reveal(),
+    }  # fmt: skip
+
+
+def test_a_secret_that_another_run_has_made_meanwhile_stays_and_ends_this_run(folder: Path) -> None:
+    mine, theirs = Vault(fleet(folder)), Vault(fleet(folder))
+    made = {name: theirs.secret(name) for name in NAMES}
+    lost = mine.secret("fernet_key")
+    theirs.keep()
+    # Asked again, it is refused again: what lost is never taken for kept.
+    for _ in range(2):
+        with pytest.raises(InvalidInput) as caught:
+            mine.keep()
+        assert caught.value.message == f"{folder}/secrets.yaml: another run has made fernet_key meanwhile"
+        assert caught.value.hint == "run the same again"
+        assert lost.reveal() not in str(caught.value)
+    # A secret that this run has not asked for before is the other's already.
+    assert mine.secret("jwt_secret") == made["jwt_secret"]
+    again = Vault(fleet(folder))
+    assert {name: again.secret(name) for name in NAMES} == made
+    again.keep()
+    assert yaml.safe_load((folder / "secrets.yaml").read_text()) == {n: s.reveal() for n, s in made.items()}
+
+
+def test_two_runs_that_were_told_the_same_password_do_not_disagree(folder: Path, terminal: Terminal) -> None:
+    terminal.answers = ["pw"] * 4
+    hosts = fleet(folder, "database: {password: !prompt }")
+    vaults = [Vault(hosts), Vault(hosts)]
+    assert [vault.secret("database_password") for vault in vaults] == [Secret("pw")] * 2
+    for vault in vaults:
+        vault.keep()
+
+
 def test_secrets_that_hosts_yaml_gives_are_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "from env")
     vault = Vault(fleet(folder, "database: {password: plain}\nairflow: {secret_key: !env SECRET_KEY}"))
     assert vault.secret("database_password") == Secret("plain")
     assert vault.secret("secret_key") == Secret("from env")
+    assert vault.made == {}
+    vault.keep()
     assert os.listdir(folder) == ["hosts.yaml"]
 
 
@@ -378,6 +435,7 @@ def test_a_prompted_password_is_asked_once_and_kept(folder: Path, terminal: Term
     hosts = fleet(folder, "database: {password: !prompt }")
     vault = Vault(hosts)
     assert vault.secret("database_password") == Secret("pw")
+    assert os.listdir(folder) == ["hosts.yaml"]
     vault.keep()
     assert Vault(hosts).secret("database_password") == Secret("pw")
     assert terminal.asked == ["database.password: ", "database.password, again: "]

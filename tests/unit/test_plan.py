@@ -22,7 +22,9 @@ from aerodrome.plan import (
 )
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File
+from aerodrome.resources.postgres import PostgresAccount, scram_verifier
 from aerodrome.resources.systemd import Service
+from aerodrome.secrets import MASK, Secret
 from tests.unit.make import Shell
 
 PRELUDE = "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\numask 022\ncd /\n"
@@ -171,6 +173,14 @@ def test_a_unit_is_restarted_when_a_file_before_it_changes() -> None:
     assert plan.restarts == ["x.service"]
 
 
+def test_a_unit_is_not_restarted_for_the_owner_or_mode_of_a_file() -> None:
+    steps = [Step("a", (File("/etc/x", "same\n"),)), Step("b", (Service("x.service", ("/etc/x",)),))]
+    runs = "UnitFileState=enabled\nActiveState=active\n"
+    plan = plan_host("h", steps, ["regular file|root|root|600\nsame\n", runs])
+    assert [change.change.summary for change in plan.changes] == ["own /etc/x root:root 0644"]
+    assert plan.restarts == []
+
+
 def test_a_start_interrupts_nothing() -> None:
     plan = plan_host("h", [Step("a", (Service("x.service"),))], [""])
     assert plan.restarts == ["x.service"]
@@ -181,6 +191,13 @@ def test_a_unit_that_died_before_is_looked_at_though_nothing_changes() -> None:
     runs = "UnitFileState=enabled\nActiveState=active\nNRestarts=2\n"
     plan = plan_host("h", [Step("roles.worker", (Service("x.service"),))], [runs])
     assert plan == HostPlan("h", (), ("roles.worker",))
+
+
+def test_a_unit_that_was_started_just_now_is_looked_at_though_nothing_changes() -> None:
+    runs = "UnitFileState=enabled\nActiveState=active\nExecMainStartTimestamp=Thu 1970-01-01 01:00:00 UTC\nNow={}\n"
+    steps = [Step("roles.worker", (Service("x.service", ("/etc/x",)),))]
+    assert plan_host("h", steps, [runs.format(3659)]) == HostPlan("h", (), ("roles.worker",))
+    assert plan_host("h", steps, [runs.format(3660)]) == HostPlan("h")
 
 
 def test_what_a_resource_refuses_is_said_with_host_and_step() -> None:
@@ -284,3 +301,17 @@ def test_the_script_for_people() -> None:
     assert readable_script(plan) == (
         "# step.0: do 0\necho one\n\n# step.1: do 1\n# worked out once what comes before it has been applied"
     )
+
+
+@pytest.mark.parametrize("role", ["", "role|t|md55756bbe94391d42445c815edbd751a20\n"])
+def test_the_script_for_people_does_not_show_what_a_password_can_be_guessed_against(role: str) -> None:
+    # Salts until there is a + and a / in each part.
+    for number in range(40):
+        salt = bytes([number]) + bytes(range(239, 254))
+        verifier = scram_verifier(Secret("plain"), salt)
+        account = PostgresAccount("air", Secret("plain"), "air", salt)
+        plan = plan_host("h", [Step("a", (account,))], [f"answered\n{role}database|air\n"])
+        assert verifier in apply_script(plan.changes, "n0nce").script
+        shown = readable_script(plan)
+        assert f"ROLE \"air\" LOGIN PASSWORD '{MASK}';\n" in shown
+        assert "SCRAM" not in shown

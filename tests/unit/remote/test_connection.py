@@ -168,3 +168,29 @@ def test_a_jump_host_that_fails_is_told_for_the_host_behind_it(connections: Conn
         connections.to(JUMPED)
     assert (caught.value.host, caught.value.step) == ("w2", "connect")
     assert caught.value.message == "its jump host w1: cannot connect to ops@10.0.0.4:2222: no answer in time"
+    assert caught.value.hint == UP
+    # For itself, it is told as any other host.
+    with pytest.raises(HostError) as caught:
+        connections.to(HOST)
+    assert (caught.value.host, caught.value.message) == ("w1", "cannot connect to ops@10.0.0.4:2222: no answer in time")
+
+
+def test_a_jump_host_that_is_not_known_says_which_one_to_trust(connections: Connections) -> None:
+    Connection.error = paramiko.SSHException("Server '[10.0.0.4]:2222' not found in known_hosts")
+    with pytest.raises(HostError) as caught:
+        connections.to(JUMPED)
+    assert (caught.value.host, caught.value.message) == (
+        "w2",
+        "its jump host w1: the host key of 10.0.0.4 is not known",
+    )
+    assert caught.value.hint.endswith("fab -H w1 trust-hosts")
+
+
+def test_a_host_behind_a_jump_host_that_is_up_is_told_as_any_other(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections.to(HOST)
+    monkeypatch.setattr(Connection, "error", TimeoutError())
+    with pytest.raises(HostError) as caught:
+        connections.to(JUMPED)
+    assert caught.value.message == "cannot connect to root@10.0.0.5:22: no answer in time"

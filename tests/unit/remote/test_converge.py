@@ -13,7 +13,7 @@ from aerodrome import plan
 from aerodrome.blueprint.health import Health
 from aerodrome.blueprint.stages import Stage
 from aerodrome.blueprint.step import Step
-from aerodrome.errors import FleetError, HostError
+from aerodrome.errors import FleetError, HostError, InvalidInput
 from aerodrome.fleet import Deploy, Host, Worker
 from aerodrome.plan import HostPlan, PlannedChange
 from aerodrome.remote import converge
@@ -200,6 +200,112 @@ def test_hosts_that_are_down_are_named_and_the_others_of_the_stage_finish(world:
     errors = failed(lambda: world.run.converge(stages))
     assert {(error.host, error.message) for error in errors} == {("web1", "is down"), ("w2", "is down")}
     assert [name for name in "abcde" if (world.folder / name).exists()] == ["a", "b"]
+
+
+def test_a_host_that_is_down_and_one_that_fails_are_told_together(world: World) -> None:
+    world.local.broken = down("web1")
+    stages = [stage("nodes", s1=world.scripted("a", "exit 1"), web1=world.file("b"), w1=world.file("c"))]
+    errors = failed(lambda: world.run.converge(stages))
+    assert {(error.host, error.message) for error in errors} == {
+        ("web1", "is down"),
+        ("s1", "could not make a (exit 1)"),
+    }
+    assert (world.folder / "c").exists()
+
+
+def test_a_host_whose_state_is_refused_fails_as_one_that_is_down(world: World) -> None:
+    (world.folder / "b").mkdir()
+    stages = [
+        stage("first", s1=world.file("a")),
+        stage("second", w1=world.file("b"), w2=world.file("c")),
+        stage("third", s1=world.file("d")),
+    ]
+    (error,) = failed(lambda: world.run.converge(stages))
+    assert (error.host, error.step) == ("w1", "second.step")
+    assert [name for name in "acd" if (world.folder / name).exists()] == ["a", "c"]
+
+
+def test_a_host_that_goes_down_between_two_stages_fails_in_the_second(world: World) -> None:
+    # It was changed, so it is asked anew; what was planned before is not done blindly.
+    stages = [
+        stage("first", w1=world.scripted("a")),
+        stage("second", w1=world.scripted("b"), w2=world.scripted("c")),
+        stage("third", s1=world.scripted("d")),
+    ]
+    real = world.run._stage
+
+    def begin(of: Stage, *given: Any) -> None:
+        if of.name == "second":
+            world.local.broken = down("w1")
+        real(of, *given)
+
+    world.run._stage = begin  # type: ignore[method-assign,assignment]
+    (error,) = failed(lambda: world.run.converge(stages))
+    assert (error.host, error.message) == ("w1", "is down")
+    assert [name for name in "abcd" if (world.folder / name).exists()] == ["a", "c"]
+
+
+def test_a_host_that_is_down_and_takes_no_part_in_a_stage_does_not_end_it(world: World) -> None:
+    world.local.broken = down("web1")
+    stages = [
+        stage("first", s1=world.file("a")),
+        stage("second", w1=world.file("b")),
+        stage("third", web1=world.file("c")),
+    ]
+    (error,) = failed(lambda: world.run.converge(stages))
+    assert (error.host, world.run.changed) == ("web1", {"s1", "w1"})
+
+
+# Before the first change
+
+
+def test_something_is_done_before_the_first_change(world: World) -> None:
+    world.run._before_change = lambda: world.heard.lines.append("before")
+    world.run.converge([stage("one", w1=world.file("a"), w2=world.file("b")), stage("two", w1=world.file("c"))])
+    assert world.heard.lines[0] == "before"
+    assert (world.folder / "c").exists()
+
+
+def test_what_fails_before_the_first_change_lets_nothing_be_changed(world: World) -> None:
+    def conflict() -> None:
+        raise InvalidInput("another run has made fernet_key meanwhile", "run the same again")
+
+    world.run._before_change = conflict
+    with pytest.raises(InvalidInput, match="^another run has made fernet_key meanwhile$"):
+        world.run.converge([stage("one", w1=world.file("a"))])
+    assert not (world.folder / "a").exists()
+    assert world.heard.lines == []
+
+
+def test_where_nothing_changes_or_no_host_answers_nothing_is_done_before_it(world: World) -> None:
+    world.run._before_change = lambda: pytest.fail("called")
+    (world.folder / "a").write_text("x\n")
+    assert not world.run.converge([stage("one", w1=world.file("a"))])
+    world.run.ask({"w1": [Step("s", (world.file("b"),))]})
+    world.local.broken = down("w1")
+    failed(lambda: world.run.converge([stage("one", w1=world.file("b"))]))
+
+
+def test_what_the_hosts_that_answer_need_is_in_the_failure(world: World) -> None:
+    world.local.broken = down("w2")
+    with pytest.raises(FleetError) as caught:
+        world.run.ask({"w1": [Step("s", (world.file("b"),))], "w2": []})
+    assert list(caught.value.results) == ["w1"]
+    assert [planned.step for planned in caught.value.results["w1"].changes] == ["s"]
+
+
+# Status
+
+
+def test_a_host_that_is_down_has_a_row_for_each_of_its_roles_that_is_asked_for(world: World) -> None:
+    world.local.broken = down("s1", "db1")
+    rows = world.run.status([HOSTS["db1"], HOSTS["s1"]], ["database", "scheduler", "triggerer", "worker"])
+    assert [(row.host, row.role, row.verdict, row.detail) for row in rows] == [
+        ("db1", "database", "failed", "is down"),
+        ("s1", "scheduler", "failed", "is down"),
+        ("s1", "triggerer", "failed", "is down"),
+    ]
+    assert not any(row.healthy for row in rows)
 
 
 def test_the_status_of_a_host_that_is_down_is_told_beside_the_others(

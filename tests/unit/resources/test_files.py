@@ -86,6 +86,8 @@ def test_a_file_with_other_owner_or_mode_keeps_its_content(head: str) -> None:
         "own /etc/x root:root 0644",
         "chown root:root /etc/x\nchmod 0644 /etc/x",
     )
+    assert change.attributes
+    assert not only_change(File("/etc/x", "b\n"), f"regular file|{head}\na\n").attributes
 
 
 def test_a_link_with_the_right_content_is_replaced_by_a_file() -> None:
@@ -95,6 +97,40 @@ def test_a_link_with_the_right_content_is_replaced_by_a_file() -> None:
 def test_a_directory_in_the_place_of_a_file_is_left_alone() -> None:
     with pytest.raises(AerodromeError, match="^/etc/x is a directory, and a file is wanted there$"):
         File("/etc/x", "a\n").changes(Seen("directory|root|root|755\n"))
+
+
+def refusing(path: Path | str, content: str) -> File:
+    def check(found: str) -> None:
+        if "theirs" in found:
+            raise AerodromeError("theirs is there", "look")
+
+    return File(str(path), content, ME, MY_GROUP, check=check)
+
+
+def test_content_that_must_not_be_replaced_is_refused() -> None:
+    with pytest.raises(AerodromeError, match="^theirs is there$"):
+        refusing("/etc/x", "ours\n").changes(Seen(f"regular file|{ME}|{MY_GROUP}|644\ntheirs\n"))
+
+
+def test_content_behind_a_link_must_not_be_replaced_either(sh: Shell, tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("theirs\n")
+    (tmp_path / "x").symlink_to("target")
+    file = refusing(tmp_path / "x", "ours\n")
+    with pytest.raises(AerodromeError, match="^theirs is there$"):
+        file.changes(seen(sh, file))
+
+
+@pytest.mark.parametrize("found", ["", f"regular file|{ME}|{MY_GROUP}|644\nothers\n"])
+def test_content_that_may_be_replaced_is(found: str) -> None:
+    assert only_change(refusing("/etc/x", "ours\n"), found).summary == "write /etc/x"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o600])
+def test_content_that_stays_is_not_looked_into(mode: int) -> None:
+    assert [
+        c.attributes
+        for c in refusing("/x", "theirs\n").changes(Seen(f"regular file|{ME}|{MY_GROUP}|{mode:o}\ntheirs\n"))
+    ] == [True] * (mode == 0o600)
 
 
 def test_a_masked_diff_tells_values_that_differ_but_shows_none() -> None:
@@ -135,6 +171,14 @@ def test_a_file_arrives_as_it_is_and_then_needs_nothing(
     assert file.changes(seen(sh, file)) == []
 
 
+def test_a_folder_that_appears_in_the_place_of_a_file_is_not_filled(sh: Shell, tmp_path: Path) -> None:
+    file = mine(tmp_path / "x", "a\n")
+    (change,) = file.changes(seen(sh, file))
+    (tmp_path / "x").mkdir()
+    assert sh(f"set -eu\n{change.script}").returncode != 0
+    assert list((tmp_path / "x").iterdir()) == []
+
+
 def test_a_file_that_cannot_be_owned_as_wanted_never_shows_half_of_itself(sh: Shell, tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_text("old")
@@ -166,6 +210,10 @@ OURS = "# BEGIN aerodrome\n10.0.0.1 db1\n10.0.0.2 s1\n# END aerodrome\n"
         ("127.0.0.1 localhost", "127.0.0.1 localhost\n" + OURS),
         (OURS, OURS),
         ("a\n# BEGIN aerodrome\nold\n# END aerodrome\nb\n", "a\n" + OURS + "b\n"),
+        # A last line of others that has no newline gets none; ours has one.
+        ("a\n# BEGIN aerodrome\nold\n# END aerodrome\nb", "a\n" + OURS + "b"),
+        ("a\n# BEGIN aerodrome\nold\n# END aerodrome", "a\n" + OURS),
+        (OURS + "b", OURS + "b"),
         ("# END other\n# BEGIN other\n", "# END other\n# BEGIN other\n" + OURS),
     ],
 )
@@ -191,6 +239,7 @@ def test_lines_of_others_stay_as_they_are(others: str, first: bool) -> None:
 
 def test_a_block_may_stand_first() -> None:
     assert Block("/x", ("b",), first=True).placed_in("a\n") == "# BEGIN aerodrome\nb\n# END aerodrome\na\n"
+    assert Block("/x", ("b",), first=True).placed_in("a") == "# BEGIN aerodrome\nb\n# END aerodrome\na"
 
 
 @pytest.mark.parametrize(

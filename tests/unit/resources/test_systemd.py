@@ -91,9 +91,19 @@ def test_a_unit_that_runs_and_has_read_everything_needs_nothing() -> None:
     assert SERVICE.changes(Seen(RUNS + times, frozenset({"file /etc/other"}))) == []
 
 
-@pytest.mark.parametrize("age, settled", [(0, False), (59, False), (60, True), (9999, True)])
+@pytest.mark.parametrize("age, settled", [(-1, True), (0, False), (59, False), (60, True), (9999, True)])
 def test_a_unit_that_was_started_just_now_is_not_settled(age: int, settled: bool) -> None:
     assert SERVICE.unsettled(Seen(f"{RUNS}Now={STARTED + age}\n")) is not settled
+
+
+def test_a_unit_whose_time_was_not_asked_is_settled() -> None:
+    assert not SERVICE.unsettled(Seen(RUNS))
+    assert UnitState.parse(f"{RUNS}Now={STARTED + 5}\n").now == STARTED + 5
+
+
+@pytest.mark.parametrize("text", [BETWEEN_CRASHES, GIVEN_UP, NOT_THERE])
+def test_a_unit_that_does_not_run_is_started_rather_than_looked_at(text: str) -> None:
+    assert not SERVICE.unsettled(Seen(f"{text}Now={STARTED + 31}\n"))
 
 
 def test_a_unit_that_is_not_there_yet_is_enabled_and_started() -> None:

@@ -31,10 +31,10 @@ def tree(path: Path | str, digest: str, **files: str) -> Tree:
     return Tree(str(path), digest, len(files), lambda: packed(**files), ME)
 
 
-def put(sh: Shell, of: Tree) -> None:
+def put(sh: Shell, of: Tree, **programs: str) -> None:
     (change,) = of.changes(Seen(sh(of.probe()).stdout.decode()))
     # Bytes behind the archive are the next change's.
-    done = sh(f"set -eu\n{change.script}\ncat <&3", change.payload + b"next", programs=STAND_INS)
+    done = sh(f"set -eu\n{change.script}\ncat <&3", change.payload + b"next", programs={**STAND_INS, **programs})
     assert (done.returncode, done.stdout, done.stderr) == (0, b"next", b"")
 
 
@@ -95,6 +95,21 @@ def test_a_folder_that_was_filled_by_hand_is_kept_beside(sh: Shell, tmp_path: Pa
     assert content(dags) == {"a.py": "two"}
     (kept,) = (tmp_path / "dags-releases").glob("by-hand-*")
     assert (kept / "mine.py").read_text() == "mine"
+
+
+def test_a_folder_that_was_filled_by_hand_again_is_kept_beside_the_first(sh: Shell, tmp_path: Path) -> None:
+    dags = tmp_path / "dags"
+    for second in "12":
+        dags.unlink(missing_ok=True)
+        dags.mkdir()
+        (dags / "mine.py").write_text(f"mine {second}")
+        put(sh, tree(dags, second, a=second), date=f"echo {second}")
+    put(sh, tree(dags, "3", a="3"))
+    releases = content(tmp_path / "dags-releases")
+    assert {name: text for name, text in releases.items() if name.startswith("by-hand")} == {
+        "by-hand-1/mine.py": "mine 1",
+        "by-hand-2/mine.py": "mine 2",
+    }
 
 
 def test_what_a_killed_run_left_is_no_hindrance(sh: Shell, tmp_path: Path) -> None:
