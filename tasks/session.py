@@ -60,11 +60,9 @@ class Session:
 
     def secret(self, value: SecretValue) -> Secret:
         """Look up a secret, and hide it from then on in all that is printed."""
-        from aerodrome.report.terminal import redactor
-        from aerodrome.secrets import Secret
+        from tasks.values import hidden
 
-        found = self.vault.value(value)
-        return redactor.know(found if isinstance(found, Secret) else Secret(found))
+        return hidden(self.vault, value)
 
 
 @contextmanager

@@ -29,12 +29,6 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
         found = vault.value(value)
         return redactor.know(found) if isinstance(found, Secret) else found
 
-    def secret(value: SecretValue | None) -> Secret | None:
-        if value is None:
-            return None
-        found = vault.value(value)
-        return redactor.know(found if isinstance(found, Secret) else Secret(found))
-
     def named(name: str) -> Secret:
         return redactor.know(vault.secret(name))
 
@@ -55,11 +49,17 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
             host.name: {name: text(value) for name, value in host.environment.items()} for host in fleet.hosts.values()
         },
         config={section: {key: text(value) for key, value in keys.items()} for section, keys in airflow.config.items()},
-        index_url=secret(airflow.index_url),
-        extra_index_url=secret(airflow.extra_index_url),
+        index_url=hidden(vault, airflow.index_url) if airflow.index_url else None,
+        extra_index_url=hidden(vault, airflow.extra_index_url) if airflow.extra_index_url else None,
         config_file=_config_file(airflow),
         dags=dag_tree(fleet.deploy.dags, f"{airflow.home}/dags", airflow.user) if fleet.deploy.dags else None,
     )
+
+
+def hidden(vault: Vault, value: SecretValue) -> Secret:
+    """Look up a secret, and hide it from then on in all that is printed."""
+    found = vault.value(value)
+    return redactor.know(found if isinstance(found, Secret) else Secret(found))
 
 
 def locks(airflow: Airflow) -> dict[str, str]:
