@@ -15,7 +15,7 @@ DEFAULT_LAB = "demo"
 DEFAULT_SUITE = "bookworm"
 
 # Each lab has a subnet of its own, so that the tests' fleet runs beside a person's.
-SUBNETS = {"demo": "10.213.77", "test": "10.213.78", "bench": "10.213.79"}
+SUBNETS = {"demo": "10.213.77", "test": "10.213.78", "bench": "10.213.79", "scenarios": "10.213.80"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ EXTRAS = (  # raised on demand, by tests
     HostSpec("worker3", 16),
     HostSpec("old1", 17),
     HostSpec("new1", 18),
+    HostSpec("redis1", 19),
 )
 HOSTS = {spec.name: spec for spec in FLEET + EXTRAS}
 
