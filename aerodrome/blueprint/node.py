@@ -6,16 +6,17 @@ import re
 from collections.abc import Mapping
 from functools import partial
 
+from aerodrome.blueprint.airflow import in_unit_environment
 from aerodrome.blueprint.database import database_login
-from aerodrome.blueprint.environment import environment, mask_config, mask_environment, render_variables
+from aerodrome.blueprint.environment import commands, environment, mask_config, mask_environment, render_variables
 from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Host
 from aerodrome.lockfile import EXTRAS
 from aerodrome.render import render
-from aerodrome.resources.base import Resource
-from aerodrome.resources.environment import KeptVariables
+from aerodrome.resources.base import Resource, heredoc, quote
+from aerodrome.resources.environment import CommandsAnswer, KeptVariables
 from aerodrome.resources.files import MARK, Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
@@ -107,11 +108,16 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     path, variables = inputs.environment_file, environment(inputs, host)
     mask, check = partial(mask_environment, variables), partial(_check_keys, inputs)
     file = File(path, render_variables(variables), mode=0o600, mask=mask, check=check, keep=True)
-    kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, variables))
-    if inputs.fernet_key is None:
-        return kept, file
-    key = inputs.catalogue.variable("core", "fernet_key")
-    return FoundKeys(path, f"{inputs.fleet.airflow.home}/airflow.cfg", key, inputs.fernet_key), kept, file
+    resources: list[Resource] = [KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, variables)), file]
+    if inputs.fernet_key:
+        key = inputs.catalogue.variable("core", "fernet_key")
+        resources.insert(0, FoundKeys(path, f"{inputs.fleet.airflow.home}/airflow.cfg", key, inputs.fernet_key))
+    if asked := commands(inputs):
+        python = f"{inputs.venv}/bin/python"
+        program = heredoc(render("commands.py.j2", names=repr(sorted(asked))))
+        ask = f"[ ! -x {quote(python)} ] || {in_unit_environment(inputs, [python, '-'])} {program}"
+        resources.append(CommandsAnswer(path, ask))
+    return tuple(resources)
 
 
 def _is_ours(inputs: Inputs, variables: Mapping[str, Text], name: str) -> bool:

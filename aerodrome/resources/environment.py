@@ -66,6 +66,26 @@ def _value_goes_on(text: str, state: str) -> tuple[str, bool]:
 
 
 @dataclass(frozen=True)
+class CommandsAnswer:
+    """Commands of the node that give secrets, each asked once when the environment file that names them changes."""
+
+    file: str
+    script: str  # fails, and says why, where one does not answer as it should
+
+    @property
+    def key(self) -> str:
+        return f"commands {self.file}"
+
+    def probe(self) -> str:
+        return ":"  # they are not asked at every run: a store keeps a record of who asked it
+
+    def changes(self, seen: Seen) -> list[Change]:
+        if f"file {self.file}" not in seen.changing:
+            return []
+        return [Change("ask the commands that give secrets, as the service user", self.script)]
+
+
+@dataclass(frozen=True)
 class KeptVariables:
     """The variables of an environment file that somebody wrote by hand, but for `ours`, in a file of their own.
 
