@@ -38,6 +38,8 @@ class Catalogue:
     health_path: str
     fixed: Mapping[tuple[str, str], str]  # settings that make it safe and whole, in today's names
     notes: tuple[str, ...] = ()  # what an operator of it should know
+    # Python that binds `logins` to the security manager; empty where `airflow users reset-password` works.
+    logins: str = ""
 
     def variable(self, section: str, key: str) -> str:
         """Return the environment variable of a setting, given by today's name."""
@@ -66,6 +68,7 @@ _CATALOGUES = {
             ("api", "auth_backend"): "airflow.api.auth.backend.deny_all",  # the experimental API has none
         },
         notes=("Airflow 1.10 shows a worker's task logs to whoever reaches its port 8793: let in only the web server",),
+        logins="from airflow.www_rbac.app import cached_appbuilder\nlogins = cached_appbuilder().sm",
     ),
     2: Catalogue(
         version="2",
@@ -81,6 +84,9 @@ _CATALOGUES = {
         migrate="db migrate",
         health_path="/health",
         fixed={("api", "auth_backends"): f"{_FAB}.api.auth.backend.basic_auth,{_FAB}.api.auth.backend.session"},
+        # The command came with 2.9, and fails in 2.11.2 (AssertionError: The sqlalchemy extension was not registered).
+        logins="from airflow.www.app import cached_app\napp = cached_app()\napp.app_context().push()\n"
+        "logins = app.appbuilder.sm",
     ),
     3: Catalogue(
         version="3",
