@@ -91,7 +91,9 @@ def test_the_service_user_has_asked_and_no_file_has_a_secret(site: Site) -> None
         asked = site.sh(host, "cat /var/tmp/vault-asked").splitlines()
         assert set(asked) >= {f"astro {field}" for field in stored(site)}
         assert {line.split()[0] for line in asked} == {"astro"}
-        found = site.sh(host, "cat /etc/default/airflow* /etc/systemd/system/airflow@*/* /etc/systemd/system/airflow@*e")
+        found = site.sh(
+            host, "cat /etc/default/airflow* /etc/systemd/system/airflow@*/* /etc/systemd/system/airflow@*e"
+        )
         for secret in (PASSWORD, quote(PASSWORD, safe=""), KEY):
             assert secret not in found
         assert f'AIRFLOW__CORE__FERNET_KEY_CMD="{STORED.format("fernet")}"' in found

@@ -30,7 +30,9 @@ def site(lab: Lab, request: pytest.FixtureRequest) -> Site:
     site = Site(lab, PROJECT / ".lab" / lab.name, SCENARIO.hosts, HEAD, SCENARIO)
     theirs = lab.address(THEIRS)
     site.sh(THEIRS, f"{APT} postgresql rabbitmq-server")
-    site.sh(THEIRS, "echo \"listen_addresses = '*'\" >>/etc/postgresql/*/main/postgresql.conf; systemctl restart postgresql")
+    site.sh(
+        THEIRS, "echo \"listen_addresses = '*'\" >>/etc/postgresql/*/main/postgresql.conf; systemctl restart postgresql"
+    )
     site.sh(THEIRS, f"rabbitmqctl add_user airflow {shlex.quote(BROKER_PASSWORD)}; rabbitmqctl add_vhost airflow")
     site.sh(THEIRS, "rabbitmqctl set_permissions -p airflow airflow '.*' '.*' '.*'")
     write_secret(site.folder / "password", PASSWORD)
@@ -57,10 +59,10 @@ def test_a_login_that_fails_is_told_for_each_node_with_what_has_to_be_run(site: 
     server = f"{site.lab.address(THEIRS)}:5432"
     for host in MINE:
         assert f"{host}: database.login: cannot log in to the database at {server}: OperationalError: " in done.err
-        assert f"host \"airflow\" \"airflow\" {site.lab.address(host)}/32 scram-sha-256" in done.err
+        assert f'host "airflow" "airflow" {site.lab.address(host)}/32 scram-sha-256' in done.err
     assert printed_sql(done.err) == [
         'CREATE ROLE "airflow" LOGIN;',
-        "CREATE DATABASE \"airflow\" OWNER \"airflow\" TEMPLATE template0 ENCODING 'UTF8';",
+        'CREATE DATABASE "airflow" OWNER "airflow" TEMPLATE template0 ENCODING \'UTF8\';',
     ]
     assert PASSWORD not in done.text
     assert site.sh(HEAD, "systemctl list-units --plain --no-legend 'airflow@*'") == ""
