@@ -78,8 +78,8 @@ def test_a_run_ends_well_once_the_administrator_has_run_it(site: Site) -> None:
     told = site.fab("setup-db", code=1).err
     for statement in printed_sql(told):
         site.sh(THEIRS, f"runuser -u postgres -- psql -c {shlex.quote(statement)}")
-    password = PASSWORD.replace("'", "''")
-    site.sh(THEIRS, f"runuser -u postgres -- psql -c {shlex.quote(f"ALTER ROLE airflow PASSWORD '{password}'")}")
+    alter = "ALTER ROLE airflow PASSWORD '" + PASSWORD.replace("'", "''") + "'"
+    site.sh(THEIRS, f"runuser -u postgres -- psql -c {shlex.quote(alter)}")
     access = [line.strip() for line in told.splitlines() if line.strip().startswith('host "airflow"')]
     for line in dict.fromkeys(access):
         site.sh(THEIRS, f"echo {shlex.quote(line)} >>/etc/postgresql/*/main/pg_hba.conf")
