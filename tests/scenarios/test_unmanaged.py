@@ -49,7 +49,7 @@ APT = "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recomme
 
 def printed_sql(text: str) -> list[str]:
     """Return what the administrator is told to run in psql, but the password, which psql asks for."""
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.rpartition(" | ")[2].strip() for line in text.splitlines()]
     return list(dict.fromkeys(line for line in lines if line.startswith("CREATE ")))
 
 
