@@ -30,9 +30,8 @@ def site(lab: Lab, request: pytest.FixtureRequest) -> Site:
     site = Site(lab, PROJECT / ".lab" / lab.name, SCENARIO.hosts, HEAD, SCENARIO)
     theirs = lab.address(THEIRS)
     site.sh(THEIRS, f"{APT} postgresql rabbitmq-server")
-    site.sh(
-        THEIRS, "echo \"listen_addresses = '*'\" >>/etc/postgresql/*/main/postgresql.conf; systemctl restart postgresql"
-    )
+    site.sh(THEIRS, "echo \"listen_addresses = '*'\" | tee -a /etc/postgresql/*/main/postgresql.conf")
+    site.sh(THEIRS, "systemctl restart postgresql")
     site.sh(THEIRS, f"rabbitmqctl add_user airflow {shlex.quote(BROKER_PASSWORD)}; rabbitmqctl add_vhost airflow")
     site.sh(THEIRS, "rabbitmqctl set_permissions -p airflow airflow '.*' '.*' '.*'")
     write_secret(site.folder / "password", PASSWORD)
@@ -82,7 +81,7 @@ def test_a_run_ends_well_once_the_administrator_has_run_it(site: Site) -> None:
     site.sh(THEIRS, f"runuser -u postgres -- psql -c {shlex.quote(alter)}")
     access = [line.strip() for line in told.splitlines() if line.strip().startswith('host "airflow"')]
     for line in dict.fromkeys(access):
-        site.sh(THEIRS, f"echo {shlex.quote(line)} >>/etc/postgresql/*/main/pg_hba.conf")
+        site.sh(THEIRS, f"echo {shlex.quote(line)} | tee -a /etc/postgresql/*/main/pg_hba.conf")
     site.sh(THEIRS, "systemctl reload postgresql")
 
     site.nothing_to_do("setup-db")
