@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,25 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError
 from lab.fleet import Lab
+from tests import real
+from tests.real import PROJECT, Done
 
-PROJECT = Path(__file__).resolve().parents[2]
 HOSTS = ("db1", "sched1", "web1", "worker1", "worker2")
-FAB = Path(sys.executable).with_name("fab")
-
-
-@dataclass
-class Done:
-    """How a run of fab ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def text(self) -> str:
-        return self.out + self.err
 
 
 class Sampler:
@@ -60,84 +44,11 @@ class Sampler:
 
 
 @dataclass
-class Fleet:
-    """The practice fleet of the tests, and fab on it."""
+class Fleet(real.Fleet):
+    """The practice fleet of these tests."""
 
-    lab: Lab
-    folder: Path  # with hosts.yaml, secrets.yaml, key and known_hosts
     first: Done | None = None  # the first deploy
     sampler: Sampler | None = None  # what ran meanwhile
-
-    @property
-    def hosts_yaml(self) -> Path:
-        return self.folder / "hosts.yaml"
-
-    @property
-    def web_url(self) -> str:
-        return f"http://{self.lab.address('web1')}:8080"
-
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AERODROME_")}
-        return {**kept, "AERODROME_HOSTS": str(self.hosts_yaml)}
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Begin a run of fab and return its process."""
-        return subprocess.Popen(
-            [FAB, *arguments],
-            cwd=PROJECT,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def fab(self, *arguments: str, code: int = 0) -> Done:
-        """Run fab and hold its exit code; show the journals of hosts where it is another."""
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=900)
-        done = Done(process.returncode, out, err)
-        if done.code != code:
-            pytest.fail(f"fab {' '.join(arguments)} ended with {done.code}:\n{done.text}\n{self.journals()}")
-        return done
-
-    def nothing_to_do(self, *arguments: str) -> None:
-        """Run a task for the second time."""
-        again = self.fab(*arguments)
-        assert again.err.splitlines()[-1] == "no changes", again.text
-
-    def sh(self, host: str, command: str) -> str:
-        """Run shell on a host as root, past ssh, and return what it prints."""
-        done = self.lab.run(host, command)
-        assert done.returncode == 0, f"{host}: {command}: {done.stdout}{done.stderr}"
-        return done.stdout
-
-    def started(self) -> dict[tuple[str, str], str]:
-        """Return when each unit of each host was started: what has not been touched stays equal."""
-        command = (
-            "for unit in $(systemctl list-units --plain --no-legend 'airflow@*' 'postgresql@*' | cut -d' ' -f1); do "
-            'echo "$unit $(systemctl show -p MainPID --value $unit) $(systemctl show -p NRestarts --value $unit)"; done'
-        )
-        return {
-            (host, line.split()[0]): line for host in HOSTS for line in self.lab.run(host, command).stdout.splitlines()
-        }
-
-    def journals(self) -> str:
-        """Return the last lines of every unit's journal, for a test that failed."""
-        command = "journalctl --no-pager -q -n 200 -u 'airflow@*' -u 'postgresql*' | grep -vF '[info ' | tail -n 25"
-        return "\n".join(f"--- {host}\n{self._said(host, command)}" for host in HOSTS)
-
-    def _said(self, host: str, command: str) -> str:
-        try:
-            return self.lab.run(host, command).stdout
-        except LabError as error:  # it is down: the failure itself must still be shown
-            return str(error)
-
-    def change(self, old: str, new: str) -> None:
-        """Replace a part of hosts.yaml."""
-        text = self.hosts_yaml.read_text()
-        assert old in text, old
-        self.hosts_yaml.write_text(text.replace(old, new, 1))
 
 
 @pytest.fixture(scope="session")
@@ -149,7 +60,7 @@ def bare() -> Iterator[Fleet]:
         lab.down()
     lab.up()
     folder = PROJECT / ".lab" / lab.name
-    fleet = Fleet(lab, folder)
+    fleet = Fleet(lab, folder, HOSTS)
     text = (PROJECT / "hosts.yaml").read_text()
     subnet = lab.address("db1").rpartition(".")[0]
     text = text.replace("10.213.77.", f"{subnet}.").replace(".lab/demo/", "")

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
-import time
-from collections.abc import Callable
-from typing import Any
-from urllib.request import ProxyHandler, Request, build_opener
 
 from airflow_client import client
 from airflow_client.client.exceptions import NotFoundException
 
 from tests.fleet.conftest import Fleet
+from tests.real import token, wait
 
-PATIENCE = 300  # seconds; on two cores five hosts and other work are slow at times
 LOGIN = "fleet-tests"
-# A proxy of the environment has no business between this machine and its practice hosts.
-opener = build_opener(ProxyHandler({}))
-
-
-def wait(what: str, find: Callable[[], Any], patience: float = PATIENCE, pause: float = 1.0) -> Any:
-    """Ask until the answer is true, and return it."""
-    deadline = time.monotonic() + patience
-    while not (found := find()):
-        assert time.monotonic() < deadline, f"not within {patience} s: {what}"
-        time.sleep(pause)
-    return found
-
-
-def token(url: str, name: str, password: str) -> str:
-    """Log in; urllib's HTTPError where the web server refuses."""
-    body = json.dumps({"username": name, "password": password}).encode()
-    request = Request(f"{url}/auth/token", body, {"Content-Type": "application/json"})
-    with opener.open(request, timeout=60) as answer:
-        return str(json.load(answer)["access_token"])
 
 
 class Api:

@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.fleet.conftest import Fleet
-from tests.fleet.rest import token
+from tests.real import token
 
 
 def test_a_command_prints_what_airflow_prints(fleet: Fleet) -> None:

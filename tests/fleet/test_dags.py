@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.conftest import HOSTS, Fleet
-from tests.fleet.rest import wait
+from tests.real import wait
 
 NODES = HOSTS[1:]
 DAGS = "/usr/local/airflow/dags"

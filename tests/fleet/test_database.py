@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from tests.fleet.conftest import Fleet
-from tests.fleet.rest import wait
 from tests.fleet.test_node import read, split_block, write
+from tests.real import wait
 
 NODES = ("sched1", "web1", "worker1", "worker2")
 

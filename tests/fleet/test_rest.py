@@ -13,7 +13,8 @@ from urllib.request import Request
 import pytest
 
 from tests.fleet.conftest import Fleet
-from tests.fleet.rest import Api, log_in, opener, token, wait
+from tests.fleet.rest import Api, log_in
+from tests.real import opener, token, wait
 
 DAG = "hello_fleet"
 

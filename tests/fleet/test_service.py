@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.conftest import HOSTS, Fleet
-from tests.fleet.rest import log_in, wait
+from tests.fleet.rest import log_in
+from tests.real import wait
 
 WORKERS = ("worker1", "worker2")
 UNIT = "airflow@worker.service"

@@ -10,6 +10,7 @@ import pytest
 
 from tests.fleet.conftest import HOSTS, Fleet
 from tests.fleet.rest import log_in
+from tests.real import PASSWORD
 
 VALUES = {
     "SPACES": " two  words ",
@@ -33,8 +34,6 @@ VALUES = {
     "EMPTY": "",
     "LONG": "x" * 5000,
 }
-# Characters that Airflow, systemd, a URL, SQL or a shell could take for their own.
-PASSWORD = "p@ss/w%rd:$ '\"\\é#;"
 
 
 def environ(fleet: Fleet, host: str, unit: str) -> dict[str, str]:

@@ -1,0 +1,96 @@
+"""The practice hosts of the scenarios: bare for each of them, with a hosts.yaml of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab.fleet import Lab
+from tests.real import PASSWORD, PROJECT, Fleet
+from tests.scenarios.pythons import prefix
+from tests.scenarios.scenario import HEAD, PYTHON_PLACE, SCENARIOS, Scenario
+
+DAGS = PROJECT / "tests" / "scenarios" / "dags"
+
+
+@dataclass
+class Site(Fleet):
+    """The hosts of a scenario, and fab on them."""
+
+    scenario: Scenario = SCENARIOS[0]
+    first: float = 0.0  # seconds that the first deploy took
+
+    def sql(self, query: str) -> list[list[str]]:
+        """Return the rows of a query to the metadata database, asked on its own host."""
+        (host,) = self.scenario.roles["database"]
+        found = self.sh(host, f'runuser -u postgres -- psql -XAtq -d airflow -c "{query}"')
+        return [line.split("|") for line in found.splitlines()]
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The lab of the scenarios, which is down at the end."""
+    lab = Lab(os.environ.get("AERODROME_SCENARIOS_LAB", "scenarios"))
+    try:
+        yield lab
+    finally:
+        if not kept():
+            lab.down()
+
+
+def kept() -> bool:
+    """Tell whether hosts stay as they are from run to run, for writing tests."""
+    return bool(os.environ.get("AERODROME_KEEP_LAB"))
+
+
+def raise_hosts(lab: Lab, scenario: Scenario) -> None:
+    """Raise the hosts of a scenario, bare, and with the Python that it wants."""
+    if not kept():
+        lab.down()
+    binds = [f"{prefix(scenario.python)}:{PYTHON_PLACE}"] if scenario.python else None
+    for host in scenario.hosts:
+        lab.up_host(host, scenario.suites.get(host), binds)
+        if scenario.python:
+            # Its library is looked for where it was built to be.
+            done = lab.run(host, f"echo {PYTHON_PLACE}/lib >/etc/ld.so.conf.d/python.conf && ldconfig")
+            assert done.returncode == 0, done.stderr
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that nobody else can read, for hosts.yaml and `--password=!file`."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
+        opened.write(text + "\n")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(each, id=each.name, marks=[pytest.mark.slow] if each.slow else []) for each in SCENARIOS],
+)
+def site(request: pytest.FixtureRequest, lab: Lab) -> Site:
+    """The hosts of a scenario after their first deploy."""
+    scenario: Scenario = request.param
+    raise_hosts(lab, scenario)
+    folder = PROJECT / ".lab" / lab.name
+    site = Site(lab, folder, scenario.hosts, HEAD, scenario)
+    write_secret(folder / "password", PASSWORD)
+    addresses = {host: lab.address(host) for host in scenario.hosts}
+    site.hosts_yaml.write_text(scenario.hosts_yaml(addresses, str(DAGS)))
+    began = time.monotonic()
+    site.fab("deploy")
+    site.first = time.monotonic() - began
+    return site
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show the hosts' journals where a test fails."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    site = getattr(item, "funcargs", {}).get("site")
+    if report.failed and site is not None and f"--- {HEAD}" not in str(report.longrepr):
+        report.sections.append(("journals of the hosts", site.journals()))

@@ -1,0 +1,99 @@
+"""Every Airflow, executor and broker: from bare hosts to a run that ends well on the hosts that run tasks."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.real import PASSWORD, wait
+from tests.scenarios.conftest import Site, write_secret
+from tests.scenarios.web import led_to, lets_in, status
+
+DAG = "who_runs_me"
+# Pages that nobody sees without a login.
+CLOSED = {
+    1: ("/api/experimental/test", "/api/experimental/latest_runs"),
+    2: ("/api/v1/dags", "/api/v1/connections", "/api/experimental/test"),
+    3: ("/api/v2/dags", "/api/v2/connections"),
+}
+COMMANDS = {1: ("unpause", "trigger_dag"), 2: ("dags unpause", "dags trigger"), 3: ("dags unpause", "dags trigger")}
+
+
+def rows(site: Site) -> list[dict[str, object]]:
+    found = json.loads(site.fab("status", "--json").out)
+    assert isinstance(found, list)
+    return found
+
+
+def test_the_first_deploy_ends_healthy(site: Site) -> None:
+    found = rows(site)
+    print(f"first deploy of {site.scenario.name}: {site.first:.0f} s")
+
+    assert {(row["host"], row["role"]) for row in found} == site.scenario.expected
+    assert all(row["healthy"] and row["restarts"] == 0 for row in found), found
+    ours = [row for row in found if row["role"] not in ("database", "redis")]
+    assert {row["version"] for row in ours} == {site.scenario.version}
+    assert site.fab("airflow", "version").out.splitlines()[-1] == site.scenario.version
+
+
+def test_nobody_gets_in_without_a_login(site: Site) -> None:
+    for path in CLOSED[site.scenario.major]:
+        assert status(site.web_url + path) in (401, 403, 404), path
+    if site.scenario.major < 3:
+        assert "/login/" in led_to(f"{site.web_url}/home")
+
+
+def test_examples_are_off_and_secrets_are_its_own(site: Site) -> None:
+    (head, *_) = site.hosts
+    variables = site.sh(head, "cat /etc/default/airflow")
+
+    assert "AIRFLOW__CORE__LOAD_EXAMPLES=False" in variables
+    secret = re.search(r"^AIRFLOW__(WEBSERVER|API)__SECRET_KEY=(\S{32,})$", variables, re.MULTILINE)
+    assert secret and secret[2] != "temporary_key"
+    for host in site.hosts:
+        if site.lab.run(host, "test -e /etc/default/airflow").returncode == 0:
+            assert secret[0] in site.sh(host, "cat /etc/default/airflow")
+
+
+def test_a_login_with_an_awkward_password_is_made_and_made_again(site: Site) -> None:
+    file, major = site.folder / "login", site.scenario.major
+    made = []
+    for password in ("first of two", PASSWORD):
+        write_secret(file, password)
+        made.append(site.fab("create-user", "--name=ada", f"--password=!file {file}"))
+        assert lets_in(major, site.web_url, "ada", password)
+
+    assert "login ada: made; log in at" in made[0].err
+    assert "login ada: was there, and has this password now" in made[1].err
+    assert PASSWORD not in made[1].text
+    for wrong in ("first of two", "wrong"):
+        assert not lets_in(major, site.web_url, "ada", wrong)
+
+
+def test_a_run_ends_well_on_the_hosts_that_run_tasks(site: Site) -> None:
+    unpause, trigger = COMMANDS[site.scenario.major]
+    wait(f"{DAG} is known", lambda: site.sql(f"SELECT 1 FROM dag WHERE dag_id = '{DAG}'"))
+    site.fab("airflow", f"{unpause} {DAG}")
+    site.fab("airflow", f"{trigger} {DAG}")
+
+    def end() -> str:
+        ((state,),) = site.sql(f"SELECT state FROM dag_run WHERE dag_id = '{DAG}'")
+        return state if state in ("success", "failed") else ""
+
+    state = wait("the run's end", end)
+    tasks = site.sql(f"SELECT task_id, hostname, state FROM task_instance WHERE dag_id = '{DAG}' ORDER BY task_id")
+    print("".join(f"{site.scenario.name}: {task} ran on {host}: {how}\n" for task, host, how in tasks))
+    assert state == "success", tasks
+    assert [(task, how) for task, _, how in tasks] == [("in_bash", "success"), ("in_python", "success")]
+    assert {host for _, host, _ in tasks} <= site.scenario.task_hosts
+    # Not by Airflow's word alone: the tasks have left a file where they ran.
+    for task, host, _ in tasks:
+        assert f"{task} {host}" in site.sh(host, "cat /usr/local/airflow/who-ran-me").splitlines()
+
+
+def test_a_second_deploy_changes_nothing(site: Site) -> None:
+    before = site.started()
+    site.nothing_to_do("deploy")
+
+    assert site.started() == before
+    assert all(row["healthy"] and row["restarts"] == 0 for row in rows(site))

@@ -1,0 +1,71 @@
+"""The web server as somebody meets it who has a login or none, for each version of Airflow."""
+
+from __future__ import annotations
+
+import base64
+import re
+from http.cookiejar import CookieJar
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, Request, build_opener
+
+from tests.real import opener, token
+
+SECONDS = 60  # that a page may take
+
+
+def status(url: str, headers: dict[str, str] | None = None) -> int:
+    """Return the status of a page, redirects followed."""
+    try:
+        with opener.open(Request(url, headers=headers or {}), timeout=SECONDS) as answer:
+            return int(answer.status)
+    except HTTPError as refused:
+        return refused.code
+
+
+def led_to(url: str) -> str:
+    """Return where a page without a login leads to."""
+    with browser().open(url, timeout=SECONDS) as answer:
+        return str(answer.url)
+
+
+def browser() -> OpenerDirector:
+    """Return what keeps cookies, as a browser that nobody has used before."""
+    return build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    """Return the header of basic authentication."""
+    login = base64.b64encode(f"{name}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {login}"}
+
+
+def log_in_by_form(url: str, name: str, password: str) -> OpenerDirector | None:
+    """Fill in the login form of Airflow 1.10 and 2; None where it is refused."""
+    person = browser()
+    with person.open(f"{url}/login/", timeout=SECONDS) as answer:
+        page = answer.read().decode()
+    field = re.search(r'<input[^>]*name="csrf_token"[^>]*value="([^"]+)"', page)
+    assert field, page
+    form = {"csrf_token": field[1], "username": name, "password": password}
+    with person.open(f"{url}/login/", urlencode(form).encode(), timeout=SECONDS) as answer:
+        page = answer.read().decode()
+        assert ("/login" in answer.url) == ("Invalid login" in page), answer.url
+    return None if "Invalid login" in page else person
+
+
+def lets_in(major: int, url: str, name: str, password: str) -> bool:
+    """Tell whether a login is good, in every way that a person or a program has."""
+    if major == 3:
+        try:
+            bearer = token(url, name, password)
+        except HTTPError as refused:
+            assert refused.code == 401
+            return False
+        assert status(f"{url}/api/v2/dags", {"Authorization": f"Bearer {bearer}"}) == 200
+        return True
+    by_form = log_in_by_form(url, name, password) is not None
+    if major == 2:
+        code = status(f"{url}/api/v1/dags", basic(name, password))
+        assert (code, by_form) in ((200, True), (401, False), (403, False))
+    return by_form
