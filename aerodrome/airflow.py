@@ -37,6 +37,8 @@ class Catalogue:
     migrate: str
     health_path: str
     fixed: Mapping[tuple[str, str], str]  # settings that make it safe and whole, in today's names
+    # Python that binds `logins` to the security manager; empty where `airflow users reset-password` works.
+    logins: str = ""
 
     def variable(self, section: str, key: str) -> str:
         """Return the environment variable of a setting, given by today's name."""
@@ -64,6 +66,7 @@ _CATALOGUES = {
             ("webserver", "rbac"): "True",  # without it there is no login at all
             ("api", "auth_backend"): "airflow.api.auth.backend.deny_all",  # the experimental API has none
         },
+        logins="from airflow.www_rbac.app import cached_appbuilder\nlogins = cached_appbuilder().sm",
     ),
     2: Catalogue(
         version="2",
@@ -79,6 +82,9 @@ _CATALOGUES = {
         migrate="db migrate",
         health_path="/health",
         fixed={("api", "auth_backends"): f"{_FAB}.api.auth.backend.basic_auth,{_FAB}.api.auth.backend.session"},
+        # The command came with 2.9, and fails in 2.11.2 (AssertionError: The sqlalchemy extension was not registered).
+        logins="from airflow.www.app import cached_app\napp = cached_app()\napp.app_context().push()\n"
+        "logins = app.appbuilder.sm",
     ),
     3: Catalogue(
         version="3",

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from aerodrome.blueprint.airflow import airflow_command
+from aerodrome.blueprint.airflow import airflow_command, in_unit_environment
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.secrets import Secret
+
+# Gives a login a new password, read from stdin. Flask-AppBuilder only logs what goes wrong: look whether it is so.
+RESET = """\
+import sys
+from werkzeug.security import check_password_hash
+LOGINS
+name, password = sys.argv[1], sys.stdin.buffer.readline().decode("utf-8")[:-1]
+logins.reset_password(logins.find_user(username=name).id, password)
+sys.exit(not check_password_hash(logins.find_user(username=name).password, password))"""
 
 
 def create_user_script(inputs: Inputs, person: tuple[str, str, str, str, str], password: Secret) -> tuple[str, bytes]:
@@ -17,7 +26,7 @@ def create_user_script(inputs: Inputs, person: tuple[str, str, str, str, str], p
     create = airflow_command(inputs, inputs.catalogue.create_user(*person))
     twice = f"{password.reveal()}\n" * 2
     size = len(twice.encode())
-    reset = airflow_command(inputs, ["users", "reset-password", "-u", name])
+    reset = _reset_command(inputs, name)
     script = (
         f"answer=$(head -c {size} <&3 | {create} 2>&1) || {{ printf '%s\\n' \"$answer\"; exit 1; }}\n"
         'case $answer in *"already exist"*) ;; *) echo made; exit 0;; esac\n'
@@ -25,3 +34,10 @@ def create_user_script(inputs: Inputs, person: tuple[str, str, str, str, str], p
         "echo 'was there, and has this password now'\n"
     )
     return script, (twice * 2).encode()
+
+
+def _reset_command(inputs: Inputs, name: str) -> str:
+    if not inputs.catalogue.logins:
+        return airflow_command(inputs, ["users", "reset-password", "-u", name])
+    program = RESET.replace("LOGINS", inputs.catalogue.logins)
+    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", program, name])
