@@ -2,12 +2,13 @@
 
 from invoke import Collection
 
-from tasks import airflow, dags, database, demo, deploy, hosts, lab, lock, node, roles, service
+from tasks import airflow, dags, database, demo, deploy, hosts, lab, lock, node, redis, roles, service
 
 namespace = Collection(
     deploy.deploy,
     deploy.plan,
     database.setup_db,
+    redis.setup_redis,
     node.setup_node,
     service.start,
     service.stop,

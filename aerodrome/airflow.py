@@ -37,6 +37,7 @@ class Catalogue:
     migrate: str
     health_path: str
     fixed: Mapping[tuple[str, str], str]  # settings that make it safe and whole, in today's names
+    notes: tuple[str, ...] = ()  # what an operator of it should know
     # Python that binds `logins` to the security manager; empty where `airflow users reset-password` works.
     logins: str = ""
 
@@ -66,6 +67,7 @@ _CATALOGUES = {
             ("webserver", "rbac"): "True",  # without it there is no login at all
             ("api", "auth_backend"): "airflow.api.auth.backend.deny_all",  # the experimental API has none
         },
+        notes=("Airflow 1.10 shows a worker's task logs to whoever reaches its port 8793: let in only the web server",),
         logins="from airflow.www_rbac.app import cached_appbuilder\nlogins = cached_appbuilder().sm",
     ),
     2: Catalogue(
@@ -114,11 +116,12 @@ def catalogue(version: str) -> Catalogue:
     return _CATALOGUES[int(version.split(".")[0])]
 
 
-def database_url(scheme: str, user: str, password: Secret, host: str, port: int, database: str) -> Secret:
-    """Return a database URL; what is not unreserved (RFC 3986) is percent-encoded, as UTF-8.
+def url(scheme: str, user: str, password: Secret, host: str, port: int, path: str) -> Secret:
+    """Return a URL with a login; what is not unreserved (RFC 3986) is percent-encoded, as UTF-8.
 
     A password thus holds no `$` that Airflow would expand, and nothing that systemd would take for its own.
+    `path` is encoded already.
     """
     address = f"[{host}]" if ":" in host else host
     login = f"{quote(user, safe='')}:{quote(password.reveal(), safe='')}"
-    return Secret(f"{scheme}://{login}@{address}:{port}/{quote(database, safe='')}")
+    return Secret(f"{scheme}://{login}@{address}:{port}/{path}")

@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -36,6 +36,7 @@ from aerodrome.secrets import (
 
 COMMAND_TIMEOUT = 60  # seconds
 PROMPT_TRIES = 3
+ADOPTED = "adopted_fernet_keys"  # their name in secrets.yaml
 
 _terminal = Lock()  # one question at a time
 
@@ -254,18 +255,20 @@ class Vault:
     def __init__(self, fleet: Fleet) -> None:
         self._given: dict[str, SecretValue | None] = {
             "database_password": fleet.database.password,
+            "redis_password": fleet.broker.password,
             "fernet_key": fleet.airflow.fernet_key,
             "secret_key": fleet.airflow.secret_key,
             "jwt_secret": fleet.airflow.jwt_secret,
         }
         self._file = SecretsFile(secrets_path(Path(fleet.source).absolute()))
         self.made: dict[str, Secret] = {}  # in this run, and not kept yet
+        self._found: list[Secret] = []  # Fernet keys that were found on hosts in this run, and not kept yet
         self._cache: dict[Hashable, Secret] = {}
         self._locks: dict[Hashable, Lock] = {}
         self._guard = Lock()
 
     def secret(self, name: str) -> Secret:
-        """Return `database_password`, `fernet_key`, `secret_key` or `jwt_secret`.
+        """Return `database_password`, `redis_password`, `fernet_key`, `secret_key` or `jwt_secret`.
 
         Raises InvalidInput when its reference cannot be looked up, or secrets.yaml cannot be used.
         """
@@ -273,6 +276,23 @@ class Vault:
         if isinstance(given, Secret):
             return given
         return self._once(name, lambda: self._find(name, given))
+
+    def fernet_keys(self) -> Secret:
+        """Return all Fernet keys of the fleet: that which encrypts, then those adopted from hosts, with commas between.
+
+        Raises InvalidInput as `secret` does.
+        """
+        keys = [*self.secret("fernet_key").reveal().split(","), *self._adopted()]
+        return Secret(",".join(dict.fromkeys(keys)))
+
+    def adopt(self, keys: Iterable[Secret]) -> None:
+        """Take in Fernet keys that were found on hosts: what they encrypted stays readable."""
+        self._found += keys
+
+    def _adopted(self) -> list[str]:
+        kept = self._file.get(ADOPTED)
+        found = [key.reveal() for key in self._found]
+        return list(dict.fromkeys([*(kept.reveal().split(",") if kept else ()), *found]))
 
     def value(self, value: Value | SecretValue) -> str | Secret:
         """Return a plain value as it is, and what a reference names as a Secret."""
@@ -303,6 +323,9 @@ class Vault:
             if self._file.get_or_keep(name, partial(Secret, secret.reveal())) != secret:
                 raise InvalidInput(f"{self._file.path}: another run has made {name} meanwhile", "run the same again")
         self.made.clear()
+        if self._found:
+            self._file.put(ADOPTED, Secret(",".join(self._adopted())))
+            self._found.clear()
 
     def _once(self, key: Hashable, find: Callable[[], Secret]) -> Secret:
         """Look up each key once; different ones at the same time, as a command may take its while."""

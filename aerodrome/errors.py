@@ -9,15 +9,17 @@ from typing import Any
 class AerodromeError(Exception):
     """Say in one line what is wrong; `hint` says what to do about it.
 
-    Neither may hold a secret: both are printed.
+    `detail` is several lines of evidence: a journal, a command's last words, what somebody has to run.
+    None of them may hold a secret: all are printed.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", detail: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.detail = detail
 
 
 class InvalidInput(AerodromeError):
@@ -34,11 +36,19 @@ class InvalidInput(AerodromeError):
 class HostError(AerodromeError):
     """A step failed on one host."""
 
-    def __init__(self, host: str, step: str, message: str, hint: str = "", detail: str = "") -> None:
-        super().__init__(message, hint)
+    def __init__(
+        self,
+        host: str,
+        step: str,
+        message: str,
+        hint: str = "",
+        detail: str = "",
+        refusal: AerodromeError | None = None,
+    ) -> None:
+        super().__init__(message, hint, detail)
         self.host = host
         self.step = step
-        self.detail = detail  # several lines of evidence: a journal, a command's last words
+        self.refusal = refusal  # why the state that the host is in must not be touched
 
 
 class FleetError(AerodromeError):

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from aerodrome.secrets import SecretValue, Value
 
 # In the order in which a deploy reaches them (design: order across hosts).
-ROLES = ("database", "scheduler", "dag-processor", "triggerer", "webserver", "worker")
+ROLES = ("database", "redis", "scheduler", "dag-processor", "triggerer", "webserver", "worker")
+# Those of them that run no Airflow.
+SERVICES = ("database", "redis")
+
+Config = Mapping[str, Mapping[str, Value]]  # section → key → value
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,15 @@ class Host:
     sudo_password: SecretValue | None = None
     worker: Worker = Worker()
     environment: Mapping[str, Value] = field(default_factory=dict)
+    config: Config = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RoleSettings:
+    """What is particular to the processes of one role, on every host that has it."""
+
+    environment: Mapping[str, Value] = field(default_factory=dict)
+    config: Config = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,13 +54,14 @@ class Airflow:
     distribution: str = "apache-airflow"
     version: str = "3.3.2"
     executor: str = "CeleryExecutor"
-    extras: tuple[str, ...] = ("postgres", "celery", "redis", "fab", "standard")
+    extras: tuple[str, ...] | None = None  # None: those of the version
     python: str = "python3"  # a command or an absolute path on the nodes
     service: str = "airflow"  # unit <service>@<role>.service and /etc/default/<service>
     user: str = "astro"
     home: str = "/usr/local/airflow"  # AIRFLOW_HOME
     lock: str | None = None  # path of a lock file, absolute; None: the one that ships for version and Python
-    pinned: bool = True  # False: install without a lock file, as the operator says so
+    constraints: str | None = None  # path of a constraints file, absolute: in place of a lock file
+    pinned: bool = True  # False: install without either, as the operator says so
     index_url: SecretValue | None = None
     extra_index_url: SecretValue | None = None
     web_port: int = 8080
@@ -55,8 +69,9 @@ class Airflow:
     base_url: str | None = None
     config_file: str | None = None  # a local airflow.cfg, absolute
     environment: Mapping[str, Value] = field(default_factory=dict)
-    config: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)  # section → key → value
+    config: Config = field(default_factory=dict)
     fernet_key: SecretValue | None = None
+    fernet_key_command: str | None = None  # run on the node by Airflow, as the service user
     secret_key: SecretValue | None = None
     jwt_secret: SecretValue | None = None
 
@@ -70,6 +85,21 @@ class Database:
     port: int = 5432
     password: SecretValue | None = None
     install: bool = True  # install the distribution's PostgreSQL where there is none
+    managed: bool = True  # False: it is somebody else's, and only logged in to
+    host: str | None = None  # address or name of one that is not managed
+    connection_command: str | None = None  # prints the whole URL; run on the node by Airflow
+
+
+@dataclass(frozen=True)
+class Broker:
+    """What carries tasks from the scheduler to Celery's workers, where it is not the metadata database."""
+
+    url: SecretValue | None = None
+    url_command: str | None = None  # prints it; run on the node by Airflow
+    result_backend: SecretValue | None = None
+    result_backend_command: str | None = None
+    password: SecretValue | None = None  # of the role redis
+    port: int = 6379  # of the role redis
 
 
 @dataclass(frozen=True)
@@ -100,7 +130,9 @@ class Fleet:
     hosts: Mapping[str, Host]
     roles: Mapping[str, tuple[str, ...]]  # every name of ROLES is a key
     airflow: Airflow = Airflow()
+    role_settings: Mapping[str, RoleSettings] = field(default_factory=dict)
     database: Database = Database()
+    broker: Broker = Broker()
     deploy: Deploy = Deploy()
     ssh: Ssh = Ssh()
 
@@ -114,5 +146,5 @@ class Fleet:
 
     def nodes(self) -> list[Host]:
         """Return the hosts that run Airflow, in the order of hosts.yaml."""
-        airflow = {name for role, names in self.roles.items() if role != "database" for name in names}
+        airflow = {name for role, names in self.roles.items() if role not in SERVICES for name in names}
         return [host for host in self.hosts.values() if host.name in airflow]

@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet import ROLES, Airflow, Database, Deploy, Fleet, Host, Ssh, Worker
+from aerodrome.fleet import ROLES, SERVICES, Airflow, Broker, Database, Deploy, Fleet, Host, RoleSettings, Ssh, Worker
 from aerodrome.schema import (
     AnyText,
     Choice,
+    CommandLine,
+    Either,
     Flag,
     KeyPath,
     Kind,
@@ -48,6 +50,17 @@ ENVIRONMENT = Map(
     Text("a name of letters, digits and _, a letter or _ first", r"[A-Za-z_][A-Za-z0-9_]*"),
     AnyText(),
 )
+CONFIG = Map(
+    "sections, each with its keys",
+    Text("a section's name of letters, digits, _ and .", r"[A-Za-z][A-Za-z0-9_.]*"),
+    Map(
+        "key: value, a line each",
+        Text("a key of letters, digits and _", r"[A-Za-z][A-Za-z0-9_]*"),
+        AnyText(),
+    ),
+)
+URL = r"[a-z][a-z0-9+.-]*://[^\s\"'\\]+"
+COMMAND = CommandLine('a command of the nodes, such as "vault kv get -field=dsn secret/airflow-db"')
 
 LOGIN: dict[str, Kind] = {
     "user": Text("a login name of letters, digits and . _ @ -", r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}"),
@@ -72,8 +85,18 @@ HOST = Table(
             },
         ),
         "environment": ENVIRONMENT,
+        "config": CONFIG,
     },
     required=("address",),
+)
+HOST_LIST = List("a list of hosts: [worker1, worker2]", HOST_NAME)
+ROLE = Either(
+    HOST_LIST,
+    Table(
+        "hosts: [worker1, worker2], and environment: or config: of the role",
+        {"hosts": HOST_LIST, "environment": ENVIRONMENT, "config": CONFIG},
+        required=("hosts",),
+    ),
 )
 AIRFLOW = Table(
     "the keys of the section airflow",
@@ -98,6 +121,7 @@ AIRFLOW = Table(
             rf"{_SYSTEM_FOLDERS}{_PLAIN_PATH}/?",
         ),
         "lock": LocalPath("the path of a lock file"),
+        "constraints": LocalPath("the path of a constraints file"),
         "pinned": Flag(),
         "index_url": INDEX,
         "extra_index_url": INDEX,
@@ -106,16 +130,9 @@ AIRFLOW = Table(
         "base_url": Text("an address that begins with http:// or https://", r"https?://[^\s\"'\\<>]+"),
         "config_file": LocalPath("the path of an airflow.cfg"),
         "environment": ENVIRONMENT,
-        "config": Map(
-            "sections, each with its keys",
-            Text("a section's name of letters, digits, _ and .", r"[A-Za-z][A-Za-z0-9_.]*"),
-            Map(
-                "key: value, a line each",
-                Text("a key of letters, digits and _", r"[A-Za-z][A-Za-z0-9_]*"),
-                AnyText(),
-            ),
-        ),
+        "config": CONFIG,
         "fernet_key": SecretText(FERNET_KEY_RIGHT, FERNET_KEY),
+        "fernet_key_command": COMMAND,
         "secret_key": WEB_SECRET,
         "jwt_secret": WEB_SECRET,
     },
@@ -134,6 +151,20 @@ DATABASE = Table(
         "port": PORT,
         "password": PASSWORD,
         "install": Flag(),
+        "managed": Flag(),
+        "host": Text("the address or the name of the database server", r"[0-9A-Za-z][0-9A-Za-z.:-]{0,252}"),
+        "connection_command": COMMAND,
+    },
+)
+BROKER = Table(
+    "the keys of the section broker",
+    {
+        "url": SecretText("a URL such as amqp://airflow:PASSWORD@10.0.0.9:5672/airflow", URL),
+        "url_command": COMMAND,
+        "result_backend": SecretText("a URL such as db+postgresql://airflow:PASSWORD@10.0.0.9/airflow", URL),
+        "result_backend_command": COMMAND,
+        "password": PASSWORD,
+        "port": PORT,
     },
 )
 DEPLOY = Table(
@@ -156,16 +187,17 @@ SSH = Table(
     },
 )
 FLEET = Table(
-    "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, deploy:",
+    "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, broker:, deploy:",
     {
         "hosts": Map("hosts, each with its address", HOST_NAME, HOST),
         "roles": Table(
             f"the roles ({', '.join(ROLES)}), each with its hosts",
-            {role: List("a list of hosts: [worker1, worker2]", HOST_NAME) for role in ROLES},
+            dict.fromkeys(ROLES, ROLE),
         ),
         "ssh": SSH,
         "airflow": AIRFLOW,
         "database": DATABASE,
+        "broker": BROKER,
         "deploy": DEPLOY,
     },
     required=("hosts", "roles"),
@@ -181,6 +213,15 @@ _OWNED = {
     "AIRFLOW_HOME": "give airflow.home",
     "AIRFLOW__CORE__EXECUTOR": "give airflow.executor",
     "AIRFLOW__CORE__FERNET_KEY": "give airflow.fernet_key",
+    "AIRFLOW__CORE__FERNET_KEY_CMD": "give airflow.fernet_key_command",
+    "AIRFLOW__CORE__SQL_ALCHEMY_CONN": "give the keys of database",
+    "AIRFLOW__CORE__SQL_ALCHEMY_CONN_CMD": "give database.connection_command",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "give the keys of database",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": "give database.connection_command",
+    "AIRFLOW__CELERY__BROKER_URL": "give broker.url",
+    "AIRFLOW__CELERY__BROKER_URL_CMD": "give broker.url_command",
+    "AIRFLOW__CELERY__RESULT_BACKEND": "give broker.result_backend",
+    "AIRFLOW__CELERY__RESULT_BACKEND_CMD": "give broker.result_backend_command",
     "AIRFLOW__WEBSERVER__SECRET_KEY": "give airflow.secret_key",
     "AIRFLOW__API__SECRET_KEY": "give airflow.secret_key",
     "AIRFLOW__API_AUTH__JWT_SECRET": "give airflow.jwt_secret",
@@ -204,7 +245,8 @@ def parse(text: str, source: str, *, base: str | None = None, resolve: Callable[
     found = reader.document(FLEET, text) or {}
     sections: Sections = {name: found.get(name) or {} for name in FLEET.fields}
     sections["hosts"] = {name: host or {} for name, host in sections["hosts"].items()}
-    for check in (_check_addresses, _check_jumps, _check_owned):
+    _part_roles(sections)
+    for check in (_check_addresses, _check_jumps, _check_owned, _check_database, _check_broker, _check_install):
         check(reader, sections)
     if found.get("roles") is not None:
         _check_roles(reader, sections)
@@ -213,14 +255,25 @@ def parse(text: str, source: str, *, base: str | None = None, resolve: Callable[
     return _fleet(source, sections)
 
 
+def _part_roles(found: Sections) -> None:
+    """Part what each role says into its hosts, which stay under `roles`, and its `role_settings`."""
+    tables = {role: given for role, given in found["roles"].items() if isinstance(given, dict)}
+    found["roles"] |= {role: given.get("hosts") for role, given in tables.items()}
+    found["role_settings"] = {
+        role: {key: value for key, value in given.items() if key != "hosts" and value} for role, given in tables.items()
+    }
+
+
 def _fleet(source: str, found: Sections) -> Fleet:
     login = {key: value for key, value in found["ssh"].items() if key in LOGIN}
     return Fleet(
         source=source,
         hosts={name: _host(name, {**login, **given}) for name, given in found["hosts"].items()},
         roles=_roles(found),
+        role_settings={role: RoleSettings(**given) for role, given in found["role_settings"].items() if given},
         airflow=_airflow(found["airflow"]),
         database=Database(**found["database"]),
+        broker=Broker(**found["broker"]),
         deploy=Deploy(**found["deploy"]),
         ssh=Ssh(**{key: value for key, value in found["ssh"].items() if key not in LOGIN}),
     )
@@ -270,9 +323,15 @@ def _check_roles(reader: Reader, found: Sections) -> None:
             if hosts and name is not None and name not in hosts:
                 reader.mistake(("roles", role, number), f"no host is named {name}; {suggest(name, hosts)}")
     empty = {role for role in ROLES if roles.get(role, ()) == ()}  # a role that is wrong is None
-    for role in ("database", "scheduler", "webserver"):
+    ours = ["database"] if found["database"].get("managed", True) else []
+    for role in (*ours, "scheduler", "webserver"):
         if role in empty:
             wrong(role, f"no {role}; name a host, as in {role}: [{next(iter(hosts), 'HOST')}]")
+    for role in SERVICES:
+        if len(roles.get(role) or ()) > 1:
+            wrong(role, f"only one host can be the {role}; name one")
+        if found["role_settings"].get(role):
+            wrong(role, "environment: and config: are Airflow's, and it does not run here; leave them out")
     if executor == "CeleryExecutor" and "worker" in empty:
         wrong("worker", "no worker, and CeleryExecutor needs one; name a host, or set executor: LocalExecutor")
     if executor == "LocalExecutor" and roles.get("worker"):
@@ -331,17 +390,82 @@ def _check_jumps(reader: Reader, found: Sections) -> None:
 
 def _check_owned(reader: Reader, found: Sections) -> None:
     """Refuse variables, and settings of airflow.cfg, that say what another key of hosts.yaml says."""
+    places: list[tuple[KeyPath, dict[str, Any]]] = [(("airflow",), found["airflow"])]
+    places += [(("hosts", name), given) for name, given in found["hosts"].items()]
+    places += [(("roles", role), given) for role, given in found["role_settings"].items()]
+    for place, given in places:
+        for name in given.get("environment") or {}:
+            _refuse_owned(reader, (*place, "environment", name), name)
+        for section, keys in (given.get("config") or {}).items():
+            for key in keys or {}:
+                variable = f"AIRFLOW__{section}__{key}".upper().replace(".", "_")
+                _refuse_owned(reader, (*place, "config", section, key), variable)
+
+
+def _refuse_owned(reader: Reader, path: KeyPath, variable: str) -> None:
+    if instead := _OWNED.get(variable):
+        reader.mistake(path, f"Aerodrome sets this itself; {instead}")
+
+
+def _check_install(reader: Reader, found: Sections) -> None:
     airflow = found["airflow"]
-    paths: list[KeyPath] = [("airflow", "environment", name) for name in airflow.get("environment") or {}]
-    for host, given in found["hosts"].items():
-        paths += [("hosts", host, "environment", name) for name in given.get("environment") or {}]
-    owned = {path: _OWNED.get(str(path[-1])) for path in paths}
-    for section, keys in (airflow.get("config") or {}).items():
-        for key in keys or {}:
-            variable = f"AIRFLOW__{section}__{key}".upper().replace(".", "_")
-            owned["airflow", "config", section, key] = _OWNED.get(variable)
-    for path, instead in owned.items():
-        if instead:
-            reader.mistake(path, f"Aerodrome sets this itself; {instead}")
-    if airflow.get("lock") and airflow.get("pinned") is False:
-        reader.mistake(("airflow", "lock"), "not used when pinned is false; leave out one of the two")
+    for key in ("lock", "constraints"):
+        if airflow.get(key) and airflow.get("pinned") is False:
+            reader.mistake(("airflow", key), "not used when pinned is false; leave out one of the two")
+    _refuse_both(reader, airflow, "airflow", "lock", "constraints")
+    _refuse_both(reader, airflow, "airflow", "fernet_key", "fernet_key_command")
+
+
+def _refuse_both(reader: Reader, given: dict[str, Any], section: str, one: str, other: str) -> None:
+    if given.get(one) and given.get(other):
+        reader.mistake((section, other), f"{one} says it already; leave out one of the two")
+
+
+def _check_database(reader: Reader, found: Sections) -> None:
+    database, roles = found["database"], found["roles"]
+
+    def wrong(key: str, message: str) -> None:
+        reader.mistake(("database", key), message)
+
+    if database.get("managed", True):
+        if database.get("host"):
+            wrong("host", "the database runs on the host of the role database; leave it out, or set managed: false")
+        return
+    if "host" not in database:
+        wrong("managed", "false, and nobody says where the database is; give database.host")
+    if not database.get("password") and not database.get("connection_command"):
+        wrong("managed", "false, and no login is known; give database.password or database.connection_command")
+    if database.get("install"):
+        wrong("install", "nothing is installed where managed is false; leave it out")
+    if roles.get("database"):
+        reader.mistake(("roles", "database"), "database.managed is false; leave out one of the two")
+
+
+def _check_broker(reader: Reader, found: Sections) -> None:
+    broker, database, redis = found["broker"], found["database"], bool(found["roles"].get("redis"))
+
+    def wrong(key: str, message: str) -> None:
+        reader.mistake(("broker", key), message)
+
+    if found["airflow"].get("executor") == "LocalExecutor":
+        for key in broker:
+            wrong(key, "LocalExecutor has no broker; leave it out")
+        if redis:
+            reader.mistake(("roles", "redis"), "LocalExecutor has no broker; leave the role out")
+        return
+    _refuse_both(reader, broker, "broker", "url", "url_command")
+    _refuse_both(reader, broker, "broker", "result_backend", "result_backend_command")
+    for key in ("url", "url_command"):
+        if redis and broker.get(key):
+            wrong(key, "the role redis is the broker; leave out one of the two")
+    for key in ("password", "port"):
+        if broker.get(key) and not redis:
+            wrong(key, "it is that of the role redis, which has no host; give broker.url as a whole")
+    if not database.get("connection_command"):
+        return
+    # The URL of the database is known to the nodes alone: none can be made of it for Celery.
+    where = ("database", "connection_command")
+    if not redis and not broker.get("url") and not broker.get("url_command"):
+        reader.mistake(where, "then the broker must be said too; give broker.url_command, broker.url or the role redis")
+    if _version(found) < (2, 0) and not broker.get("result_backend") and not broker.get("result_backend_command"):
+        reader.mistake(where, "then Airflow 1.10 must be told its result backend; give broker.result_backend_command")

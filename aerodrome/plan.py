@@ -106,7 +106,7 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
             try:
                 changes = resource.changes(seen)
             except AerodromeError as error:
-                raise HostError(host, step.name, error.message, error.hint) from None
+                raise HostError(host, step.name, error.message, error.hint, error.detail, error) from None
             planned += [PlannedChange(step.name, resource.key, change) for change in changes]
             if any(not change.attributes for change in changes):
                 changing.add(resource.key)

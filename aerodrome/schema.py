@@ -249,6 +249,21 @@ class Map:
 
 
 @dataclass(frozen=True)
+class Either:
+    """What may be written shortly, or as a table where there is more to say."""
+
+    short: Kind
+    table: Table
+
+    @property
+    def right(self) -> str:
+        return f"{self.short.right}, or {self.table.right}"
+
+    def read(self, reader: Reader, node: yaml.Node, path: KeyPath) -> Any:
+        return (self.table if type_of(node) == MAPPING else self.short).read(reader, node, path)
+
+
+@dataclass(frozen=True)
 class List:
     """A list, each item of one kind, none twice."""
 
@@ -292,6 +307,17 @@ class LocalPath(Text):
     def read(self, reader: Reader, node: yaml.Node, path: KeyPath) -> str:
         text = super().read(reader, node, path)
         return text if text.startswith("~") else posixpath.join(reader.base, text)
+
+
+@dataclass(frozen=True)
+class CommandLine(Text):
+    """A program and its arguments, quoted as in a shell."""
+
+    pattern: str = _PRINTABLE
+
+    def fits(self, text: str) -> bool:
+        """Tell whether `text` is right."""
+        return super().fits(text) and _splits(text)
 
 
 @dataclass(frozen=True)

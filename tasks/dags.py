@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
 from tasks.deploy import converge
 from tasks.session import session
+
+if TYPE_CHECKING:
+    from aerodrome.blueprint.inputs import Inputs
+    from aerodrome.blueprint.stages import Stage
 
 
 @task
@@ -18,10 +22,13 @@ def deploy_dags(context: Any) -> None:
     from aerodrome.blueprint.step import Step
     from aerodrome.errors import InvalidInput
 
-    with session(context) as run:
-        resources = dags(run.inputs)
+    def stages(inputs: Inputs) -> list[Stage]:
+        resources = dags(inputs)
         if not resources:
-            raise InvalidInput(f"{run.fleet.source}: there is no DAG folder to deploy", "name one: deploy.dags")
-        nodes = [host.name for host in run.fleet.nodes() if host.name in run.names]
+            raise InvalidInput(f"{inputs.fleet.source}: there is no DAG folder to deploy", "name one: deploy.dags")
+        nodes = [host.name for host in inputs.fleet.nodes() if host.name in run.names]
         steps = {name: [Step("node.dags", resources)] for name in nodes}
-        converge(run, [Stage("dags", steps, {})] if steps else [])
+        return [Stage("dags", steps, {})] if steps else []
+
+    with session(context) as run:
+        converge(run, stages)

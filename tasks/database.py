@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
 from tasks.deploy import converge
 from tasks.session import session
 
+if TYPE_CHECKING:
+    from aerodrome.blueprint.inputs import Inputs
+    from aerodrome.blueprint.stages import Stage
+
 
 @task
 def setup_db(context: Any) -> None:
-    """Step 1: PostgreSQL with user, database, and access for the fleet's nodes."""
-    from aerodrome.blueprint.database import database
+    """Step 1: PostgreSQL with user, database, access for the nodes; where it is not ours, each node logs in."""
+    from aerodrome.blueprint.database import database, database_login
     from aerodrome.blueprint.stages import Stage
 
+    def stages(inputs: Inputs) -> list[Stage]:
+        steps = {host.name: database(inputs) for host in run.with_role("database")}
+        if not inputs.fleet.database.managed:
+            steps = {host.name: database_login(inputs) for host in inputs.fleet.nodes() if host.name in run.names}
+        return [Stage("database", steps, {})] if steps else []
+
     with session(context) as run:
-        steps = {host.name: database(run.inputs) for host in run.with_role("database")}
-        converge(run, [Stage("database", steps, {})] if steps else [])
+        converge(run, stages)

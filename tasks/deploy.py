@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invoke import task
@@ -11,7 +11,11 @@ from invoke import task
 from tasks.session import Session, pick_roles, session
 
 if TYPE_CHECKING:
+    from aerodrome.blueprint.inputs import Inputs
     from aerodrome.blueprint.stages import Stage
+    from aerodrome.blueprint.step import Step
+    from aerodrome.errors import FleetError
+    from aerodrome.plan import HostPlan
 
 
 @task(help={"role": "only hosts with this role, and only what it needs (several: worker,webserver)"})
@@ -20,7 +24,8 @@ def deploy(context: Any, role: str | None = None) -> None:
     from aerodrome.blueprint.stages import stages
 
     with session(context) as run:
-        converge(run, stages(run.inputs, run.names, pick_roles(run.fleet, role)))
+        roles = pick_roles(run.fleet, role)
+        converge(run, lambda inputs: stages(inputs, run.names, roles))
 
 
 @task(
@@ -32,21 +37,31 @@ def deploy(context: Any, role: str | None = None) -> None:
 )
 def plan(context: Any, role: str | None = None, script: bool = False, json: bool = False) -> None:
     """Show what deploy would change, and change nothing; exit code 0: nothing, 2: something, 1: error."""
+    from aerodrome.blueprint.notes import notes
     from aerodrome.blueprint.stages import stages
     from aerodrome.errors import FleetError
     from aerodrome.report.json import show_plans_as_json
     from aerodrome.report.terminal import say, show_plans
+    from aerodrome.resources.takeover import KeysFound
 
     with session(context) as run:
-        blueprint: dict[str, list[Any]] = {}
-        for stage in stages(run.inputs, run.names, pick_roles(run.fleet, role)):
-            for name, steps in stage.steps.items():
-                blueprint.setdefault(name, []).extend(steps)
-        failed = None
-        try:
-            plans = list(run.run.ask(blueprint).values())
-        except FleetError as error:
-            plans, failed = list(error.results.values()), error
+        roles = pick_roles(run.fleet, role)
+
+        def ask() -> tuple[list[HostPlan], FleetError | None]:
+            blueprint: dict[str, list[Step]] = {}
+            for stage in stages(run.inputs, run.names, roles):
+                for name, steps in stage.steps.items():
+                    blueprint.setdefault(name, []).extend(steps)
+            try:
+                return list(run.run.ask(blueprint).values()), None
+            except FleetError as error:
+                if any(isinstance(failure.refusal, KeysFound) for failure in error.failures):
+                    raise
+                return list(error.results.values()), error
+
+        plans, failed = run.adopting(ask)
+        for note in notes(run.inputs):
+            say(f"note: {note}")
     if json:
         show_plans_as_json(plans)
     else:
@@ -60,12 +75,16 @@ def plan(context: Any, role: str | None = None, script: bool = False, json: bool
         sys.exit(2)
 
 
-def converge(run: Session, stages: Sequence[Stage]) -> None:
-    """Bring `stages` about and say whether anything had to be changed."""
+def converge(run: Session, stages: Callable[[Inputs], Sequence[Stage]]) -> None:
+    """Bring about the stages that `stages` makes of the run's inputs; say whether anything had to be changed."""
     from aerodrome.errors import InvalidInput
     from aerodrome.report.terminal import say
 
-    if not stages:
-        raise InvalidInput("none of the picked hosts has a part in this", "see roles in hosts.yaml, -H and --role")
-    changed = run.run.converge(stages)
+    def work() -> bool:
+        wanted = stages(run.inputs)
+        if not wanted:
+            raise InvalidInput("none of the picked hosts has a part in this", "see roles in hosts.yaml, -H and --role")
+        return run.run.converge(wanted)
+
+    changed = run.adopting(work)
     say(f"done: {len(run.run.changed)} hosts changed" if changed else "no changes")

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
 from tasks.deploy import converge
 from tasks.session import session
 
+if TYPE_CHECKING:
+    from aerodrome.blueprint.inputs import Inputs
+    from aerodrome.blueprint.stages import Stage
+
 
 def _node(context: Any, part: str | None = None) -> None:
     from aerodrome.blueprint.node import node
     from aerodrome.blueprint.stages import Stage
 
+    def stages(inputs: Inputs) -> list[Stage]:
+        nodes = [host for host in inputs.fleet.nodes() if host.name in run.names]
+        steps = {host.name: [step for step in node(inputs, host) if part in (None, step.name)] for host in nodes}
+        return [Stage(part or "nodes", steps, {})] if steps else []
+
     with session(context) as run:
-        nodes = [host for host in run.fleet.nodes() if host.name in run.names]
-        steps = {host.name: [step for step in node(run.inputs, host) if part in (None, step.name)] for host in nodes}
-        converge(run, [Stage(part or "nodes", steps, {})] if steps else [])
+        converge(run, stages)
 
 
 @task

@@ -14,7 +14,7 @@ def _role(context: Any, name: str) -> None:
     from aerodrome.blueprint.stages import only, role_stages
 
     with session(context) as run:
-        converge(run, only(role_stages(run.inputs, [name]), run.names))
+        converge(run, lambda inputs: only(role_stages(inputs, [name]), run.names))
 
 
 @task

@@ -22,7 +22,8 @@ def start(context: Any, role: str | None = None) -> None:
     from aerodrome.blueprint.stages import only, role_stages
 
     with session(context) as run:
-        converge(run, only(role_stages(run.inputs, pick_roles(run.fleet, role)), run.names))
+        roles = pick_roles(run.fleet, role)
+        converge(run, lambda inputs: only(role_stages(inputs, roles), run.names))
 
 
 @task(help=ROLE)
@@ -31,8 +32,8 @@ def restart(context: Any, role: str | None = None) -> None:
     from aerodrome.blueprint.stages import only, role_stages
 
     with session(context) as run:
-        stages = role_stages(run.inputs, pick_roles(run.fleet, role), again=True)
-        converge(run, only(stages, run.names))
+        roles = pick_roles(run.fleet, role)
+        converge(run, lambda inputs: only(role_stages(inputs, roles, again=True), run.names))
 
 
 @task(help=ROLE)
@@ -41,7 +42,8 @@ def stop(context: Any, role: str | None = None) -> None:
     from aerodrome.blueprint.stages import only, stop_stages
 
     with session(context) as run:
-        converge(run, only(stop_stages(run.inputs, pick_roles(run.fleet, role)), run.names))
+        roles = pick_roles(run.fleet, role)
+        converge(run, lambda inputs: only(stop_stages(inputs, roles), run.names))
 
 
 @task(help={**ROLE, "json": "print JSON"})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from aerodrome.blueprint.inputs import Inputs
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from aerodrome.remote.connection import Connections
     from aerodrome.remote.converge import Run
     from aerodrome.secrets import Secret, SecretValue
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -48,6 +50,24 @@ class Session:
 
         terminal = Terminal(host.name for host in self.hosts)
         return Run(self.inputs, self.connections, terminal, before_change=self.vault.keep)
+
+    def adopting(self, work: Callable[[], T]) -> T:
+        """Do `work`; where hosts turn out to have Fernet keys of their own, take them in and begin again."""
+        from aerodrome.errors import FleetError
+        from aerodrome.report.terminal import redactor, say
+        from aerodrome.resources.takeover import KeysFound
+
+        while True:
+            try:
+                return work()
+            except FleetError as error:
+                found = {failure.host: failure.refusal for failure in error.failures}
+                keys = {host: each.keys for host, each in found.items() if isinstance(each, KeysFound)}
+                if not keys:
+                    raise
+            self.vault.adopt(redactor.know(key) for each in keys.values() for key in each)
+            say(f"note: {', '.join(keys)}: has a Fernet key of its own, which all nodes get beside the fleet's")
+            del self.__dict__["inputs"], self.__dict__["run"]  # they are made anew, with these keys
 
     @property
     def names(self) -> list[str]:

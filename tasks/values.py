@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 from aerodrome.airflow import catalogue
-from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.inputs import Inputs, Settings
 from aerodrome.controller import Vault
 from aerodrome.dags import dag_tree
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet import Airflow, Fleet
+from aerodrome.fleet import Airflow, Fleet, Host, RoleSettings
 from aerodrome.lockfile import lock_name
 from aerodrome.report.terminal import redactor
 from aerodrome.secrets import Secret, SecretValue, Value
@@ -32,8 +32,18 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
     def named(name: str) -> Secret:
         return redactor.know(vault.secret(name))
 
-    names = ("database_password", "fernet_key", "secret_key", "jwt_secret")
-    password, fernet_key, secret_key, jwt_secret = (named(name) for name in names)
+    def secret(value: SecretValue | None) -> Secret | None:
+        return hidden(vault, value) if value else None
+
+    def settings(of: Airflow | Host | RoleSettings) -> Settings:
+        config = {section: {key: text(value) for key, value in keys.items()} for section, keys in of.config.items()}
+        return Settings({name: text(value) for name, value in of.environment.items()}, config)
+
+    commanded = fleet.database.connection_command and not fleet.database.password
+    password = None if commanded else named("database_password")
+    redis_password = named("redis_password") if fleet.roles["redis"] else None
+    fernet_key = None if airflow.fernet_key_command else redactor.know(vault.fernet_keys())
+    secret_key, jwt_secret = named("secret_key"), named("jwt_secret")
     return Inputs(
         fleet=fleet,
         password=password,
@@ -41,16 +51,18 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
         secret_key=secret_key,
         jwt_secret=jwt_secret,
         made=frozenset(vault.made),
+        redis_password=redis_password,
+        broker_url=secret(fleet.broker.url),
+        result_backend=secret(fleet.broker.result_backend),
         salt=os.urandom(16),
         locks=locks(airflow),
         uv=(LOCKS / "uv.txt").read_text(),
-        environment={name: text(value) for name, value in airflow.environment.items()},
-        host_environment={
-            host.name: {name: text(value) for name, value in host.environment.items()} for host in fleet.hosts.values()
-        },
-        config={section: {key: text(value) for key, value in keys.items()} for section, keys in airflow.config.items()},
-        index_url=hidden(vault, airflow.index_url) if airflow.index_url else None,
-        extra_index_url=hidden(vault, airflow.extra_index_url) if airflow.extra_index_url else None,
+        constraints=_read("airflow.constraints", airflow.constraints) if airflow.constraints else "",
+        settings=settings(airflow),
+        host_settings={host.name: settings(host) for host in fleet.hosts.values()},
+        role_settings={role: settings(of) for role, of in fleet.role_settings.items()},
+        index_url=secret(airflow.index_url),
+        extra_index_url=secret(airflow.extra_index_url),
         config_file=_config_file(airflow),
         dags=dag_tree(fleet.deploy.dags, f"{airflow.home}/dags", airflow.user) if fleet.deploy.dags else None,
     )

@@ -15,14 +15,15 @@ def in_unit_environment(inputs: Inputs, command: Sequence[str]) -> str:
     `--pipe` needs systemd 235.
     """
     airflow = inputs.fleet.airflow
-    properties = {
-        "User": airflow.user,
-        "Group": airflow.user,
-        "EnvironmentFile": inputs.environment_file,
-        "WorkingDirectory": airflow.home,
-        "UMask": "0027",
-    }
-    options = " ".join(f"-p {quote(f'{name}={value}')}" for name, value in properties.items())
+    properties = [
+        f"User={airflow.user}",
+        f"Group={airflow.user}",
+        f"EnvironmentFile=-{inputs.kept_file}",
+        f"EnvironmentFile={inputs.environment_file}",
+        f"WorkingDirectory={airflow.home}",
+        "UMask=0027",
+    ]
+    options = " ".join(f"-p {quote(each)}" for each in properties)
     return f"systemd-run --quiet --pipe --wait --collect {options} {' '.join(quote(word) for word in command)}"
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from aerodrome.blueprint.airflow import in_unit_environment
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.step import Step
-from aerodrome.resources.base import Resource
+from aerodrome.render import render
+from aerodrome.resources.base import Resource, heredoc
+from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
-from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer
+from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer, identifier
 
 
 def database(inputs: Inputs) -> list[Step]:
@@ -26,3 +29,32 @@ def database(inputs: Inputs) -> list[Step]:
             (PostgresAccount(settings.user, inputs.password, settings.name, inputs.salt, made),),
         ),
     ]
+
+
+def database_login(inputs: Inputs) -> list[Step]:
+    """Return the login of a node to a database that somebody else runs; nothing where it is ours."""
+    settings = inputs.fleet.database
+    if settings.managed:
+        return []
+    variable = inputs.catalogue.variable("database", "sql_alchemy_conn")
+    python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-"])
+    program = f"{python} {heredoc(render('login.py.j2', database_variable=variable))}"
+    needs = (f"link {inputs.venv}", f"file {inputs.environment_file}")
+    server = f"{inputs.database_host}:{settings.port}"
+    return [Step("database.login", (DatabaseLogin(server, program, needs, _grants(inputs)),))]
+
+
+def _grants(inputs: Inputs) -> str:
+    """Return what the administrator of a database that is not ours has to run; the password is asked there."""
+    settings = inputs.fleet.database
+    user, name = identifier(settings.user), identifier(settings.name)
+    access = PostgresAccess(settings.name, settings.user, tuple(node.address for node in inputs.fleet.nodes()))
+    lines = [
+        "in psql, as a superuser:",
+        f"  CREATE ROLE {user} LOGIN;",
+        f"  \\password {user}",
+        f"  CREATE DATABASE {name} OWNER {user} TEMPLATE template0 ENCODING 'UTF8';",
+        "in pg_hba.conf, before other lines; then SELECT pg_reload_conf();",
+        *(f"  {line}" for line in access.lines()),
+    ]
+    return "\n".join(lines)

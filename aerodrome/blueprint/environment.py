@@ -3,37 +3,57 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from aerodrome.blueprint.inputs import Inputs, Text
+from aerodrome.blueprint.inputs import Inputs, Settings, Text
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet import Host
 from aerodrome.render import render
+from aerodrome.resources.environment import assignments, escape
 from aerodrome.secrets import MASK, Secret
 
 # Settings whose names only look as if a secrets backend or a command gave them.
 SETTINGS = {"AIRFLOW__API_AUTH__JWT_SECRET"}
-# A value of these characters alone means the same to systemd with and without quotes.
-PLAIN = re.compile(r"[A-Za-z0-9_./:@%+=,-]*")
+# A line of airflow.cfg that sets such a key.
+SOUNDS_SECRET = re.compile(
+    r"^(\s*\w*(?:key|secret|passw|token|conn|url|backend|dsn|credential)\w*\s*[=:])[ \t]*\S.*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def environment(inputs: Inputs, host: Host) -> dict[str, Text]:
     """Return the variables of a host, in the order of the file; what is more particular comes later and wins."""
-    airflow, variable = inputs.fleet.airflow, inputs.catalogue.variable
+    variable = inputs.catalogue.variable
     variables: dict[str, Text] = {
-        "AIRFLOW_HOME": airflow.home,
+        "AIRFLOW_HOME": inputs.fleet.airflow.home,
         # Written out: systemd does not expand $PATH (systemd.exec(5)), and without it no task finds a program.
         "PATH": f"{inputs.venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     }
+    variables |= _connections(inputs)
     for (section, key), value in _settings(inputs).items():
         variables[variable(section, key)] = value
-    for section, keys in inputs.config.items():
-        for key, value in keys.items():
-            variables[variable(section, key)] = value
-    variables |= inputs.environment
-    variables |= inputs.host_environment.get(host.name, {})
+    variables |= inputs.settings.variables(variable)
+    variables |= _of_host(inputs, host)
     _refuse_what_airflow_expands(variables)
     return variables
+
+
+def role_environment(inputs: Inputs, host: Host, role: str) -> dict[str, Text]:
+    """Return the variables of one role's processes on a host, over those of the host's own file.
+
+    What hosts.yaml says of this very host wins over what it says of the role.
+    """
+    variable = inputs.catalogue.variable
+    variables = inputs.role_settings.get(role, Settings()).variables(variable)
+    variables = {name: value for name, value in variables.items() if name not in _of_host(inputs, host)}
+    if role == "worker" and host.worker.concurrency:
+        variables[variable("celery", "worker_concurrency")] = str(host.worker.concurrency)
+    _refuse_what_airflow_expands(variables)
+    return variables
+
+
+def _of_host(inputs: Inputs, host: Host) -> dict[str, Text]:
+    return inputs.host_settings.get(host.name, Settings()).variables(inputs.catalogue.variable)
 
 
 def _settings(inputs: Inputs) -> dict[tuple[str, str], Text]:
@@ -41,78 +61,71 @@ def _settings(inputs: Inputs) -> dict[tuple[str, str], Text]:
     settings: dict[tuple[str, str], Text] = {
         ("core", "executor"): airflow.executor,
         ("core", "load_examples"): "False",
-        ("core", "fernet_key"): inputs.fernet_key,
-        ("database", "sql_alchemy_conn"): inputs.database_url("postgresql+psycopg2"),
         ("api", "secret_key"): inputs.secret_key,
         ("api", "port"): str(airflow.web_port),
         ("api", "base_url"): airflow.base_url or inputs.web_url,
     }
     if airflow.web_workers:
         settings["api", "workers"] = str(airflow.web_workers)
-    if airflow.executor == "CeleryExecutor":
-        settings["celery", "broker_url"] = inputs.database_url("sqla+postgresql")
-        settings["celery", "result_backend"] = inputs.database_url("db+postgresql")
     if catalogue.major >= 3:
         settings["api_auth", "jwt_secret"] = inputs.jwt_secret
         settings["core", "execution_api_server_url"] = f"{inputs.web_url}/execution/"
     return settings | dict(catalogue.fixed)
 
 
-def environment_file(inputs: Inputs, host: Host) -> str:
-    """Return the text of the environment file, secrets and all."""
-    variables = [(name, escape(_reveal(value))) for name, value in environment(inputs, host).items()]
-    return render("environment.j2", variables=variables)
+def commands(inputs: Inputs) -> dict[str, str]:
+    """Return the variables by which Airflow asks a command of the node for a secret, and the commands."""
+    database, broker = inputs.fleet.database, inputs.fleet.broker
+    given = {
+        ("core", "fernet_key"): inputs.fleet.airflow.fernet_key_command,
+        ("database", "sql_alchemy_conn"): database.connection_command,
+        ("celery", "broker_url"): broker.url_command,
+        ("celery", "result_backend"): broker.result_backend_command,
+    }
+    return {f"{inputs.catalogue.variable(*setting)}_CMD": command for setting, command in given.items() if command}
+
+
+def _connections(inputs: Inputs) -> dict[str, Text]:
+    """Return the variables that are secret, or the commands that Airflow asks for them."""
+    asked = commands(inputs)
+    makers: dict[tuple[str, str], Callable[[], Secret | None]] = {
+        ("core", "fernet_key"): lambda: inputs.fernet_key,
+        ("database", "sql_alchemy_conn"): lambda: inputs.database_url("postgresql+psycopg2"),
+    }
+    if inputs.fleet.airflow.executor == "CeleryExecutor":
+        makers["celery", "broker_url"] = inputs.celery_broker_url
+        makers["celery", "result_backend"] = inputs.celery_result_backend
+    variables: dict[str, Text] = {}
+    for setting, make in makers.items():
+        name = inputs.catalogue.variable(*setting)
+        if command := asked.get(f"{name}_CMD"):
+            variables[f"{name}_CMD"] = command
+        elif value := make():
+            variables[name] = value
+    return variables
+
+
+def render_variables(variables: Mapping[str, Text]) -> str:
+    """Return the text of a file that systemd reads for its EnvironmentFile=, secrets and all."""
+    escaped = [(name, escape(_reveal(value))) for name, value in variables.items()]
+    return render("environment.j2", variables=escaped)
 
 
 def mask_environment(variables: Mapping[str, Text], text: str) -> str:
     """Mask an environment file, ours or one that was found: only what is known to be no secret stays."""
     shown = {name for name, value in variables.items() if not isinstance(value, Secret)}
     lines: list[str] = []
-    goes_on = shows = False  # whether a value of the lines before goes on, and whether it is shown
-    state = ""
-    for line in text.split("\n"):
-        name, equals, value = line.partition("=")
-        if goes_on:
-            lines.append(line if shows else MASK)
-            state, goes_on = _value_goes_on(line, state)
-        elif line.startswith(("#", ";")) or not line.strip():
-            lines.append(line)
+    for name, found in assignments(text):
+        if name is None or name in shown:
+            lines += found
         else:
-            shows = bool(equals) and name.strip() in shown
-            lines.append(line if shows else f"{name}={MASK}" if equals else MASK)
-            state, goes_on = _value_goes_on(value, "start")
+            lines += [f"{found[0].partition('=')[0]}={MASK}" if name else MASK, *[MASK for _ in found[1:]]]
     return "\n".join(lines)
 
 
-def _value_goes_on(text: str, state: str) -> tuple[str, bool]:
-    """Tell in which state a value is at the end of its line, and whether the next line belongs to it.
-
-    `state` is `start`, `plain`, or the quote that is open. As systemd reads it (src/basic/env-file.c), a quote opens
-    only where a value begins or another quote has just closed, and a backslash at the end joins the next line.
-    """
-    escaped = False
-    for char in text:
-        if escaped:
-            escaped = False
-        elif char == "\\" and state != "'":
-            escaped, state = True, "plain" if state == "start" else state
-        elif state in ("'", '"'):
-            state = "start" if char == state else state
-        elif state == "start" and char in "'\"":
-            state = char
-        elif not (state == "start" and char.isspace()):
-            state = "plain"
-    return state, escaped or state in ("'", '"')
-
-
-def escape(value: str) -> str:
-    """Write a value for systemd's EnvironmentFile= (systemd.exec(5)): in double quotes where it needs any.
-
-    Within them a backslash is wanted before `"`, `\\`, `$` and the backtick, and a newline stands for itself.
-    """
-    if PLAIN.fullmatch(value):
-        return value
-    return '"' + re.sub(r'(["\\$`])', r"\\\1", value) + '"'
+def mask_config(text: str) -> str:
+    """Mask the settings of an airflow.cfg whose names sound like a secret's."""
+    return SOUNDS_SECRET.sub(rf"\1 {MASK}", text)
 
 
 def _refuse_what_airflow_expands(variables: Mapping[str, Text]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
-from aerodrome.airflow import Catalogue, catalogue, database_url
+from aerodrome.airflow import Catalogue, catalogue, url
 from aerodrome.fleet import Fleet, Host
 from aerodrome.resources.tree import Tree
 from aerodrome.secrets import Secret
@@ -14,20 +15,37 @@ Text = str | Secret
 
 
 @dataclass(frozen=True)
+class Settings:
+    """Variables, and settings by section and key, as hosts.yaml has them for all, for a host or for a role."""
+
+    environment: Mapping[str, Text] = field(default_factory=dict)
+    config: Mapping[str, Mapping[str, Text]] = field(default_factory=dict)
+
+    def variables(self, variable: Callable[[str, str], str]) -> dict[str, Text]:
+        """Return all of it as variables, which `variable` names for a section and key; plain ones win."""
+        found = {variable(section, key): value for section, keys in self.config.items() for key, value in keys.items()}
+        return found | dict(self.environment)
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The fleet with every value that its blueprints put on hosts."""
 
     fleet: Fleet
-    password: Secret  # of the database user
-    fernet_key: Secret
+    password: Secret | None  # of the database user; None: only a command on the nodes knows it
+    fernet_key: Secret | None  # the keys, with commas between; None: only a command on the nodes knows them
     secret_key: Secret
     jwt_secret: Secret
     salt: bytes  # for a new SCRAM verifier, 16 bytes
     locks: Mapping[str, str] = field(default_factory=dict)  # Python version → lock file
     uv: str = ""  # requirements file of uv
-    environment: Mapping[str, Text] = field(default_factory=dict)
-    host_environment: Mapping[str, Mapping[str, Text]] = field(default_factory=dict)  # by host
-    config: Mapping[str, Mapping[str, Text]] = field(default_factory=dict)
+    constraints: str = ""  # the text of a constraints file
+    settings: Settings = Settings()  # of every node
+    host_settings: Mapping[str, Settings] = field(default_factory=dict)  # by host
+    role_settings: Mapping[str, Settings] = field(default_factory=dict)  # by role
+    redis_password: Secret | None = None
+    broker_url: Secret | None = None  # where hosts.yaml gives it
+    result_backend: Secret | None = None
     index_url: Secret | None = None
     extra_index_url: Secret | None = None
     config_file: str | None = None  # the text of airflow.cfg
@@ -55,6 +73,15 @@ class Inputs:
         return f"/etc/default/{self.fleet.airflow.service}"
 
     @property
+    def kept_file(self) -> str:
+        """The variables that a host has of its own, written by hand; every unit reads it before the other."""
+        return f"{self.environment_file}.local"
+
+    def role_file(self, role: str) -> str:
+        """Return the file of variables that only the units of a role read, after the other."""
+        return f"{self.environment_file}-{role}"
+
+    @property
     def web_url(self) -> str:
         """Where the web server answers; the first one, where there are several."""
         web = self.fleet.with_role("webserver")[0]
@@ -64,11 +91,39 @@ class Inputs:
         """Return the name of a role's unit."""
         return f"{self.fleet.airflow.service}@{role}.service"
 
+    @property
+    def database_host(self) -> str:
+        """The address or name of the database server."""
+        return self.fleet.database.host or self.fleet.with_role("database")[0].address
+
+    @property
+    def broker_is_database(self) -> bool:
+        """Tell whether Celery's tasks go through the metadata database."""
+        broker = self.fleet.broker
+        elsewhere = self.fleet.roles["redis"] or broker.url or broker.url_command
+        return self.fleet.airflow.executor == "CeleryExecutor" and not elsewhere
+
     def database_url(self, scheme: str) -> Secret:
         """Return the URL of the metadata database for `scheme`: `postgresql+psycopg2`, `sqla+postgresql` …"""
         database = self.fleet.database
-        host = self.fleet.with_role("database")[0].address
-        return database_url(scheme, database.user, self.password, host, database.port, database.name)
+        assert self.password is not None  # inventory.py: without one, each URL is given by a command
+        path = quote(database.name, safe="")
+        return url(scheme, database.user, self.password, self.database_host, database.port, path)
+
+    def celery_broker_url(self) -> Secret:
+        """Return the URL of the broker: what hosts.yaml gives, else Redis, else the metadata database."""
+        if self.broker_url:
+            return self.broker_url
+        if redis := self.fleet.with_role("redis"):
+            assert self.redis_password is not None
+            return url("redis", "", self.redis_password, redis[0].address, self.fleet.broker.port, "0")
+        return self.database_url("sqla+postgresql")
+
+    def celery_result_backend(self) -> Secret | None:
+        """Return the URL of the result backend; None where Airflow itself makes it of the metadata database's."""
+        if self.result_backend or self.fleet.database.connection_command:
+            return self.result_backend
+        return self.database_url("db+postgresql")
 
     def roles(self, host: Host) -> list[str]:
         """Return the Airflow roles of a host, in the order in which they start."""

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 
-from aerodrome.blueprint.environment import environment, environment_file, mask_environment
-from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.airflow import in_unit_environment
+from aerodrome.blueprint.database import database_login
+from aerodrome.blueprint.environment import commands, environment, mask_config, mask_environment, render_variables
+from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Host
+from aerodrome.lockfile import EXTRAS
 from aerodrome.render import render
-from aerodrome.resources.base import Resource
-from aerodrome.resources.files import Block, Directory, File, Line
+from aerodrome.resources.base import Resource, heredoc, quote
+from aerodrome.resources.environment import CommandsAnswer, KeptVariables
+from aerodrome.resources.files import MARK, Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
+from aerodrome.resources.takeover import FoundKeys
 from aerodrome.resources.users import User
 
 
@@ -29,9 +35,9 @@ def node(inputs: Inputs, host: Host) -> list[Step]:
         Step("node.venv", (VirtualEnvironment(*python),)),
         Step("node.install", (Installed(*python),)),
         Step("node.unit", (_unit(inputs),)),
-        Step("node.environment", (_environment(inputs, host),)),
+        Step("node.environment", _environment(inputs, host)),
     ]
-    return [*steps, Step("node.dags", dags(inputs))]
+    return [*steps, *database_login(inputs), Step("node.dags", dags(inputs))]
 
 
 PACKAGES = Packages(
@@ -46,7 +52,8 @@ def dags(inputs: Inputs) -> tuple[Resource, ...]:
     resources: list[Resource] = []
     if inputs.config_file is not None:
         path = f"{airflow.home}/airflow.cfg"
-        resources.append(File(path, inputs.config_file, airflow.user, airflow.user, 0o640))
+        mask = mask_config
+        resources.append(File(path, inputs.config_file, airflow.user, airflow.user, 0o640, mask=mask, keep=True))
     if inputs.dags is not None:
         resources.append(inputs.dags)
     return tuple(resources)
@@ -70,11 +77,13 @@ def _hosts(inputs: Inputs) -> tuple[Resource, ...]:
 
 def _requirements(inputs: Inputs) -> Requirements:
     airflow = inputs.fleet.airflow
-    unpinned = f"{airflow.distribution}[{','.join(airflow.extras)}]=={airflow.version}"
+    extras = airflow.extras if airflow.extras is not None else EXTRAS[inputs.catalogue.major]
+    unpinned = f"{airflow.distribution}[{','.join(extras)}]=={airflow.version}"
     return Requirements(
         name=airflow.version,
         locks=inputs.locks,
-        unpinned="" if airflow.pinned else unpinned,
+        unpinned="" if airflow.pinned and not airflow.constraints else unpinned,
+        constraints=inputs.constraints,
         supported=inputs.catalogue.pythons,
         uv=inputs.uv,
         index_url=inputs.index_url,
@@ -91,20 +100,40 @@ def _unit(inputs: Inputs) -> File:
         home=airflow.home,
         venv=inputs.venv,
     )
-    return File(f"/etc/systemd/system/{airflow.service}@.service", text, reload=True)
+    return File(f"/etc/systemd/system/{airflow.service}@.service", text, reload=True, keep=True)
 
 
-def _environment(inputs: Inputs, host: Host) -> File:
-    mask = partial(mask_environment, environment(inputs, host))
-    text = environment_file(inputs, host)
-    return File(inputs.environment_file, text, mode=0o600, mask=mask, check=partial(_check_keys, inputs))
+def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
+    """Return the environment file, and before it what is taken over from one that was written by hand."""
+    path, variables = inputs.environment_file, environment(inputs, host)
+    mask, check = partial(mask_environment, variables), partial(_check_keys, inputs)
+    file = File(path, render_variables(variables), mode=0o600, mask=mask, check=check, keep=True)
+    resources: list[Resource] = [KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, variables)), file]
+    if inputs.fernet_key:
+        key = inputs.catalogue.variable("core", "fernet_key")
+        resources.insert(0, FoundKeys(path, f"{inputs.fleet.airflow.home}/airflow.cfg", key, inputs.fernet_key))
+    if asked := commands(inputs):
+        python = f"{inputs.venv}/bin/python"
+        program = heredoc(render("commands.py.j2", names=repr(sorted(asked))))
+        ask = f"[ ! -x {quote(python)} ] || {in_unit_environment(inputs, [python, '-'])} {program}"
+        resources.append(CommandsAnswer(path, ask))
+    return tuple(resources)
+
+
+def _is_ours(inputs: Inputs, variables: Mapping[str, Text], name: str) -> bool:
+    """Tell whether a variable that was found is one of ours, by this version's name or another's."""
+    section, _, key = name.removeprefix("AIRFLOW__").removesuffix("_CMD").removesuffix("_SECRET").partition("__")
+    today = inputs.catalogue.variable(section.lower(), key.lower())
+    return bool({name, today, f"{today}_CMD"} & set(variables))
 
 
 def _check_keys(inputs: Inputs, found: str) -> None:
     """Refuse to replace a key that a host has by one that was made just now: what it encrypted would be lost."""
     key = inputs.catalogue.variable("core", "fernet_key")
     made = "fernet_key" in inputs.made and inputs.fleet.airflow.fernet_key is None
-    if made and re.search(rf"^\s*{key}(_CMD)?\s*=\s*\S", found, re.MULTILINE):
+    # The key of a file that somebody wrote by hand has been adopted; what a command prints has not.
+    lost = f"{key}(_CMD)?" if MARK in found else f"{key}_CMD"
+    if made and re.search(rf"^\s*{lost}\s*=\s*\S", found, re.MULTILINE):
         raise AerodromeError(
             "the host has a Fernet key, and here there is none: a new one would make stored connections unreadable",
             "copy secrets.yaml from where this fleet was deployed, or give the key: airflow.fernet_key in hosts.yaml",

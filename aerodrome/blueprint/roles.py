@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from aerodrome.blueprint.inputs import Inputs
+from collections.abc import Mapping
+from functools import partial
+
+from aerodrome.blueprint.environment import mask_environment, render_variables, role_environment
+from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Host
 from aerodrome.render import render
-from aerodrome.resources.files import File
+from aerodrome.resources.base import Resource
+from aerodrome.resources.files import Absent, File
 from aerodrome.resources.systemd import Service, Stopped
+from aerodrome.resources.takeover import Superseded
 
 
 def role(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
     """Return what makes `host` run the role `name`; `again` restarts it where it runs."""
-    dropin = _dropin(inputs, host, name)
-    return Step(f"roles.{name}", (dropin, Service(inputs.unit(name), reads(inputs, name), again)))
+    variables = role_environment(inputs, host, name)
+    service = Service(inputs.unit(name), reads(inputs, name), again)
+    parts = (
+        _variables(inputs, name, variables),
+        _dropin(inputs, host, name, bool(variables)),
+        *_override(inputs, name),
+    )
+    return Step(f"roles.{name}", (*parts, service))
 
 
 def stopped(inputs: Inputs, name: str) -> Step:
@@ -23,14 +35,35 @@ def stopped(inputs: Inputs, name: str) -> Step:
 
 def dropin_path(inputs: Inputs, name: str) -> str:
     """Return the path of a role's drop-in; `systemctl edit` writes override.conf beside it, and wins."""
-    return f"/etc/systemd/system/{inputs.unit(name)}.d/10-aerodrome.conf"
+    return f"{_dropins(inputs, name)}/10-aerodrome.conf"
+
+
+def _dropins(inputs: Inputs, name: str) -> str:
+    return f"/etc/systemd/system/{inputs.unit(name)}.d"
+
+
+def _variables(inputs: Inputs, name: str, variables: Mapping[str, Text]) -> Resource:
+    path = inputs.role_file(name)
+    if not variables:
+        return Absent(path)
+    return File(path, render_variables(variables), mode=0o600, mask=partial(mask_environment, variables))
+
+
+def _override(inputs: Inputs, name: str) -> tuple[Resource, ...]:
+    """Return the guide's own drop-in of the scheduler as what is not wanted: it would migrate a second time."""
+    if name != "scheduler":
+        return ()
+    lines = ("[Service]", f"ExecStartPre={inputs.venv}/bin/airflow {inputs.catalogue.migrate}")
+    return (Superseded(f"{_dropins(inputs, name)}/override.conf", lines),)
 
 
 def reads(inputs: Inputs, name: str) -> tuple[str, ...]:
     """Return the paths that a role's processes read at their start."""
     airflow = inputs.fleet.airflow
     paths = [
+        inputs.kept_file,
         inputs.environment_file,
+        inputs.role_file(name),
         f"/etc/systemd/system/{airflow.service}@.service",
         dropin_path(inputs, name),
         inputs.venv,
@@ -43,15 +76,11 @@ def is_first_scheduler(inputs: Inputs, host: Host) -> bool:
     return inputs.fleet.roles["scheduler"][0] == host.name
 
 
-def _dropin(inputs: Inputs, host: Host, name: str) -> File:
+def _dropin(inputs: Inputs, host: Host, name: str, variables: bool) -> File:
     airflow, catalogue = inputs.fleet.airflow, inputs.catalogue
     command = catalogue.commands[name]
-    variables = {}
-    if name == "worker":
-        if host.worker.queues:
-            command += f" --queues {','.join(host.worker.queues)}"
-        if host.worker.concurrency:
-            variables[catalogue.variable("celery", "worker_concurrency")] = host.worker.concurrency
+    if name == "worker" and host.worker.queues:
+        command += f" --queues {','.join(host.worker.queues)}"
     migrates = name == "scheduler" and is_first_scheduler(inputs, host)
     runs_tasks = name == "worker" or (name == "scheduler" and airflow.executor == "LocalExecutor")
     gunicorn = name == "webserver" and catalogue.major < 3
@@ -64,6 +93,6 @@ def _dropin(inputs: Inputs, host: Host, name: str) -> File:
         migration_timeout=inputs.fleet.deploy.migration_timeout,
         drain_timeout=inputs.fleet.deploy.drain_timeout if runs_tasks else 0,
         pid_file=f"{airflow.home}/airflow-webserver.pid" if gunicorn else "",
-        variables=sorted(variables.items()),
+        variables=inputs.role_file(name) if variables else "",
     )
     return File(dropin_path(inputs, name), text, reload=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aerodrome.blueprint.database import database
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.node import node
+from aerodrome.blueprint.redis import redis
 from aerodrome.blueprint.roles import role, stopped
 from aerodrome.blueprint.step import Step
 
@@ -34,10 +35,13 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     machines: dict[str, list[Step]] = {}
     if "database" in roles:
         machines |= {host.name: database(inputs) for host in fleet.with_role("database")}
+    if "redis" in roles:
+        for host in fleet.with_role("redis"):
+            machines.setdefault(host.name, []).extend(redis(inputs, host))
     for host in fleet.nodes():
         if set(inputs.roles(host)) & set(roles):
             machines.setdefault(host.name, []).extend(node(inputs, host))
-    # Nothing that a node is made of needs the database: both are set up at once, and no role starts before.
+    # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
     parts = [Stage("machines", machines, {})]
     parts += role_stages(inputs, roles)
     return only(parts, hosts)

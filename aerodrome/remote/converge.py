@@ -19,6 +19,7 @@ from aerodrome.blueprint.health import (
     unreachable,
 )
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.redis import read_redis_health, redis_health_script
 from aerodrome.blueprint.stages import Stage
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import FleetError, HostError
@@ -78,13 +79,17 @@ class Run:
     def converge(self, stages: Sequence[Stage]) -> bool:
         """Bring the stages about, one after another; tell whether anything had to be changed.
 
-        Raises FleetError where a host of a stage fails; later stages are then not begun.
+        Raises FleetError where a host of a stage fails; later stages are then not begun. Where a host is in a state
+        that must not be touched, no stage is.
         """
         everything: dict[str, list[Step]] = {}
         for stage in stages:
             for name, steps in stage.steps.items():
                 everything.setdefault(name, []).extend(steps)
         plans, failed = self._ask_what_answers(everything)
+        if any(failure.refusal for failure in failed.values()):
+            # hosts.yaml and a host do not fit: nothing is touched anywhere. A host that is down stops nobody else.
+            raise FleetError(list(failed.values()))
         for stage in stages:
             self._stage(stage, plans, failed)
         return bool(self.changed)
@@ -231,6 +236,9 @@ class Run:
             if "database" in roles and host.name in self.fleet.roles["database"]:
                 output = run(self.connections, host, database_health_script(self.inputs))
                 found.append(read_database_health(host.name, output.text))
+            if "redis" in roles and host.name in self.fleet.roles["redis"]:
+                output = run(self.connections, host, redis_health_script(self.inputs, host))
+                found.append(read_redis_health(self.inputs, host.name, output.text))
             mine = [role for role in self.inputs.roles(host) if role in roles]
             return found + (self.health(host, mine) if mine else [])
 

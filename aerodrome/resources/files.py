@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen, put_text, quote, unified_diff
 
+# What every file of ours begins with; a file without it was written by somebody else.
+MARK = "Written by Aerodrome"
+
 STAT = "stat -c '%F|%U|%G|%a'"  # GNU and busybox; %F is "regular file", "directory", "symbolic link" …
 
 
@@ -40,10 +43,19 @@ def probe_path(path: str) -> str:
 
 def write_whole(path: str, content: str, owner: str, group: str, mode: int) -> str:
     """Return sh that puts `content` at `path` in one rename: no reader ever sees half a file."""
+    return _renamed(path, put_text(content, '"$temporary"'), owner, group, mode)
+
+
+def write_into(path: str, command: str, owner: str, group: str, mode: int) -> str:
+    """Return sh that puts what a command prints at `path` in one rename."""
+    return _renamed(path, f'{command} >"$temporary"', owner, group, mode)
+
+
+def _renamed(path: str, put: str, owner: str, group: str, mode: int) -> str:
     name, temporary = quote(path), '"$temporary"'
     return (
         f"temporary=$(mktemp {name}.XXXXXX)\n"  # 0600 from the start
-        f"{put_text(content, temporary)}\n"
+        f"{put}\n"
         f"chown {quote(owner)}:{quote(group)} {temporary}\n"
         f"chmod {mode:04o} {temporary}\n"
         f"mv -fT {temporary} {name}"
@@ -59,7 +71,8 @@ class File:
     """A file with this content, owner and mode.
 
     `mask` makes content fit to be shown; `reload` is set for what systemd has to read again; `check` raises
-    AerodromeError where content that was found must not be replaced.
+    AerodromeError where content that was found must not be replaced; `keep` puts a file that somebody wrote by
+    hand aside, as <path>.by-hand, before it is replaced for the first time.
     """
 
     path: str
@@ -70,6 +83,7 @@ class File:
     mask: Callable[[str], str] | None = None
     reload: bool = False
     check: Callable[[str], None] | None = None
+    keep: bool = False
 
     @property
     def key(self) -> str:
@@ -91,6 +105,9 @@ class File:
         if self.check:
             self.check(found.content)
         script = f"mkdir -p {quote(self.path.rpartition('/')[0])}\n"
+        if self.keep and found.kind == "regular file" and MARK not in found.content:
+            aside = quote(f"{self.path}.by-hand")
+            script += f"[ -e {aside} ] || cp -p {quote(self.path)} {aside}\n"
         script += write_whole(self.path, self.content, self.owner, self.group, self.mode)
         if self.reload:
             script += "\nsystemctl daemon-reload"
@@ -104,6 +121,23 @@ class File:
         pairs = zip(found.content.split("\n"), self.mask(found.content).split("\n"), strict=True)
         old = [shown + ("" if line in wanted or shown == line else " (differs)") for line, shown in pairs]
         return unified_diff(self.path, "\n".join(old), self.mask(self.content))
+
+
+@dataclass(frozen=True)
+class Absent:
+    """No file at this path: what an earlier hosts.yaml had there."""
+
+    path: str
+
+    @property
+    def key(self) -> str:
+        return f"file {self.path}"
+
+    def probe(self) -> str:
+        return f"[ ! -e {quote(self.path)} ] || echo there"
+
+    def changes(self, seen: Seen) -> list[Change]:
+        return [Change(f"remove {self.path}", f"rm -f {quote(self.path)}")] if seen.text.strip() else []
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ class PostgresAccount:
     """
 
     user: str
-    password: Secret
+    password: Secret | None  # None: only a command on the nodes knows it, and the role is left as it is
     database: str
     salt: bytes
     made: bool = False  # the password was made just now, so a role that is there has another one
@@ -168,6 +168,13 @@ class PostgresAccount:
 
     def _role(self, role: list[str] | None) -> list[Change]:
         name = identifier(self.user)
+        if self.password is None:
+            if role:
+                return []
+            raise AerodromeError(
+                f"there is no role {self.user}, and its password is not known here",
+                "give it once, beside the command: database.password in hosts.yaml (or make the role by hand)",
+            )
         if role and role[0] == "t" and verifies(self.password, role[1]):
             return []
         if role and role[1] and self.made:

@@ -33,6 +33,7 @@ class Requirements:
     name: str  # what it is, for the directory's name: `3.3.2`
     locks: Mapping[str, str]
     unpinned: str = ""
+    constraints: str = ""
     supported: tuple[str, ...] = ()  # Python versions that it runs on
     uv: str = ""  # requirements file of uv itself, with hashes; empty: pip installs
     index_url: Secret | None = None

@@ -139,3 +139,22 @@ class Stopped:
         if UnitState.parse(seen.text).active in ("inactive", "failed", ""):
             return []
         return [Change(f"stop {self.unit}", f"systemctl stop {quote(self.unit)}", interrupts=True)]
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A unit that does not start when the package that brings it is installed; one that is there is left alone."""
+
+    unit: str
+
+    @property
+    def key(self) -> str:
+        return f"mask {self.unit}"
+
+    def probe(self) -> str:
+        return f"systemctl show -p LoadState {quote(self.unit)}"
+
+    def changes(self, seen: Seen) -> list[Change]:
+        if seen.text.strip() != "LoadState=not-found":
+            return []
+        return [Change(f"keep {self.unit} from starting by itself", f"systemctl mask -q {quote(self.unit)}")]

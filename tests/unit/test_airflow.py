@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from aerodrome.airflow import catalogue, database_url
+from aerodrome.airflow import catalogue, url
 from aerodrome.fleet import ROLES
 from aerodrome.secrets import Secret
 from tests.unit.make import AWKWARD
@@ -112,19 +112,19 @@ def test_the_web_server_asks_for_a_login(version: str, setting: tuple[str, str])
 
 
 def test_a_database_url_as_a_whole() -> None:
-    url = database_url("postgresql+psycopg2", "air-flow", Secret(AWKWARD), "10.0.0.1", 5432, "air$flow")
-    assert url.reveal() == (
+    made = url("postgresql+psycopg2", "air-flow", Secret(AWKWARD), "10.0.0.1", 5432, "air%24flow")
+    assert made.reveal() == (
         "postgresql+psycopg2://air-flow:p%40ss%2Fw%25rd%3A%24%20%27%22%5C%C3%A9%23%3B@10.0.0.1:5432/air%24flow"
     )
-    assert "p%40ss" not in f"{url} {url!r}"
+    assert "p%40ss" not in f"{made} {made!r}"
 
 
 @pytest.mark.parametrize("password", [AWKWARD, "$HOME", "a+b &c=d", "line\nbreak", "é☃😀", "%41"])
 def test_a_password_comes_out_of_a_url_as_it_went_in(password: str) -> None:
-    parts = urlsplit(database_url("db", "u", Secret(password), "db.example", 5433, "d").reveal())
+    parts = urlsplit(url("db", "u", Secret(password), "db.example", 5433, "d").reveal())
     assert unquote(parts.password or "") == password
     assert (parts.hostname, parts.port) == ("db.example", 5433)
 
 
 def test_an_ipv6_address_stands_in_brackets() -> None:
-    assert database_url("db", "u", Secret("p"), "fd00::1", 5432, "d").reveal() == "db://u:p@[fd00::1]:5432/d"
+    assert url("db", "u", Secret("p"), "fd00::1", 5432, "d").reveal() == "db://u:p@[fd00::1]:5432/d"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from aerodrome.blueprint.environment import environment, environment_file, escape, mask_environment
+from aerodrome.blueprint.environment import environment, mask_environment, render_variables
+from aerodrome.resources.environment import escape
 from aerodrome.errors import InvalidInput
 from aerodrome.secrets import MASK, Secret
 from tests.unit.make import AWKWARD, FERNET_KEY, HOSTS, fleet, inputs
@@ -35,7 +36,7 @@ AIRFLOW__CORE__AUTH_MANAGER=airflow.providers.fab.auth_manager.fab_auth_manager.
 
 
 def test_the_environment_file_as_a_whole() -> None:
-    assert environment_file(inputs(), WEB1) == FILE
+    assert render_variables(environment(inputs(), WEB1)) == FILE
 
 
 def names(version: str, **airflow: Any) -> set[str]:
@@ -127,7 +128,7 @@ def test_a_value_is_written_as_systemd_reads_it(value: str) -> None:
 
 
 def test_an_awkward_value_is_in_the_file_as_systemd_reads_it() -> None:
-    text = environment_file(inputs(environment={"SMTP": Secret(AWKWARD)}), WEB1)
+    text = render_variables(environment(inputs(settings=Settings({"SMTP": Secret(AWKWARD)})), WEB1))
     assert text == FILE + 'SMTP="p@ss/w%rd:\\$ \'\\"\\\\é#;"\n'
 
 
@@ -140,7 +141,7 @@ def test_an_awkward_value_is_in_the_file_as_systemd_reads_it() -> None:
 )
 def test_a_setting_that_airflow_would_expand_is_refused(value: str, expanded: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        environment(inputs(environment={"AIRFLOW__A__B": value, "AIRFLOW__A__C": value}), WEB1)
+        environment(inputs(settings=Settings({"AIRFLOW__A__B": value, "AIRFLOW__A__C": value})), WEB1)
     assert caught.value.problems == [
         f"AIRFLOW__A__{key}: Airflow would expand the “{expanded}” in its value" for key in "BC"
     ]
@@ -157,7 +158,7 @@ def test_a_setting_that_airflow_would_expand_is_refused(value: str, expanded: st
     ],
 )
 def test_what_airflow_leaves_alone_is_not(name: str, value: str) -> None:
-    assert environment(inputs(environment={name: value}), WEB1)[name] == value
+    assert environment(inputs(settings=Settings({name: value})), WEB1)[name] == value
 
 
 def test_the_jwt_secret_is_a_setting_and_no_reference_to_one() -> None:
@@ -175,9 +176,10 @@ def test_a_refused_secret_is_not_shown() -> None:
 
 
 def test_a_masked_file_shows_what_is_known_to_be_no_secret() -> None:
-    variables = environment(inputs(environment={"ZONE": "west", "SMTP": Secret("smtp-pass")}), WEB1)
+    variables = environment(inputs(settings=Settings({"ZONE": "west", "SMTP": Secret("smtp-pass")})), WEB1)
     shown = mask_environment(
-        variables, environment_file(inputs(environment={"ZONE": "west", "SMTP": Secret("smtp-pass")}), WEB1)
+        variables,
+        render_variables(environment(inputs(settings=Settings({"ZONE": "west", "SMTP": Secret("smtp-pass")})), WEB1)),
     )
     assert shown.splitlines() == [
         *FILE.splitlines()[:5],
@@ -213,7 +215,7 @@ def test_a_line_that_somebody_else_wrote(line: str, shown: str) -> None:
 @pytest.mark.parametrize("second", ["hunter2", "hunter2==", "#hunter2", "ZONE=hunter2", "a=hunter2"])
 def test_no_line_of_a_secret_of_several_lines_is_shown(second: str) -> None:
     given = replace(inputs(), environment={"ZONE": "west", "KEY": Secret(f"first\n{second}\nlast")})
-    shown = mask_environment(environment(given, WEB1), environment_file(given, WEB1))
+    shown = mask_environment(environment(given, WEB1), render_variables(environment(given, WEB1)))
     assert "hunter2" not in shown
 
 

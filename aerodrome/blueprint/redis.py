@@ -1,0 +1,91 @@
+"""Redis as Celery's broker: an instance of its own, with a password, on the host's own address."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from aerodrome.blueprint.health import Health
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.step import Step
+from aerodrome.fleet import Host
+from aerodrome.render import render
+from aerodrome.resources.base import PRELUDE, heredoc
+from aerodrome.resources.files import Directory, File
+from aerodrome.resources.packages import Packages
+from aerodrome.resources.systemd import Masked, Service, UnitState, show
+from aerodrome.secrets import MASK, Secret
+
+
+def redis(inputs: Inputs, host: Host) -> list[Step]:
+    """Return what a host of the role `redis` is made of."""
+    config, unit = _config_path(inputs), f"/etc/systemd/system/{redis_unit(inputs)}"
+    data = f"/var/lib/redis/{inputs.fleet.airflow.service}"
+    assert inputs.redis_password is not None
+    values: dict[str, object] = {
+        "service": inputs.fleet.airflow.service,
+        "address": host.address,
+        "port": inputs.fleet.broker.port,
+        "password": redis_text(inputs.redis_password),
+        "data": data,
+        "config": config,
+    }
+    return [
+        # Debian starts one that listens on 127.0.0.1 without a password; one that is there already is left alone.
+        Step("redis.packages", (Masked("redis-server.service"), Packages(apt=("redis-server",), dnf=("redis",)))),
+        Step(
+            "redis.server",
+            (
+                Directory(data, "redis", "redis", 0o750),
+                File(config, render("redis.conf.j2", **values), "root", "redis", 0o640, mask=mask_redis),
+                File(unit, render("redis.service.j2", **values), reload=True),
+                Service(redis_unit(inputs), (config, unit)),
+            ),
+        ),
+    ]
+
+
+def redis_unit(inputs: Inputs) -> str:
+    """Return the name of the unit, beside the distribution's own."""
+    return f"{inputs.fleet.airflow.service}-redis.service"
+
+
+def _config_path(inputs: Inputs) -> str:
+    return f"/etc/{inputs.fleet.airflow.service}-redis.conf"
+
+
+def redis_text(secret: Secret) -> str:
+    """Write a text for redis.conf and redis-cli, every byte but letters and digits in hexadecimal (src/sds.c)."""
+    escaped = "".join(chr(byte) if chr(byte).isalnum() and byte < 128 else f"\\x{byte:02x}" for byte in _bytes(secret))
+    return f'"{escaped}"'
+
+
+def _bytes(secret: Secret) -> bytes:
+    return secret.reveal().encode()
+
+
+def mask_redis(text: str) -> str:
+    """Mask the password of a redis.conf."""
+    return re.sub(r"^(\s*requirepass\s).*$", rf"\1{MASK}", text, flags=re.MULTILINE)
+
+
+def redis_health_script(inputs: Inputs, host: Host) -> str:
+    """Return sh that prints the state of Redis' unit, and what Redis says of itself; the password is on stdin."""
+    assert inputs.redis_password is not None
+    ask = f"AUTH {redis_text(inputs.redis_password)}\nINFO\n"
+    client = f"redis-cli -h {host.address} -p {inputs.fleet.broker.port}"
+    return f"{PRELUDE}date +%s\n{show(redis_unit(inputs))}\necho\n{client} 2>&1 {heredoc(ask)}\n"
+
+
+def read_redis_health(inputs: Inputs, host: str, output: str) -> Health:
+    """Read what `redis_health_script` printed."""
+    head, _, rest = output.partition("\n")
+    text, _, answer = rest.partition("\n\n")
+    state, now = UnitState.parse(text), int(head) if head.isdigit() else 0
+    told = dict(re.findall(r"^(\w+):(.*?)\r?$", answer, re.MULTILINE))
+    unit = redis_unit(inputs)
+    if "redis_version" not in told:
+        return Health(host, "redis", unit, state, now, "", "failed", "Redis does not answer, or refuses the password")
+    state = replace(state, started=now - int(told["uptime_in_seconds"]))
+    detail = f"answers, {told['connected_clients']} connections"
+    return Health(host, "redis", unit, state, now, told["redis_version"], "healthy", detail)

@@ -1,0 +1,118 @@
+"""Environment files as systemd reads them (systemd.exec(5), EnvironmentFile=)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aerodrome.resources.base import Change, Seen, heredoc, quote, unified_diff
+from aerodrome.resources.files import MARK, Found, probe_path, write_into
+from aerodrome.secrets import MASK
+
+# A value of these characters alone means the same to systemd with and without quotes.
+PLAIN = re.compile(r"[A-Za-z0-9_./:@%+=,-]*")
+
+
+def escape(value: str) -> str:
+    """Write a value for an environment file: in double quotes where it needs any.
+
+    Within them a backslash is wanted before `"`, `\\`, `$` and the backtick, and a newline stands for itself.
+    """
+    if PLAIN.fullmatch(value):
+        return value
+    return '"' + re.sub(r'(["\\$`])', r"\\\1", value) + '"'
+
+
+def assignments(text: str) -> list[tuple[str | None, list[str]]]:
+    """Part an environment file into (name, lines); the name is None for a comment, empty for what is neither.
+
+    As systemd reads it (src/basic/env-file.c), a quote opens only where a value begins or another quote has just
+    closed, and a backslash at the end joins the next line.
+    """
+    found: list[tuple[str | None, list[str]]] = []
+    state, goes_on = "", False
+    for line in text.split("\n"):
+        name, equals, value = line.partition("=")
+        if goes_on:
+            found[-1][1].append(line)
+            state, goes_on = _value_goes_on(line, state)
+        elif line.startswith(("#", ";")) or not line.strip():
+            found.append((None, [line]))
+        else:
+            found.append((name.strip() if equals else "", [line]))
+            state, goes_on = _value_goes_on(value, "start")
+    return found
+
+
+def _value_goes_on(text: str, state: str) -> tuple[str, bool]:
+    """Tell in which state a value is at the end of its line, and whether the next line belongs to it.
+
+    `state` is `start`, `plain`, or the quote that is open.
+    """
+    escaped = False
+    for char in text:
+        if escaped:
+            escaped = False
+        elif char == "\\" and state != "'":
+            escaped, state = True, "plain" if state == "start" else state
+        elif state in ("'", '"'):
+            state = "start" if char == state else state
+        elif state == "start" and char in "'\"":
+            state = char
+        elif not (state == "start" and char.isspace()):
+            state = "plain"
+    return state, escaped or state in ("'", '"')
+
+
+@dataclass(frozen=True)
+class CommandsAnswer:
+    """Commands of the node that give secrets, each asked once when the environment file that names them changes."""
+
+    file: str
+    script: str  # fails, and says why, where one does not answer as it should
+
+    @property
+    def key(self) -> str:
+        return f"commands {self.file}"
+
+    def probe(self) -> str:
+        return ":"  # they are not asked at every run: a store keeps a record of who asked it
+
+    def changes(self, seen: Seen) -> list[Change]:
+        if f"file {self.file}" not in seen.changing:
+            return []
+        return [Change("ask the commands that give secrets, as the service user", self.script)]
+
+
+@dataclass(frozen=True)
+class KeptVariables:
+    """The variables of an environment file that somebody wrote by hand, but for `ours`, in a file of their own.
+
+    Nothing is kept of a file that is ours already. A host's `path` is read by its units before our own file.
+    """
+
+    path: str
+    found_in: str
+    ours: Callable[[str], bool]  # tells whether hosts.yaml has its say about a variable
+
+    @property
+    def key(self) -> str:
+        return f"file {self.path}"
+
+    def probe(self) -> str:
+        return probe_path(self.found_in)
+
+    def changes(self, seen: Seen) -> list[Change]:
+        found = Found.parse(seen.text).content
+        kept = [] if MARK in found else [each for each in assignments(found) if each[0] and not self.ours(each[0])]
+        if not kept:
+            return []
+        names = ", ".join(name or "" for name, _ in kept)
+        lines = "".join(f"{line}\n" for _, lines in kept for line in lines)
+        text = f"# From {self.found_in}, as it was written by hand; airflow.environment in hosts.yaml can say it.\n"
+        put = f"{{ cat {quote(self.path)} 2>/dev/null || :; cat {heredoc(text + lines)}\n}}"
+        shown = "\n".join(f"{name}={MASK}" for name, _ in kept)
+        summary = f"keep {names} of the {self.found_in} that was written by hand, in {self.path}"
+        diff = unified_diff(self.path, "", shown)
+        return [Change(summary, write_into(self.path, put, "root", "root", 0o600), diff)]

@@ -1,0 +1,28 @@
+"""Celery's broker, where it is not the metadata database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from invoke import task
+
+from tasks.deploy import converge
+from tasks.session import session
+
+if TYPE_CHECKING:
+    from aerodrome.blueprint.inputs import Inputs
+    from aerodrome.blueprint.stages import Stage
+
+
+@task
+def setup_redis(context: Any) -> None:
+    """The broker: Redis with a password, on the address of the host of the role redis."""
+    from aerodrome.blueprint.redis import redis
+    from aerodrome.blueprint.stages import Stage
+
+    def stages(inputs: Inputs) -> list[Stage]:
+        steps = {host.name: redis(inputs, host) for host in run.with_role("redis")}
+        return [Stage("redis", steps, {})] if steps else []
+
+    with session(context) as run:
+        converge(run, stages)
