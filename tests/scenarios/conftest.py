@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -29,7 +30,7 @@ class Site(Fleet):
     def sql(self, query: str) -> list[list[str]]:
         """Return the rows of a query to the metadata database, asked on its own host."""
         (host,) = self.scenario.roles["database"]
-        found = self.sh(host, f'runuser -u postgres -- psql -XAtq -d airflow -c "{query}"')
+        found = self.sh(host, f"runuser -u postgres -- psql -XAtq -d airflow -c {quote(query)}")
         return [line.split("|") for line in found.splitlines()]
 
 

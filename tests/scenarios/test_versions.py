@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-from tests.real import PASSWORD
+from tests.real import PASSWORD, wait
 from tests.scenarios.conftest import Site, run_the_dag, write_secret
-from tests.scenarios.web import led_to, lets_in, status
+from tests.scenarios.web import led_to, lets_in, log, status
 
+DAG = "who_runs_me"
 # Pages that nobody sees without a login.
 CLOSED = {
     1: ("/api/experimental/test", "/api/experimental/latest_runs"),
@@ -70,6 +71,21 @@ def test_a_login_with_an_awkward_password_is_made_and_made_again(site: Site) -> 
 
 def test_a_run_ends_well_on_the_hosts_that_run_tasks(site: Site) -> None:
     run_the_dag(site)
+
+
+def test_the_web_server_shows_what_the_tasks_have_logged(site: Site) -> None:
+    moment = "execution_date" if site.scenario.major < 3 else "run_after"
+    ((run, when),) = site.sql(
+        f"SELECT run_id, to_char({moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US+00:00') FROM dag_run"
+    )
+    for task, said in (("in_bash", "run in Bash on"), ("in_python", "run in Python on")):
+        ((host,),) = site.sql(f"SELECT hostname FROM task_instance WHERE task_id = '{task}'")
+        columns = {"dag_id": DAG, "run_id": run, "task_id": task, "execution_date": when}
+
+        def shown(columns: dict[str, str] = columns) -> str:
+            return log(site.scenario.major, site.web_url, ("ada", PASSWORD), columns)
+
+        wait(f"“{said} {host}” in the log of {task}", lambda what=f"{said} {host}": what in shown(), 30)
 
 
 def test_a_second_deploy_changes_nothing(site: Site) -> None:
