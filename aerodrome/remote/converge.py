@@ -323,6 +323,7 @@ HINTS = {
     "Unable to locate package": NO_PACKAGE.format("/etc/apt/sources.list.d"),
     "has no installation candidate": NO_PACKAGE.format("/etc/apt/sources.list.d"),
     "No match for argument": NO_PACKAGE.format("dnf repolist"),
+    "nothing provides": NO_PACKAGE.format("dnf repolist"),
     "Address already in use": "something else uses the port: ss -ltnp",
     "Read-only file system": "a file system is mounted read-only, often after a disk error: dmesg",
 }

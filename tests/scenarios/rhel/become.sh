@@ -1,6 +1,7 @@
 # Turn a Debian host into one that has nothing but dnf, and a repository with the packages of the guide.
 # What is not in that repository cannot be installed: it is the only one.
 set -eu
+[ ! -e /root/debian ] || exit 0
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 here=/srv/rhel
 

@@ -536,6 +536,10 @@ def test_last_words_are_the_last_lines_that_say_something() -> None:
         ("E: Unable to locate package postgresql", "its package sources do not have it: see /etc/apt/sources.list.d"),
         ("E: Package 'python3.7' has no installation candidate", "its package sources do not have it: see /etc/apt/"),
         ("No match for argument: python3.12", "its package sources do not have it: see dnf repolist"),
+        (
+            "  - nothing provides libpq needed by postgresql-server",
+            "its package sources do not have it: see dnf repolist",
+        ),
         ("OSError: [Errno 98] Address already in use", "something else uses the port"),
         ("mkdir: cannot create directory: Read-only file system", "a file system is mounted read-only"),
     ],

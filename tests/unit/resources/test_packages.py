@@ -56,7 +56,8 @@ def test_what_is_missing_is_installed_by_dnf() -> None:
     change = only_change(PACKAGES, "dnf\nsudo installed\nno package provides gcc\n")
     assert (change.summary, change.script) == (
         "install gcc",
-        "dnf -y --setopt=install_weak_deps=False install gcc </dev/null",
+        "dnf -y --setopt=install_weak_deps=False install gcc </dev/null || "
+        "dnf -y --setopt=install_weak_deps=False --refresh install gcc </dev/null",
     )
 
 
