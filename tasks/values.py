@@ -77,6 +77,8 @@ def hidden(vault: Vault, value: SecretValue) -> Secret:
 def locks(airflow: Airflow) -> dict[str, str]:
     """Return the lock files for the fleet's version, by Python version; the operator's own serves every one."""
     pythons = catalogue(airflow.version).pythons
+    if airflow.constraints:
+        return {}
     if airflow.pinned and not airflow.lock and airflow.extras != Airflow().extras:
         raise InvalidInput(
             "airflow.extras: the lock file that ships has other extras",
