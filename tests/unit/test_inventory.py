@@ -322,6 +322,36 @@ def test_the_examples_of_the_shipped_file_are_valid() -> None:
     assert got.deploy == Deploy(dags="/fleet/examples/dags")
 
 
+ALTERNATIVES = """\
+  constraints: constraints.txt
+  fernet_key_command: "vault kv get -field=fernet_key secret/airflow"
+database:
+  managed: false
+  host: pg.example.com
+  connection_command: "vault kv get -field=dsn secret/airflow-db"
+broker:
+  url_command: "vault kv get -field=broker secret/airflow"
+  result_backend_command: "vault kv get -field=results secret/airflow"
+"""
+
+
+def test_the_alternatives_of_the_shipped_file_are_valid() -> None:
+    """What stands behind `# or` can be used in place of what it stands beside."""
+    given = {line.strip() for line in ALTERNATIVES.splitlines()}
+    lines = re.findall(r"^ *# or (\w+: .*)", SHIPPED.read_text(), re.MULTILINE)
+    worker, *said = [re.sub(r" +# .*", "", line).rstrip() for line in lines]
+    url = "url: !env BROKER_URL"
+    assert set(said) - {url} <= given
+    assert url in said
+    got = fleet(SMALL.replace("worker: [w1]", worker.replace("worker1, worker2", "w1")).replace("database: [db1], ", "")
+                + "airflow:\n" + ALTERNATIVES)  # fmt: skip
+    assert got.broker.url_command
+    assert got.role_settings["worker"].config == {"celery": {"task_acks_late": "True"}}
+    assert fleet(SMALL + f"broker: {{{url}}}").broker.url == Reference(
+        "env", "BROKER_URL", "hosts.yaml:6: broker.url", "/fleet"
+    )
+
+
 def test_every_mistake_is_said_in_the_order_of_lines() -> None:
     assert problems("""\
 airflow:

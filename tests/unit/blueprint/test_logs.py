@@ -9,7 +9,7 @@ import pytest
 
 from aerodrome.blueprint.logs import journal_script
 from aerodrome.fleet import ROLES
-from tests.unit.make import HOSTS, inputs
+from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 
 JOURNAL = "journalctl --no-pager -q -o short-iso -n 50 "
 
@@ -20,10 +20,14 @@ JOURNAL = "journalctl --no-pager -q -o short-iso -n 50 "
         ("s1", ROLES, "-u airflow@scheduler.service -u airflow@dag-processor.service -u airflow@triggerer.service"),
         ("s1", ["triggerer", "worker"], "-u airflow@triggerer.service"),
         ("db1", ROLES, "-u 'postgresql*'"),
+        ("w2", ROLES, "-u airflow@worker.service -u airflow-redis.service"),
+        ("w2", ["redis"], "-u airflow-redis.service"),
+        ("w2", ["worker"], "-u airflow@worker.service"),
     ],
 )
 def test_the_units_of_a_host(host: str, roles: list[str], units: str) -> None:
-    assert journal_script(inputs(), HOSTS[host], roles, 50, follow=False) == JOURNAL + units
+    of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)})
+    assert journal_script(inputs(of), HOSTS[host], roles, 50, follow=False) == JOURNAL + units
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from aerodrome.blueprint.environment import mask_config
@@ -9,7 +11,7 @@ from aerodrome.blueprint.inputs import Inputs, Settings
 from aerodrome.blueprint.node import dags, node
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Deploy
-from aerodrome.resources.base import Seen
+from aerodrome.resources.base import Seen, quote
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables
 from aerodrome.resources.files import Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
@@ -19,7 +21,7 @@ from aerodrome.resources.takeover import FoundKeys
 from aerodrome.resources.tree import Tree
 from aerodrome.resources.users import User
 from aerodrome.secrets import Secret
-from tests.unit.make import FERNET_KEY, HOSTS, fleet, inputs, only_change
+from tests.unit.make import FERNET_KEY, HOSTS, Shell, fleet, inputs, only_change
 
 UNIT = """\
 # Written by Aerodrome. What is particular to a role or host is in drop-ins: systemctl cat airflow@ROLE
@@ -270,3 +272,46 @@ def test_a_key_of_before_does_not_outlive_the_command_that_gives_it() -> None:
     (kept,) = [each for each in resources("node.environment", given) if isinstance(each, KeptVariables)]
     assert kept.ours("AIRFLOW__CORE__FERNET_KEY")  # Airflow would take it before it asks the command
     assert kept.ours("AIRFLOW__CORE__FERNET_KEY_CMD")
+
+
+# Commands that give secrets
+
+
+def asking(**airflow: object) -> str:
+    given = inputs(fleet(fernet_key_command="vault key", **airflow), fernet_key=None)
+    (commands,) = [each for each in resources("node.environment", given) if isinstance(each, CommandsAnswer)]
+    return commands.script
+
+
+def test_commands_are_asked_as_the_service_user_where_python_is_there() -> None:
+    head, _, program = asking(service="ac").partition("<<'END_OF_FILE'\n")
+    assert head == (
+        "[ ! -x /home/astro/airflow-venv/bin/python ] || "
+        "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
+        "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=/etc/default/ac "
+        "-p WorkingDirectory=/usr/local/airflow -p UMask=0027 /home/astro/airflow-venv/bin/python - "
+    )
+    ast.parse(program.removesuffix("END_OF_FILE"), feature_version=(3, 6))
+    assert "for name in ['AIRFLOW__CORE__FERNET_KEY_CMD']:" in program
+
+
+@pytest.mark.parametrize(
+    "command, says, code",
+    [
+        ("printf %s hunter2", "", 0),
+        ("printf '%s' 'hunter2 $HOME'", "", 0),
+        ("echo hunter2", "it prints space or a newline around the value", 1),
+        ("printf ' hunter2'", "it prints space or a newline around the value", 1),
+        ("true", "it prints nothing", 1),
+        ("false", "Command '['false']' returned non-zero exit status 1.", 1),
+        ("no-such-program x", "[Errno 2] No such file or directory: 'no-such-program'", 1),
+    ],
+)
+def test_a_command_that_does_not_answer_as_airflow_needs_it_is_told(
+    sh: Shell, command: str, says: str, code: int
+) -> None:
+    program = asking().partition("/airflow-venv/bin/python - ")[2]
+    done = sh(f"export AIRFLOW__CORE__FERNET_KEY_CMD={quote(command)}\npython3 - {program}")
+    wanted = f"AIRFLOW__CORE__FERNET_KEY_CMD: {says}\n" if says else ""
+    assert (done.stderr.decode(), done.stdout, done.returncode) == (wanted, b"", code)
+    assert "hunter2" not in done.stderr.decode()

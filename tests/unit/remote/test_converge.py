@@ -22,7 +22,8 @@ from aerodrome.remote.run import execs
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File
 from aerodrome.resources.systemd import Service, Stopped, UnitState
-from tests.unit.make import HOSTS, ME, MY_GROUP, fleet, inputs
+from aerodrome.secrets import Secret
+from tests.unit.make import HOSTS, ME, MY_GROUP, ROLES_OF_FLEET, fleet, inputs
 from tests.unit.remote.local import Local
 
 
@@ -347,6 +348,21 @@ def test_the_status_of_a_host_that_is_down_is_told_beside_the_others(
         ("w1", "worker", "", "the unit is not there"),
         ("w2", "worker", "unknown", "is down"),
     ]
+
+
+def test_the_status_of_redis_is_told_beside_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)})
+    world.run = Run(inputs(of, redis_password=Secret("x")), world.local, world.heard)  # type: ignore[arg-type]
+    monkeypatch.setattr(converge, "health_script", lambda inputs, roles: "echo 5")
+    answer = "5\\n\\n\\nredis_version:7\\nuptime_in_seconds:1\\nconnected_clients:2\\n"
+    monkeypatch.setattr(converge, "redis_health_script", lambda inputs, host: f"printf '{answer}'")
+    rows = world.run.status([HOSTS["w1"], HOSTS["w2"]], ["redis", "worker"])
+    assert [(row.host, row.role, row.verdict) for row in rows] == [
+        ("w1", "worker", "waiting"),
+        ("w2", "redis", "healthy"),
+        ("w2", "worker", "waiting"),
+    ]
+    assert [row.role for row in world.run.status([HOSTS["w2"]], ["worker"])] == ["worker"]
 
 
 def test_a_connection_that_breaks_in_the_middle_is_no_success(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
