@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from http.cookiejar import CookieJar
 from urllib.error import HTTPError
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, Request, build_opener
 
 from tests.real import opener, token
@@ -69,3 +70,27 @@ def lets_in(major: int, url: str, name: str, password: str) -> bool:
         code = status(f"{url}/api/v1/dags", basic(name, password))
         assert (code, by_form) in ((200, True), (401, False), (403, False))
     return by_form
+
+
+def log(major: int, url: str, login: tuple[str, str], task: Mapping[str, str]) -> str:
+    """Return what a task has logged, as the web server shows it, which fetches it from the worker.
+
+    `task` has the columns dag_id, run_id, task_id and execution_date (as ISO 8601).
+    """
+    place = "/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/1?full_content=true".format_map(
+        {name: quote(value) for name, value in task.items()}
+    )
+    if major == 1:
+        person = log_in_by_form(url, *login)
+        assert person
+        asked = {name: task[name] for name in ("dag_id", "task_id", "execution_date")}
+        query = urlencode({**asked, "try_number": "1", "metadata": "null"})
+        with person.open(f"{url}/get_logs_with_metadata?{query}", timeout=SECONDS) as answer:
+            return str(answer.read().decode())
+    if major == 2:
+        request = Request(f"{url}/api/v1{place}", headers={**basic(*login), "Accept": "text/plain"})
+    else:
+        bearer = f"Bearer {token(url, *login)}"
+        request = Request(f"{url}/api/v2{place}", headers={"Authorization": bearer, "Accept": "application/json"})
+    with opener.open(request, timeout=SECONDS) as answer:
+        return str(answer.read().decode())
