@@ -10,19 +10,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from aerodrome.secrets import Secret
+from aerodrome.settings import rename
 
 # What a role's process calls itself in the metadata database's table `job`.
 JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
-
-# Sections and keys carry today's names; these had others once: (section, key) → name by major version.
-RENAMED = {
-    ("database", "sql_alchemy_conn"): {1: ("core", "sql_alchemy_conn")},
-    ("api", "secret_key"): {1: ("webserver", "secret_key"), 2: ("webserver", "secret_key")},
-    ("api", "port"): {1: ("webserver", "web_server_port"), 2: ("webserver", "web_server_port")},
-    ("api", "workers"): {1: ("webserver", "workers"), 2: ("webserver", "workers")},
-    ("api", "base_url"): {1: ("webserver", "base_url"), 2: ("webserver", "base_url")},
-    ("logging", "worker_log_server_port"): {1: ("celery", "worker_log_server_port")},
-}
 
 
 @dataclass(frozen=True)
@@ -42,8 +33,11 @@ class Catalogue:
     logins: str = ""
 
     def variable(self, section: str, key: str) -> str:
-        """Return the environment variable of a setting, given by today's name."""
-        section, key = RENAMED.get((section, key), {}).get(self.major, (section, key))
+        """Return the environment variable of a setting, given by its name in any version.
+
+        Airflow writes a section's dots as _ (`_env_var_name` of airflow/configuration.py; 1.10 has no such section).
+        """
+        section, key = rename(self.major, section, key)
         return f"AIRFLOW__{section.upper().replace('.', '_')}__{key.upper()}"
 
     def create_user(self, name: str, email: str, first: str, last: str, role: str) -> list[str]:

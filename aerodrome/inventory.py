@@ -29,6 +29,7 @@ from aerodrome.schema import (
     suggest,
 )
 from aerodrome.secrets import FERNET_KEY, FERNET_KEY_RIGHT, Reference
+from aerodrome.settings import rename
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PACKAGE = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -398,8 +399,8 @@ def _check_owned(reader: Reader, found: Sections) -> None:
             _refuse_owned(reader, (*place, "environment", name), name)
         for section, keys in (given.get("config") or {}).items():
             for key in keys or {}:
-                variable = f"AIRFLOW__{section}__{key}".upper().replace(".", "_")
-                _refuse_owned(reader, (*place, "config", section, key), variable)
+                today = "__".join(rename(_version(found)[0], section, key))
+                _refuse_owned(reader, (*place, "config", section, key), f"AIRFLOW__{today}".upper().replace(".", "_"))
 
 
 def _refuse_owned(reader: Reader, path: KeyPath, variable: str) -> None:

@@ -20,6 +20,7 @@ from aerodrome.resources.environment import CommandsAnswer, KeptVariables
 from aerodrome.resources.files import MARK, Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
+from aerodrome.resources.selinux import Executable
 from aerodrome.resources.takeover import FoundKeys
 from aerodrome.resources.users import User
 
@@ -29,21 +30,27 @@ def node(inputs: Inputs, host: Host) -> list[Step]:
     airflow = inputs.fleet.airflow
     python = (airflow.user, inputs.user_home, airflow.python, _requirements(inputs))
     steps = [
-        Step("node.packages", (PACKAGES,)),
+        Step("node.packages", (packages(airflow.python),)),
         Step("node.user", _user(inputs)),
         Step("node.hosts", _hosts(inputs)),
         Step("node.venv", (VirtualEnvironment(*python),)),
-        Step("node.install", (Installed(*python),)),
+        Step("node.install", (Installed(*python), Executable(inputs.venv))),
         Step("node.unit", (_unit(inputs),)),
         Step("node.environment", _environment(inputs, host)),
     ]
     return [*steps, *database_login(inputs), Step("node.dags", dags(inputs))]
 
 
-PACKAGES = Packages(
-    apt=("sudo", "python3", "python3-venv", "python3-dev", "gcc"),
-    dnf=("sudo", "python3", "python3-devel", "gcc"),  # RHEL-likes have venv in python3 itself
-)
+def packages(python: str) -> Packages:
+    """Return the packages of the guide, with the Python of a version (python3.12) where the operator names one.
+
+    A path is the operator's own Python: the packages are then the distribution's own.
+    """
+    name = python if re.fullmatch(r"python3\.\d+", python) else "python3"
+    return Packages(
+        apt=("sudo", name, f"{name}-venv", f"{name}-dev", "gcc"),
+        dnf=("sudo", name, f"{name}-devel", "gcc"),  # RHEL-likes have venv in Python's package itself
+    )
 
 
 def dags(inputs: Inputs) -> tuple[Resource, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aerodrome.blueprint.inputs import Inputs, Settings
-from aerodrome.settings import gone, unknown
+from aerodrome.settings import gone, rename, unknown
 
 
 def notes(inputs: Inputs) -> list[str]:
@@ -24,17 +24,21 @@ def notes(inputs: Inputs) -> list[str]:
 
 
 def _settings(inputs: Inputs) -> list[str]:
-    major = inputs.catalogue.major
+    catalogue = inputs.catalogue
     everywhere = [inputs.settings, *inputs.host_settings.values(), *inputs.role_settings.values()]
-    config = [(section, key) for each in everywhere for section, keys in each.config.items() for key in keys]
+    given = dict.fromkeys(
+        (section, key) for each in everywhere for section, keys in each.config.items() for key in keys
+    )
+    today = [rename(catalogue.major, section, key) for section, key in given]
     found = [
-        f"airflow.config: no section of Airflow {inputs.catalogue.version} is called {name}; it is set all the same"
-        for name in unknown(major, dict.fromkeys(section for section, _ in config))
+        f"config: no section of Airflow {catalogue.version} is called {section}; {meant}it is set all the same"
+        for section, near in unknown(catalogue.major, (section for section, _ in today)).items()
+        for meant in [f"was {near} meant? " if near else ""]
     ]
     found += [
-        f"airflow.config: Airflow {inputs.catalogue.version} has no setting {section}.{key} any more"
-        for section, key in dict.fromkeys(config)
-        if gone(major, section, key)
+        f"config: Airflow {catalogue.version} has no {section}.{key} any more; it is set all the same"
+        for section, key in given
+        if gone(catalogue.major, section, key)
     ]
     if any(_is_simple(each) for each in everywhere):
         found.append("the simple auth manager is for development: its passwords lie readable in a file; leave it out")

@@ -310,14 +310,20 @@ def last_words(text: str, lines: int = 12) -> str:
     return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
 
+NO_PACKAGE = "its package sources do not have it: see {}; a Python of your own is named by its path: airflow.python"
+
 HINTS = {
     "No space left on device": "the disk is full: make room, and run the same again",
     "Wrote only": "the disk is full: make room, and run the same again",  # tar, of the last block that fits in part
     "password authentication failed": "the database refuses the password: fab setup-db sets it from hosts.yaml",
     "no pg_hba.conf entry": "the database does not let this host in: fab setup-db",
     "Could not resolve host": "the host cannot look up names: see its /etc/resolv.conf",
+    "Couldn't resolve host": "the host cannot look up names: see its /etc/resolv.conf",  # dnf
     "Temporary failure": "the host cannot look up names, or reach its package index",
-    "Unable to locate package": "its package sources do not have it: see /etc/apt/sources.list.d",
+    "Unable to locate package": NO_PACKAGE.format("/etc/apt/sources.list.d"),
+    "has no installation candidate": NO_PACKAGE.format("/etc/apt/sources.list.d"),
+    "No match for argument": NO_PACKAGE.format("dnf repolist"),
+    "nothing provides": NO_PACKAGE.format("dnf repolist"),
     "Address already in use": "something else uses the port: ss -ltnp",
     "Read-only file system": "a file system is mounted read-only, often after a disk error: dmesg",
 }

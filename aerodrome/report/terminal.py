@@ -108,20 +108,24 @@ def _described(plan: HostPlan) -> str:
 
 
 def show_error(error: AerodromeError) -> None:
-    """Print an error: a line a host, with its evidence below, and what to do."""
+    """Print an error: a line a host, with its evidence, and what to do; evidence that hosts share comes once, last."""
     if isinstance(error, FleetError):
+        details = [failure.detail for failure in error.failures]
+        shared = [detail for detail in dict.fromkeys(details) if detail and details.count(detail) > 1]
         for failure in error.failures:
-            _show_host_error(failure)
+            _show_host_error(failure, "" if failure.detail in shared else failure.detail)
+        for line in "\n".join(shared).splitlines():
+            say(f"  {line}")
     elif isinstance(error, HostError):
-        _show_host_error(error)
+        _show_host_error(error, error.detail)
     else:
         say(_red(f"error: {error.message}"))
         if error.hint:
             say(f"  → {error.hint}")
 
 
-def _show_host_error(error: HostError) -> None:
-    for line in error.detail.splitlines():
+def _show_host_error(error: HostError, detail: str) -> None:
+    for line in detail.splitlines():
         say(f"  {error.host} | {line}")
     step = f" {error.step}:" if error.step else ""
     hint = f" → {error.hint}" if error.hint else ""

@@ -38,4 +38,4 @@ class DatabaseLogin:
                 "Airflow is not set up here, and the login cannot be tried", "fab setup-node does both"
             )
         message = f"cannot log in to the database at {self.server}: {answer}"
-        raise AerodromeError(message, "its administrator has to run what follows", self.grants)
+        raise AerodromeError(message, "its administrator has to run what is shown", self.grants)

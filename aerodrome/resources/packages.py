@@ -10,7 +10,10 @@ from aerodrome.resources.base import Change, Seen, quote
 # DPkg::Lock::Timeout: wait for unattended-upgrades instead of failing (apt 1.9.11).
 # NEEDRESTART_SUSPEND: Ubuntu's needrestart must not restart services behind our back.
 APT_ENVIRONMENT = "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1"
-APT = "apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold"
+# Pattern-Only: a name that no package has, such as python3.12, is not taken for a regular expression (apt 2.0).
+APT = "apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -o APT::Cmd::Pattern-Only=true"
+# dnf waits for its lock by itself.
+DNF = "dnf -y --setopt=install_weak_deps=False"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Packages:
             script = self._apt(missing)
         elif manager == "dnf":
             missing = [name for name in self.dnf if name not in installed]
-            script = f"dnf -y install {' '.join(quote(name) for name in missing)} </dev/null"
+            script = self._dnf(missing)
         else:
             raise AerodromeError(
                 "neither apt-get nor dnf is there",
@@ -58,3 +61,8 @@ class Packages:
             # The lists are fetched only where they are missing or too old to find a package.
             f"{install} || {{ {APT} update </dev/null && {install}; }}"
         )
+
+    def _dnf(self, missing: list[str]) -> str:
+        install = f"install {' '.join(quote(name) for name in missing)} </dev/null"
+        # What dnf knows of its repositories may be two days old (metadata_expire).
+        return f"{DNF} {install} || {DNF} --refresh {install}"

@@ -20,9 +20,13 @@ ITERATIONS = 4096  # PostgreSQL's own (scram_iterations, and fixed before versio
 
 ANSWERS = "runuser -u postgres -- psql -XAtqc 'SELECT 1' postgres >/dev/null 2>&1"
 AWAIT = f"for _ in $(seq 60); do ! {ANSWERS} || break; sleep 0.5; done"
-# RHEL-likes leave the data directory to be made; Debian's package makes it.
+# RHEL-likes leave the data directory to be made; Debian's package makes it. It lies where the unit says, which is what
+# postgresql-setup asks too, and it refuses one that is there already.
 START = f"""\
-if command -v postgresql-setup >/dev/null && [ ! -s /var/lib/pgsql/data/PG_VERSION ]; then postgresql-setup --initdb; fi
+if command -v postgresql-setup >/dev/null; then
+data=$(systemctl show -p Environment --value postgresql | tr ' ' '\\n' | sed -n 's/^PGDATA=//p')
+[ -s "${{data:-/var/lib/pgsql/data}}/PG_VERSION" ] || postgresql-setup --initdb
+fi
 systemctl enable postgresql
 {ANSWERS} || systemctl restart postgresql
 {AWAIT}

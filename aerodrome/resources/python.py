@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.lockfile import digest
 from aerodrome.resources.base import Change, Seen, put_text, quote
+from aerodrome.resources.selinux import relabel
 from aerodrome.secrets import Secret
 
 ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -143,6 +144,7 @@ class Installed(_Environment):
         else:
             install = f"{quote(path)}/bin/python -m pip install -q --no-input --disable-pip-version-check"
         lines.append(self.as_user(f"{install}{hashes} -r {quote(listed)}"))
+        lines.append(relabel(path))
         lines.append(self.as_user(f"touch {quote(path)}/.complete"))
         return "\n".join(line for line in lines if line)
 
@@ -189,7 +191,8 @@ class Installed(_Environment):
         # A directory there is an environment that somebody made by hand: it is kept.
         move = f"mv -T {quote(self.link)} {aside}\n" if link == "directory" else ""
         new = quote(f"{self.link}.new")
-        return f"{move}ln -sfn {quote(path)} {new}\nchown -h {quote(self.user)}: {new}\nmv -fT {new} {quote(self.link)}"
+        make = f"ln -sfn {quote(path)} {new}\nchown -h {quote(self.user)}: {new}\nmv -fT {new} {quote(self.link)}"
+        return f"{move}{make}\n{relabel(self.link)}"
 
 
 def _diff(link: str, old: str, new: str) -> str:

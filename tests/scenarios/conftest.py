@@ -12,11 +12,12 @@ from shlex import quote
 import pytest
 
 from lab.fleet import Lab
-from tests.real import PASSWORD, PROJECT, Fleet
+from tests.real import PASSWORD, PROJECT, Fleet, wait
 from tests.scenarios.pythons import prefix
 from tests.scenarios.scenario import HEAD, PYTHON_PLACE, SCENARIOS, Scenario
 
 DAGS = PROJECT / "tests" / "scenarios" / "dags"
+COMMANDS = {1: ("unpause", "trigger_dag"), 2: ("dags unpause", "dags trigger"), 3: ("dags unpause", "dags trigger")}
 
 
 @dataclass
@@ -85,6 +86,32 @@ def site(request: pytest.FixtureRequest, lab: Lab) -> Site:
     site.fab("deploy")
     site.first = time.monotonic() - began
     return site
+
+
+def run_the_dag(site: Site, dag: str = "who_runs_me") -> None:
+    """Run the scenarios' DAG to its success, on the hosts that are to run tasks; show which host ran what."""
+    unpause, trigger = COMMANDS[site.scenario.major]
+    wait(f"{dag} is known", lambda: site.sql(f"SELECT 1 FROM dag WHERE dag_id = '{dag}'"))
+    before = len(site.sql(f"SELECT 1 FROM dag_run WHERE dag_id = '{dag}'"))
+    site.fab("airflow", f"{unpause} {dag}")
+    site.fab("airflow", f"{trigger} {dag}")
+    newest = f"FROM dag_run WHERE dag_id = '{dag}' ORDER BY id DESC LIMIT 1"
+
+    def end() -> str:
+        if len(site.sql(f"SELECT 1 FROM dag_run WHERE dag_id = '{dag}'")) == before:
+            return ""
+        ((state,),) = site.sql(f"SELECT state {newest}")
+        return state if state in ("success", "failed") else ""
+
+    state = wait("the run's end", end)
+    tasks = site.sql(f"SELECT task_id, hostname, state FROM task_instance WHERE dag_id = '{dag}' ORDER BY task_id")
+    print("".join(f"{site.scenario.name}: {task} ran on {host}: {how}\n" for task, host, how in tasks))
+    assert state == "success", tasks
+    assert {(task, how) for task, _, how in tasks} == {("in_bash", "success"), ("in_python", "success")}
+    assert {host for _, host, _ in tasks} <= site.scenario.task_hosts
+    # Not by Airflow's word alone: the tasks have left a file where they ran.
+    for task, host, _ in tasks:
+        assert f"{task} {host}" in site.sh(host, "cat /usr/local/airflow/who-ran-me").splitlines()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -6,7 +6,7 @@ import json
 import re
 
 from tests.real import PASSWORD, wait
-from tests.scenarios.conftest import Site, write_secret
+from tests.scenarios.conftest import Site, run_the_dag, write_secret
 from tests.scenarios.web import led_to, lets_in, log, status
 
 DAG = "who_runs_me"
@@ -16,7 +16,6 @@ CLOSED = {
     2: ("/api/v1/dags", "/api/v1/connections", "/api/experimental/test"),
     3: ("/api/v2/dags", "/api/v2/connections"),
 }
-COMMANDS = {1: ("unpause", "trigger_dag"), 2: ("dags unpause", "dags trigger"), 3: ("dags unpause", "dags trigger")}
 
 
 def rows(site: Site) -> list[dict[str, object]]:
@@ -71,24 +70,7 @@ def test_a_login_with_an_awkward_password_is_made_and_made_again(site: Site) -> 
 
 
 def test_a_run_ends_well_on_the_hosts_that_run_tasks(site: Site) -> None:
-    unpause, trigger = COMMANDS[site.scenario.major]
-    wait(f"{DAG} is known", lambda: site.sql(f"SELECT 1 FROM dag WHERE dag_id = '{DAG}'"))
-    site.fab("airflow", f"{unpause} {DAG}")
-    site.fab("airflow", f"{trigger} {DAG}")
-
-    def end() -> str:
-        ((state,),) = site.sql(f"SELECT state FROM dag_run WHERE dag_id = '{DAG}'")
-        return state if state in ("success", "failed") else ""
-
-    state = wait("the run's end", end)
-    tasks = site.sql(f"SELECT task_id, hostname, state FROM task_instance WHERE dag_id = '{DAG}' ORDER BY task_id")
-    print("".join(f"{site.scenario.name}: {task} ran on {host}: {how}\n" for task, host, how in tasks))
-    assert state == "success", tasks
-    assert [(task, how) for task, _, how in tasks] == [("in_bash", "success"), ("in_python", "success")]
-    assert {host for _, host, _ in tasks} <= site.scenario.task_hosts
-    # Not by Airflow's word alone: the tasks have left a file where they ran.
-    for task, host, _ in tasks:
-        assert f"{task} {host}" in site.sh(host, "cat /usr/local/airflow/who-ran-me").splitlines()
+    run_the_dag(site)
 
 
 def test_the_web_server_shows_what_the_tasks_have_logged(site: Site) -> None:

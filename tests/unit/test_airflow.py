@@ -29,6 +29,11 @@ VERSIONS = ["1.10.10", "2.11.2", "3.3.2"]
         ("1.10.10", "logging", "worker_log_server_port", "AIRFLOW__CELERY__WORKER_LOG_SERVER_PORT"),
         ("3.3.2", "logging", "worker_log_server_port", "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT"),
         ("1.10.10", "core", "fernet_key", "AIRFLOW__CORE__FERNET_KEY"),
+        # A name of an older version, and a command in place of the value.
+        ("3.3.2", "scheduler", "dag_dir_list_interval", "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL"),
+        ("3.3.2", "webserver", "web_server_port", "AIRFLOW__API__PORT"),
+        ("2.11.2", "core", "sql_alchemy_conn", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"),
+        ("1.10.10", "database", "sql_alchemy_conn_cmd", "AIRFLOW__CORE__SQL_ALCHEMY_CONN_CMD"),
         # Airflow writes the dots of a section as _ (systemd takes no others): airflow/configuration.py.
         ("3.3.2", "common.io", "xcom_objectstorage_path", "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH"),
     ],

@@ -13,7 +13,7 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 LAYERS = (
     {"errors"},
-    {"fleet", "airflow", "render", "secrets", "schema", "inventory", "lockfile"},
+    {"fleet", "airflow", "render", "secrets", "schema", "inventory", "lockfile", "settings"},
     {"resources"},
     {"dags", "blueprint"},
     {"plan"},
@@ -21,7 +21,8 @@ LAYERS = (
     {"controller"},  # beside them: it looks things up for tasks, and knows hosts.yaml only
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-PURE = {"errors", "fleet", "airflow", "render", "secrets", "schema", "inventory", "lockfile", "resources"} | {
+PURE = {"errors", "fleet", "airflow", "settings", "render", "secrets", "schema", "inventory", "lockfile"} | {
+    "resources",
     "dags",
     "blueprint",
     "plan",

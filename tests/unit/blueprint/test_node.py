@@ -12,6 +12,7 @@ from aerodrome.resources.base import Resource, Seen
 from aerodrome.resources.files import Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, VirtualEnvironment
+from aerodrome.resources.selinux import Executable
 from aerodrome.resources.tree import Tree
 from aerodrome.resources.users import User
 from aerodrome.secrets import Secret
@@ -75,14 +76,24 @@ def test_the_steps_of_the_guide_in_order() -> None:
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
     keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.resources]
-    assert len(keys) == len(set(keys)) == 11
+    assert len(keys) == len(set(keys)) == 12
 
 
-def test_packages_of_the_guide() -> None:
-    assert resources("node.packages") == (
+@pytest.mark.parametrize("python", ["python3", "python", "/usr/bin/python3.12", "pypy3.10", "python3.12-debug"])
+def test_packages_of_the_guide(python: str) -> None:
+    assert resources("node.packages", inputs(fleet(python=python))) == (
         Packages(
             apt=("sudo", "python3", "python3-venv", "python3-dev", "gcc"),
             dnf=("sudo", "python3", "python3-devel", "gcc"),
+        ),
+    )
+
+
+def test_packages_follow_the_python_that_the_operator_names() -> None:
+    assert resources("node.packages", inputs(fleet(python="python3.12"))) == (
+        Packages(
+            apt=("sudo", "python3.12", "python3.12-venv", "python3.12-dev", "gcc"),
+            dnf=("sudo", "python3.12", "python3.12-devel", "gcc"),
         ),
     )
 
@@ -135,9 +146,10 @@ def test_python_and_what_goes_into_it() -> None:
         index_url=Secret("https://a"),
         extra_index_url=Secret("https://b"),
     )
-    (venv,), (installed,) = resources("node.venv", given), resources("node.install", given)
+    (venv,), (installed, executable) = resources("node.venv", given), resources("node.install", given)
     assert isinstance(venv, VirtualEnvironment)
     assert isinstance(installed, Installed)
+    assert executable == Executable("/home/astro/airflow-venv")
     assert venv.requirements == installed.requirements
     assert (venv.user, venv.home, venv.python) == ("astro", "/home/astro", "/opt/python")
     wanted = venv.requirements

@@ -39,7 +39,7 @@ def test_what_is_missing_is_installed_by_apt() -> None:
     # gcc was removed, but not purged: dpkg still knows it.
     change = only_change(PACKAGES, "apt\ngcc config-files\nsudo installed\n")
     install = (
-        "apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "
+        "apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -o APT::Cmd::Pattern-Only=true "
         "install --no-install-recommends gcc python3-venv </dev/null"
     )
     assert change.summary == "install gcc, python3-venv"
@@ -47,14 +47,18 @@ def test_what_is_missing_is_installed_by_apt() -> None:
         "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1\n"
         "dpkg --configure -a </dev/null\n"
         f"{install} || {{ apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "
-        f"update </dev/null && {install}; }}"
+        f"-o APT::Cmd::Pattern-Only=true update </dev/null && {install}; }}"
     )
 
 
 def test_what_is_missing_is_installed_by_dnf() -> None:
     # What rpm of Fedora prints for a package that is not there.
     change = only_change(PACKAGES, "dnf\nsudo installed\nno package provides gcc\n")
-    assert (change.summary, change.script) == ("install gcc", "dnf -y install gcc </dev/null")
+    assert (change.summary, change.script) == (
+        "install gcc",
+        "dnf -y --setopt=install_weak_deps=False install gcc </dev/null || "
+        "dnf -y --setopt=install_weak_deps=False --refresh install gcc </dev/null",
+    )
 
 
 def test_a_host_without_either_is_told_what_to_install() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from aerodrome.errors import AerodromeError
@@ -151,8 +153,10 @@ def test_a_server_that_does_not_answer_is_started() -> None:
 def test_starting_makes_the_data_directory_where_the_package_leaves_that_to_us() -> None:
     answers = "runuser -u postgres -- psql -XAtqc 'SELECT 1' postgres >/dev/null 2>&1"
     whole = (
-        "if command -v postgresql-setup >/dev/null && [ ! -s /var/lib/pgsql/data/PG_VERSION ]; "
-        "then postgresql-setup --initdb; fi\n"
+        "if command -v postgresql-setup >/dev/null; then\n"
+        "data=$(systemctl show -p Environment --value postgresql | tr ' ' '\\n' | sed -n 's/^PGDATA=//p')\n"
+        '[ -s "${data:-/var/lib/pgsql/data}/PG_VERSION" ] || postgresql-setup --initdb\n'
+        "fi\n"
         "systemctl enable postgresql\n"
         f"{answers} || systemctl restart postgresql\n"
         f"for _ in $(seq 60); do ! {answers} || break; sleep 0.5; done\n"
@@ -193,6 +197,25 @@ def test_starting_waits_until_the_server_answers(sh: Shell, tmp_path: object) ->
     assert sh(f"set -eu\n{START}", programs=programs).returncode == 0
     log = sh(f"grep -v asked {tmp_path}/log").stdout.decode().splitlines()
     assert log == ["enable postgresql", "restart postgresql"]
+
+
+@pytest.mark.parametrize("made, said", [(False, b"--initdb\n"), (True, b"")])
+def test_the_data_directory_is_made_once_and_where_the_unit_says(
+    sh: Shell, tmp_path: Path, made: bool, said: bytes
+) -> None:
+    if made:
+        (tmp_path / "PG_VERSION").write_text("16\n")
+    # What systemd 252 prints of Fedora's unit.
+    environment = f"PG_OOM_ADJUST_FILE=/proc/self/oom_score_adj PG_OOM_ADJUST_VALUE=0 PGDATA={tmp_path}"
+    systemctl = f'[ "$1" != show ] || echo "{environment}"'
+    programs = {"runuser": "exit 0", "systemctl": systemctl, "postgresql-setup": 'echo "$@"'}
+    done = sh(f"set -eu\n{START}", programs=programs)
+    assert (done.returncode, done.stdout) == (0, said)
+
+
+def test_a_data_directory_that_cannot_be_made_is_a_failure(sh: Shell) -> None:
+    programs = {"runuser": "exit 0", "systemctl": "exit 0", "postgresql-setup": "exit 1"}
+    assert sh(f"set -eu\n{START}", programs=programs).returncode == 1
 
 
 def test_a_server_that_never_answers_is_a_failure(sh: Shell) -> None:

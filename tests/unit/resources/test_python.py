@@ -89,10 +89,14 @@ def test_packages_are_installed_with_their_hashes_and_then_put_in_use() -> None:
         f"cat >{PLACE}/requirements.txt <<'END_OF_FILE'\n{LOCK}END_OF_FILE\n"
         f"runuser -u astro -- env HOME=/home/astro {PLACE}/bin/python -m pip install -q --no-input "
         f"--disable-pip-version-check --require-hashes -r {PLACE}/requirements.txt\n"
+        f"! selinuxenabled 2>/dev/null || restorecon -RF {PLACE}\n"
         f"runuser -u astro -- env HOME=/home/astro touch {PLACE}/.complete"
     )
     assert (link.summary, link.diff) == (f"link {LINK} to it", f"+{LINK} -> {PLACE}")
-    assert link.script == (f"ln -sfn {PLACE} {LINK}.new\nchown -h astro: {LINK}.new\nmv -fT {LINK}.new {LINK}")
+    assert link.script == (
+        f"ln -sfn {PLACE} {LINK}.new\nchown -h astro: {LINK}.new\nmv -fT {LINK}.new {LINK}\n"
+        f"! selinuxenabled 2>/dev/null || restorecon -RF {LINK}"
+    )
 
 
 def test_an_install_that_broke_off_is_done_again() -> None:

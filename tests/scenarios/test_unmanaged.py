@@ -1,0 +1,103 @@
+"""A database that is not ours, and a broker that is not ours: only logged in to, and said what is missing."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from lab.fleet import Lab
+from tests.real import PASSWORD, PROJECT
+from tests.scenarios.conftest import DAGS, Site, raise_hosts, run_the_dag, write_secret
+from tests.scenarios.scenario import HEAD, REDIS, WORKER, Scenario
+
+# Somebody else's machine, with PostgreSQL and RabbitMQ; it is in no role, and fab has no way to it.
+THEIRS = REDIS
+SCENARIO = Scenario(
+    "3.3.2-unmanaged", "3.3.2", {"scheduler": (HEAD,), "webserver": (HEAD,), "worker": (WORKER,), "database": (THEIRS,)}
+)
+MINE = (HEAD, WORKER)
+BROKER_PASSWORD = "rabbit/pass@w%rd"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def site(lab: Lab, request: pytest.FixtureRequest) -> Site:
+    """Two nodes, and a host of somebody else's."""
+    raise_hosts(lab, SCENARIO)
+    site = Site(lab, PROJECT / ".lab" / lab.name, SCENARIO.hosts, HEAD, SCENARIO)
+    theirs = lab.address(THEIRS)
+    site.sh(THEIRS, f"{APT} postgresql rabbitmq-server")
+    site.sh(THEIRS, "echo \"listen_addresses = '*'\" | tee -a /etc/postgresql/*/main/postgresql.conf")
+    site.sh(THEIRS, "systemctl restart postgresql")
+    site.sh(THEIRS, f"rabbitmqctl add_user airflow {shlex.quote(BROKER_PASSWORD)}; rabbitmqctl add_vhost airflow")
+    site.sh(THEIRS, "rabbitmqctl set_permissions -p airflow airflow '.*' '.*' '.*'")
+    write_secret(site.folder / "password", PASSWORD)
+    write_secret(site.folder / "broker", f"amqp://airflow:rabbit%2Fpass%40w%25rd@{theirs}:5672/airflow")
+    text = SCENARIO.hosts_yaml({host: lab.address(host) for host in SCENARIO.hosts}, str(DAGS))
+    text = re.sub(rf"^  {THEIRS}: .*\n", "", text, flags=re.MULTILINE).replace(f"  database: [{THEIRS}]\n", "")
+    text = text.replace("database: {", f"database: {{managed: false, host: {theirs}, ")
+    site.hosts_yaml.write_text(f"{text}broker: {{url: !file broker}}\n")
+    return site
+
+
+APT = "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends"
+
+
+def printed_sql(text: str) -> list[str]:
+    """Return what the administrator is told to run in psql, but the password, which psql asks for."""
+    lines = [line.rpartition(" | ")[2].strip() for line in text.splitlines()]
+    return list(dict.fromkeys(line for line in lines if line.startswith("CREATE ")))
+
+
+def test_a_login_that_fails_is_told_for_each_node_with_what_has_to_be_run(site: Site) -> None:
+    done = site.fab("deploy", code=1)
+
+    server = f"{site.lab.address(THEIRS)}:5432"
+    for host in MINE:
+        assert f"{host}: database.login: cannot log in to the database at {server}: OperationalError: " in done.err
+        assert f'host "airflow" "airflow" {site.lab.address(host)}/32 scram-sha-256' in done.err
+    assert printed_sql(done.err) == [
+        'CREATE ROLE "airflow" LOGIN;',
+        'CREATE DATABASE "airflow" OWNER "airflow" TEMPLATE template0 ENCODING \'UTF8\';',
+    ]
+    assert PASSWORD not in done.text
+    assert site.sh(HEAD, "systemctl list-units --plain --no-legend 'airflow@*'") == ""
+    assert site.lab.run(HEAD, "dpkg -l postgresql").returncode, "nothing of the database is installed"
+
+
+def test_setup_db_says_the_same(site: Site) -> None:
+    done = site.fab("setup-db", code=1)
+    assert done.err.count("cannot log in to the database") == len(MINE)
+
+
+def test_a_run_ends_well_once_the_administrator_has_run_it(site: Site) -> None:
+    told = site.fab("setup-db", code=1).err
+    for statement in printed_sql(told):
+        site.sh(THEIRS, f"runuser -u postgres -- psql -c {shlex.quote(statement)}")
+    alter = "ALTER ROLE airflow PASSWORD '" + PASSWORD.replace("'", "''") + "'"
+    site.sh(THEIRS, f"runuser -u postgres -- psql -c {shlex.quote(alter)}")
+    access = [line.strip() for line in told.splitlines() if line.strip().startswith('host "airflow"')]
+    for line in dict.fromkeys(access):
+        site.sh(THEIRS, f"echo {shlex.quote(line)} | tee -a /etc/postgresql/*/main/pg_hba.conf")
+    site.sh(THEIRS, "systemctl reload postgresql")
+
+    site.nothing_to_do("setup-db")
+    site.fab("deploy")
+    run_the_dag(site)
+    site.nothing_to_do("deploy")
+    queues = site.sh(THEIRS, "rabbitmqctl list_queues -p airflow name messages")
+    assert re.search(r"^default\s+0$", queues, re.MULTILINE), queues
+
+
+def test_a_password_that_is_changed_there_is_told(site: Site) -> None:
+    write_secret(site.folder / "password", "another one")
+    done = site.fab("setup-db", code=0)  # the nodes still have the old one, and it works
+    assert done.err.splitlines()[-1] == "no changes"
+
+    done = site.fab("deploy", code=1)
+    assert "password authentication failed" in done.err
+    write_secret(site.folder / "password", PASSWORD)
+    site.fab("deploy")
