@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 
 from tests.real import PASSWORD, wait
 from tests.scenarios.conftest import Site, run_the_dag, write_secret
@@ -40,6 +41,11 @@ def test_nobody_gets_in_without_a_login(site: Site) -> None:
     assert {path: status(site.web_url + path) for path in closed} == closed
     if site.scenario.major < 3:
         assert "/login/" in led_to(f"{site.web_url}/home")
+    for host in site.scenario.roles.get("redis", ()):
+        with socket.create_connection((site.lab.address(host), 6379), timeout=10) as connection:
+            connection.sendall(b"INFO\r\n")
+            assert connection.recv(100).startswith(b"-NOAUTH")
+        assert "Connection refused" in site.lab.run(host, "redis-cli -h 127.0.0.1 PING 2>&1").stdout
 
 
 def test_examples_are_off_and_secrets_are_its_own(site: Site) -> None:
