@@ -27,8 +27,6 @@ def rows(site: Site) -> list[dict[str, object]]:
 
 def test_the_first_deploy_ends_healthy(site: Site) -> None:
     found = rows(site)
-    print(f"first deploy of {site.scenario.name}: {site.first:.0f} s")
-
     assert {(row["host"], row["role"]) for row in found} == site.scenario.expected
     assert all(row["healthy"] and row["restarts"] == 0 for row in found), found
     ours = [row for row in found if row["role"] not in ("database", "redis")]
