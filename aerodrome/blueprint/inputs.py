@@ -25,6 +25,8 @@ class Inputs:
     salt: bytes  # for a new SCRAM verifier, 16 bytes
     locks: Mapping[str, str] = field(default_factory=dict)  # Python version → lock file
     uv: str = ""  # requirements file of uv
+    build: str = ""  # requirements file of what builds the version's source distributions
+    metadata: str = ""  # uv.toml with what the version's packages require
     environment: Mapping[str, Text] = field(default_factory=dict)
     host_environment: Mapping[str, Mapping[str, Text]] = field(default_factory=dict)  # by host
     config: Mapping[str, Mapping[str, Text]] = field(default_factory=dict)
