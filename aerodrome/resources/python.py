@@ -112,6 +112,14 @@ class _Environment:
             '[ ! -x "$d/bin/python" ] || echo "made $d"; [ ! -e "$d/.complete" ] || echo "complete $d"; done'
         )
 
+    def _refuse_missing(self, seen: Seen) -> None:
+        """Raise AerodromeError where there is no Python, and no package is about to bring it."""
+        if not any(key.startswith("packages ") for key in seen.changing):
+            raise AerodromeError(
+                f"there is no {self.python} on the host",
+                "install it (fab node.packages brings the distribution's own), or set airflow.python",
+            )
+
     def as_user(self, command: str) -> str:
         """Return sh that runs a command as the service user, with its own HOME."""
         return f"runuser -u {quote(self.user)} -- env HOME={quote(self.home)} {command}"
@@ -128,6 +136,7 @@ class VirtualEnvironment(_Environment):
     def changes(self, seen: Seen) -> list[Change]:
         python, _, *found = seen.text.splitlines()
         if python == "none":
+            self._refuse_missing(seen)
             return [Change(f"make a virtual environment ({self.python})", "")]
         path = self.directory(python)
         if f"made {path}" in found:
@@ -150,6 +159,7 @@ class Installed(_Environment):
     def changes(self, seen: Seen) -> list[Change]:
         python, link, *found = seen.text.splitlines()
         if python == "none":
+            self._refuse_missing(seen)
             return [Change(f"install Airflow {self.requirements.name}", "")]
         path = self.directory(python)
         changes = []
