@@ -80,6 +80,8 @@ def hidden(vault: Vault, value: SecretValue) -> Secret:
 def locks(airflow: Airflow) -> dict[str, str]:
     """Return the lock files for the fleet's version, by Python version; the operator's own serves every one."""
     pythons = catalogue(airflow.version).pythons
+    if airflow.constraints:
+        return {}
     if airflow.lock:
         return dict.fromkeys(pythons, _read("airflow.lock", airflow.lock, "make it: fab lock"))
     files = {python: LOCKS / lock_name(airflow.distribution, airflow.version, python) for python in pythons}
