@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ def _pythons(version: str) -> Iterator[str]:
     if pyenv := shutil.which("pyenv"):
         root = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=True).stdout.strip()
         found = Path(root, "versions").glob(f"{version}.*/bin/python{version}")
-        yield from map(str, sorted(found, key=lambda path: int(path.parts[-3].rpartition(".")[2]), reverse=True))
+        yield from map(
+            str,
+            sorted(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.parts[-3])], reverse=True),
+        )
     if python := shutil.which(f"python{version}"):
         yield python
