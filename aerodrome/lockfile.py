@@ -25,7 +25,7 @@ EXTRAS = {
 }
 
 # The day whose packages were run together. uv's resolver takes the newest ones until then.
-DATES = {"2.11.2": "2026-03-15", "3.3.2": "2026-09-18"}
+DATES = {"1.10.10": "2020-04-11", "2.11.2": "2026-03-15", "3.3.2": "2026-09-18"}
 
 # Requirements that a version needs beside itself.
 # 2.11.2: providers-celery 3.16.0 to 3.17.1, newest on its day, send a Celery task by another name
@@ -94,6 +94,11 @@ class Lock:
     hashed: bool  # every pin has at least one hash
 
 
+def release(version: str) -> str:
+    """Return the release that a version is of: `1.10.10` of `1.10.10.*`, which is how other distributions count."""
+    return ".".join(version.split(".")[:3])
+
+
 def lock_name(distribution: str, version: str, python: str) -> str:
     """Return the name of a lock file in `locks/`: `airflow-3.3.2-py3.11.txt`."""
     short = "airflow" if distribution == DISTRIBUTION else distribution
@@ -120,6 +125,11 @@ def uv_argv(python: str, request: Request) -> list[str]:
     if request.date:
         # A bare date would end at midnight of this machine's time zone.
         argv += ["--exclude-newer", f"{request.date}T23:59:59Z"]
+        if request.distribution != DISTRIBUTION:
+            # Few indexes beside pypi.org tell upload times, and what has none counts as too new. What is exempt is
+            # named with its version: by the request, and Airflow itself by the distribution.
+            exempt = (request.distribution, DISTRIBUTION)
+            argv += [word for name in exempt for word in ("--exclude-newer-package", f"{name}=false")]
     if request.constraints:
         argv += ["--constraints", request.constraints]
     # An index of the company's own is often signed by a CA that only the system knows.
@@ -151,6 +161,12 @@ def header(request: Request) -> str:
         lines.append(f"Constraints: {request.constraints}")
     lines.append(f"Made by: {fab_command(request)}")
     return "".join(f"# {line}\n" for line in lines)
+
+
+def extras_of(text: str) -> tuple[str, ...] | None:
+    """Return the extras that a lock of ours was made for, by its header; None where it has no such line."""
+    found = re.search(rf"^# Requirement: {_NAME}\[([^\]]*)\]==", text, re.MULTILINE)
+    return tuple(found[1].split(",")) if found else None
 
 
 def parse(text: str) -> Lock:
@@ -201,11 +217,16 @@ def explain(request: Request, errors: str) -> AerodromeError:
     hint = next((line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")), "")
     if "exclude-newer" in hint:
         hint = f"{hint.partition(' Consider ')[0]} Give a later --date."
-    if request.distribution == DISTRIBUTION and request.version.startswith("1.10."):
+    if "could not be parsed" in errors:
         hint = (
-            "uv cannot read the metadata of Airflow 1.10: name a file with [[dependency-metadata]]"
-            " in UV_CONFIG_FILE, or make the lock with pip and name it in airflow.lock"
+            f"write what it should say as [[dependency-metadata]] into locks/{release(request.version)}/uv.toml,"
+            " as locks/1.10.10/uv.toml has it; or make the lock with pip and name it in airflow.lock"
         )
+    if any(line.startswith("Failed to fetch") for line in words):
+        hint = hint or "is there a network? UV_DEFAULT_INDEX names another index, UV_INDEX one beside it"
+    companions = COMPANIONS.get(request.version, ())
+    if request.constraints and any(companion in line for companion in companions for line in words):
+        hint = f"the tasks of Airflow {request.version} need {', '.join(companions)}: say so in the constraints file"
     return AerodromeError(f"uv cannot lock {request.distribution} {request.version}: {'; '.join(words)}", hint)
 
 

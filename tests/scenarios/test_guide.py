@@ -34,7 +34,7 @@ def site(lab: Lab) -> Iterator[Site]:
 def test_without_a_lock_it_is_refused_with_the_ways_out(site: Site) -> None:
     done = site.fab("plan", code=1)
 
-    assert "there is no lock file for Airflow 1.10.10.* on Python 3.7" in done.err
+    assert "there is no lock file for astronomer-certified 1.10.10.* on Python 3.7" in done.err
     assert "fab lock" in done.err and "airflow.constraints" in done.err and "airflow.pinned: false" in done.err
 
 
