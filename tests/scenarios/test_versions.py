@@ -85,11 +85,12 @@ def test_the_web_server_shows_what_the_tasks_have_logged(site: Site) -> None:
     for task, said in (("in_bash", "run in Bash on"), ("in_python", "run in Python on")):
         ((host,),) = site.sql(f"SELECT hostname FROM task_instance WHERE task_id = '{task}'")
         columns = {"dag_id": DAG, "run_id": run, "task_id": task, "execution_date": when}
+        content = f"{said} {host}"
 
-        def shown(columns: dict[str, str] = columns) -> str:
-            return log(site.scenario.major, site.web_url, ("ada", PASSWORD), columns)
+        def shown(content: str = content, columns: dict[str, str] = columns) -> bool:
+            return content in log(site.scenario.major, site.web_url, ("ada", PASSWORD), columns)
 
-        wait(f"“{said} {host}” in the log of {task}", lambda what=f"{said} {host}": what in shown(), 30)
+        wait(f"“{content}” in the log of {task}", shown, 30)
 
 
 def test_a_second_deploy_changes_nothing(site: Site) -> None:
