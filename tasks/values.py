@@ -76,7 +76,7 @@ def locks(airflow: Airflow) -> dict[str, str]:
     wanted = set(airflow.extras or default)
     serving = {python: text for python, text in found.items() if wanted.issubset(extras_of(text) or default)}
     if found and not serving and airflow.pinned:
-        lacking = sorted(wanted.difference(*(extras_of(text) or default for text in found.values())))
+        lacking = sorted(wanted.difference(extras_of(next(iter(found.values()))) or default))
         options = " ".join(f"--extra={extra}" for extra in lacking)
         raise InvalidInput(
             f"airflow.extras: the lock file that ships has not {', '.join(lacking)}",

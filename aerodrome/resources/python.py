@@ -194,8 +194,8 @@ class Installed(_Environment):
         find = self.as_user(f"{quote(self.python)} -c {quote(FIND_PIP)}")
         install = self.as_user(
             f'PYTHONPATH="$pip" {quote(self.python)} -m pip install -q --no-input --disable-pip-version-check '
-            # uv is a program: it runs where Python is too old to install it (3.7), and fills that Python's environments.
-            "--python-version 3.12 "
+            # uv is a program that fills environments of a Python too old for its own wheel's Requires-Python.
+            "--ignore-requires-python "
             f"--target {quote(place)}.new --no-deps --only-binary :all: --require-hashes -r {quote(place)}.txt"
         )
         return (
