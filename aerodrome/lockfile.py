@@ -32,6 +32,9 @@ DATES = {"1.10.10": "2020-04-11", "2.11.2": "2026-03-15", "3.3.2": "2026-09-18"}
 # than they give it: the worker discards every task (KeyError: 'execute_command'). 3.15.2 was run.
 COMPANIONS = {"2.11.2": ("apache-airflow-providers-celery==3.15.2",)}
 
+# The same where a constraints file, or the day, says which versions: all but those.
+EXCLUDED = {"2.11.2": ("apache-airflow-providers-celery!=3.16.0,!=3.17.0,!=3.17.1",)}
+
 # glibc 2.28 is RHEL 8 and Debian 10. The pins for x86_64 and aarch64 come out the same (tried with
 # every lock that ships), and uv lists the hashes of all files of a release: one lock serves both.
 PLATFORM = "x86_64-manylinux_2_28"
@@ -109,7 +112,8 @@ def requirements(request: Request) -> list[str]:
     """Return what uv gets to resolve, a requirement a line."""
     default = EXTRAS.get(int(request.version.split(".")[0]), EXTRAS[3])
     extras = ",".join(dict.fromkeys((*default, *request.extras)))
-    companions = COMPANIONS.get(request.version, ()) if request.distribution == DISTRIBUTION else ()
+    beside = EXCLUDED if request.constraints else COMPANIONS
+    companions = beside.get(request.version, ()) if request.distribution == DISTRIBUTION else ()
     return [f"{request.distribution}[{extras}]=={request.version}", *companions, *request.packages]
 
 
@@ -224,9 +228,10 @@ def explain(request: Request, errors: str) -> AerodromeError:
         )
     if any(line.startswith("Failed to fetch") for line in words):
         hint = hint or "is there a network? UV_DEFAULT_INDEX names another index, UV_INDEX one beside it"
-    companions = COMPANIONS.get(request.version, ())
-    if request.constraints and any(companion in line for companion in companions for line in words):
-        hint = f"the tasks of Airflow {request.version} need {', '.join(companions)}: say so in the constraints file"
+    for wanted in EXCLUDED.get(request.version, ()):
+        package, *excluded = re.split(",?!=", wanted)
+        if request.constraints and any(re.search(rf"{package}=={bad}\b", line) for line in words for bad in excluded):
+            hint = f"with that version no task runs: change it in the constraints file to fit {wanted}"
     return AerodromeError(f"uv cannot lock {request.distribution} {request.version}: {'; '.join(words)}", hint)
 
 
