@@ -113,7 +113,8 @@ class Fleet:
     def started(self) -> dict[tuple[str, str], str]:
         """Return when each unit of each host was started: what has not been touched stays equal."""
         command = (
-            "for unit in $(systemctl list-units --plain --no-legend 'airflow@*' 'astronomer-certified@*' 'postgresql@*' | cut -d' ' -f1); do "
+            "for unit in $(systemctl list-units --plain --no-legend 'airflow*' 'astronomer-certified@*' 'postgresql@*' "
+            "| cut -d' ' -f1); do "
             'echo "$unit $(systemctl show -p MainPID --value $unit) $(systemctl show -p NRestarts --value $unit)"; done'
         )
         return {
@@ -124,7 +125,10 @@ class Fleet:
 
     def journals(self) -> str:
         """Return the last lines of every unit's journal, for a test that failed."""
-        command = "journalctl --no-pager -q -n 200 -u 'airflow@*' -u 'astronomer-certified@*' -u 'postgresql*' | grep -vF '[info ' | tail -n 25"
+        command = (
+            "journalctl --no-pager -q -n 200 -u 'airflow*' -u 'astronomer-certified@*' -u 'postgresql*'"
+            " | grep -vF '[info ' | tail -n 25"
+        )
         return "\n".join(f"--- {host}\n{self._said(host, command)}" for host in self.hosts)
 
     def _said(self, host: str, command: str) -> str:

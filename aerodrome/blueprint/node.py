@@ -95,6 +95,9 @@ def _requirements(inputs: Inputs) -> Requirements:
         uv=inputs.uv,
         index_url=inputs.index_url,
         extra_index_url=inputs.extra_index_url,
+        distribution=airflow.distribution,
+        build=inputs.build,
+        metadata=inputs.metadata,
     )
 
 

@@ -1,99 +1,54 @@
-"""What blueprints are given: every value of hosts.yaml looked up, and hidden in all that is printed."""
+"""Which lock file serves a fleet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from aerodrome.blueprint.inputs import Inputs, Settings
-from aerodrome.controller import Vault, load
 from aerodrome.errors import InvalidInput
-from aerodrome.report.terminal import redactor
-from aerodrome.secrets import MASK, Secret
-from tasks.values import look_up
-
-ROLES = "roles: {database: [one], scheduler: [one], webserver: [one], worker: [one]}\n"
-HOSTS = f"hosts: {{one: {{address: 127.0.0.1}}}}\n{ROLES}"
-
-LookUp = Callable[..., Inputs]
+from aerodrome.fleet import Airflow
+from aerodrome.lockfile import EXTRAS
+from tasks import values
+from tasks.values import locks
 
 
-@pytest.fixture
-def looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LookUp:
-    """Look up what a hosts.yaml says, in a folder of the test's own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AERODROME_HOSTS", raising=False)
-
-    def look(text: str, adopt: tuple[str, ...] = ()) -> Inputs:
-        Path("hosts.yaml").write_text(text)
-        fleet = load()
-        vault = Vault(fleet)
-        vault.adopt(Secret(key) for key in adopt)
-        return look_up(fleet, vault)
-
-    return look
+def test_the_locks_that_ship_serve_the_versions_own_extras() -> None:
+    found = locks(Airflow(version="1.10.10", extras=EXTRAS[1]))
+    assert sorted(found) == ["3.7", "3.8"]
+    assert found["3.7"].startswith("# Packages of Airflow 1.10.10 on Python 3.7")
 
 
-def test_secrets_that_nobody_gave_are_made(looked_up: LookUp) -> None:
-    given = looked_up(HOSTS)
-    assert given.made == {"database_password", "fernet_key", "secret_key", "jwt_secret"}
-    assert (given.redis_password, given.broker_url, given.result_backend) == (None, None, None)
-    for secret in (given.password, given.fernet_key, given.secret_key, given.jwt_secret):
-        assert isinstance(secret, Secret)
-        assert redactor.hide(f"it is {secret.reveal()}.") == f"it is {MASK}."
+def test_fewer_extras_are_served_too() -> None:
+    assert locks(Airflow(version="2.11.2", extras=("postgres",)))
 
 
-def test_the_role_redis_has_a_password(looked_up: LookUp) -> None:
-    given = looked_up(HOSTS.replace("{database", "{redis: [one], database"))
-    assert given.redis_password
-    assert "redis_password" in given.made
+def test_further_extras_want_a_lock_of_their_own() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        locks(Airflow(version="2.11.2", extras=("postgres", "amazon", "ssh")))
+    assert caught.value.message == "airflow.extras: the lock file that ships has not amazon, ssh"
+    assert "fab lock --version=2.11.2 --extra=amazon --extra=ssh --output=locks/mine.txt" in caught.value.hint
 
 
-def test_what_only_the_nodes_know_is_neither_looked_up_nor_made(looked_up: LookUp) -> None:
-    given = looked_up(
-        HOSTS + "airflow: {fernet_key_command: v}\ndatabase: {connection_command: v}\nbroker: {url_command: v}\n"
-    )
-    assert (given.password, given.fernet_key, given.broker_url) == (None, None, None)
-    assert given.made == {"secret_key", "jwt_secret"}
+def test_a_lock_made_with_further_extras_serves_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "# Requirement: apache-airflow[postgres,amazon]==2.11.2\n"
+    (tmp_path / "airflow-2.11.2-py3.11.txt").write_text(text)
+    monkeypatch.setattr(values, "LOCKS", tmp_path)
+    assert locks(Airflow(version="2.11.2", extras=("postgres", "amazon"))) == {"3.11": text}
 
 
-def test_a_password_beside_the_command_is_for_setup_db(looked_up: LookUp) -> None:
-    given = looked_up(HOSTS + "database: {connection_command: v, password: pw-of-db}\nbroker: {url_command: v}\n")
-    assert given.password == Secret("pw-of-db")
+def test_no_lock_ships_for_another_distribution_or_version() -> None:
+    assert locks(Airflow(distribution="astronomer-certified", version="1.10.10.*", extras=EXTRAS[1])) == {}
+    assert locks(Airflow(version="3.3.1")) == {}
 
 
-def test_urls_by_reference(looked_up: LookUp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("URL", "amqp://u:hunter2@b")
-    given = looked_up(HOSTS + "broker: {url: !env URL, result_backend: 'redis://:hunter3@r/0'}\n")
-    assert (given.broker_url, given.result_backend) == (Secret("amqp://u:hunter2@b"), Secret("redis://:hunter3@r/0"))
-    assert redactor.hide("to amqp://u:hunter2@b, redis://:hunter3@r/0") == f"to {MASK}, {MASK}"
+def test_what_is_not_pinned_needs_no_extras_of_a_lock() -> None:
+    assert locks(Airflow(version="3.3.2", extras=("amazon",), pinned=False)) == {}
 
 
-def test_each_of_several_keys_is_hidden(looked_up: LookUp) -> None:
-    one, two, three = (letter * 43 + "=" for letter in "123")
-    given = looked_up(HOSTS + f"airflow: {{fernet_key: '{one},{two}'}}\n", adopt=(three,))
-    assert given.fernet_key == Secret(f"{one},{two},{three}")
-    assert redactor.hide(f"{one} {two} {three}") == f"{MASK} {MASK} {MASK}"
-
-
-def test_settings_of_all_of_hosts_and_of_roles(looked_up: LookUp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZONE", "west-1")
-    text = HOSTS.replace("127.0.0.1}", "127.0.0.1, environment: {A: host}, config: {core: {b: !env ZONE}}}")
-    text = text.replace("worker: [one]", "worker: {hosts: [one], config: {celery: {c: 1}}}")
-    given = looked_up(text + "airflow: {environment: {A: !env ZONE}, config: {core: {d: e}}}\n")
-    assert given.settings == Settings({"A": Secret("west-1")}, {"core": {"d": "e"}})
-    assert given.host_settings == {"one": Settings({"A": "host"}, {"core": {"b": Secret("west-1")}})}
-    assert given.role_settings == {"worker": Settings(config={"celery": {"c": "1"}})}
-
-
-def test_constraints_stand_in_for_lock_files_whatever_the_extras(looked_up: LookUp) -> None:
-    Path("c.txt").write_text("celery==5.5\n")
-    given = looked_up(HOSTS + "airflow: {constraints: c.txt, extras: [postgres, celery, amazon]}\n")
-    assert (given.constraints, given.locks) == ("celery==5.5\n", {})
-    with pytest.raises(InvalidInput, match="airflow.extras: the lock file that ships has other extras"):
-        looked_up(HOSTS + "airflow: {extras: [postgres, celery, amazon]}\n")
-    Path("c.txt").unlink()
-    with pytest.raises(InvalidInput, match="airflow.constraints: .*/c.txt: No such file or directory"):
-        looked_up(HOSTS + "airflow: {constraints: c.txt}\n")
+def test_the_operators_own_lock_serves_every_python(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("six==1.17.0\n")
+    assert locks(Airflow(version="1.10.10.*", lock=str(tmp_path / "mine.txt"))) == {
+        "3.7": "six==1.17.0\n",
+        "3.8": "six==1.17.0\n",
+    }
