@@ -42,7 +42,7 @@ _terminal = Lock()  # one question at a time
 
 _SECRETS_HEADER = """\
 # The secrets of this fleet that hosts.yaml does not give, made by Aerodrome. Keep this file out of version
-# control, and back it up: without fernet_key nobody can read the connections that Airflow has stored.
+# control, and back it up: without its Fernet keys nobody can read the connections that Airflow has stored.
 """
 
 
