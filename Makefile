@@ -2,13 +2,16 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: demo test lint unit fleet bench clean
+.PHONY: demo test test-all lint unit fleet scenarios scenarios-all bench clean
 
 demo: .venv/installed
 	$(BIN)/fab lab.up
 	$(BIN)/fab demo
 
-test: lint unit fleet
+test: lint unit fleet scenarios
+
+# As test, with the scenarios that are too slow for every run.
+test-all: lint unit fleet scenarios-all
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -22,6 +25,13 @@ unit: .venv/installed-dev
 # Real hosts on this machine: root, and what `fab lab.up` installs.
 fleet: .venv/installed-dev
 	$(BIN)/pytest -x tests/fleet
+
+# Versions, executors and brokers, each from bare hosts; they need what fleet needs.
+scenarios: .venv/installed-dev
+	$(BIN)/pytest -x tests/scenarios -m "not slow"
+
+scenarios-all: .venv/installed-dev
+	$(BIN)/pytest tests/scenarios
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks

@@ -52,7 +52,7 @@ _CATALOGUES = {
     1: Catalogue(
         version="1.10",
         major=1,
-        pythons=("3.6", "3.7", "3.8"),
+        pythons=("3.7", "3.8"),
         roles=("scheduler", "webserver", "worker"),
         commands={"scheduler": "scheduler", "webserver": "webserver", "worker": "worker"},
         migrate="upgradedb",

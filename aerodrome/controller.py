@@ -64,7 +64,12 @@ def _at_home(fleet: Fleet) -> Fleet:
     return replace(
         fleet,
         hosts={name: replace(host, key=_expand(host.key)) for name, host in fleet.hosts.items()},
-        airflow=replace(airflow, lock=_expand(airflow.lock), config_file=_expand(airflow.config_file)),
+        airflow=replace(
+            airflow,
+            lock=_expand(airflow.lock),
+            constraints=_expand(airflow.constraints),
+            config_file=_expand(airflow.config_file),
+        ),
         deploy=replace(deploy, dags=_expand(deploy.dags)),
         ssh=replace(fleet.ssh, known_hosts=os.path.expanduser(fleet.ssh.known_hosts)),
     )
@@ -189,6 +194,13 @@ class SecretsFile:
                 self._write(kept)
             return kept[name]
 
+    def join(self, name: str, values: Iterable[str]) -> None:
+        """Add `values` to those kept under `name`, with commas between: none is lost, also when two runs add some."""
+        with self._alone():
+            kept = self._all()
+            before = kept[name].reveal().split(",") if name in kept else []
+            self._write({**kept, name: Secret(",".join(dict.fromkeys([*before, *values])))})
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold a lock on the folder: one on the file would be lost when the file is replaced."""
@@ -291,8 +303,9 @@ class Vault:
 
     def _adopted(self) -> list[str]:
         kept = self._file.get(ADOPTED)
-        found = [key.reveal() for key in self._found]
-        return list(dict.fromkeys([*(kept.reveal().split(",") if kept else ()), *found]))
+        if kept:
+            _fit("fernet_key", kept, f"{self._file.path}: {ADOPTED}")
+        return [*(kept.reveal().split(",") if kept else ()), *(key.reveal() for key in self._found)]
 
     def value(self, value: Value | SecretValue) -> str | Secret:
         """Return a plain value as it is, and what a reference names as a Secret."""
@@ -324,7 +337,7 @@ class Vault:
                 raise InvalidInput(f"{self._file.path}: another run has made {name} meanwhile", "run the same again")
         self.made.clear()
         if self._found:
-            self._file.put(ADOPTED, Secret(",".join(self._adopted())))
+            self._file.join(ADOPTED, [key.reveal() for key in self._found])
             self._found.clear()
 
     def _once(self, key: Hashable, find: Callable[[], Secret]) -> Secret:

@@ -25,12 +25,15 @@ EXTRAS = {
 }
 
 # The day whose packages were run together. uv's resolver takes the newest ones until then.
-DATES = {"2.11.2": "2026-03-15", "3.3.2": "2026-09-18"}
+DATES = {"1.10.10": "2020-04-11", "2.11.2": "2026-03-15", "3.3.2": "2026-09-18"}
 
 # Requirements that a version needs beside itself.
 # 2.11.2: providers-celery 3.16.0 to 3.17.1, newest on its day, send a Celery task by another name
 # than they give it: the worker discards every task (KeyError: 'execute_command'). 3.15.2 was run.
 COMPANIONS = {"2.11.2": ("apache-airflow-providers-celery==3.15.2",)}
+
+# The same where a constraints file, or the day, says which versions: all but those.
+EXCLUDED = {"2.11.2": ("apache-airflow-providers-celery!=3.16.0,!=3.17.0,!=3.17.1",)}
 
 # glibc 2.28 is RHEL 8 and Debian 10. The pins for x86_64 and aarch64 come out the same (tried with
 # every lock that ships), and uv lists the hashes of all files of a release: one lock serves both.
@@ -94,6 +97,11 @@ class Lock:
     hashed: bool  # every pin has at least one hash
 
 
+def release(version: str) -> str:
+    """Return the release that a version is of: `1.10.10` of `1.10.10.*`, which is how other distributions count."""
+    return ".".join(version.split(".")[:3])
+
+
 def lock_name(distribution: str, version: str, python: str) -> str:
     """Return the name of a lock file in `locks/`: `airflow-3.3.2-py3.11.txt`."""
     short = "airflow" if distribution == DISTRIBUTION else distribution
@@ -104,7 +112,8 @@ def requirements(request: Request) -> list[str]:
     """Return what uv gets to resolve, a requirement a line."""
     default = EXTRAS.get(int(request.version.split(".")[0]), EXTRAS[3])
     extras = ",".join(dict.fromkeys((*default, *request.extras)))
-    companions = COMPANIONS.get(request.version, ()) if request.distribution == DISTRIBUTION else ()
+    beside = EXCLUDED if request.constraints else COMPANIONS
+    companions = beside.get(request.version, ()) if request.distribution == DISTRIBUTION else ()
     return [f"{request.distribution}[{extras}]=={request.version}", *companions, *request.packages]
 
 
@@ -120,6 +129,11 @@ def uv_argv(python: str, request: Request) -> list[str]:
     if request.date:
         # A bare date would end at midnight of this machine's time zone.
         argv += ["--exclude-newer", f"{request.date}T23:59:59Z"]
+        if request.distribution != DISTRIBUTION:
+            # Few indexes beside pypi.org tell upload times, and what has none counts as too new. What is exempt is
+            # named with its version: by the request, and Airflow itself by the distribution.
+            exempt = (request.distribution, DISTRIBUTION)
+            argv += [word for name in exempt for word in ("--exclude-newer-package", f"{name}=false")]
     if request.constraints:
         argv += ["--constraints", request.constraints]
     # An index of the company's own is often signed by a CA that only the system knows.
@@ -151,6 +165,12 @@ def header(request: Request) -> str:
         lines.append(f"Constraints: {request.constraints}")
     lines.append(f"Made by: {fab_command(request)}")
     return "".join(f"# {line}\n" for line in lines)
+
+
+def extras_of(text: str) -> tuple[str, ...] | None:
+    """Return the extras that a lock of ours was made for, by its header; None where it has no such line."""
+    found = re.search(rf"^# Requirement: {_NAME}\[([^\]]*)\]==", text, re.MULTILINE)
+    return tuple(found[1].split(",")) if found else None
 
 
 def parse(text: str) -> Lock:
@@ -201,11 +221,17 @@ def explain(request: Request, errors: str) -> AerodromeError:
     hint = next((line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")), "")
     if "exclude-newer" in hint:
         hint = f"{hint.partition(' Consider ')[0]} Give a later --date."
-    if request.distribution == DISTRIBUTION and request.version.startswith("1.10."):
+    if "could not be parsed" in errors:
         hint = (
-            "uv cannot read the metadata of Airflow 1.10: name a file with [[dependency-metadata]]"
-            " in UV_CONFIG_FILE, or make the lock with pip and name it in airflow.lock"
+            f"write what it should say as [[dependency-metadata]] into locks/{release(request.version)}/uv.toml,"
+            " as locks/1.10.10/uv.toml has it; or make the lock with pip and name it in airflow.lock"
         )
+    if any(line.startswith("Failed to fetch") for line in words):
+        hint = hint or "is there a network? UV_DEFAULT_INDEX names another index, UV_INDEX one beside it"
+    for wanted in EXCLUDED.get(request.version, ()):
+        package, *excluded = re.split(",?!=", wanted)
+        if request.constraints and any(re.search(rf"{package}=={bad}\b", line) for line in words for bad in excluded):
+            hint = f"with that version no task runs: change it in the constraints file to fit {wanted}"
     return AerodromeError(f"uv cannot lock {request.distribution} {request.version}: {'; '.join(words)}", hint)
 
 

@@ -64,7 +64,8 @@ Value = str | Reference
 SecretValue = Secret | Reference
 
 # One Fernet key, or several while they are being rotated: Airflow writes with the first and reads with each.
-FERNET_KEY = r"[A-Za-z0-9_-]{43}=(,[A-Za-z0-9_-]{43}=)*"
+# Python decodes + and / in the place of - and _ too, so a key of `openssl rand -base64 32` is one that is in use.
+FERNET_KEY = r"[A-Za-z0-9+/_-]{43}=(,[A-Za-z0-9+/_-]{43}=)*"
 FERNET_KEY_RIGHT = "32 bytes as URL-safe base64: 43 characters and =, several with commas between"
 
 

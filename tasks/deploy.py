@@ -60,7 +60,7 @@ def plan(context: Any, role: str | None = None, script: bool = False, json: bool
                 return list(error.results.values()), error
 
         plans, failed = run.adopting(ask)
-        for note in notes(run.inputs):
+        for note in notes(run.inputs) if plans else ():
             say(f"note: {note}")
     if json:
         show_plans_as_json(plans)

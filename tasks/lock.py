@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,7 @@ def lock(
     """Pin every package of an Airflow version, with hashes, in a file of locks/."""
     import os
 
+    from aerodrome.errors import AerodromeError
     from aerodrome.lockfile import Request, digest, header, lock_name, parse
     from aerodrome.report.terminal import say
 
@@ -53,9 +56,12 @@ def lock(
         packages=tuple(package or ()),
         distribution=distribution,
     )
+    _check(request)
     path = Path(output).expanduser() if output else LOCKS / lock_name(distribution, version, python)
     text = header(request) + _compile(request)
     made = parse(text)
+    if not made.hashed:
+        raise AerodromeError("the index tells no hashes for some of the packages: a lock without them protects nothing")
     before = path.read_text("utf-8") if path.exists() else None
     if text != before:
         _write(path, text)
@@ -67,13 +73,30 @@ def _day(version: str) -> str:
     """Return the day that a version was tested with, else today's."""
     import datetime
 
-    from aerodrome.lockfile import DATES
+    from aerodrome.lockfile import DATES, release
 
-    return DATES.get(version) or datetime.datetime.now(datetime.UTC).date().isoformat()
+    return DATES.get(release(version)) or datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+def _check(request: Request) -> None:
+    """Refuse a Python that this Airflow does not run on, which uv would lock all the same."""
+    from aerodrome.airflow import catalogue
+    from aerodrome.errors import AerodromeError
+
+    try:
+        known = catalogue(request.version)
+    except KeyError:
+        raise AerodromeError(f"--version={request.version}: Airflow 1.10, 2 and 3 are known") from None
+    if request.python not in known.pythons:
+        raise AerodromeError(
+            f"Airflow {request.version} does not run on Python {request.python}",
+            f"it runs on {', '.join(known.pythons)}",
+        )
 
 
 def _compile(request: Request) -> str:
     """Run uv; return the pins that it found. What it warns of is passed on."""
+    import dataclasses
     import importlib.util
     import subprocess
     import sys
@@ -84,20 +107,56 @@ def _compile(request: Request) -> str:
 
     if importlib.util.find_spec("uv") is None:
         raise AerodromeError("uv is not installed beside fab", "pip install -r requirements.txt")
-    done = subprocess.run(
-        uv_argv(sys.executable, request),
-        input="".join(f"{line}\n" for line in requirements(request)),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    asked = dataclasses.replace(request, constraints=_absolute(request.constraints))
+    with _folder(request) as folder:
+        done = subprocess.run(
+            uv_argv(sys.executable, asked),
+            input="".join(f"{line}\n" for line in requirements(request)),
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
     if done.returncode:
         raise explain(request, done.stderr)
     for line in done.stderr.splitlines():
         if line.startswith("warning: "):
             say(line)
     return done.stdout
+
+
+@contextmanager
+def _folder(request: Request) -> Iterator[Path]:
+    """Give the folder that uv runs in: where the operator stands, or one with the uv.toml that the version needs.
+
+    uv reads a uv.toml that it finds there beside the user's own; one that is named to it, it reads in place of that.
+    """
+    import shutil
+    import tempfile
+
+    from aerodrome.lockfile import release
+
+    settings = LOCKS / release(request.version) / "uv.toml"
+    if not settings.exists():
+        yield Path.cwd()
+        return
+    # Not in locks/ itself: within a Python project, such as this one, uv reads the uv.toml of its top folder only.
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(settings, folder)
+        yield Path(folder)
+
+
+def _absolute(constraints: str) -> str:
+    """Return a path that means the same in any folder; a URL stays as it is."""
+    from aerodrome.errors import AerodromeError
+
+    if not constraints or "://" in constraints:
+        return constraints
+    path = Path(constraints).expanduser().absolute()
+    if not path.is_file():
+        raise AerodromeError(f"--constraints={constraints}: no such file")
+    return str(path)
 
 
 def _write(path: Path, text: str) -> None:

@@ -66,7 +66,8 @@ class Session:
                 if not keys:
                     raise
             self.vault.adopt(redactor.know(key) for each in keys.values() for key in each)
-            say(f"note: {', '.join(keys)}: has a Fernet key of its own, which all nodes get beside the fleet's")
+            for host in keys:
+                say(f"note: {host}: has a Fernet key of its own, which all nodes get beside the fleet's")
             del self.__dict__["inputs"], self.__dict__["run"]  # they are made anew, with these keys
 
     @property

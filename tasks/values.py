@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 
 from aerodrome.airflow import catalogue
 from aerodrome.blueprint.inputs import Inputs, Settings
@@ -11,7 +12,7 @@ from aerodrome.controller import Vault
 from aerodrome.dags import dag_tree
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet import Airflow, Fleet, Host, RoleSettings
-from aerodrome.lockfile import lock_name
+from aerodrome.lockfile import EXTRAS, extras_of, lock_name, release
 from aerodrome.report.terminal import redactor
 from aerodrome.secrets import Secret, SecretValue, Value
 
@@ -58,6 +59,8 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
         locks=locks(airflow),
         uv=(LOCKS / "uv.txt").read_text(),
         constraints=_read("airflow.constraints", airflow.constraints) if airflow.constraints else "",
+        build=_aid(airflow, "build.txt"),
+        metadata=_aid(airflow, "uv.toml"),
         settings=settings(airflow),
         host_settings={host.name: settings(host) for host in fleet.hosts.values()},
         role_settings={role: settings(of) for role, of in fleet.role_settings.items()},
@@ -77,15 +80,30 @@ def hidden(vault: Vault, value: SecretValue) -> Secret:
 def locks(airflow: Airflow) -> dict[str, str]:
     """Return the lock files for the fleet's version, by Python version; the operator's own serves every one."""
     pythons = catalogue(airflow.version).pythons
-    if airflow.pinned and not airflow.lock and airflow.extras != Airflow().extras:
-        raise InvalidInput(
-            "airflow.extras: the lock file that ships has other extras",
-            "make one: fab lock --extra=… --output=locks/mine.txt, and name it: airflow.lock: locks/mine.txt",
-        )
+    if airflow.constraints:
+        return {}
     if airflow.lock:
         return dict.fromkeys(pythons, _read("airflow.lock", airflow.lock, "make it: fab lock"))
     files = {python: LOCKS / lock_name(airflow.distribution, airflow.version, python) for python in pythons}
-    return {python: file.read_text() for python, file in files.items() if file.exists()}
+    found = {python: file.read_text() for python, file in files.items() if file.exists()}
+    default = EXTRAS[catalogue(airflow.version).major]
+    wanted = set(airflow.extras or default)
+    serving = {python: text for python, text in found.items() if wanted.issubset(extras_of(text) or default)}
+    if found and not serving and airflow.pinned:
+        lacking = sorted(wanted.difference(extras_of(next(iter(found.values()))) or default))
+        options = " ".join(f"--extra={extra}" for extra in lacking)
+        raise InvalidInput(
+            f"airflow.extras: the lock file that ships has not {', '.join(lacking)}",
+            f"make one: fab lock --version={quote(airflow.version)} {options} --output=locks/mine.txt,"
+            " and name it: airflow.lock: locks/mine.txt",
+        )
+    return serving
+
+
+def _aid(airflow: Airflow, name: str) -> str:
+    """Return what a version needs beside a lock, where it needs any."""
+    file = LOCKS / release(airflow.version) / name
+    return file.read_text() if file.exists() else ""
 
 
 def _config_file(airflow: Airflow) -> str | None:

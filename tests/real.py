@@ -124,7 +124,10 @@ class Fleet:
 
     def journals(self) -> str:
         """Return the last lines of every unit's journal, for a test that failed."""
-        command = "journalctl --no-pager -q -n 200 -u 'airflow@*' -u 'astronomer-certified@*' -u 'postgresql*' | grep -vF '[info ' | tail -n 25"
+        command = (
+            "journalctl --no-pager -q -n 200 -u 'airflow*' -u 'astronomer-certified@*' -u 'postgresql*'"
+            " | grep -vF '[info ' | tail -n 25"
+        )
         return "\n".join(f"--- {host}\n{self._said(host, command)}" for host in self.hosts)
 
     def _said(self, host: str, command: str) -> str:

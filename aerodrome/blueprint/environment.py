@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from math import inf
 
 from aerodrome.blueprint.inputs import Inputs, Settings, Text
 from aerodrome.errors import InvalidInput
@@ -14,11 +15,9 @@ from aerodrome.secrets import MASK, Secret
 
 # Settings whose names only look as if a secrets backend or a command gave them.
 SETTINGS = {"AIRFLOW__API_AUTH__JWT_SECRET"}
-# A line of airflow.cfg that sets such a key.
-SOUNDS_SECRET = re.compile(
-    r"^(\s*\w*(?:key|secret|passw|token|conn|url|backend|dsn|credential)\w*\s*[=:])[ \t]*\S.*$",
-    re.IGNORECASE | re.MULTILINE,
-)
+# What a line of airflow.cfg sets, also one that somebody has made a comment of.
+SETTING = re.compile(r"(?P<name>[#;\s]*(?P<key>[\w.-]+)\s*[=:])\s*(?P<value>.*)")
+SOUNDS_SECRET = re.compile(r"key|secret|passw|token|conn|url|backend|dsn|credential|basic_auth", re.IGNORECASE)
 
 
 def environment(inputs: Inputs, host: Host) -> dict[str, Text]:
@@ -124,8 +123,31 @@ def mask_environment(variables: Mapping[str, Text], text: str) -> str:
 
 
 def mask_config(text: str) -> str:
-    """Mask the settings of an airflow.cfg whose names sound like a secret's."""
-    return SOUNDS_SECRET.sub(rf"\1 {MASK}", text)
+    """Mask the settings of an airflow.cfg that sound secret, with the lines that go on with them.
+
+    As Python's configparser reads it, a line that is indented deeper than its setting goes on with the value, also
+    after an empty line or a comment.
+    """
+    lines: list[str] = []
+    hides, depth = False, inf  # whether the setting above is secret, and how deep it is indented
+    for line in text.split("\n"):
+        indented, comment = len(line) - len(line.lstrip()), line.lstrip().startswith(("#", ";"))
+        setting = SETTING.fullmatch(line)
+        if not line.strip():
+            lines.append(line)
+        elif indented > depth and not comment:
+            lines.append(MASK if hides else line)
+        else:
+            secret = bool(setting and _sounds_secret(setting["key"], setting["value"]))
+            lines.append(f"{setting['name']} {MASK}" if setting and secret and setting["value"] else line)
+            if not comment:
+                hides, depth = secret, indented if setting else inf
+    return "\n".join(lines)
+
+
+def _sounds_secret(key: str, value: str) -> bool:
+    """Tell whether a setting may be secret: by its name, or as a URL with a login."""
+    return bool(SOUNDS_SECRET.search(key)) or ("://" in value and "@" in value)
 
 
 def _refuse_what_airflow_expands(variables: Mapping[str, Text]) -> None:

@@ -40,6 +40,8 @@ class Inputs:
     locks: Mapping[str, str] = field(default_factory=dict)  # Python version → lock file
     uv: str = ""  # requirements file of uv
     constraints: str = ""  # the text of a constraints file
+    build: str = ""  # requirements file of what builds the version's source distributions
+    metadata: str = ""  # uv.toml with what the version's packages require
     settings: Settings = Settings()  # of every node
     host_settings: Mapping[str, Settings] = field(default_factory=dict)  # by host
     role_settings: Mapping[str, Settings] = field(default_factory=dict)  # by role

@@ -95,6 +95,9 @@ def _requirements(inputs: Inputs) -> Requirements:
         uv=inputs.uv,
         index_url=inputs.index_url,
         extra_index_url=inputs.extra_index_url,
+        distribution=airflow.distribution,
+        build=inputs.build,
+        metadata=inputs.metadata,
     )
 
 
@@ -129,18 +132,24 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
 
 def _is_ours(inputs: Inputs, variables: Mapping[str, Text], name: str) -> bool:
     """Tell whether a variable that was found is one of ours, by this version's name or another's."""
-    section, _, key = name.removeprefix("AIRFLOW__").removesuffix("_CMD").removesuffix("_SECRET").partition("__")
-    today = inputs.catalogue.variable(section.lower(), key.lower())
-    return bool({name, today, f"{today}_CMD"} & set(variables))
+    forms = {name, name.removesuffix("_CMD"), name.removesuffix("_SECRET")}
+    parts = [form.removeprefix("AIRFLOW__").lower().partition("__") for form in forms if form.startswith("AIRFLOW__")]
+    today = {inputs.catalogue.variable(section, key) for section, _, key in parts}
+    return not {name, *today, *(f"{each}_CMD" for each in today)}.isdisjoint(variables)
 
 
 def _check_keys(inputs: Inputs, found: str) -> None:
-    """Refuse to replace a key that a host has by one that was made just now: what it encrypted would be lost."""
-    key = inputs.catalogue.variable("core", "fernet_key")
-    made = "fernet_key" in inputs.made and inputs.fleet.airflow.fernet_key is None
-    # The key of a file that somebody wrote by hand has been adopted; what a command prints has not.
-    lost = f"{key}(_CMD)?" if MARK in found else f"{key}_CMD"
-    if made and re.search(rf"^\s*{lost}\s*=\s*\S", found, re.MULTILINE):
+    """Refuse to replace a key that a host has by one that nobody gave: what it encrypted would be lost."""
+    airflow, key = inputs.fleet.airflow, inputs.catalogue.variable("core", "fernet_key")
+    if airflow.fernet_key or airflow.fernet_key_command:
+        return
+    if MARK not in found:
+        lost = f"{key}_CMD"  # a key itself has been adopted; what a command prints has not
+    elif "fernet_key" in inputs.made:
+        lost = f"{key}(_CMD)?"
+    else:
+        return
+    if re.search(rf"^\s*{lost}\s*=\s*\S", found, re.MULTILINE):
         raise AerodromeError(
             "the host has a Fernet key, and here there is none: a new one would make stored connections unreadable",
             "copy secrets.yaml from where this fleet was deployed, or give the key: airflow.fernet_key in hosts.yaml",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aerodrome.airflow import Catalogue
 from aerodrome.blueprint.inputs import Inputs, Settings
 from aerodrome.settings import gone, rename, unknown
 
@@ -40,11 +41,11 @@ def _settings(inputs: Inputs) -> list[str]:
         for section, key in given
         if gone(catalogue.major, section, key)
     ]
-    if any(_is_simple(each) for each in everywhere):
+    if any(_is_simple(each, catalogue) for each in everywhere):
         found.append("the simple auth manager is for development: its passwords lie readable in a file; leave it out")
     return found
 
 
-def _is_simple(settings: Settings) -> bool:
-    manager = settings.config.get("core", {}).get("auth_manager", "")
+def _is_simple(settings: Settings, catalogue: Catalogue) -> bool:
+    manager = settings.variables(catalogue.variable).get(catalogue.variable("core", "auth_manager"), "")
     return str(manager).endswith("SimpleAuthManager")

@@ -10,7 +10,7 @@ from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Host
 from aerodrome.render import render
-from aerodrome.resources.base import PRELUDE, heredoc
+from aerodrome.resources.base import PRELUDE, heredoc, quote
 from aerodrome.resources.files import Directory, File
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.systemd import Masked, Service, UnitState, show
@@ -56,12 +56,8 @@ def _config_path(inputs: Inputs) -> str:
 
 def redis_text(secret: Secret) -> str:
     """Write a text for redis.conf and redis-cli, every byte but letters and digits in hexadecimal (src/sds.c)."""
-    escaped = "".join(chr(byte) if chr(byte).isalnum() and byte < 128 else f"\\x{byte:02x}" for byte in _bytes(secret))
-    return f'"{escaped}"'
-
-
-def _bytes(secret: Secret) -> bytes:
-    return secret.reveal().encode()
+    escaped = re.sub(rb"[^A-Za-z0-9]", lambda found: b"\\x%02x" % found[0][0], secret.reveal().encode())
+    return f'"{escaped.decode()}"'
 
 
 def mask_redis(text: str) -> str:
@@ -73,7 +69,7 @@ def redis_health_script(inputs: Inputs, host: Host) -> str:
     """Return sh that prints the state of Redis' unit, and what Redis says of itself; the password is on stdin."""
     assert inputs.redis_password is not None
     ask = f"AUTH {redis_text(inputs.redis_password)}\nINFO\n"
-    client = f"redis-cli -h {host.address} -p {inputs.fleet.broker.port}"
+    client = f"redis-cli -h {quote(host.address)} -p {inputs.fleet.broker.port}"
     return f"{PRELUDE}date +%s\n{show(redis_unit(inputs))}\necho\n{client} 2>&1 {heredoc(ask)}\n"
 
 
@@ -84,7 +80,7 @@ def read_redis_health(inputs: Inputs, host: str, output: str) -> Health:
     state, now = UnitState.parse(text), int(head) if head.isdigit() else 0
     told = dict(re.findall(r"^(\w+):(.*?)\r?$", answer, re.MULTILINE))
     unit = redis_unit(inputs)
-    if "redis_version" not in told:
+    if not {"redis_version", "uptime_in_seconds", "connected_clients"} <= set(told):
         return Health(host, "redis", unit, state, now, "", "failed", "Redis does not answer, or refuses the password")
     state = replace(state, started=now - int(told["uptime_in_seconds"]))
     detail = f"answers, {told['connected_clients']} connections"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aerodrome.resources.base import Change, Seen, heredoc, quote, unified_diff
+from aerodrome.resources.base import Change, Seen, quote, unified_diff
 from aerodrome.resources.files import MARK, Found, probe_path, write_into
 from aerodrome.secrets import MASK
 
@@ -111,8 +111,10 @@ class KeptVariables:
         names = ", ".join(name or "" for name, _ in kept)
         lines = "".join(f"{line}\n" for _, lines in kept for line in lines)
         text = f"# From {self.found_in}, as it was written by hand; airflow.environment in hosts.yaml can say it.\n"
-        put = f"{{ cat {quote(self.path)} 2>/dev/null || :; cat {heredoc(text + lines)}\n}}"
+        # Not in the script: `fab plan --script` shows it, and nobody knows which of these values are secret.
+        payload = (text + lines).encode("utf-8", "surrogateescape")
+        put = f"{{ cat {quote(self.path)} 2>/dev/null || :; head -c {len(payload)} <&3; }}"
         shown = "\n".join(f"{name}={MASK}" for name, _ in kept)
         summary = f"keep {names} of the {self.found_in} that was written by hand, in {self.path}"
         diff = unified_diff(self.path, "", shown)
-        return [Change(summary, write_into(self.path, put, "root", "root", 0o600), diff)]
+        return [Change(summary, write_into(self.path, put, "root", "root", 0o600), diff, payload)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
-from aerodrome.lockfile import digest
+from aerodrome.lockfile import DISTRIBUTION, Request, digest, fab_command
 from aerodrome.resources.base import Change, Seen, put_text, quote
 from aerodrome.resources.selinux import relabel
 from aerodrome.secrets import Secret
@@ -27,18 +27,22 @@ print([wheel for place in places if place for wheel in sorted(glob.glob(os.path.
 class Requirements:
     """What goes into a virtual environment.
 
-    `locks` are lock files with hashes, by Python version (`3.11`). Without any, `unpinned` is installed as the
-    index has it on that day, which the operator has to ask for.
+    `locks` are lock files with hashes, by Python version (`3.11`). Where there is `unpinned`, it is installed instead:
+    within `constraints`, the text of a constraints file, or else as the index has it on that day, which the operator
+    has to ask for. Neither has hashes.
     """
 
     name: str  # what it is, for the directory's name: `3.3.2`
     locks: Mapping[str, str]
     unpinned: str = ""
-    constraints: str = ""
     supported: tuple[str, ...] = ()  # Python versions that it runs on
     uv: str = ""  # requirements file of uv itself, with hashes; empty: pip installs
     index_url: Secret | None = None
     extra_index_url: Secret | None = None
+    distribution: str = DISTRIBUTION
+    constraints: str = ""
+    build: str = ""  # requirements file of what builds source distributions, with hashes; empty: what they ask for
+    metadata: str = ""  # uv.toml that says what packages require, where their own metadata is wrong or slow to get
 
     def text(self, python: str) -> str:
         """Return the requirements file for a Python version.
@@ -47,17 +51,35 @@ class Requirements:
         """
         if self.supported and python not in self.supported:
             raise AerodromeError(
-                f"Airflow {self.name} does not run on Python {python}",
+                f"{self._package} does not run on Python {python}",
                 f"it runs on {', '.join(self.supported)}: set airflow.python to one of these on the host",
             )
         if self.unpinned:
             return self.unpinned + "\n"
         if python not in self.locks:
+            command = fab_command(Request(version=self.name, python=python, distribution=self.distribution))
             raise AerodromeError(
-                f"there is no lock file for Airflow {self.name} on Python {python}",
-                f"make one: fab lock --version={self.name} --python={python} (or set airflow.pinned: false)",
+                f"there is no lock file for {self._package} on Python {python}",
+                f"make one: {command}; or name a constraints file: airflow.constraints;"
+                " or take what fits today: airflow.pinned: false",
             )
         return self.locks[python]
+
+    def files(self, python: str) -> dict[str, str]:
+        """Return what the installer reads, by the name that each file gets in the environment's directory."""
+        # What fits today may ask for today's tools.
+        build = "" if self.unpinned and not self.constraints else self.build
+        named = {
+            "requirements.txt": self.text(python),
+            "constraints.txt": self.constraints if self.unpinned else "",
+            "build.txt": build,
+            "uv.toml": self.metadata,
+        }
+        return {name: text for name, text in named.items() if text}
+
+    @property
+    def _package(self) -> str:
+        return f"{'Airflow' if self.distribution == DISTRIBUTION else self.distribution} {self.name}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +98,10 @@ class _Environment:
 
     def directory(self, python: str) -> str:
         """Return the environment's path: the same name always holds the same packages."""
-        return f"{self.home}/airflow-venvs/{self.requirements.name}-py{python}-{digest(self.requirements.text(python))}"
+        files = self.requirements.files(python)
+        packages = digest(files["requirements.txt"] + files.get("constraints.txt", ""))
+        # The version may be 1.10.10.*; no path should have to be quoted.
+        return f"{self.home}/airflow-venvs/{self.requirements.name.replace('*', 'x')}-py{python}-{packages}"
 
     def probe(self) -> str:
         python, link = quote(self.python), quote(self.link)
@@ -86,6 +111,14 @@ class _Environment:
             f"for d in {quote(self.home)}/airflow-venvs/*/; do d=${{d%/}}\n"
             '[ ! -x "$d/bin/python" ] || echo "made $d"; [ ! -e "$d/.complete" ] || echo "complete $d"; done'
         )
+
+    def _refuse_missing(self, seen: Seen) -> None:
+        """Raise AerodromeError where there is no Python, and no package is about to bring it."""
+        if not any(key.startswith("packages ") for key in seen.changing):
+            raise AerodromeError(
+                f"there is no {self.python} on the host",
+                "install it (fab node.packages brings the distribution's own), or set airflow.python",
+            )
 
     def as_user(self, command: str) -> str:
         """Return sh that runs a command as the service user, with its own HOME."""
@@ -103,6 +136,7 @@ class VirtualEnvironment(_Environment):
     def changes(self, seen: Seen) -> list[Change]:
         python, _, *found = seen.text.splitlines()
         if python == "none":
+            self._refuse_missing(seen)
             return [Change(f"make a virtual environment ({self.python})", "")]
         path = self.directory(python)
         if f"made {path}" in found:
@@ -125,6 +159,7 @@ class Installed(_Environment):
     def changes(self, seen: Seen) -> list[Change]:
         python, link, *found = seen.text.splitlines()
         if python == "none":
+            self._refuse_missing(seen)
             return [Change(f"install Airflow {self.requirements.name}", "")]
         path = self.directory(python)
         changes = []
@@ -135,15 +170,22 @@ class Installed(_Environment):
         return changes
 
     def _install(self, path: str, python: str) -> str:
-        listed = f"{path}/requirements.txt"
-        lines = [put_text(self.requirements.text(python), quote(listed)), self._index()]
-        hashes = "" if self.requirements.unpinned else " --require-hashes"
+        files = self.requirements.files(python)
+        lines = [put_text(text, quote(f"{path}/{name}")) for name, text in files.items()]
+        lines.append(self._index())
         if self.requirements.uv:
             lines.append(self._bring_uv())
-            install = f'"$uv" pip install -q --system-certs --python {quote(path)}/bin/python'
+            # uv reads the uv.toml of the folder that it runs in, beside the node's own configuration.
+            within = f" --directory {quote(path)}" if "uv.toml" in files else ""
+            install = f'"$uv"{within} pip install -q --system-certs --python {quote(path)}/bin/python'
+            if "build.txt" in files:
+                install += f" --build-constraints {quote(path)}/build.txt"
         else:
             install = f"{quote(path)}/bin/python -m pip install -q --no-input --disable-pip-version-check"
-        lines.append(self.as_user(f"{install}{hashes} -r {quote(listed)}"))
+        if "constraints.txt" in files:
+            install += f" -c {quote(path)}/constraints.txt"
+        hashes = "" if self.requirements.unpinned else " --require-hashes"
+        lines.append(self.as_user(f"{install}{hashes} -r {quote(path)}/requirements.txt"))
         lines.append(relabel(path))
         lines.append(self.as_user(f"touch {quote(path)}/.complete"))
         return "\n".join(line for line in lines if line)
@@ -164,6 +206,8 @@ class Installed(_Environment):
         find = self.as_user(f"{quote(self.python)} -c {quote(FIND_PIP)}")
         install = self.as_user(
             f'PYTHONPATH="$pip" {quote(self.python)} -m pip install -q --no-input --disable-pip-version-check '
+            # uv is a program that fills environments of a Python too old for its own wheel's Requires-Python.
+            "--ignore-requires-python "
             f"--target {quote(place)}.new --no-deps --only-binary :all: --require-hashes -r {quote(place)}.txt"
         )
         return (

@@ -15,7 +15,7 @@ class KeysFound(AerodromeError):
     """Say that a host has Fernet keys that the fleet does not know; `keys` are to be adopted."""
 
     def __init__(self, keys: list[Secret]) -> None:
-        super().__init__(f"the host has {len(keys)} Fernet keys of its own, which the fleet does not have")
+        super().__init__("the host has Fernet keys of its own, which the fleet does not have")
         self.keys = keys
 
 
@@ -48,7 +48,7 @@ class FoundKeys:
 
         Raises KeysFound where a key is not known.
         """
-        found = [key for line in seen.text.splitlines() for key in line.strip().strip("\"'").split(",")]
+        found = [key.strip() for line in seen.text.splitlines() for key in line.strip().strip("\"'").split(",")]
         known = self.known.reveal().split(",")
         foreign = dict.fromkeys(key for key in found if re.fullmatch(FERNET_KEY, key) and key not in known)
         if foreign:

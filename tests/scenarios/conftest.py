@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +26,6 @@ class Site(Fleet):
     """The hosts of a scenario, and fab on them."""
 
     scenario: Scenario = SCENARIOS[0]
-    first: float = 0.0  # seconds that the first deploy took
 
     def sql(self, query: str) -> list[list[str]]:
         """Return the rows of a query to the metadata database, asked on its own host."""
@@ -83,8 +83,9 @@ def site(request: pytest.FixtureRequest, lab: Lab) -> Site:
     addresses = {host: lab.address(host) for host in scenario.hosts}
     site.hosts_yaml.write_text(scenario.hosts_yaml(addresses, str(DAGS)))
     began = time.monotonic()
-    site.fab("deploy")
-    site.first = time.monotonic() - began
+    done = site.fab("deploy")
+    stages = [line for line in done.err.splitlines() if re.match(r"\S.* s\)$", line)]
+    print(f"{scenario.name}: deployed in {time.monotonic() - began:.0f} s", *stages, sep="\n  ")
     return site
 
 

@@ -76,7 +76,10 @@ class _Index(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_HEAD = do_GET  # uv asks first whether it can have a part of a file
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

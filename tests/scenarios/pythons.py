@@ -1,12 +1,38 @@
-"""The older Pythons of this machine."""
+"""The older Pythons of this machine, which hosts see: Debian 12 and 13 have none that Airflow 1.10 runs on."""
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+ASK = "import sys; print(sys.base_prefix, '%d.%d' % sys.version_info[:2])"
 
 
 def prefix(version: str) -> Path:
-    """Return the prefix of a Python of this machine (stand-in)."""
-    root = Path(subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=True).stdout.strip())
-    return sorted((root / "versions").glob(f"{version}.*"))[-1]
+    """Return the prefix of a Python of this machine, such as 3.7; skip the test where there is none.
+
+    It has to be a folder of its own, as pyenv makes one: it is bound into hosts.
+    """
+    for python in _pythons(version):
+        told = subprocess.run([python, "-I", "-S", "-c", ASK], capture_output=True, text=True).stdout.split()
+        if told[1:] == [version] and told[0] not in ("/usr", "/usr/local"):
+            return Path(told[0])
+    pytest.skip(f"this machine has no Python {version} in a folder of its own (pyenv install {version})")
+
+
+def _pythons(version: str) -> Iterator[str]:
+    """Give what may be that Python: pyenv's, the newest first, and the one in PATH."""
+    if pyenv := shutil.which("pyenv"):
+        root = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=True).stdout.strip()
+        found = Path(root, "versions").glob(f"{version}.*/bin/python{version}")
+        yield from map(
+            str,
+            sorted(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.parts[-3])], reverse=True),
+        )
+    if python := shutil.which(f"python{version}"):
+        yield python

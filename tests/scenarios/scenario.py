@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 # One host has all roles but the worker, so that a worker has to find everything by address and name.
 HEAD, WORKER, DEBIAN_13, REDIS = "old1", "worker3", "new1", "redis1"
@@ -55,13 +56,14 @@ class Scenario:
         return given | {(head, role) for role in own}
 
     def hosts_yaml(self, addresses: Mapping[str, str], dags: str) -> str:
-        """Return the fleet's hosts.yaml; the file `password` beside it holds the database's password."""
+        """Return the fleet's hosts.yaml; the file `password` beside it holds that of database and broker."""
         workers = self.roles.get("worker", ())
         hosts = "".join(
             f"  {host}: {{address: {addresses[host]}{', worker: {concurrency: 2}' if host in workers else ''}}}\n"
             for host in self.hosts
         )
         roles = "".join(f"  {role}: [{', '.join(hosts)}]\n" for role, hosts in self.roles.items())
+        broker = "broker: {password: !file password}\n" if "redis" in self.roles else ""
         python = f"  python: {PYTHON_PLACE}/bin/python{self.python}\n" if self.python else ""
         return (
             "ssh: {key: id_ed25519, known_hosts: known_hosts}\n"
@@ -74,26 +76,28 @@ class Scenario:
             "  web_workers: 1\n"
             f"  config:\n{CONFIG}"
             "database: {password: !file password}\n"
+            f"{broker}"
             f"deploy: {{dags: {dags}}}\n"
         )
 
 
-def alone(name: str, version: str, **more: object) -> Scenario:
+def alone(name: str, version: str, **more: Any) -> Scenario:
     """Return LocalExecutor on one host that has all roles."""
-    return Scenario(name, version, dict.fromkeys(("database", "scheduler", "webserver"), (HEAD,)), **more)  # type: ignore[arg-type]
+    return Scenario(name, version, dict.fromkeys(("database", "scheduler", "webserver"), (HEAD,)), **more)
 
 
-def apart(name: str, version: str, roles: Mapping[str, tuple[str, ...]] | None = None, **more: object) -> Scenario:
+def apart(name: str, version: str, roles: Mapping[str, tuple[str, ...]] | None = None, **more: Any) -> Scenario:
     """Return CeleryExecutor with its worker on a host of its own; `roles` go over these."""
     given = {**dict.fromkeys(("database", "scheduler", "webserver"), (HEAD,)), "worker": (WORKER,), **(roles or {})}
-    return Scenario(name, version, given, **more)  # type: ignore[arg-type]
+    return Scenario(name, version, given, **more)
 
 
 TWO, REDIS_ROLE = {"scheduler": (HEAD, WORKER)}, {"redis": (REDIS,)}
 SCENARIOS = (
     alone("3.3.2-local", "3.3.2", slow=False),
     apart("3.3.2-celery-postgresql", "3.3.2", slow=False),
-    apart("3.3.2-celery-debian-12-and-13", "3.3.2", {"worker": (WORKER, DEBIAN_13)}, suites={DEBIAN_13: "trixie"}),
+    # The tasks run on Debian 13, whose Python is another, and everything else on Debian 12.
+    apart("3.3.2-celery-debian-12-and-13", "3.3.2", {"worker": (DEBIAN_13,)}, suites={DEBIAN_13: "trixie"}),
     apart("3.3.2-celery-redis", "3.3.2", REDIS_ROLE),
     alone("2.11.2-local", "2.11.2"),
     apart("2.11.2-celery-postgresql-two-schedulers", "2.11.2", TWO),

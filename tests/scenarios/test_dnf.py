@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +22,16 @@ pytestmark = pytest.mark.slow
 RHEL = Path(__file__).with_name("rhel")
 HOST = "new1"
 DATA = "/var/lib/pgsql/data"
+VENV = "/home/astro/airflow-venv"
+TYPES = f"stat -c %C {VENV} {VENV}/bin/python {VENV}/bin/airflow | cut -d: -f3"
+# As chcon would, which needs a kernel with SELinux.
+HOME_TYPE = f"import os; os.setxattr('{VENV}', 'security.selinux', b'u:object_r:user_home_t:s0', follow_symlinks=False)"
 
 HOSTS_YAML = """\
 ssh: {{key: id_ed25519, known_hosts: known_hosts}}
 hosts: {{{host}: {{address: {address}}}}}
 roles: {{database: [{host}], scheduler: [{host}], webserver: [{host}]}}
-airflow: {{executor: LocalExecutor}}
+airflow: {{executor: LocalExecutor, web_workers: 1}}
 """
 
 
@@ -52,6 +57,7 @@ def rhel(lab: Lab) -> RhelLike:
     if not kept():
         lab.down()
     lab.up_host(HOST)
+    lab.wipe_host(HOST)  # one that was kept is RHEL-like already
     rhel = RhelLike(lab, lab.layout.client, (HOST,), HOST)
     rhel.hosts_yaml.write_text(HOSTS_YAML.format(host=HOST, address=lab.address(HOST)))
     rhel.do(f"mkdir -p /srv/rhel; echo {packed(RHEL)} | base64 -d | tar -xC /srv/rhel; sh /srv/rhel/become.sh")
@@ -160,3 +166,45 @@ def test_data_that_lies_elsewhere_is_found_by_the_unit(rhel: RhelLike) -> None:
     rhel.nothing_to_do("-H", HOST, "setup-db")
     assert rhel.psql("SHOW data_directory") == "/var/lib/pgsql/elsewhere"
     assert rhel.psql("SELECT system_identifier FROM pg_control_system()") == cluster
+
+
+@pytest.fixture
+def enforcing(rhel: RhelLike) -> Iterator[RhelLike]:
+    """The host, as if its kernel enforced SELinux: policy, rules, semanage, matchpathcon and labels are real."""
+    names = "getenforce selinuxenabled restorecon"
+    rhel.do(f"cd /srv/rhel/selinux; cp {names} /usr/local/sbin")
+    yield rhel
+    rhel.do(f"cd /usr/local/sbin; rm {names}")
+
+
+def test_where_selinux_forbids_to_execute_it_the_commands_are_told_before_anything_is_made(enforcing: RhelLike) -> None:
+    for arguments in (("plan",), ("-H", HOST, "node.install")):
+        refused = " ".join(enforcing.fab(*arguments, code=1).err.split())
+        assert f"{HOST}: node.install: SELinux does not let systemd execute {VENV}, which is of type user" in refused
+    assert enforcing.do(f"ls -d {VENV}* || true") == ""
+
+    commands = refused.partition("as root on the host: ")[2].partition(" (semanage: ")[0]
+    assert commands.count("semanage fcontext -a -t bin_t") == 2
+    enforcing.do(commands)
+
+
+def test_with_these_rules_airflow_is_deployed_and_labelled(enforcing: RhelLike) -> None:
+    enforcing.fab("deploy")
+    enforcing.nothing_to_do("deploy")
+
+    enforcing.fab("status")
+    assert enforcing.do(TYPES).split() == ["bin_t"] * 3
+
+
+def test_labels_that_are_not_those_of_the_rules_are_given_again(enforcing: RhelLike) -> None:
+    enforcing.do(f'python3 -c "{HOME_TYPE}"')
+
+    done = enforcing.fab("-H", HOST, "node.install")
+
+    assert "give the environment the types of SELinux's rules" in done.err
+    enforcing.nothing_to_do("-H", HOST, "node.install")
+    assert enforcing.do(TYPES).split() == ["bin_t"] * 3
+
+
+def test_without_selinux_all_is_as_it_should_be(rhel: RhelLike) -> None:
+    rhel.nothing_to_do("deploy")

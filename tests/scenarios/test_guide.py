@@ -34,7 +34,7 @@ def site(lab: Lab) -> Iterator[Site]:
 def test_without_a_lock_it_is_refused_with_the_ways_out(site: Site) -> None:
     done = site.fab("plan", code=1)
 
-    assert "there is no lock file for Airflow 1.10.10.* on Python 3.7" in done.err
+    assert "there is no lock file for astronomer-certified 1.10.10.* on Python 3.7" in done.err
     assert "fab lock" in done.err and "airflow.constraints" in done.err and "airflow.pinned: false" in done.err
 
 
@@ -71,7 +71,7 @@ def test_its_names_are_the_guides(site: Site) -> None:
     for host, role in ((HEAD, "scheduler"), (HEAD, "webserver"), (WORKER, "worker")):
         state = site.sh(host, f"systemctl is-active {SERVICE}@{role}; systemctl is-enabled {SERVICE}@{role}")
         assert state.split() == ["active", "enabled"]
-        assert f"bin/airflow {role}" in site.sh(host, f"systemctl status --no-pager {SERVICE}@{role}")
+        assert f"bin/airflow {role} ;" in site.sh(host, f"systemctl show -p ExecStart {SERVICE}@{role}")
     assert "upgradedb" not in site.sh(WORKER, f"systemctl cat {SERVICE}@worker.service")
     variables = site.sh(WORKER, f"stat -c '%U:%G %a' /etc/default/{SERVICE}; cat /etc/default/{SERVICE}").splitlines()
     assert variables[0] == "root:root 600"

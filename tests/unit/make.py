@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 from typing import Any, Protocol
 
 from aerodrome.blueprint.inputs import Inputs
-from aerodrome.fleet import ROLES, Airflow, Database, Deploy, Fleet, Host, Worker
+from aerodrome.fleet import ROLES, Airflow, Broker, Database, Deploy, Fleet, Host, Worker
 from aerodrome.resources.base import Change, Resource, Seen
 from aerodrome.secrets import Secret
 
@@ -53,6 +53,7 @@ def fleet(
     hosts: dict[str, Host] | None = None,
     deploy: Deploy | None = None,
     database: Database | None = None,
+    broker: Broker | None = None,
     **airflow: Any,
 ) -> Fleet:
     every_role: dict[str, tuple[str, ...]] = dict.fromkeys(ROLES, ())
@@ -62,6 +63,7 @@ def fleet(
         roles={**every_role, **(roles or ROLES_OF_FLEET)},
         airflow=Airflow(**airflow),
         database=database or Database(),
+        broker=broker or Broker(),
         deploy=deploy or Deploy(),
     )
 

@@ -1,14 +1,15 @@
 # Turn a Debian host into one that has nothing but dnf, and a repository with the packages of the guide.
 # What is not in that repository cannot be installed: it is the only one.
 set -eu
-[ ! -e /root/debian ] || exit 0
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 here=/srv/rhel
 
 mkdir -p /etc/postgresql-common /etc/rpm
 echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
 apt-get -q -y update
-apt-get -q -y install --no-install-recommends dnf rpm createrepo-c postgresql
+# python3-venv: what the repository's python3 is the name of. The last line: SELinux's rules, and what reads and adds them.
+apt-get -q -y install --no-install-recommends dnf rpm createrepo-c postgresql python3-venv \
+    selinux-policy-default selinux-utils policycoreutils policycoreutils-python-utils
 
 # Debian's rpm has a database for each user; everywhere else there is one.
 printf '%%_dbpath /var/lib/rpm\n%%_rpmdir /srv/repository\n%%_sourcedir %s\n' $here >/etc/rpm/macros

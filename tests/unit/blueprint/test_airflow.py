@@ -7,7 +7,8 @@ from tests.unit.make import Shell, fleet, inputs
 
 PREFIX = (
     "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
-    "-p EnvironmentFile=/etc/default/airflow -p WorkingDirectory=/usr/local/airflow -p UMask=0027 "
+    "-p EnvironmentFile=-/etc/default/airflow.local -p EnvironmentFile=/etc/default/airflow "
+    "-p WorkingDirectory=/usr/local/airflow -p UMask=0027 "
 )
 
 
@@ -19,13 +20,14 @@ def test_a_command_runs_as_the_service_user_in_the_units_environment() -> None:
 def test_another_service_and_user() -> None:
     command = airflow_command(inputs(fleet(service="ac", user="air", home="/srv/air")), ["info"])
     assert command == (
-        "systemd-run --quiet --pipe --wait --collect -p User=air -p Group=air -p EnvironmentFile=/etc/default/ac "
+        "systemd-run --quiet --pipe --wait --collect -p User=air -p Group=air "
+        "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=/etc/default/ac "
         "-p WorkingDirectory=/srv/air -p UMask=0027 /home/air/airflow-venv/bin/airflow info"
     )
 
 
 def test_arguments_arrive_one_by_one_and_the_exit_code_comes_back(sh: Shell) -> None:
     script = airflow_command(inputs(), ["a b", "$HOME", "it's", ""])
-    systemd_run = 'while [ "$1" != -p ]; do shift; done; shift 10; shift; printf "[%s]" "$@"; exit 7'
+    systemd_run = 'while [ "$1" != -p ]; do shift; done; shift 12; shift; printf "[%s]" "$@"; exit 7'
     done = sh(script, programs={"systemd-run": systemd_run})
     assert (done.stdout, done.returncode) == (b"[a b][$HOME][it's][]", 7)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from aerodrome.blueprint.environment import environment, mask_environment, render_variables
-from aerodrome.resources.environment import escape
+from aerodrome.blueprint.environment import (
+    commands,
+    environment,
+    mask_config,
+    mask_environment,
+    render_variables,
+    role_environment,
+)
+from aerodrome.blueprint.inputs import Settings
 from aerodrome.errors import InvalidInput
+from aerodrome.fleet import Broker, Database, Host
+from aerodrome.resources.environment import escape
 from aerodrome.secrets import MASK, Secret
 from tests.unit.make import AWKWARD, FERNET_KEY, HOSTS, fleet, inputs
 
@@ -20,15 +28,15 @@ FILE = f"""\
 # Written by Aerodrome from hosts.yaml: change it there. Read by systemd (systemd.exec(5), EnvironmentFile=).
 AIRFLOW_HOME=/usr/local/airflow
 PATH=/home/astro/airflow-venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-AIRFLOW__CORE__EXECUTOR=CeleryExecutor
-AIRFLOW__CORE__LOAD_EXAMPLES=False
 AIRFLOW__CORE__FERNET_KEY={FERNET_KEY}
 AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql+psycopg2://airflow:{PASSWORD}@10.0.0.1:5432/airflow
+AIRFLOW__CELERY__BROKER_URL=sqla+postgresql://airflow:{PASSWORD}@10.0.0.1:5432/airflow
+AIRFLOW__CELERY__RESULT_BACKEND=db+postgresql://airflow:{PASSWORD}@10.0.0.1:5432/airflow
+AIRFLOW__CORE__EXECUTOR=CeleryExecutor
+AIRFLOW__CORE__LOAD_EXAMPLES=False
 AIRFLOW__API__SECRET_KEY=web-secret
 AIRFLOW__API__PORT=8080
 AIRFLOW__API__BASE_URL=http://10.0.0.3:8080
-AIRFLOW__CELERY__BROKER_URL=sqla+postgresql://airflow:{PASSWORD}@10.0.0.1:5432/airflow
-AIRFLOW__CELERY__RESULT_BACKEND=db+postgresql://airflow:{PASSWORD}@10.0.0.1:5432/airflow
 AIRFLOW__API_AUTH__JWT_SECRET=jwt-secret
 AIRFLOW__CORE__EXECUTION_API_SERVER_URL=http://10.0.0.3:8080/execution/
 AIRFLOW__CORE__AUTH_MANAGER=airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
@@ -80,18 +88,20 @@ def test_what_people_reach_is_not_what_tasks_call() -> None:
 
 def test_what_is_more_particular_wins() -> None:
     given = inputs(
-        config={"core": {"load_examples": "True", "parallelism": "1"}},
-        environment={"AIRFLOW__CORE__PARALLELISM": "2", "ZONE": "all"},
-        host_environment={"web1": {"ZONE": "west"}},
+        settings=Settings(
+            {"AIRFLOW__CORE__PARALLELISM": "2", "ZONE": "all"},
+            {"core": {"load_examples": "True", "parallelism": "1"}},
+        ),
+        host_settings={"web1": Settings({"ZONE": "west"}, {"core": {"load_examples": "False", "parallelism": "3"}})},
     )
     on_web1, on_w1 = environment(given, WEB1), environment(given, HOSTS["w1"])
-    assert on_web1["AIRFLOW__CORE__LOAD_EXAMPLES"] == "True"
-    assert on_web1["AIRFLOW__CORE__PARALLELISM"] == "2"
-    assert (on_web1["ZONE"], on_w1["ZONE"]) == ("west", "all")
+    names = ("AIRFLOW__CORE__LOAD_EXAMPLES", "AIRFLOW__CORE__PARALLELISM", "ZONE")
+    assert [on_w1[name] for name in names] == ["True", "2", "all"]
+    assert [on_web1[name] for name in names] == ["False", "3", "west"]
 
 
 def test_a_setting_of_another_version_s_name_is_given_by_todays() -> None:
-    found = environment(inputs(fleet(version="2.11.2"), config={"api": {"workers": "2"}}), WEB1)
+    found = environment(inputs(fleet(version="2.11.2"), settings=Settings(config={"api": {"workers": "2"}})), WEB1)
     assert found["AIRFLOW__WEBSERVER__WORKERS"] == "2"
 
 
@@ -177,18 +187,15 @@ def test_a_refused_secret_is_not_shown() -> None:
 
 def test_a_masked_file_shows_what_is_known_to_be_no_secret() -> None:
     variables = environment(inputs(settings=Settings({"ZONE": "west", "SMTP": Secret("smtp-pass")})), WEB1)
-    shown = mask_environment(
-        variables,
-        render_variables(environment(inputs(settings=Settings({"ZONE": "west", "SMTP": Secret("smtp-pass")})), WEB1)),
-    )
-    assert shown.splitlines() == [
-        *FILE.splitlines()[:5],
+    assert mask_environment(variables, render_variables(variables)).splitlines() == [
+        *FILE.splitlines()[:3],
         f"AIRFLOW__CORE__FERNET_KEY={MASK}",
         f"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN={MASK}",
-        f"AIRFLOW__API__SECRET_KEY={MASK}",
-        *FILE.splitlines()[8:10],
         f"AIRFLOW__CELERY__BROKER_URL={MASK}",
         f"AIRFLOW__CELERY__RESULT_BACKEND={MASK}",
+        *FILE.splitlines()[7:9],
+        f"AIRFLOW__API__SECRET_KEY={MASK}",
+        *FILE.splitlines()[10:12],
         f"AIRFLOW__API_AUTH__JWT_SECRET={MASK}",
         *FILE.splitlines()[13:],
         "ZONE=west",
@@ -214,7 +221,7 @@ def test_a_line_that_somebody_else_wrote(line: str, shown: str) -> None:
 
 @pytest.mark.parametrize("second", ["hunter2", "hunter2==", "#hunter2", "ZONE=hunter2", "a=hunter2"])
 def test_no_line_of_a_secret_of_several_lines_is_shown(second: str) -> None:
-    given = replace(inputs(), environment={"ZONE": "west", "KEY": Secret(f"first\n{second}\nlast")})
+    given = inputs(settings=Settings({"ZONE": "west", "KEY": Secret(f"first\n{second}\nlast")}))
     shown = mask_environment(environment(given, WEB1), render_variables(environment(given, WEB1)))
     assert "hunter2" not in shown
 

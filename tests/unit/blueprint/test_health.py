@@ -65,7 +65,8 @@ def test_the_script_as_a_whole() -> None:
         "_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value airflow@worker.service) "
         "| grep -qF ' ready.' && echo Ready=yes; echo\n"
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
-        "-p EnvironmentFile=/etc/default/airflow -p WorkingDirectory=/usr/local/airflow -p UMask=0027 "
+        "-p EnvironmentFile=-/etc/default/airflow.local -p EnvironmentFile=/etc/default/airflow "
+        "-p WorkingDirectory=/usr/local/airflow -p UMask=0027 "
         "/home/astro/airflow-venv/bin/python - 2>/dev/null "
     )
     assert program.endswith("END_OF_FILE\n")
@@ -88,7 +89,7 @@ def test_the_program_asks_what_the_version_has(version: str, variable: str, web:
         node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ASK"
     ]
     assert json.loads(ast.literal_eval(ask.args[0])) == {"jobs": True, "web": web, "worker": 8793}  # type: ignore[attr-defined]
-    assert f'os.environ["{variable}"]' in program
+    assert f'os.environ.get("{variable}")' in program
 
 
 def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:

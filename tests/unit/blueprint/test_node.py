@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.environment import mask_config
+from aerodrome.blueprint.inputs import Inputs, Settings
 from aerodrome.blueprint.node import dags, node
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Deploy
-from aerodrome.resources.base import Resource, Seen
+from aerodrome.resources.base import Seen
+from aerodrome.resources.environment import CommandsAnswer, KeptVariables
 from aerodrome.resources.files import Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, VirtualEnvironment
 from aerodrome.resources.selinux import Executable
+from aerodrome.resources.takeover import FoundKeys
 from aerodrome.resources.tree import Tree
 from aerodrome.resources.users import User
 from aerodrome.secrets import Secret
-from tests.unit.make import HOSTS, fleet, inputs, only_change
+from tests.unit.make import FERNET_KEY, HOSTS, fleet, inputs, only_change
 
 UNIT = """\
 # Written by Aerodrome. What is particular to a role or host is in drop-ins: systemctl cat airflow@ROLE
@@ -31,6 +34,8 @@ Type=simple
 User=astro
 Group=astro
 WorkingDirectory=/usr/local/airflow
+# Variables of this host that somebody wrote by hand; those of the next file win.
+EnvironmentFile=-/etc/default/airflow.local
 EnvironmentFile=/etc/default/airflow
 ExecStart=/home/astro/airflow-venv/bin/airflow %i
 Restart=always
@@ -76,7 +81,7 @@ def test_the_steps_of_the_guide_in_order() -> None:
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
     keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.resources]
-    assert len(keys) == len(set(keys)) == 12
+    assert len(keys) == len(set(keys)) == 14
 
 
 @pytest.mark.parametrize("python", ["python3", "python", "/usr/bin/python3.12", "pypy3.10", "python3.12-debug"])
@@ -117,12 +122,11 @@ def test_where_dns_knows_them_etc_hosts_is_left_alone() -> None:
 
 
 def test_the_unit_as_a_whole() -> None:
-    given = inputs()
-    assert resources("node.unit", given) == (File("/etc/systemd/system/airflow@.service", UNIT, reload=True),)
+    assert resources("node.unit") == (File("/etc/systemd/system/airflow@.service", UNIT, reload=True, keep=True),)
 
 
 def test_the_environment_file_is_roots_alone() -> None:
-    (file,) = resources("node.environment", inputs(fleet(service="ac")))
+    file = environment_file(inputs(fleet(service="ac")))
     assert (file.path, file.owner, file.group, file.mode) == ("/etc/default/ac", "root", "root", 0o600)
     assert "jwt-secret" in file.content
     assert "jwt-secret" not in file.mask(file.content)
@@ -130,8 +134,8 @@ def test_the_environment_file_is_roots_alone() -> None:
 
 @pytest.mark.parametrize("old", ["hunter2", "first\nhunter2==\nlast", "first\n#hunter2\nZONE=hunter2"])
 def test_neither_the_new_nor_the_old_secret_is_in_a_diff(old: str) -> None:
-    (before,) = resources("node.environment", inputs(environment={"ZONE": "west", "KEY": Secret(old)}))
-    (after,) = resources("node.environment", inputs(environment={"ZONE": "east", "KEY": Secret("first\nnew-one==")}))
+    before = environment_file(inputs(settings=Settings({"ZONE": "west", "KEY": Secret(old)})))
+    after = environment_file(inputs(settings=Settings({"ZONE": "east", "KEY": Secret("first\nnew-one==")})))
     diff = only_change(after, f"regular file|root|root|600\n{before.content}").diff
     assert "+ZONE=east" in diff
     assert "hunter2" not in diff
@@ -167,20 +171,100 @@ def test_dags_and_airflow_cfg_where_there_are_any() -> None:
     tree = Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro")
     assert dags(inputs()) == ()
     assert dags(inputs(config_file="[core]\n", dags=tree)) == (
-        File("/usr/local/airflow/airflow.cfg", "[core]\n", "astro", "astro", 0o640),
+        File("/usr/local/airflow/airflow.cfg", "[core]\n", "astro", "astro", 0o640, mask=mask_config, keep=True),
         tree,
     )
 
 
-def test_a_key_made_now_does_not_replace_one_that_a_host_has() -> None:
-    (file,) = environment_step(inputs(made=frozenset({"fernet_key"})))
-    seen = Seen("regular file|root|root|600\nAIRFLOW__CORE__FERNET_KEY=old\n")
-    with pytest.raises(AerodromeError, match="a new one would make stored connections unreadable"):
-        file.changes(seen)
-    assert file.changes(Seen("regular file|root|root|600\nPATH=/bin\n")) != []
-    (kept,) = environment_step(inputs())
-    assert kept.changes(seen) != []
+def environment_file(given: Inputs) -> File:
+    (file,) = [each for each in resources("node.environment", given) if isinstance(each, File)]
+    return file
 
 
-def environment_step(given: Inputs) -> tuple[Resource, ...]:
-    return next(step.resources for step in node(given, HOSTS["web1"]) if step.name == "node.environment")
+# What somebody set up by hand
+
+HEAD = "regular file|root|root|600\n"
+NO_KEY_GIVEN = "the host has a Fernet key, and here there is none: a new one would make stored connections unreadable"
+
+
+@pytest.mark.parametrize(
+    "found, made, airflow, refused",
+    [
+        # Ours, of another run whose secrets.yaml is not here.
+        ("# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY=old\n", True, {}, True),
+        ("# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY_CMD=vault\n", True, {}, True),
+        ("# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY=old\n", False, {}, False),
+        ("# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY=old\n", True, {"fernet_key": Secret("given")}, False),
+        ("# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY=\n", True, {}, False),
+        # Written by hand: a key is adopted, what a command prints cannot be.
+        ("AIRFLOW__CORE__FERNET_KEY=old\n", True, {}, False),
+        ("AIRFLOW__CORE__FERNET_KEY_CMD=vault\n", True, {}, True),
+        (" AIRFLOW__CORE__FERNET_KEY_CMD = vault\n", False, {}, True),
+        ("AIRFLOW__CORE__FERNET_KEY_CMD=vault\n", False, {"fernet_key": Secret("given")}, False),
+        ("AIRFLOW__CORE__FERNET_KEY_CMD=vault\n", False, {"fernet_key_command": "vault"}, False),
+        ("PATH=/bin\n", True, {}, False),
+    ],
+)
+def test_a_key_that_nobody_gave_does_not_replace_one_that_a_host_has(
+    found: str, made: bool, airflow: dict[str, object], refused: bool
+) -> None:
+    file = environment_file(inputs(fleet(**airflow), made=frozenset({"fernet_key"} if made else ())))
+    if refused:
+        with pytest.raises(AerodromeError, match=NO_KEY_GIVEN):
+            file.changes(Seen(HEAD + found))
+    else:
+        assert file.changes(Seen(HEAD + found)) != []
+
+
+def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None:
+    found, kept, file = resources("node.environment", inputs(fleet(service="ac", home="/srv/air")))
+    assert found == FoundKeys(
+        "/etc/default/ac", "/srv/air/airflow.cfg", "AIRFLOW__CORE__FERNET_KEY", Secret(FERNET_KEY)
+    )
+    assert isinstance(kept, KeptVariables)
+    assert (kept.path, kept.found_in) == ("/etc/default/ac.local", "/etc/default/ac")
+    assert (file.path, file.keep) == ("/etc/default/ac", True)
+
+
+def test_no_key_is_looked_for_where_the_nodes_ask_a_command_for_it() -> None:
+    given = inputs(fleet(fernet_key_command="vault"), fernet_key=None)
+    kept, file, commands = resources("node.environment", given)
+    assert (type(kept), type(file), type(commands)) == (KeptVariables, File, CommandsAnswer)
+    assert (commands.file, commands.key) == ("/etc/default/airflow", "commands /etc/default/airflow")
+
+
+@pytest.mark.parametrize(
+    "version, ours, not_ours",
+    [
+        (
+            "3.3.2",
+            "PATH AIRFLOW_HOME AIRFLOW__CORE__EXECUTOR AIRFLOW__API__PORT AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+            " AIRFLOW__API_AUTH__JWT_SECRET AIRFLOW__API_AUTH__JWT_SECRET_CMD"
+            # by older names
+            " AIRFLOW__CORE__SQL_ALCHEMY_CONN AIRFLOW__CORE__SQL_ALCHEMY_CONN_CMD AIRFLOW__WEBSERVER__WEB_SERVER_PORT"
+            # as a store has them
+            " AIRFLOW__CORE__FERNET_KEY_CMD AIRFLOW__CELERY__BROKER_URL_SECRET AIRFLOW__WEBSERVER__SECRET_KEY_SECRET",
+            "ZONE TEAM_NAME AIRFLOW__CORE__PARALLELISM CORE__FERNET_KEY AIRFLOW__API_AUTH__JWT AIRFLOW__",
+        ),
+        (
+            "1.10.10",
+            # by newer names
+            "AIRFLOW__CORE__SQL_ALCHEMY_CONN AIRFLOW__DATABASE__SQL_ALCHEMY_CONN AIRFLOW__API__SECRET_KEY"
+            " AIRFLOW__WEBSERVER__RBAC",
+            "AIRFLOW__API_AUTH__JWT_SECRET AIRFLOW__SMTP__SMTP_PASSWORD",
+        ),
+    ],
+)
+def test_what_hosts_yaml_has_its_say_about_is_not_kept(version: str, ours: str, not_ours: str) -> None:
+    (kept,) = [
+        each for each in resources("node.environment", inputs(fleet(version=version))) if isinstance(each, KeptVariables)
+    ]
+    assert [name for name in ours.split() if not kept.ours(name)] == []
+    assert [name for name in not_ours.split() if kept.ours(name)] == []
+
+
+def test_a_key_of_before_does_not_outlive_the_command_that_gives_it() -> None:
+    given = inputs(fleet(fernet_key_command="vault"), fernet_key=None)
+    (kept,) = [each for each in resources("node.environment", given) if isinstance(each, KeptVariables)]
+    assert kept.ours("AIRFLOW__CORE__FERNET_KEY")  # Airflow would take it before it asks the command
+    assert kept.ours("AIRFLOW__CORE__FERNET_KEY_CMD")

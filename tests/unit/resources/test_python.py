@@ -78,8 +78,15 @@ def test_with_uv_the_environment_needs_no_pip() -> None:
 
 
 @pytest.mark.parametrize("resource", [venv(), installed()])
-def test_without_a_python_the_rest_is_worked_out_later(resource: VirtualEnvironment | Installed) -> None:
-    assert only_change(resource, "none\nnone\n").script == ""
+def test_a_python_that_packages_bring_leaves_the_rest_for_later(resource: VirtualEnvironment | Installed) -> None:
+    assert only_change(resource, "none\nnone\n", ["packages python3"]).script == ""
+
+
+@pytest.mark.parametrize("resource", [venv(python="/opt/python3.7/bin/python3.7"), installed()])
+def test_a_python_that_nothing_brings_is_refused(resource: VirtualEnvironment | Installed) -> None:
+    with pytest.raises(AerodromeError, match=f"there is no {resource.python} on the host") as caught:
+        resource.changes(Seen("none\nnone\n"))
+    assert caught.value.hint.startswith("install it (fab node.packages")
 
 
 def test_packages_are_installed_with_their_hashes_and_then_put_in_use() -> None:
