@@ -85,6 +85,11 @@ def new_fernet_key() -> str:
     return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 
+def hexadecimal(text: str) -> str:
+    """Write every byte of a text but letters and digits as \\xNN, as redis.conf and redis-cli read it (src/sds.c)."""
+    return re.sub(rb"[^A-Za-z0-9]", lambda found: b"\\x%02x" % found[0][0], text.encode()).decode()
+
+
 class Redactor:
     """Hide known secrets in text that is about to be shown: the last line of defence, not the first."""
 
@@ -94,10 +99,11 @@ class Redactor:
         self._forms: set[str] = set()
 
     def know(self, secret: Secret) -> Secret:
-        """Hide `secret` from now on, also as URLs, systemd and SQL write it; return it."""
+        """Hide `secret` from now on, also as URLs, systemd, SQL and Redis write it; return it."""
         value = secret.reveal()
         systemd = re.sub(r'(["\\$`])', r"\\\1", value)
-        for form in {value, systemd, quote(value, safe=""), value.replace("'", "''"), *value.split("\n")}:
+        forms = {value, systemd, quote(value, safe=""), value.replace("'", "''"), hexadecimal(value)}
+        for form in {*forms, *value.split("\n")}:
             if len(form) >= self.SHORTEST:
                 self._forms.add(form)
         return secret

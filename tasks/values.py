@@ -40,10 +40,16 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
         config = {section: {key: text(value) for key, value in keys.items()} for section, keys in of.config.items()}
         return Settings({name: text(value) for name, value in of.environment.items()}, config)
 
+    def fernet_keys() -> Secret:
+        keys = vault.fernet_keys()
+        for key in keys.reveal().split(","):
+            redactor.know(Secret(key))
+        return keys
+
     commanded = fleet.database.connection_command and not fleet.database.password
     password = None if commanded else named("database_password")
     redis_password = named("redis_password") if fleet.roles["redis"] else None
-    fernet_key = None if airflow.fernet_key_command else redactor.know(vault.fernet_keys())
+    fernet_key = None if airflow.fernet_key_command else fernet_keys()
     secret_key, jwt_secret = named("secret_key"), named("jwt_secret")
     return Inputs(
         fleet=fleet,

@@ -113,7 +113,8 @@ class Fleet:
     def started(self) -> dict[tuple[str, str], str]:
         """Return when each unit of each host was started: what has not been touched stays equal."""
         command = (
-            "for unit in $(systemctl list-units --plain --no-legend 'airflow@*' 'astronomer-certified@*' 'postgresql@*' | cut -d' ' -f1); do "
+            "for unit in $(systemctl list-units --plain --no-legend 'airflow*' 'astronomer-certified@*' 'postgresql@*' "
+            "| cut -d' ' -f1); do "
             'echo "$unit $(systemctl show -p MainPID --value $unit) $(systemctl show -p NRestarts --value $unit)"; done'
         )
         return {

@@ -14,7 +14,7 @@ from aerodrome.resources.base import PRELUDE, heredoc, quote
 from aerodrome.resources.files import Directory, File
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.systemd import Masked, Service, UnitState, show
-from aerodrome.secrets import MASK, Secret
+from aerodrome.secrets import MASK, Secret, hexadecimal
 
 
 def redis(inputs: Inputs, host: Host) -> list[Step]:
@@ -55,9 +55,8 @@ def _config_path(inputs: Inputs) -> str:
 
 
 def redis_text(secret: Secret) -> str:
-    """Write a text for redis.conf and redis-cli, every byte but letters and digits in hexadecimal (src/sds.c)."""
-    escaped = re.sub(rb"[^A-Za-z0-9]", lambda found: b"\\x%02x" % found[0][0], secret.reveal().encode())
-    return f'"{escaped.decode()}"'
+    """Write a text for redis.conf and redis-cli."""
+    return f'"{hexadecimal(secret.reveal())}"'
 
 
 def mask_redis(text: str) -> str:

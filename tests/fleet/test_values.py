@@ -136,3 +136,31 @@ def test_a_value_with_a_control_character_is_refused_with_its_line(fleet: Fleet)
 
     assert f"hosts.yaml:{number}: airflow.environment.BELL: " in refused.err
     assert "control character" in refused.err
+
+
+def test_settings_of_a_role_and_of_a_host_reach_whom_they_are_for(fleet: Fleet) -> None:
+    given = (
+        "environment: {SEASON: role, TEAM: role}, config: {scheduler: {dag_dir_list_interval: 77}, shceduler: {a: b}}"
+    )
+    fleet.change("  scheduler: [sched1] ", f"  scheduler: {{hosts: [sched1], {given}}} ")
+    fleet.change("  sched1:\n", "  sched1:\n    environment: {TEAM: host}\n    config: {core: {parallelism: 9}}\n")
+
+    planned = fleet.fab("plan", code=2)
+    assert "note: config: no section of Airflow 3 is called shceduler; was scheduler meant?" in planned.err
+    assert planned.out.count("restart airflow@") == 3  # all of that host, and none of another
+    fleet.fab("deploy")
+    fleet.nothing_to_do("deploy")
+
+    scheduler, triggerer = (environ(fleet, "sched1", f"airflow@{role}") for role in ("scheduler", "triggerer"))
+    assert (scheduler["SEASON"], scheduler["TEAM"]) == ("role", "host")
+    assert scheduler["AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL"] == "77"  # its name in Airflow 3
+    assert ("SEASON" in triggerer, triggerer["TEAM"]) == (False, "host")
+    assert scheduler["AIRFLOW__CORE__PARALLELISM"] == triggerer["AIRFLOW__CORE__PARALLELISM"] == "9"
+    assert fleet.sh("sched1", "stat -c '%U:%G %a' /etc/default/airflow-scheduler").strip() == "root:root 600"
+    assert "TEAM" not in fleet.sh("web1", "cat /etc/default/airflow")
+
+    fleet.change(f"{{hosts: [sched1], {given}}}", "[sched1]")
+    fleet.change("    environment: {TEAM: host}\n    config: {core: {parallelism: 9}}\n", "")
+    fleet.fab("deploy")
+    fleet.nothing_to_do("deploy")
+    assert fleet.lab.run("sched1", "ls /etc/default/airflow-scheduler").returncode != 0

@@ -15,7 +15,7 @@ import pytest
 from lab.fleet import Lab
 from tests.real import PASSWORD, PROJECT, Fleet, wait
 from tests.scenarios.pythons import prefix
-from tests.scenarios.scenario import HEAD, PYTHON_PLACE, SCENARIOS, Scenario
+from tests.scenarios.scenario import DEBIAN_13, HEAD, PYTHON_PLACE, SCENARIOS, WORKER, Scenario
 
 DAGS = PROJECT / "tests" / "scenarios" / "dags"
 COMMANDS = {1: ("unpause", "trigger_dag"), 2: ("dags unpause", "dags trigger"), 3: ("dags unpause", "dags trigger")}
@@ -42,7 +42,7 @@ def lab() -> Iterator[Lab]:
         yield lab
     finally:
         if not kept():
-            lab.down()
+            take_down(lab)
 
 
 def kept() -> bool:
@@ -50,10 +50,19 @@ def kept() -> bool:
     return bool(os.environ.get("AERODROME_KEEP_LAB"))
 
 
+def take_down(lab: Lab) -> None:
+    """Take all hosts down, workers before the broker: a worker that stops waits for one that is gone."""
+    raised = {host.name for host in lab.status() if host.up}
+    for worker in (WORKER, DEBIAN_13):
+        if worker in raised:
+            lab.down_host(worker)
+    lab.down()
+
+
 def raise_hosts(lab: Lab, scenario: Scenario) -> None:
     """Raise the hosts of a scenario, bare, and with the Python that it wants."""
     if not kept():
-        lab.down()
+        take_down(lab)
     binds = [f"{prefix(scenario.python)}:{PYTHON_PLACE}"] if scenario.python else None
     for host in scenario.hosts:
         lab.up_host(host, scenario.suites.get(host), binds)

@@ -37,6 +37,7 @@ TASKS = {
     "run",
     "setup-db",
     "setup-node",
+    "setup-redis",
     "start",
     "status",
     "stop",
@@ -117,7 +118,7 @@ def test_a_hosts_yaml_that_is_not_there(fab: Fab, hosts: Path) -> None:
         (
             ("deploy", "--role=nope"),
             "--role: there is no role nope",
-            "roles are database, scheduler, dag-processor, triggerer, webserver, worker",
+            "roles are database, redis, scheduler, dag-processor, triggerer, webserver, worker",
         ),
         (("stop", "--role", "worker,nope"), "--role: there is no role nope", None),
         (

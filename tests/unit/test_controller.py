@@ -65,6 +65,7 @@ def fleet(folder: Path, more: str = "") -> Fleet:
 
 def test_load_takes_hosts_yaml_of_the_current_folder(folder: Path) -> None:
     got = fleet(folder, "ssh: {known_hosts: ~/known}\nairflow: {lock: a.lock}\ndeploy: {dags: ~/dags}\n")
+    assert fleet(folder, "airflow: {constraints: ~/c.txt}").airflow.constraints == "/home/me/c.txt"
     assert got.source == "hosts.yaml"
     assert [(host.address, host.key) for host in got.hosts.values()] == [
         ("10.0.0.1", "/home/me/.ssh/db1"),
@@ -101,7 +102,7 @@ def test_load_says_every_mistake_with_those_of_references(folder: Path, monkeypa
         fleet(folder, "bogus: 1")
     assert caught.value.problems == [
         "hosts.yaml:4: hosts.s1.address: !env S1: the variable is not set",
-        "hosts.yaml:6: bogus: unknown key; known are hosts, roles, ssh, airflow, database, deploy",
+        "hosts.yaml:6: bogus: unknown key; known are hosts, roles, ssh, airflow, database, broker, deploy",
     ]
 
 
@@ -458,6 +459,87 @@ def test_a_fernet_key_that_is_none_is_refused_and_not_shown(folder: Path, monkey
     with pytest.raises(InvalidInput) as caught:
         Vault(fleet(folder)).secret("fernet_key")
     assert caught.value.message == f"{folder}/secrets.yaml: fernet_key: {right}"
+
+
+# Fernet keys that hosts have
+
+OLD, OLDER = Secret("o" * 43 + "="), Secret("+/" + "r" * 41 + "=")
+
+
+def test_adopted_keys_come_after_the_one_that_encrypts_and_are_kept(folder: Path) -> None:
+    hosts = fleet(folder)
+    vault = Vault(hosts)
+    key = vault.secret("fernet_key").reveal()
+    assert vault.fernet_keys().reveal() == key
+    vault.adopt(each for each in [OLD, OLDER, OLD])
+    together = f"{key},{OLD.reveal()},{OLDER.reveal()}"
+    assert vault.fernet_keys().reveal() == together
+    assert os.listdir(folder) == ["hosts.yaml"]  # a plan keeps nothing
+
+    vault.keep()
+    assert yaml.safe_load((folder / "secrets.yaml").read_text()) == {
+        "fernet_key": key,
+        "adopted_fernet_keys": f"{OLD.reveal()},{OLDER.reveal()}",
+    }
+    assert vault.fernet_keys().reveal() == together
+    again = Vault(hosts)
+    assert again.fernet_keys().reveal() == together
+    assert again.made == {}
+
+
+def test_a_run_that_adopts_nothing_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vault = Vault(fleet(folder))
+    vault.fernet_keys()
+    vault.adopt([OLD])
+    vault.keep()
+    monkeypatch.setattr(SecretsFile, "_write", lambda *_: pytest.fail("written"))
+    vault.keep()
+    again = Vault(fleet(folder))
+    again.fernet_keys()
+    again.keep()
+
+
+def test_keys_of_later_hosts_are_added(folder: Path) -> None:
+    for found in (OLD, OLDER, OLD):
+        vault = Vault(fleet(folder))
+        vault.adopt([found])
+        vault.keep()
+    assert SecretsFile(folder / "secrets.yaml").get("adopted_fernet_keys") == Secret(f"{OLD.reveal()},{OLDER.reveal()}")
+
+
+def test_no_key_is_lost_where_two_runs_adopt_some(folder: Path) -> None:
+    mine, theirs = Vault(fleet(folder)), Vault(fleet(folder))
+    mine.adopt([OLD])
+    theirs.adopt([OLDER])
+    assert (mine.fernet_keys(), theirs.fernet_keys()) != (None, None)
+    mine.made.clear()  # the fleet's own key is another test's matter
+    theirs.keep()
+    mine.keep()
+    assert SecretsFile(folder / "secrets.yaml").get("adopted_fernet_keys") == Secret(f"{OLDER.reveal()},{OLD.reveal()}")
+
+
+def test_keys_that_hosts_yaml_gives_come_first_and_none_comes_twice(folder: Path) -> None:
+    new = "n" * 43 + "="
+    vault = Vault(fleet(folder, f"airflow: {{fernet_key: '{new},{OLD.reveal()}'}}"))
+    vault.adopt([OLD, OLDER])
+    assert vault.fernet_keys().reveal() == f"{new},{OLD.reveal()},{OLDER.reveal()}"
+
+
+def test_adopted_keys_that_someone_broke_are_refused_and_not_shown(folder: Path) -> None:
+    SecretsFile(folder / "secrets.yaml").put("adopted_fernet_keys", Secret("hunter2"))
+    with pytest.raises(InvalidInput) as caught:
+        Vault(fleet(folder)).fernet_keys()
+    assert caught.value.message.startswith(f"{folder}/secrets.yaml: adopted_fernet_keys: not a Fernet key; ")
+    assert "hunter2" not in caught.value.message
+
+
+def test_the_password_of_redis_is_made_and_kept_as_the_others(folder: Path) -> None:
+    vault = Vault(fleet(folder))
+    made = vault.secret("redis_password")
+    vault.keep()
+    assert Vault(fleet(folder)).secret("redis_password") == made
+    (folder / "hosts.yaml").write_text(HOSTS.replace("{database", "{redis: [db1], database") + "broker: {password: x}")
+    assert Vault(load()).secret("redis_password") == Secret("x")
 
 
 def test_values_are_text_or_a_secret_looked_up_once(folder: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from aerodrome import inventory
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet import Airflow, Database, Deploy, Fleet, Host, Ssh, Worker
+from aerodrome.fleet import Airflow, Broker, Database, Deploy, Fleet, Host, RoleSettings, Ssh, Worker
 from aerodrome.inventory import parse
-from aerodrome.schema import List, Map, Table
+from aerodrome.schema import Either, List, Map, Table
 from aerodrome.secrets import Reference, Secret
 
 SHIPPED = Path(__file__).parents[2] / "hosts.yaml"
@@ -127,6 +127,7 @@ deploy:
         },
         roles={
             "database": ("db1",),
+            "redis": (),
             "scheduler": ("s1", "w1"),
             "dag-processor": ("w1",),
             "triggerer": (),
@@ -178,8 +179,88 @@ deploy:
     )
 
 
+def test_a_fleet_whose_secrets_are_in_a_store_and_whose_database_is_not_ours() -> None:
+    got = fleet("""\
+hosts:
+  s1:
+    address: 10.0.0.2
+    config: {core: {parallelism: 8}}
+  w1: {address: 10.0.0.3}
+roles:
+  scheduler: {hosts: [s1], environment: {ZONE: !env ZONE}}
+  webserver: {hosts: [s1], config: {webserver: {page_size: 50}, core: }}
+  worker: {hosts: [w1]}
+airflow:
+  constraints: constraints.txt
+  fernet_key_command: "vault kv get -field=fernet_key 'secret/air flow'"
+database: {managed: false, host: pg.example.com, port: 5433, connection_command: vault dsn}
+broker: {url_command: vault broker, result_backend_command: vault results}
+""")
+    assert (got.roles["database"], got.roles["redis"]) == ((), ())
+    assert (got.roles["scheduler"], got.roles["webserver"], got.roles["worker"]) == (("s1",), ("s1",), ("w1",))
+    zone = Reference("env", "ZONE", "hosts.yaml:7: roles.scheduler.environment.ZONE", "/fleet")
+    assert got.role_settings == {
+        "scheduler": RoleSettings(environment={"ZONE": zone}),
+        "webserver": RoleSettings(config={"webserver": {"page_size": "50"}, "core": {}}),
+    }
+    assert got.hosts["s1"].config == {"core": {"parallelism": "8"}}
+    assert got.airflow == Airflow(
+        constraints="/fleet/constraints.txt",
+        fernet_key_command="vault kv get -field=fernet_key 'secret/air flow'",
+    )
+    assert got.database == Database(port=5433, managed=False, host="pg.example.com", connection_command="vault dsn")
+    assert got.broker == Broker(url_command="vault broker", result_backend_command="vault results")
+
+
+def test_redis_and_a_result_backend_of_its_own() -> None:
+    redis = "redis: [db1], scheduler"
+    got = fleet(
+        SMALL.replace("scheduler", redis, 1)
+        + """\
+database: {connection_command: vault dsn, password: hunter2}
+broker: {password: !env REDIS, port: 6380, result_backend: 'redis://:hunter2@10.0.0.9/1'}
+"""
+    )
+    assert got.roles["redis"] == ("db1",)
+    assert got.database == Database(password=Secret("hunter2"), connection_command="vault dsn")
+    password = Reference("env", "REDIS", "hosts.yaml:7: broker.password", "/fleet")
+    assert got.broker == Broker(password=password, port=6380, result_backend=Secret("redis://:hunter2@10.0.0.9/1"))
+    assert "hunter2" not in repr(got)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "broker: {url: 'amqp://airflow:p%40ss@10.0.0.9:5672/airflow'}",
+        "broker: {url: !env BROKER_URL, result_backend: !file results}",
+        "broker: {result_backend: 'db+mysql://u:p@10.0.0.9/a'}",
+        "broker:",
+        "database: {connection_command: v}\nbroker: {url: 'amqp://10.0.0.9'}",
+        "airflow: {version: 1.10.10}\ndatabase: {connection_command: v}\n"
+        "broker: {url_command: w, result_backend_command: x}",
+    ],
+)
+def test_brokers_that_can_be(more: str) -> None:
+    assert fleet(SMALL + more).hosts == fleet(SMALL).hosts
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "database: {managed: false, host: pg, password: x}",
+        "database: {managed: false, host: 10.0.0.9, password: x, install: no}",
+        "database: {managed: false, host: '2001:db8::9', connection_command: v}",
+    ],
+)
+def test_a_database_that_is_not_ours_and_tasks_on_the_scheduler(more: str) -> None:
+    local = SMALL.replace("database: [db1], ", "").replace(", worker: [w1]", "")
+    got = fleet(local + "airflow: {executor: LocalExecutor}\n" + more)
+    assert got.roles["database"] == ()
+
+
 def test_what_is_left_out_has_the_defaults_of_fleet() -> None:
-    assert fleet(SMALL + "airflow:\ndatabase:\ndeploy:\nssh:\n") == fleet(SMALL)
+    assert fleet(SMALL + "airflow:\ndatabase:\nbroker:\ndeploy:\nssh:\n") == fleet(SMALL)
+    assert fleet(SMALL.replace("[w1]", "{hosts: [w1], environment: , config: {}}")) == fleet(SMALL)
     got = fleet(SMALL)
     assert got.hosts["w1"] == Host("w1", "10.0.0.3")
     assert (got.airflow, got.database, got.deploy, got.ssh) == (Airflow(), Database(), Deploy(), Ssh())
@@ -221,6 +302,8 @@ def test_the_shipped_file_explains_every_key() -> None:
     def keys(kind: object) -> set[str]:
         if isinstance(kind, Table):
             return set(kind.fields).union(*(keys(field) for field in kind.fields.values()))
+        if isinstance(kind, Either):
+            return keys(kind.short) | keys(kind.table)
         return keys(kind.item) if isinstance(kind, Map | List) else set()
 
     explained = set(re.findall(r"^ *(?:# +(?:or )?)?([a-z_-]+):", SHIPPED.read_text(), re.MULTILINE))
@@ -269,6 +352,7 @@ roles:
 
 VALUE = 'give text, a number, true or false, !env NAME, !file PATH or !command "program argument …"'
 ANY_REFERENCE = '!env NAME or !file PATH or !command "program argument …"'
+COMMAND = 'give a command of the nodes, such as "vault kv get -field=dsn secret/airflow-db"'
 HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflow's own"
 
 
@@ -276,7 +360,7 @@ HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflo
     "added, problem",
     [
         # the shape
-        ("bogus: 1", "bogus: unknown key; known are hosts, roles, ssh, airflow, database, deploy"),
+        ("bogus: 1", "bogus: unknown key; known are hosts, roles, ssh, airflow, database, broker, deploy"),
         ("deploy: [1]", "deploy: is a list, not a mapping; give the keys of the section deploy"),
         ("deploy: {? [a] : 1}", "deploy: has a key that is not text; give the keys of the section deploy"),
         ("deploy: !file x", "deploy: is a reference, not a mapping; give the keys of the section deploy"),
@@ -400,8 +484,59 @@ HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflo
          "airflow.config.core.fernet_key: Aerodrome sets this itself; give airflow.fernet_key"),
         ("airflow: {config: {a b: {c: d}}}",
          "airflow.config.a b: the name does not fit; give a section's name of letters, digits, _ and ."),
+        ("airflow: {config: {database: {sql_alchemy_conn_cmd: x}}}",
+         "airflow.config.database.sql_alchemy_conn_cmd: Aerodrome sets this itself; give database.connection_command"),
+        # by the name of another version, too
+        ("airflow: {config: {webserver: {web_server_port: '1'}}}",
+         "airflow.config.webserver.web_server_port: Aerodrome sets this itself; give airflow.web_port"),
+        ("airflow: {environment: {AIRFLOW__CELERY__BROKER_URL: x}}",
+         "airflow.environment.AIRFLOW__CELERY__BROKER_URL: Aerodrome sets this itself; give broker.url"),
+        ("airflow: {environment: {AIRFLOW__CELERY__RESULT_BACKEND_CMD: x}}",
+         "airflow.environment.AIRFLOW__CELERY__RESULT_BACKEND_CMD: Aerodrome sets this itself; "
+         "give broker.result_backend_command"),
+        ("  x: {address: 10.0.0.9, config: {core: {executor: x}}}",
+         "hosts.x.config.core.executor: Aerodrome sets this itself; give airflow.executor"),
+        # what is installed
         ("airflow: {lock: l, pinned: false}",
          "airflow.lock: not used when pinned is false; leave out one of the two"),
+        ("airflow: {constraints: c, pinned: false}",
+         "airflow.constraints: not used when pinned is false; leave out one of the two"),
+        ("airflow: {lock: l, constraints: c}",
+         "airflow.constraints: lock says it already; leave out one of the two"),
+        # commands of the nodes
+        (f"airflow: {{fernet_key: {KEY}, fernet_key_command: vault}}",
+         "airflow.fernet_key_command: fernet_key says it already; leave out one of the two"),
+        ("airflow: {fernet_key_command: \"vault 'a\"}",
+         f"airflow.fernet_key_command: \"vault 'a\" does not fit; {COMMAND}"),
+        ("broker: {url_command: ''}", f"broker.url_command: '' does not fit; {COMMAND}"),
+        ('broker: {url_command: "vault\\nid"}', f"broker.url_command: 'vault\\nid' does not fit; {COMMAND}"),
+        ("broker: {result_backend_command: !env X}",
+         "broker.result_backend_command: !env is not looked up here; give the value itself"),
+        ("database: {connection_command: v}",
+         "database.connection_command: then the broker must be said too; "
+         "give broker.url_command, broker.url or the role redis"),
+        ("database: {connection_command: v}\nairflow: {version: 1.10.10}\nbroker: {url_command: w}",
+         "database.connection_command: then Airflow 1.10 must be told its result backend; "
+         "give broker.result_backend_command"),
+        # the broker
+        ("broker: {ur: x}", "broker.ur: unknown key; did you mean url?"),
+        ("broker: {url: 'hunter2:5672'}",
+         "broker.url: does not fit; give a URL such as amqp://airflow:PASSWORD@10.0.0.9:5672/airflow"),
+        ("broker: {result_backend: hunter2}", "broker.result_backend: does not fit; "
+         "give a URL such as db+postgresql://airflow:PASSWORD@10.0.0.9/airflow"),
+        ("broker: {url: 'amqp://a', url_command: v}",
+         "broker.url_command: url says it already; leave out one of the two"),
+        ("broker: {result_backend: 'redis://a', result_backend_command: v}",
+         "broker.result_backend_command: result_backend says it already; leave out one of the two"),
+        ("broker: {password: x}",
+         "broker.password: it is that of the role redis, which has no host; give broker.url as a whole"),
+        ("broker: {port: 6380}",
+         "broker.port: it is that of the role redis, which has no host; give broker.url as a whole"),
+        # a database that is not ours
+        ("database: {host: pg}", "database.host: the database runs on the host of the role database; "
+         "leave it out, or set managed: false"),
+        ("database: {managed: true, host: -h}", "database.host: '-h' does not fit; "
+         "give the address or the name of the database server"),
     ],
 )  # fmt: skip
 def test_a_mistake(added: str, problem: str) -> None:
@@ -441,11 +576,70 @@ def test_a_mistake(added: str, problem: str) -> None:
          "roles.triggerer: Airflow 1.10 runs no triggerer of its own; leave the role out"),
         ("database: [db1], scheduler: [s1, w1], webserver: [s1], worker: [w1]", "version: 1.10.10",
          "roles.scheduler: Airflow 1.10 can have one scheduler only; name one host"),
+        # tables
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: {environment: {A: b}}", "",
+         "roles.worker: hosts is missing; give a list of hosts: [worker1, worker2]"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: []}", "",
+         "roles.worker: no worker, and CeleryExecutor needs one; name a host, or set executor: "
+         "LocalExecutor"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: w1}", "",
+         "roles.worker.hosts: is text, not a list; give a list of hosts: [worker1, worker2]"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [w1], env: {}}", "",
+         "roles.worker.env: unknown key; known are hosts, environment, config"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [wrkr]}", "",
+         "roles.worker: no host is named wrkr; known are db1, s1, w1"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [w1], environment: {AIRFLOW_HOME: /}}", "",
+         "roles.worker.environment.AIRFLOW_HOME: Aerodrome sets this itself; give airflow.home"),
+        ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [w1], config: {celery: {broker_url: x}}}",
+         "", "roles.worker.config.celery.broker_url: Aerodrome sets this itself; give broker.url"),
+        ("database: {hosts: [db1], config: {core: {a: b}}}, scheduler: [s1], webserver: [s1], worker: [w1]", "",
+         "roles.database: environment: and config: are Airflow's, and it does not run here; leave them out"),
+        # one of each
+        ("database: [db1, s1], scheduler: [s1], webserver: [s1], worker: [w1]", "",
+         "roles.database: only one host can be the database; name one"),
+        ("database: [db1], redis: [db1, s1], scheduler: [s1], webserver: [s1], worker: [w1]", "",
+         "roles.redis: only one host can be the redis; name one"),
+        ("database: [db1], redis: [db1], scheduler: [s1], webserver: [s1]", "executor: LocalExecutor",
+         "roles.redis: LocalExecutor has no broker; leave the role out"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_roles(roles: str, airflow: str, problem: str) -> None:
     hosts = SMALL.partition("\n")[2]
     assert problems(f"roles: {{{roles}}}\nairflow: {{{airflow}}}\n{hosts}") == [f"hosts.yaml:1: {problem}"]
+
+
+REST = "scheduler: [s1], webserver: [s1]"
+
+
+@pytest.mark.parametrize(
+    "roles, sections, wrong",
+    [
+        (f"{REST}, worker: [w1]", "database: {managed: false}", [
+            "6: database.managed: false, and nobody says where the database is; give database.host",
+            "6: database.managed: false, and no login is known; give database.password or database.connection_command",
+        ]),
+        (f"{REST}, worker: [w1]", "database: {managed: false, host: pg, password: x, install: yes}", [
+            "6: database.install: nothing is installed where managed is false; leave it out",
+        ]),
+        (f"{REST}, worker: [w1], database: [db1]", "database: {managed: false, host: pg, password: x}", [
+            "1: roles.database: database.managed is false; leave out one of the two",
+        ]),
+        (f"{REST}, worker: [w1], database: [db1], redis: [db1]", "broker: {url: 'amqp://x', port: 6380}", [
+            "6: broker.url: the role redis is the broker; leave out one of the two",
+        ]),
+        (f"{REST}, worker: [w1], database: [db1], redis: [db1]", "broker: {url_command: v}", [
+            "6: broker.url_command: the role redis is the broker; leave out one of the two",
+        ]),
+        (f"{REST}, database: [db1]", "broker: {url: 'amqp://x', result_backend_command: v}\n"
+         "airflow: {executor: LocalExecutor}", [
+            "6: broker.url: LocalExecutor has no broker; leave it out",
+            "6: broker.result_backend_command: LocalExecutor has no broker; leave it out",
+        ]),
+    ],
+)  # fmt: skip
+def test_sections_and_roles_that_do_not_fit(roles: str, sections: str, wrong: list[str]) -> None:
+    hosts = SMALL.partition("\n")[2]
+    assert problems(f"roles: {{{roles}}}\n{hosts}{sections}") == [f"hosts.yaml:{problem}" for problem in wrong]
 
 
 def test_a_circle_of_jump_hosts_is_said_of_each() -> None:
@@ -463,9 +657,9 @@ def test_a_circle_of_jump_hosts_is_said_of_each() -> None:
     "text, problem",
     [
         ("# nothing\n", "1: the file is empty; give the sections hosts: and roles:, "
-         "and if need be ssh:, airflow:, database:, deploy:"),
+         "and if need be ssh:, airflow:, database:, broker:, deploy:"),
         ("- a", "1: is a list, not a mapping; give the sections hosts: and roles:, "
-         "and if need be ssh:, airflow:, database:, deploy:"),
+         "and if need be ssh:, airflow:, database:, broker:, deploy:"),
         ("hosts:\n  a: b: c\n", "2: not YAML: mapping values are not allowed here; "
          "indent by spaces, and put special characters in quotes"),
         ("hosts:\n\ta: b\n",
@@ -493,7 +687,7 @@ def test_sections_that_must_be_there() -> None:
     assert problems("airflow:\n") == [
         "hosts.yaml:1: hosts is missing; give hosts, each with its address",
         "hosts.yaml:1: roles is missing; give the roles "
-        "(database, scheduler, dag-processor, triggerer, webserver, worker), each with its hosts",
+        "(database, redis, scheduler, dag-processor, triggerer, webserver, worker), each with its hosts",
     ]
 
 

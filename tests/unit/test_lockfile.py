@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -12,13 +15,18 @@ from aerodrome.lockfile import (
     Request,
     digest,
     explain,
+    extras_of,
     fab_command,
     header,
     lock_name,
     parse,
+    release,
     requirements,
     uv_argv,
 )
+
+LOCKS = Path(__file__).parents[2] / "locks"
+SHIPPED = sorted(LOCKS.glob("airflow-*.txt"))
 
 # From airflow-3.3.2-py3.11.txt, and one with a marker as `uv pip compile --universal` writes it.
 RECORDED = """\
@@ -58,6 +66,17 @@ def test_uv_is_asked_for_a_lock_within_constraints() -> None:
     ]
 
 
+def test_a_date_leaves_the_distribution_itself_alone() -> None:
+    # Found with an index of plain pages: its only wheel was "filtered by `exclude-newer`".
+    request = Request(version="1.10.10.*", python="3.7", date="2020-04-11", distribution="astronomer-certified")
+    argv = uv_argv("python", request)
+    assert argv[argv.index("--exclude-newer") :][:6] == [
+        *("--exclude-newer", "2020-04-11T23:59:59Z"),
+        *("--exclude-newer-package", "astronomer-certified=false"),
+        *("--exclude-newer-package", "apache-airflow=false"),
+    ]
+
+
 def test_a_header_tells_what_is_locked_and_how_to_make_it_again() -> None:
     assert header(Request(version="2.11.2", python="3.12", date="2026-03-15")) == (
         "# Packages of Airflow 2.11.2 on Python 3.12, Linux\n"
@@ -85,6 +104,29 @@ def test_another_distribution_is_named_everywhere() -> None:
     assert requirements(request) == ["astronomer-certified[postgres,celery,redis,password,crypto]==1.10.10.*"]
     assert fab_command(request) == ("fab lock --version='1.10.10.*' --python=3.7 --distribution=astronomer-certified")
     assert lock_name("astronomer-certified", "1.10.10.*", "3.7") == ("astronomer-certified-1.10.10.x-py3.7.txt")
+
+
+def test_a_constraints_file_chooses_all_but_what_cannot_work() -> None:
+    assert requirements(Request(version="2.11.2", constraints="c.txt"))[1:] == [
+        "apache-airflow-providers-celery!=3.16.0,!=3.17.0,!=3.17.1"
+    ]
+
+
+@pytest.mark.parametrize(("version", "of"), [("1.10.10", "1.10.10"), ("1.10.10.*", "1.10.10"), ("3.3.2", "3.3.2")])
+def test_a_version_is_of_a_release(version: str, of: str) -> None:
+    assert release(version) == of
+
+
+def test_a_lock_tells_its_extras() -> None:
+    assert extras_of(header(Request(extras=("amazon",)))) == (
+        "postgres",
+        "celery",
+        "redis",
+        "fab",
+        "standard",
+        "amazon",
+    )
+    assert extras_of(RECORDED) is None
 
 
 def test_airflow_locks_have_short_names() -> None:
@@ -191,4 +233,69 @@ def test_uv_fails_to_reach_the_index() -> None:
         " error sending request for url (https://pypi.org/simple/six/);"
         " invalid peer certificate: UnknownIssuer"
     )
-    assert error.hint == ""
+    assert error.hint == "is there a network? UV_DEFAULT_INDEX names another index, UV_INDEX one beside it"
+
+
+def test_uv_cannot_read_an_old_wheel() -> None:
+    # Recorded from uv 0.13.9.
+    error = explain(
+        Request(version="1.10.12", python="3.7"),
+        "error: No solution found when resolving dependencies\n"
+        "  cause: Because apache-airflow==1.10.12 has invalid metadata, we can conclude that it cannot be used.\n"
+        "hint: Metadata for `apache-airflow` (v1.10.12) could not be parsed:\n"
+        "  after parsing `0.0.45a`, found `zure-mgmt-datalake-store>=0.5.0`, which is not part of a valid version\n",
+    )
+    assert error.hint.startswith(
+        "write what it should say as [[dependency-metadata]] into locks/1.10.12/uv.toml, as locks/1.10.10/uv.toml"
+    )
+
+
+def test_a_constraints_file_that_pins_what_cannot_work() -> None:
+    request = Request(version="2.11.2", constraints="c.txt")
+    lines = (
+        "error: No solution found when resolving dependencies\n"
+        "  cause: Because you require one of:\n"
+        "             apache-airflow-providers-celery<3.16.0\n"
+        "         and apache-airflow-providers-celery=={}, we can conclude that your requirements are unsatisfiable.\n"
+    )
+    assert explain(request, lines.format("3.17.1")).hint == (
+        "with that version no task runs: change it in the constraints file to fit"
+        " apache-airflow-providers-celery!=3.16.0,!=3.17.0,!=3.17.1"
+    )
+    assert explain(request, lines.format("3.17.10")).hint == ""
+
+
+# What ships
+
+
+def test_what_must_be_there_is() -> None:
+    pythons = {"1.10.10": ("3.7", "3.8"), "2.11.2": ("3.11",), "3.3.2": ("3.11", "3.13")}
+    for version, wanted in pythons.items():
+        for python in wanted:
+            assert LOCKS / lock_name("apache-airflow", version, python) in SHIPPED
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_a_lock_that_ships_is_what_its_header_says(path: Path) -> None:
+    _, version, python = path.stem.split("-")
+    request = Request(version=version, python=python.removeprefix("py"), date=DATES[version])
+    text = path.read_text()
+    assert text.startswith(header(request))
+    lock = parse(text)
+    assert lock.hashed
+    assert lock.pins["apache-airflow"] == version
+
+
+def test_what_builds_source_distributions_has_hashes() -> None:
+    for path in LOCKS.glob("*/build.txt"):
+        assert parse(path.read_text()).hashed
+
+
+def test_the_metadata_of_1_10_10_is_of_what_is_locked() -> None:
+    packages = tomllib.loads((LOCKS / "1.10.10" / "uv.toml").read_text())["dependency-metadata"]
+    pins = parse((LOCKS / "airflow-1.10.10-py3.7.txt").read_text()).pins
+    for package in packages:
+        assert pins[package["name"]] == package["version"]
+    airflow = packages[0]
+    named = {extra for line in airflow["requires-dist"] for extra in re.findall("extra == '([^']*)'", line)}
+    assert named <= set(airflow["provides-extra"])

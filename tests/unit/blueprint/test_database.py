@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
-from aerodrome.blueprint.database import database
+from aerodrome.blueprint.database import database, database_login
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Database
+from aerodrome.resources.base import quote
+from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer
 from aerodrome.secrets import Reference, Secret
-from tests.unit.make import AWKWARD, ROLES_OF_FLEET, fleet, inputs
+from tests.unit.make import AWKWARD, ROLES_OF_FLEET, Shell, fleet, inputs
 
 NODES = ("10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")
 
@@ -50,3 +54,104 @@ def test_postgresql_that_is_there_is_not_installed() -> None:
 def test_a_database_host_that_runs_airflow_too_may_log_in_itself() -> None:
     of = fleet(roles={**ROLES_OF_FLEET, "scheduler": ("db1",)})
     assert "10.0.0.1" in database(inputs(of))[2].resources[0].addresses  # type: ignore[attr-defined]
+
+
+def test_where_only_the_nodes_know_the_password_the_role_is_left_alone() -> None:
+    given = inputs(fleet(database=Database(connection_command="vault dsn")), password=None)
+    assert database(given)[3].resources == (PostgresAccount("airflow", None, "airflow", bytes(range(16))),)
+
+
+# A database that is not ours
+
+NOT_OURS = Database("my db", "me-too", 5433, managed=False, host="pg.example.com")
+CONN = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+
+
+def login(version: str = "3.3.2", of: Database = NOT_OURS) -> DatabaseLogin:
+    (step,) = database_login(inputs(fleet(version=version, database=of, service="ac")))
+    assert step.name == "database.login"
+    (resource,) = step.resources
+    assert isinstance(resource, DatabaseLogin)
+    return resource
+
+
+def test_a_database_of_ours_is_logged_in_to_by_airflow_alone() -> None:
+    assert database_login(inputs()) == []
+
+
+def test_every_node_tries_the_login_once_it_has_python_and_credentials() -> None:
+    assert login().server == "pg.example.com:5433"
+    assert login().needs == ("link /home/astro/airflow-venv", "file /etc/default/ac")
+
+
+def test_what_the_administrator_has_to_run_as_a_whole() -> None:
+    assert login().grants == (
+        "in psql, as a superuser:\n"
+        '  CREATE ROLE "me-too" LOGIN;\n'
+        '  \\password "me-too"\n'
+        '  CREATE DATABASE "my db" OWNER "me-too" TEMPLATE template0 ENCODING \'UTF8\';\n'
+        "in pg_hba.conf, before other lines; then SELECT pg_reload_conf();\n"
+        '  host "my db" "me-too" 10.0.0.2/32 scram-sha-256\n'
+        '  host "my db" "me-too" 10.0.0.3/32 scram-sha-256\n'
+        '  host "my db" "me-too" 10.0.0.4/32 scram-sha-256\n'
+        '  host "my db" "me-too" 10.0.0.5/32 scram-sha-256'
+    )
+
+
+@pytest.mark.parametrize("version, variable", [("1.10.10", "AIRFLOW__CORE__SQL_ALCHEMY_CONN"), ("3.3.2", CONN)])
+def test_the_login_is_tried_in_the_units_environment(version: str, variable: str) -> None:
+    head, _, rest = login(version).program.partition("<<'END_OF_FILE'\n")
+    assert head == (
+        "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
+        "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=/etc/default/ac "
+        "-p WorkingDirectory=/usr/local/airflow -p UMask=0027 /home/astro/airflow-venv/bin/python - "
+    )
+    program = rest.removesuffix("END_OF_FILE")
+    ast.parse(program, feature_version=(3, 6))
+    assert f'os.environ.get("{variable}")' in program
+    assert f'os.environ["{variable}_CMD"]' in program
+
+
+# Stands in for psycopg2: knows one URL, and a login that may make no tables.
+PSYCOPG2 = """\
+class OperationalError(Exception):
+    pass
+
+class Connection:
+    def __init__(self, url): self.url = url
+    def cursor(self): return self
+    def execute(self, query): assert query == "SELECT has_schema_privilege(current_user, 'public', 'CREATE')"
+    def fetchone(self): return ["reader" not in self.url]
+    def close(self): pass
+
+def connect(url, connect_timeout):
+    assert connect_timeout == 5
+    if not url.startswith("postgresql://") or "10.0.0.9" not in url:
+        raise OperationalError("could not connect to " + url.split("@")[-1] + "\\nIs the server running?")
+    return Connection(url)
+"""
+
+
+@pytest.mark.parametrize(
+    "variables, answer",
+    [
+        (f"{CONN}=postgresql+psycopg2://u:p%40ss@10.0.0.9/d", "in"),
+        (f"{CONN}=postgresql://reader:p@10.0.0.9/d", "the login may make no tables in the schema public"),
+        (f"{CONN}=postgresql://u:p@10.0.0.8/d", "OperationalError: could not connect to 10.0.0.8/d"),
+        # A command of the node, run as Airflow runs it: without a shell, and taken as it is.
+        (f"{CONN}_CMD=printf %s 'postgresql://u:$x y@10.0.0.9/d'", "in"),
+        (f"{CONN}_CMD=false", "CalledProcessError: Command '['false']' returned non-zero exit status 1."),
+        ("A=b", f"KeyError: '{CONN}_CMD'"),
+    ],
+)
+def test_the_program_tries_a_login_and_says_how_it_went(
+    sh: Shell, tmp_path: object, variables: str, answer: str
+) -> None:
+    with open(f"{tmp_path}/psycopg2.py", "w") as file:
+        file.write(PSYCOPG2)
+    name, _, value = variables.partition("=")
+    program = login().program.replace("/home/astro/airflow-venv/bin/python", "python3")
+    script = f"export PYTHONPATH='{tmp_path}' {name}={quote(value)}\n{program}"
+    stand_in = 'while [ "$1" != python3 ]; do shift; done; exec "$@"'
+    done = sh(script, programs={"systemd-run": stand_in})
+    assert (done.stdout.decode(), done.returncode) == (f"{answer}\n", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from configparser import ConfigParser
 from typing import Any
 
 import pytest
@@ -14,12 +15,12 @@ from aerodrome.blueprint.environment import (
     render_variables,
     role_environment,
 )
-from aerodrome.blueprint.inputs import Settings
+from aerodrome.blueprint.inputs import Inputs, Settings
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet import Broker, Database, Host
 from aerodrome.resources.environment import escape
 from aerodrome.secrets import MASK, Secret
-from tests.unit.make import AWKWARD, FERNET_KEY, HOSTS, fleet, inputs
+from tests.unit.make import AWKWARD, FERNET_KEY, HOSTS, ROLES_OF_FLEET, fleet, inputs
 
 PASSWORD = "p%40ss%2Fw%25rd%3A%24%20%27%22%5C%C3%A9%23%3B"
 WEB1 = HOSTS["web1"]
@@ -103,6 +104,131 @@ def test_what_is_more_particular_wins() -> None:
 def test_a_setting_of_another_version_s_name_is_given_by_todays() -> None:
     found = environment(inputs(fleet(version="2.11.2"), settings=Settings(config={"api": {"workers": "2"}})), WEB1)
     assert found["AIRFLOW__WEBSERVER__WORKERS"] == "2"
+
+
+# Roles
+
+
+def of_role(role: str = "worker", host: Host = HOSTS["w2"], **given: Any) -> dict[str, Any]:
+    return role_environment(inputs(**given), host, role)
+
+
+def test_a_role_has_variables_and_settings_of_its_own_by_the_version_s_names() -> None:
+    settings = Settings({"OMP_NUM_THREADS": "2"}, {"api": {"workers": "2"}})
+    for version, name in (("2.11.2", "AIRFLOW__WEBSERVER__WORKERS"), ("3.3.2", "AIRFLOW__API__WORKERS")):
+        found = of_role("webserver", of=fleet(version=version), role_settings={"webserver": settings})
+        assert found == {name: "2", "OMP_NUM_THREADS": "2"}
+    assert of_role("worker", role_settings={"webserver": settings}) == {}
+
+
+def test_what_is_said_of_a_host_wins_over_what_is_said_of_its_role() -> None:
+    role_settings = {"worker": Settings({"ZONE": "role", "A": "role"}, {"core": {"parallelism": "1"}})}
+    host_settings = {"w2": Settings({"ZONE": "host", "AIRFLOW__CORE__PARALLELISM": "2"})}
+    given = {"role_settings": role_settings, "host_settings": host_settings}
+    assert of_role("worker", **given) == {"A": "role"}
+    assert of_role("worker", HOSTS["w1"], **given)["ZONE"] == "role"
+    assert environment(inputs(**given), HOSTS["w2"])["ZONE"] == "host"
+
+
+def test_tasks_at_once_are_those_of_the_worker_host() -> None:
+    given = {"role_settings": {"worker": Settings(config={"celery": {"worker_concurrency": "9"}})}}
+    name = "AIRFLOW__CELERY__WORKER_CONCURRENCY"
+    assert of_role("worker", HOSTS["w1"], **given) == {name: "4"}
+    assert of_role("worker", HOSTS["w2"], **given) == {name: "9"}
+    assert of_role("triggerer", HOSTS["w1"]) == {}
+
+
+def test_a_setting_of_a_role_that_airflow_would_expand_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="AIRFLOW__A__B"):
+        of_role(role_settings={"worker": Settings(config={"a": {"b": "$HOME"}})})
+
+
+# Brokers, and secrets that a command of the node gives
+
+CONN, BROKER, RESULTS = (
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "AIRFLOW__CELERY__BROKER_URL",
+    "AIRFLOW__CELERY__RESULT_BACKEND",
+)
+
+
+def connections(given: Inputs) -> dict[str, str]:
+    """Return the variables that say where database and broker are, and the Fernet key."""
+    parts = ("SQL_ALCHEMY_CONN", "BROKER_URL", "RESULT_BACKEND", "FERNET_KEY")
+    found = environment(given, WEB1).items()
+    return {
+        name: value.reveal() if isinstance(value, Secret) else value
+        for name, value in found
+        if any(part in name for part in parts)
+    }
+
+
+def test_redis_is_the_broker_where_a_host_has_that_role() -> None:
+    of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)}, broker=Broker(port=6380))
+    found = connections(inputs(of, redis_password=Secret(AWKWARD)))
+    assert found[BROKER] == f"redis://:{PASSWORD}@10.0.0.5:6380/0"
+    assert found[RESULTS] == f"db+postgresql://airflow:{PASSWORD}@10.0.0.1:5432/airflow"
+
+
+def test_a_broker_by_url_is_taken_as_it_is() -> None:
+    found = connections(inputs(broker_url=Secret("amqp://u:p@b:5672/v"), result_backend=Secret("redis://r/1")))
+    assert (found[BROKER], found[RESULTS]) == ("amqp://u:p@b:5672/v", "redis://r/1")
+    for name in (BROKER, RESULTS):
+        assert isinstance(environment(inputs(broker_url=Secret("a://b")), WEB1)[name], Secret)
+
+
+def test_the_url_of_a_database_that_is_not_ours() -> None:
+    database = Database("my db", "me", 5433, managed=False, host="2001:db8::9")
+    found = connections(inputs(fleet(database=database, roles={**ROLES_OF_FLEET, "database": ()})))
+    assert found[CONN] == f"postgresql+psycopg2://me:{PASSWORD}@[2001:db8::9]:5433/my%20db"
+    assert found[BROKER] == f"sqla+postgresql://me:{PASSWORD}@[2001:db8::9]:5433/my%20db"
+
+
+COMMANDS = {
+    "database": Database(connection_command="vault kv get -field=dsn secret/airflow-db"),
+    "broker": Broker(url_command="vault broker", result_backend_command="vault 'the results'"),
+    "fernet_key_command": "vault fernet",
+}
+
+
+@pytest.mark.parametrize(
+    "version, conn",
+    [
+        ("1.10.10", "AIRFLOW__CORE__SQL_ALCHEMY_CONN"),
+        ("2.11.2", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"),
+        ("3.3.2", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"),
+    ],
+)
+def test_where_commands_give_the_secrets_none_is_in_the_file(version: str, conn: str) -> None:
+    given = inputs(fleet(version=version, **COMMANDS), password=None, fernet_key=None)
+    wanted = {
+        "AIRFLOW__CORE__FERNET_KEY_CMD": "vault fernet",
+        f"{conn}_CMD": "vault kv get -field=dsn secret/airflow-db",
+        "AIRFLOW__CELERY__BROKER_URL_CMD": "vault broker",
+        "AIRFLOW__CELERY__RESULT_BACKEND_CMD": "vault 'the results'",
+    }
+    assert connections(given) == commands(given) == wanted
+    text = render_variables(environment(given, WEB1))
+    assert "AIRFLOW__CELERY__RESULT_BACKEND_CMD=\"vault 'the results'\"\n" in text
+    assert PASSWORD not in text
+
+
+def test_a_command_is_no_secret_and_is_shown() -> None:
+    variables = environment(inputs(fleet(**COMMANDS), password=None, fernet_key=None), WEB1)
+    shown = mask_environment(variables, render_variables(variables))
+    assert f'{CONN}_CMD="vault kv get -field=dsn secret/airflow-db"\n' in shown
+
+
+def test_a_command_wins_over_the_password_that_setup_db_needs() -> None:
+    of = fleet(database=Database(connection_command="vault", password=Secret("x")), broker=Broker(url=Secret("a://b")))
+    found = connections(inputs(of, broker_url=Secret("a://b")))
+    assert (found[f"{CONN}_CMD"], found.get(CONN)) == ("vault", None)
+    # Airflow makes it of the database's URL, which no one else is to know.
+    assert RESULTS not in found
+
+
+def test_commands_of_nothing_are_none() -> None:
+    assert commands(inputs()) == {}
 
 
 # How systemd reads it: each of these was in a file that systemd 252 read, and was in the process's
@@ -237,3 +363,71 @@ def test_no_line_of_a_secret_of_several_lines_is_shown(second: str) -> None:
 )
 def test_a_file_that_somebody_wrote_by_hand_shows_no_secret(found: str) -> None:
     assert "hunter2" not in mask_environment({"ZONE": "west"}, found)
+
+
+# airflow.cfg
+
+
+@pytest.mark.parametrize(
+    "line, shown",
+    [
+        ("parallelism = 32", "parallelism = 32"),
+        ("fernet_key = hunter2", f"fernet_key = {MASK}"),
+        ("fernet_key=hunter2", f"fernet_key= {MASK}"),
+        ("Fernet_Key: hunter2", f"Fernet_Key: {MASK}"),
+        ("smtp_password = hunter2 = b", f"smtp_password = {MASK}"),
+        ("sql_alchemy_conn = postgresql://u:hunter2@h/d", f"sql_alchemy_conn = {MASK}"),
+        ("result_backend = db+postgresql://u:hunter2@h/d", f"result_backend = {MASK}"),
+        ("flower_basic_auth = u:hunter2", f"flower_basic_auth = {MASK}"),
+        ("sentry_dsn = https://hunter2@sentry/1", f"sentry_dsn = {MASK}"),
+        # whatever it is called
+        ("remote = https://u:hunter2@h/d", f"remote = {MASK}"),
+        ("base = https://example.com", "base = https://example.com"),
+        # no comment keeps a secret that was in use once
+        ("# fernet_key = hunter2", f"# fernet_key = {MASK}"),
+        (";password=hunter2", f";password= {MASK}"),
+        ("# The key that encrypts: see the manual", "# The key that encrypts: see the manual"),
+        ("fernet_key =", "fernet_key ="),
+        ("[secrets]", "[secrets]"),
+        ("", ""),
+        ("   ", "   "),
+    ],
+)
+def test_a_setting_of_airflow_cfg_that_sounds_secret_is_masked(line: str, shown: str) -> None:
+    assert mask_config(line) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[core]\nfernet_key = first\n  hunter2\n",
+        "[core]\nfernet_key =\n  hunter2\n",
+        "[core]\nfernet_key =\n\n  hunter2\n",
+        "[core]\nfernet_key = a\n\thunter2 = b\n\n\thunter2\n",
+        "[core]\nfernet_key = a\n# a comment\n  hunter2\n",
+        "[core]\n  fernet_key = hunter2\n    hunter2\n",
+        "  fernet_key = hunter2\n",
+    ],
+)
+def test_no_line_of_a_secret_that_goes_on_is_shown(text: str) -> None:
+    shown = mask_config(text)
+    assert "hunter2" not in shown
+    assert shown.count("\n") == text.count("\n")
+
+
+def test_what_goes_on_with_a_setting_that_is_no_secret_is_shown() -> None:
+    text = "[core]\nplugins = a\n  b\n\n  c\n[api]\nport = 1\n  # why\n"
+    assert mask_config(text) == text
+    assert mask_config("password = a\nport = 1\n  2\n") == f"password = {MASK}\nport = 1\n  2\n"
+    assert mask_config("  password = a\n  port = 1\n") == f"  password = {MASK}\n  port = 1\n"
+
+
+def test_python_reads_an_airflow_cfg_as_its_mask_does() -> None:
+    text = (
+        "[a]\nkey = 1\n# c\n  hunter2\n\n  hunter2\n  # d\nplain = 2\n  token = hunter2\n  [b]\n\n  secret: hunter2\n"
+    )
+    parser = ConfigParser()
+    parser.read_string(text)
+    assert dict(parser["a"]) == {"key": "1\nhunter2\n\nhunter2", "plain": "2\ntoken = hunter2\n[b]\n\nsecret: hunter2"}
+    shown = mask_config(text)
+    assert shown.splitlines()[1:7] == [f"key = {MASK}", "# c", MASK, "", MASK, "  # d"]

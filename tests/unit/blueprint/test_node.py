@@ -257,7 +257,9 @@ def test_no_key_is_looked_for_where_the_nodes_ask_a_command_for_it() -> None:
 )
 def test_what_hosts_yaml_has_its_say_about_is_not_kept(version: str, ours: str, not_ours: str) -> None:
     (kept,) = [
-        each for each in resources("node.environment", inputs(fleet(version=version))) if isinstance(each, KeptVariables)
+        each
+        for each in resources("node.environment", inputs(fleet(version=version)))
+        if isinstance(each, KeptVariables)
     ]
     assert [name for name in ours.split() if not kept.ours(name)] == []
     assert [name for name in not_ours.split() if kept.ours(name)] == []

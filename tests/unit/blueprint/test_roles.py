@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from aerodrome.blueprint.inputs import Inputs, Settings
 from aerodrome.blueprint.roles import reads, role, stopped
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Deploy, Host, Worker
-from aerodrome.resources.files import File
+from aerodrome.resources.files import Absent, File
 from aerodrome.resources.systemd import Service, Stopped
+from aerodrome.resources.takeover import Superseded
+from aerodrome.secrets import Secret
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 
 READS = (
+    "/etc/default/airflow.local",
     "/etc/default/airflow",
+    "/etc/default/airflow-scheduler",
     "/etc/systemd/system/airflow@.service",
     "/etc/systemd/system/airflow@scheduler.service.d/10-aerodrome.conf",
     "/home/astro/airflow-venv",
@@ -20,7 +25,7 @@ READS = (
 
 
 def dropin(name: str, host: str = "s1", **airflow: object) -> str:
-    file = role(inputs(fleet(**airflow)), HOSTS[host], name).resources[0]  # type: ignore[arg-type]
+    file = role(inputs(fleet(**airflow)), HOSTS[host], name).resources[1]  # type: ignore[arg-type]
     assert isinstance(file, File)
     assert (file.path, file.mode, file.reload) == (
         f"/etc/systemd/system/airflow@{name}.service.d/10-aerodrome.conf",
@@ -79,7 +84,7 @@ def test_a_worker_with_queues_and_concurrency() -> None:
         "ExecStart=\n"
         "ExecStart=/home/astro/airflow-venv/bin/airflow celery worker --queues default,reports\n"
         f"{DRAIN}"
-        'Environment="AIRFLOW__CELERY__WORKER_CONCURRENCY=4"\n'
+        "EnvironmentFile=/etc/default/airflow-worker\n"
     )
 
 
@@ -97,14 +102,66 @@ def test_tasks_get_their_time_also_where_the_scheduler_runs_them() -> None:
 
 def test_a_worker_of_1_10_with_queues_has_a_command_of_its_own() -> None:
     host = Host("w9", "10.0.0.9", worker=Worker(("q",)))
-    file = role(inputs(fleet(version="1.10.10")), host, "worker").resources[0]
+    file = role(inputs(fleet(version="1.10.10")), host, "worker").resources[1]
     assert "ExecStart=/home/astro/airflow-venv/bin/airflow worker --queues q\n" in file.content  # type: ignore[attr-defined]
 
 
-def test_a_role_is_its_dropin_and_then_its_unit() -> None:
-    step = role(inputs(), HOSTS["s1"], "scheduler", again=True)
-    assert step.name == "roles.scheduler"
-    assert step.resources[1:] == (Service("airflow@scheduler.service", READS, again=True),)
+def test_a_role_is_its_variables_and_its_dropin_and_then_its_unit() -> None:
+    step = role(inputs(), HOSTS["s1"], "triggerer", again=True)
+    assert step.name == "roles.triggerer"
+    variables, dropin, service = step.resources
+    assert variables == Absent("/etc/default/airflow-triggerer")
+    assert dropin.key == "file /etc/systemd/system/airflow@triggerer.service.d/10-aerodrome.conf"
+    reads = tuple(path.replace("scheduler", "triggerer") for path in READS)
+    assert service == Service("airflow@triggerer.service", reads, again=True)
+
+
+@pytest.mark.parametrize("version, command", [("1.10.10", "upgradedb"), ("3.3.2", "db migrate")])
+def test_the_guides_own_dropin_would_migrate_a_second_time(version: str, command: str) -> None:
+    _, _, superseded, service = role(inputs(fleet(version=version, service="ac")), HOSTS["s1"], "scheduler").resources
+    assert superseded == Superseded(
+        "/etc/systemd/system/ac@scheduler.service.d/override.conf",
+        ("[Service]", f"ExecStartPre=/home/astro/airflow-venv/bin/airflow {command}"),
+    )
+    assert isinstance(service, Service)
+
+
+# Variables of a role
+
+
+def role_variables(given: Inputs, host: str, name: str) -> File | Absent:
+    variables = role(given, HOSTS[host], name).resources[0]
+    assert isinstance(variables, File | Absent)
+    assert variables.path == f"/etc/default/airflow-{name}"
+    return variables
+
+
+def test_the_variables_of_a_worker_as_a_whole() -> None:
+    of_role = Settings({"TOKEN": Secret("hunter2")}, {"celery": {"task_acks_late": "True"}})
+    file = role_variables(inputs(role_settings={"worker": of_role}), "w1", "worker")
+    assert isinstance(file, File)
+    assert (file.owner, file.group, file.mode) == ("root", "root", 0o600)
+    head, *variables = file.content.splitlines()
+    assert head == (
+        "# Written by Aerodrome from hosts.yaml: change it there. Read by systemd (systemd.exec(5), EnvironmentFile=)."
+    )
+    late, concurrency = "AIRFLOW__CELERY__TASK_ACKS_LATE=True", "AIRFLOW__CELERY__WORKER_CONCURRENCY=4"
+    assert variables == [late, "TOKEN=hunter2", concurrency]
+    assert file.mask is not None
+    assert file.mask(file.content).splitlines()[1:] == [late, "TOKEN=********", concurrency]
+
+
+def test_a_role_without_variables_of_its_own_has_no_file_of_them() -> None:
+    given = inputs(role_settings={"worker": Settings({"A": "b"})})
+    assert role_variables(inputs(), "w2", "worker") == Absent("/etc/default/airflow-worker")
+    assert role_variables(given, "s1", "scheduler") == Absent("/etc/default/airflow-scheduler")
+    assert role(given, HOSTS["s1"], "scheduler").resources[1] == role(inputs(), HOSTS["s1"], "scheduler").resources[1]
+
+
+def test_the_dropin_names_the_file_of_a_role_that_has_variables() -> None:
+    given = inputs(role_settings={"triggerer": Settings({"A": "b"})})
+    file = role(given, HOSTS["s1"], "triggerer").resources[1]
+    assert file.content.endswith("[Service]\nEnvironmentFile=/etc/default/airflow-triggerer\n")  # type: ignore[attr-defined]
 
 
 def test_airflow_cfg_is_read_where_there_is_one() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from aerodrome.blueprint.stages import only, role_stages, stages, stop_stages
-from aerodrome.fleet import ROLES, Host
+from aerodrome.fleet import ROLES, Database, Host
 from aerodrome.resources.systemd import Service
+from aerodrome.secrets import Secret
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 
 
@@ -49,7 +50,16 @@ def test_every_step_of_a_stage_belongs_to_a_role_that_it_waits_for() -> None:
 
 def test_one_host_for_everything() -> None:
     of = fleet(hosts={"one": Host("one", "10.0.0.1")}, roles=dict.fromkeys(ROLES, ("one",)))
-    assert [(stage.name, list(stage.steps)) for stage in stages(inputs(of), ["one"], ROLES)] == [
+    parts = stages(inputs(of, redis_password=Secret("x")), ["one"], ROLES)
+    assert [step.name for step in parts[0].steps["one"]][:6] == [
+        "database.packages",
+        "database.server",
+        "database.access",
+        "database.account",
+        "redis.packages",
+        "redis.server",
+    ]
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
         ("machines", ["one"]),
         ("scheduler", ["one"]),
         ("schedulers", ["one"]),
@@ -74,6 +84,25 @@ def test_one_host_only() -> None:
 def test_the_database_alone_makes_no_nodes() -> None:
     parts = stages(inputs(), list(HOSTS), ["database"])
     assert [(stage.name, list(stage.steps)) for stage in parts] == [("machines", ["db1"])]
+
+
+def test_redis_is_set_up_with_the_machines() -> None:
+    given = inputs(fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)}), redis_password=Secret("x"))
+    (part,) = stages(given, list(HOSTS), ["redis"])
+    assert (part.name, {host: [step.name for step in steps] for host, steps in part.steps.items()}) == (
+        "machines",
+        {"w2": ["redis.packages", "redis.server"]},
+    )
+    machines = stages(given, list(HOSTS), ROLES)[0].steps
+    assert [step.name for step in machines["w2"]][:3] == ["redis.packages", "redis.server", "node.packages"]
+    assert stages(given, ["w1"], ["redis"]) == []
+
+
+def test_a_database_that_is_not_ours_is_no_machine() -> None:
+    of = fleet(roles={**ROLES_OF_FLEET, "database": ()}, database=Database(managed=False, host="pg"))
+    machines = stages(inputs(of), list(HOSTS), ROLES)[0].steps
+    assert list(machines) == ["s1", "web1", "w1", "w2"]
+    assert [[step.name for step in steps].count("database.login") for steps in machines.values()] == [1] * 4
 
 
 def test_a_host_without_a_role_takes_no_part() -> None:

@@ -13,7 +13,7 @@ from aerodrome import plan
 from aerodrome.blueprint.health import Health
 from aerodrome.blueprint.stages import Stage
 from aerodrome.blueprint.step import Step
-from aerodrome.errors import FleetError, HostError, InvalidInput
+from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
 from aerodrome.fleet import Deploy, Host, Worker
 from aerodrome.plan import HostPlan, PlannedChange
 from aerodrome.remote import converge
@@ -213,10 +213,38 @@ def test_a_host_that_is_down_and_one_that_fails_are_told_together(world: World) 
     assert (world.folder / "c").exists()
 
 
-def test_a_host_whose_state_is_refused_fails_as_one_that_is_down(world: World) -> None:
+def test_where_a_host_s_state_is_refused_nothing_is_touched_anywhere(world: World) -> None:
+    world.run._before_change = lambda: pytest.fail("called")
+    world.local.broken = down("web1")
     (world.folder / "b").mkdir()
     stages = [
         stage("first", s1=world.file("a")),
+        stage("second", w1=world.file("b"), w2=world.file("c")),
+        stage("third", s1=world.file("d"), web1=world.file("e")),
+    ]
+    errors = failed(lambda: world.run.converge(stages))
+    told = {(error.host, error.step, error.message) for error in errors}
+    refused = f"{world.folder}/b is a directory, and a file is wanted there"
+    assert told == {("w1", "second.step", refused), ("web1", "connect", "is down")}
+    assert [name for name in "acde" if (world.folder / name).exists()] == []
+    assert world.heard.lines == []
+    assert {error.host: type(error.refusal) for error in errors} == {"w1": AerodromeError, "web1": type(None)}
+
+
+def test_a_refusal_brings_its_evidence(world: World) -> None:
+    @dataclass(frozen=True)
+    class Refusing(Scripted):
+        def changes(self, seen: Seen) -> list[Change]:
+            raise AerodromeError("no", "do this", "line one\nline two")
+
+    (error,) = failed(lambda: world.run.converge([stage("one", w1=Refusing(world.folder / "a", ""))]))
+    assert (error.message, error.hint, error.detail) == ("no", "do this", "line one\nline two")
+
+
+def test_a_state_that_is_refused_only_later_ends_its_stage(world: World) -> None:
+    # What the first stage makes is what the second one does not want: the other hosts of it finish.
+    stages = [
+        stage("first", w1=world.scripted("a", f"touch '{world.folder}/a'; mkdir '{world.folder}/b'")),
         stage("second", w1=world.file("b"), w2=world.file("c")),
         stage("third", s1=world.file("d")),
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Resource, Seen
-from aerodrome.resources.files import Block, Directory, File, Found, Line, probe_path
+from aerodrome.resources.files import Absent, Block, Directory, File, Found, Line, probe_path
 from tests.unit.make import ME, MY_GROUP, Shell, only_change
 
 
@@ -193,6 +193,60 @@ def test_mode_alone_is_put_right(sh: Shell, tmp_path: Path) -> None:
     path.chmod(0o666)
     apply(sh, mine(path, "a\n").changes(seen(sh, mine(path, "a\n"))))
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+# What somebody wrote by hand
+
+
+def kept(path: Path | str, content: str) -> File:
+    return File(str(path), content, ME, MY_GROUP, keep=True)
+
+
+def test_a_file_written_by_hand_is_put_aside_as_a_whole() -> None:
+    script = only_change(kept("/etc/my x", "# Written by Aerodrome\n"), "regular file|root|root|600\ntheirs\n").script
+    assert script.startswith(
+        "mkdir -p /etc\n[ -e '/etc/my x.by-hand' ] || cp -p '/etc/my x' '/etc/my x.by-hand'\ntemporary=$("
+    )
+
+
+@pytest.mark.parametrize("found", ["", "regular file|root|root|600\n# Written by Aerodrome: x\nold\n"])
+def test_nothing_is_put_aside_where_nobody_else_wrote_anything(found: str) -> None:
+    assert ".by-hand" not in only_change(kept("/etc/x", "# Written by Aerodrome\n"), found).script
+
+
+def test_a_file_that_nobody_is_to_keep_is_not_put_aside() -> None:
+    assert ".by-hand" not in only_change(File("/etc/x", "ours\n"), "regular file|root|root|600\ntheirs\n").script
+
+
+def test_only_the_first_of_two_is_put_aside(sh: Shell, tmp_path: Path) -> None:
+    path, aside = tmp_path / "it's", tmp_path / "it's.by-hand"
+    path.write_text("first\n")
+    path.chmod(0o640)
+    for number, content in enumerate(("# Written by Aerodrome\n1\n", "# Written by Aerodrome\n2\n")):
+        file = kept(path, content)
+        apply(sh, file.changes(seen(sh, file)))
+        assert (path.read_text(), aside.read_text()) == (content, "first\n")
+        if number == 0:
+            path.write_text("somebody again\n")
+    assert aside.stat().st_mode & 0o777 == 0o640
+
+
+# Absent
+
+
+def test_a_file_that_is_not_wanted_is_removed_as_a_whole() -> None:
+    absent = Absent("/etc/my x")
+    assert (absent.key, absent.probe()) == ("file /etc/my x", "[ ! -e '/etc/my x' ] || echo there")
+    assert absent.changes(Seen("there\n")) == [Change("remove /etc/my x", "rm -f '/etc/my x'")]
+    assert absent.changes(Seen("")) == []
+
+
+def test_a_file_is_removed_and_then_needs_nothing(sh: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "it's"
+    path.write_text("x")
+    apply(sh, Absent(str(path)).changes(seen(sh, Absent(str(path)))))
+    assert not path.exists()
+    assert Absent(str(path)).changes(seen(sh, Absent(str(path)))) == []
 
 
 # Block

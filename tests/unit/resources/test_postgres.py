@@ -381,3 +381,20 @@ def test_a_password_made_now_does_not_replace_one_that_a_role_has() -> None:
     ]
     known = PostgresAccount("airflow", Secret("another"), "airflow", b"1" * 16, made=True)
     assert known.changes(Seen(f"answered\nrole|t|{stored}\ndatabase|airflow\n")) == []
+
+
+def test_a_role_whose_password_only_the_nodes_know_is_left_alone() -> None:
+    account = PostgresAccount("air-flow", None, "air$flow", SALT)
+    for role in (f"role|t|{VERIFIERS['plain']}", "role|f|", "role|t|md55756bbe94391d42445c815edbd751a20"):
+        assert account.changes(Seen(f"answered\n{role}\ndatabase|air-flow\n")) == []
+    assert only_change(account, f"answered\n{ROLE}").summary == "make database air$flow, owned by air-flow"
+    assert account.changes(Seen("")) == [Change("make role air-flow and database air$flow", "")]
+
+
+def test_a_role_is_not_made_without_a_password() -> None:
+    with pytest.raises(AerodromeError) as caught:
+        PostgresAccount("air-flow", None, "air$flow", SALT).changes(Seen("answered\ndatabase|air-flow\n"))
+    assert caught.value.message == "there is no role air-flow, and its password is not known here"
+    assert caught.value.hint == (
+        "give it once, beside the command: database.password in hosts.yaml (or make the role by hand)"
+    )

@@ -41,7 +41,17 @@ def test_a_python_without_a_lock_file_says_how_to_make_one() -> None:
     with pytest.raises(AerodromeError) as caught:
         PINNED.text("3.12")
     assert caught.value.message == "there is no lock file for Airflow 3.3.2 on Python 3.12"
-    assert caught.value.hint.startswith("make one: fab lock --version=3.3.2 --python=3.12")
+    assert caught.value.hint == (
+        "make one: fab lock --version=3.3.2 --python=3.12; or name a constraints file: airflow.constraints;"
+        " or take what fits today: airflow.pinned: false"
+    )
+
+
+def test_another_distribution_is_named_as_it_is() -> None:
+    with pytest.raises(AerodromeError) as caught:
+        Requirements("1.10.10.*", {}, distribution="astronomer-certified").text("3.7")
+    assert caught.value.message == "there is no lock file for astronomer-certified 1.10.10.* on Python 3.7"
+    assert "fab lock --version='1.10.10.*' --python=3.7 --distribution=astronomer-certified;" in caught.value.hint
 
 
 def test_a_python_that_airflow_does_not_run_on_is_refused() -> None:
@@ -127,6 +137,61 @@ def test_unpinned_packages_have_no_hashes() -> None:
     script = installed(requirements).changes(Seen("3.11\nnone\n"))[0].script
     assert "--require-hashes" not in script
     assert "\napache-airflow[celery]==3.3.2\n" in script
+
+
+def test_a_constraints_file_is_installed_within() -> None:
+    requirements = Requirements("3.3.2", {}, unpinned="apache-airflow==3.3.2", uv=UV, constraints="six==1.17.0\n")
+    script = installed(requirements).changes(Seen("3.11\nnone\n"))[0].script
+    place = installed(requirements).directory("3.11")
+    assert f"cat >{place}/constraints.txt <<'END_OF_FILE'\nsix==1.17.0\nEND_OF_FILE\n" in script
+    assert (
+        f'"$uv" pip install -q --system-certs --python {place}/bin/python'
+        f" -c {place}/constraints.txt -r {place}/requirements.txt\n"
+    ) in script
+
+
+def test_pip_installs_within_constraints_too() -> None:
+    requirements = Requirements("3.3.2", {}, unpinned="apache-airflow==3.3.2", constraints="six==1.17.0\n")
+    place = installed(requirements).directory("3.11")
+    script = installed(requirements).changes(Seen("3.11\nnone\n"))[0].script
+    assert f"--disable-pip-version-check -c {place}/constraints.txt -r {place}/requirements.txt\n" in script
+
+
+def test_other_constraints_have_an_environment_of_their_own() -> None:
+    places = {
+        installed(Requirements("3.3.2", {}, unpinned="apache-airflow==3.3.2", constraints=text)).directory("3.11")
+        for text in ("", "six==1.16.0\n", "six==1.17.0\n")
+    }
+    assert len(places) == 3
+
+
+OLD = Requirements(
+    "1.10.10.*", {"3.7": LOCK}, uv=UV, build="wheel==0.34.2 --hash=sha256:cc\n", metadata="[[dependency-metadata]]\n"
+)
+
+
+def test_source_distributions_are_built_by_pinned_tools_and_read_by_what_ships() -> None:
+    place = f"{VENVS}/1.10.10.x-py3.7-{digest(LOCK)}"
+    script = installed(OLD).changes(Seen("3.7\nnone\n"))[0].script
+    assert script.startswith(
+        f"cat >{place}/requirements.txt <<'END_OF_FILE'\n{LOCK}END_OF_FILE\n"
+        f"cat >{place}/build.txt <<'END_OF_FILE'\n{OLD.build}END_OF_FILE\n"
+        f"cat >{place}/uv.toml <<'END_OF_FILE'\n{OLD.metadata}END_OF_FILE\n"
+    )
+    assert (
+        f'"$uv" --directory {place} pip install -q --system-certs --python {place}/bin/python'
+        f" --build-constraints {place}/build.txt --require-hashes -r {place}/requirements.txt\n"
+    ) in script
+
+
+def test_what_fits_today_is_built_by_the_tools_of_today() -> None:
+    today = Requirements("1.10.10", {}, unpinned="apache-airflow==1.10.10", build=OLD.build, metadata=OLD.metadata)
+    assert list(today.files("3.7")) == ["requirements.txt", "uv.toml"]
+
+
+def test_uv_comes_to_a_python_too_old_for_it() -> None:
+    script = installed(OLD).changes(Seen("3.7\nnone\n"))[0].script
+    assert " --ignore-requires-python --target " in script
 
 
 def test_other_packages_have_an_environment_of_their_own() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aerodrome.resources.base import Change, Seen
-from aerodrome.resources.systemd import Service, Stopped, UnitState, show
+from aerodrome.resources.systemd import Masked, Service, Stopped, UnitState, show
 from tests.unit.make import only_change
 
 RUNS = """\
@@ -162,3 +162,19 @@ def test_a_unit_that_does_not_run_need_not_be_stopped(text: str) -> None:
 @pytest.mark.parametrize("text", [RUNS, BETWEEN_CRASHES])
 def test_a_unit_that_runs_or_will_is_stopped(text: str) -> None:
     assert Stopped(UNIT).changes(Seen(text)) == [Change(f"stop {UNIT}", f"systemctl stop {UNIT}", interrupts=True)]
+
+
+# Masked
+
+
+def test_a_unit_is_masked_before_its_package_brings_it() -> None:
+    masked = Masked("redis-server.service")
+    assert masked.probe() == "systemctl show -p LoadState redis-server.service"
+    assert masked.changes(Seen("LoadState=not-found\n")) == [
+        Change("keep redis-server.service from starting by itself", "systemctl mask -q redis-server.service")
+    ]
+
+
+@pytest.mark.parametrize("text", ["LoadState=loaded\n", "LoadState=masked\n", ""])
+def test_a_unit_that_is_there_or_masked_is_left_alone(text: str) -> None:
+    assert Masked("redis-server.service").changes(Seen(text)) == []

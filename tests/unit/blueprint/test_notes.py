@@ -1,0 +1,106 @@
+"""What a plan tells beside the changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from aerodrome.blueprint.inputs import Inputs, Settings
+from aerodrome.blueprint.notes import notes
+from aerodrome.fleet import Broker
+from aerodrome.secrets import Secret
+from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
+
+OVER_POSTGRESQL = (
+    "Celery over PostgreSQL has no remote control, and with more than a few workers it may run a message twice;"
+    " the role redis in hosts.yaml is the way out"
+)
+TWO_INDEXES = (
+    "airflow.extra_index_url without a lock file: whoever can put a package of the same name on one of the"
+    " indexes can replace it; the hashes of a lock file (fab lock, airflow.lock) protect"
+)
+LOGS = "Airflow 1.10 shows a worker's task logs to whoever reaches its port 8793: let in only the web server"
+SIMPLE = "the simple auth manager is for development: its passwords lie readable in a file; leave it out"
+NO_CELERY = {"executor": "LocalExecutor"}
+
+
+def of(version: str = "3.3.2", **airflow: object) -> Inputs:
+    """Return a fleet of which nothing else is to be told."""
+    return inputs(fleet(version=version, **{**NO_CELERY, **airflow}))
+
+
+def test_celery_over_postgresql_is_told_with_the_way_out() -> None:
+    assert notes(inputs()) == [OVER_POSTGRESQL]
+
+
+@pytest.mark.parametrize(
+    "airflow",
+    [
+        {"executor": "LocalExecutor"},
+        {"roles": {**ROLES_OF_FLEET, "redis": ("w2",)}},
+        {"broker": Broker(url=Secret("amqp://b"))},
+        {"broker": Broker(url_command="vault broker")},
+    ],
+)
+def test_another_broker_or_none_is_not(airflow: dict[str, object]) -> None:
+    assert notes(inputs(fleet(**airflow))) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "airflow, told",
+    [
+        ({"pinned": False}, [TWO_INDEXES]),
+        ({"constraints": "/c.txt"}, [TWO_INDEXES]),
+        ({}, []),
+        ({"lock": "/mine.txt"}, []),
+    ],
+)
+def test_an_extra_index_is_told_where_no_hashes_protect(airflow: dict[str, object], told: list[str]) -> None:
+    assert notes(of(extra_index_url=Secret("https://i"), **airflow)) == told
+    assert notes(of(**airflow)) == []
+
+
+def test_what_is_to_be_known_of_a_version() -> None:
+    assert notes(of("1.10.10")) == [LOGS]
+    assert notes(of("2.11.2")) == []
+
+
+CONFIG = {"cor": {"parallelism": "1"}, "mine": {"a": "b"}, "core": {"parallelism": "1", "dag_concurrency": "2"}}
+
+
+def test_sections_that_no_airflow_reads_are_told_once_wherever_they_stand() -> None:
+    given = of()
+    for settings in (
+        {"settings": Settings(config=CONFIG)},
+        {"host_settings": {"w1": Settings(config=CONFIG), "w2": Settings(config=CONFIG)}},
+        {"role_settings": {"worker": Settings(config=CONFIG)}},
+    ):
+        assert notes(inputs(given.fleet, **settings)) == [
+            "config: no section of Airflow 3 is called cor; was core meant? it is set all the same",
+            "config: no section of Airflow 3 is called mine; it is set all the same",
+        ]
+
+
+def test_settings_that_a_version_has_no_more_are_told() -> None:
+    given = Settings(config={"webserver": {"rbac": "True"}, "core": {"parallelism": "1"}})
+    assert notes(inputs(of().fleet, settings=given)) == [
+        "config: Airflow 3 has no webserver.rbac any more; it is set all the same"
+    ]
+    assert notes(inputs(of("1.10.10").fleet, settings=given)) == [LOGS]
+
+
+MANAGER = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+
+
+@pytest.mark.parametrize(
+    "settings, told",
+    [
+        (Settings(config={"core": {"auth_manager": MANAGER}}), [SIMPLE]),
+        (Settings({"AIRFLOW__CORE__AUTH_MANAGER": MANAGER}), [SIMPLE]),
+        (Settings(config={"core": {"auth_manager": "mine.Manager"}}), []),
+        (Settings(config={"core": {"auth_manager": Secret(MANAGER)}}), []),
+        (Settings(), []),
+    ],
+)
+def test_the_simple_auth_manager_is_not_for_production(settings: Settings, told: list[str]) -> None:
+    assert notes(inputs(of().fleet, settings=settings)) == told
+    assert notes(inputs(of().fleet, role_settings={"webserver": settings})) == told

@@ -1,0 +1,142 @@
+"""Environment files: how systemd parts them, and what is kept of one that was written by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aerodrome.plan import HostPlan, PlannedChange, readable_script
+from aerodrome.resources.base import Change, Seen
+from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
+from tests.unit.make import ME, Shell, only_change
+
+HEAD = "regular file|root|root|600\n"
+# As the guide has it, with lines that somebody has added.
+BY_HAND = """\
+AIRFLOW_HOME=/usr/local/airflow/
+PATH=/home/astro/airflow-venv/bin:/usr/bin
+
+# The team's own
+TEAM_NAME="data platform"
+ TOKEN = hunter2
+GREETING="first line
+second=hunter2"
+JOINED=one\\
+two=hunter2
+AIRFLOW__CORE__PARALLELISM=7
+"""
+
+
+def kept(path: str = "/etc/default/ac.local", found_in: str = "/etc/default/ac") -> KeptVariables:
+    return KeptVariables(path, found_in, lambda name: name in ("AIRFLOW_HOME", "PATH"))
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("", [(None, [""])]),
+        ("A=b", [("A", ["A=b"])]),
+        ("A=b\n", [("A", ["A=b"]), (None, [""])]),
+        ("# c\n;d\n \nA=", [(None, ["# c"]), (None, [";d"]), (None, [" "]), ("A", ["A="])]),
+        (" A = b=c", [("A", [" A = b=c"])]),
+        ("nonsense", [("", ["nonsense"])]),
+        ("export A=b", [("export A", ["export A=b"])]),
+        ('A="b\nC=d"\nE=f', [("A", ['A="b', 'C=d"']), ("E", ["E=f"])]),
+        ("A='b\\\nC=d'\nE=f", [("A", ["A='b\\", "C=d'"]), ("E", ["E=f"])]),
+        ("A=b\\\n#C=d\nE=f", [("A", ["A=b\\", "#C=d"]), ("E", ["E=f"])]),
+        # Within an unquoted value systemd takes a quote for itself.
+        ("A=it's\nB=c", [("A", ["A=it's"]), ("B", ["B=c"])]),
+    ],
+)
+def test_an_environment_file_in_its_parts(text: str, found: list[tuple[str | None, list[str]]]) -> None:
+    assert assignments(text) == found
+
+
+# KeptVariables
+
+
+def test_what_was_written_by_hand_is_kept_as_a_whole() -> None:
+    change = only_change(kept(), HEAD + BY_HAND)
+    assert change.summary == (
+        "keep TEAM_NAME, TOKEN, GREETING, JOINED, AIRFLOW__CORE__PARALLELISM of the /etc/default/ac "
+        "that was written by hand, in /etc/default/ac.local"
+    )
+    assert change.payload.decode() == (
+        "# From /etc/default/ac, as it was written by hand; airflow.environment in hosts.yaml can say it.\n"
+        'TEAM_NAME="data platform"\n'
+        " TOKEN = hunter2\n"
+        'GREETING="first line\n'
+        'second=hunter2"\n'
+        "JOINED=one\\\n"
+        "two=hunter2\n"
+        "AIRFLOW__CORE__PARALLELISM=7\n"
+    )
+    assert change.script == (
+        "temporary=$(mktemp /etc/default/ac.local.XXXXXX)\n"
+        f'{{ cat /etc/default/ac.local 2>/dev/null || :; head -c {len(change.payload)} <&3; }} >"$temporary"\n'
+        'chown root:root "$temporary"\n'
+        'chmod 0600 "$temporary"\n'
+        'mv -fT "$temporary" /etc/default/ac.local'
+    )
+    assert change.diff.splitlines()[3:] == [
+        "+TEAM_NAME=********",
+        "+TOKEN=********",
+        "+GREETING=********",
+        "+JOINED=********",
+        "+AIRFLOW__CORE__PARALLELISM=********",
+    ]
+
+
+def test_no_value_that_is_kept_is_shown_even_where_the_script_is() -> None:
+    change = only_change(kept(), HEAD + BY_HAND)
+    shown = readable_script(HostPlan("h", (PlannedChange("node.environment", kept().key, change),)))
+    assert "hunter2" not in shown + change.summary + change.diff
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "",
+        HEAD,
+        f"{HEAD}# Written by Aerodrome from hosts.yaml: change it there.\nTOKEN=hunter2\n",
+        f"{HEAD}PATH=/bin\n# TOKEN=off\n\n;X=1\n",
+        f"{HEAD}nonsense\n",
+        "directory|root|root|755\n",
+    ],
+)
+def test_nothing_is_kept_where_there_is_nothing_of_somebody_s_own(found: str) -> None:
+    assert kept().changes(Seen(found)) == []
+
+
+@pytest.mark.parametrize("before", [None, "# From before\nOLD=1\n"])
+def test_variables_are_added_to_those_that_were_kept_before(sh: Shell, tmp_path: Path, before: str | None) -> None:
+    by_hand, path = tmp_path / "it's", tmp_path / "it's.local"
+    by_hand.write_bytes(b"PATH=/bin\nTOKEN=caf\xe9 $HOME `id`\nZ='\nEND_OF_FILE\n'\n")
+    if before:
+        path.write_text(before)
+    resource = kept(str(path), str(by_hand))
+    (change,) = resource.changes(Seen(sh(resource.probe()).stdout.decode("utf-8", "surrogateescape")))
+    done = sh(f"set -eu\n{change.script.replace('root:root', ME)}", change.payload + b"the next change's payload")
+    assert done.returncode == 0, done
+    head, rest = path.read_bytes().split(b"can say it.\n")
+    assert head.startswith((before or "# From").encode())
+    assert rest == b"TOKEN=caf\xe9 $HOME `id`\nZ='\nEND_OF_FILE\n'\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert sorted(tmp_path.glob("it's*")) == [by_hand, path]
+
+
+def test_what_is_kept_restarts_the_units_that_read_it() -> None:
+    assert kept().key == "file /etc/default/ac.local"
+
+
+# CommandsAnswer
+
+
+def test_commands_are_asked_only_where_the_file_that_names_them_changes() -> None:
+    asks = CommandsAnswer("/etc/default/ac", "ask them")
+    assert asks.probe() == ":"
+    assert asks.changes(Seen("", frozenset({"file /etc/default/ac.local"}))) == []
+    assert asks.changes(Seen("", frozenset({"file /etc/default/ac"}))) == [
+        Change("ask the commands that give secrets, as the service user", "ask them")
+    ]

@@ -1,0 +1,152 @@
+"""What somebody set up by hand after the guide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aerodrome.resources.base import Change, Seen
+from aerodrome.resources.takeover import FoundKeys, KeysFound, Superseded
+from aerodrome.secrets import Secret
+from tests.unit.make import Shell
+
+OURS, OTHER, THIRD = ("O" * 43 + "=", "a-_" + "A" * 40 + "=", "T" * 43 + "=")
+OPENSSL = "+/" + "x" * 41 + "="  # as `openssl rand -base64 32` makes one
+KEY = "AIRFLOW__CORE__FERNET_KEY"
+
+
+def found_keys(folder: Path | str = "/etc", known: str = OURS) -> FoundKeys:
+    return FoundKeys(f"{folder}/default", f"{folder}/airflow.cfg", KEY, Secret(known))
+
+
+def foreign(text: str, known: str = OURS) -> list[str]:
+    try:
+        assert found_keys(known=known).changes(Seen(text)) == []
+    except KeysFound as error:
+        return [key.reveal() for key in error.keys]
+    return []
+
+
+@pytest.mark.parametrize(
+    "text, keys",
+    [
+        ("", []),
+        (f"{OURS}\n", []),
+        (f"{OTHER}\n", [OTHER]),
+        (f' "{OTHER}" \n', [OTHER]),
+        (f"'{OTHER}'\n", [OTHER]),
+        (f"{OTHER},{OURS}, {THIRD}\n", [OTHER, THIRD]),
+        # in the environment file, and another in airflow.cfg
+        (f'"{OTHER}"\n {THIRD}\n{OTHER}\n', [OTHER, THIRD]),
+        (f"{OPENSSL}\n", [OPENSSL]),
+        # what no Airflow could have used
+        ("\n\n", []),
+        ("{FERNET_KEY}\n$KEY\nhunter2\n", []),
+        (f"{OTHER}{OTHER}\nx{OTHER}\n", []),
+    ],
+)
+def test_keys_that_the_fleet_does_not_have(text: str, keys: list[str]) -> None:
+    assert foreign(text) == keys
+
+
+def test_keys_that_were_adopted_are_known() -> None:
+    assert foreign(f"{OTHER},{THIRD}\n", known=f"{OURS},{OTHER},{THIRD}") == []
+
+
+def test_keys_are_not_shown() -> None:
+    with pytest.raises(KeysFound) as caught:
+        found_keys().changes(Seen(f"{OTHER}\n"))
+    assert caught.value.message == "the host has Fernet keys of its own, which the fleet does not have"
+    assert OTHER not in f"{caught.value!r}{caught.value.keys}"
+
+
+def test_the_probe_of_keys_as_a_whole() -> None:
+    assert found_keys("/it's").probe() == (
+        "grep -qsF 'Written by Aerodrome' '/it'\"'\"'s/default' || { "
+        "sed -n 's/^[[:space:]]*AIRFLOW__CORE__FERNET_KEY[[:space:]]*=//p' '/it'\"'\"'s/default'; "
+        "sed -n 's/^[[:space:]]*fernet_key[[:space:]]*=//p' '/it'\"'\"'s/airflow.cfg'; }"
+    )
+
+
+@pytest.mark.parametrize(
+    "environment, config, keys",
+    [
+        (None, None, []),
+        (f"PATH=/bin\n{KEY}={OTHER}\n", None, [OTHER]),
+        (f' {KEY} = "{OTHER},{THIRD}"\n', None, [OTHER, THIRD]),
+        (f"#{KEY}={OTHER}\nX{KEY}={OTHER}\n{KEY}_CMD={OTHER}\n", None, []),
+        # Without the key in its environment, Airflow has taken the one that it wrote into airflow.cfg.
+        ("PATH=/bin\n", f"[core]\nfernet_key = {OTHER}\n", [OTHER]),
+        (None, f"[core]\nfernet_key={OTHER}\n# fernet_key = {THIRD}\n", [OTHER]),
+        (f"{KEY}={THIRD}\n", f"[core]\nfernet_key = {OTHER}\n", [THIRD, OTHER]),
+        # Ours already: the key of airflow.cfg is in no use.
+        (f"# Written by Aerodrome\n{KEY}={THIRD}\n", f"[core]\nfernet_key = {OTHER}\n", []),
+    ],
+)
+def test_keys_in_real_files(
+    sh: Shell, tmp_path: Path, environment: str | None, config: str | None, keys: list[str]
+) -> None:
+    for name, text in (("default", environment), ("airflow.cfg", config)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    # As the probe of a host runs it: nothing of it is said on stderr.
+    text = sh(f"exec 2>/dev/null\n{found_keys(tmp_path).probe()}").stdout.decode()
+    assert foreign(text) == keys
+
+
+# Superseded
+
+MIGRATES = "ExecStartPre=/home/astro/airflow-venv/bin/airflow upgradedb"
+OVERRIDE = Superseded("/etc/systemd/system/ac@scheduler.service.d/override.conf", ("[Service]", MIGRATES))
+HEAD = "regular file|root|root|644\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[Service]\n{MIGRATES}\n",
+        f"[Service]\n{MIGRATES}",
+        # what `systemctl edit` of systemd 249 leaves around it
+        f"### Editing override.conf\n\n ; a note\n[Service]\n  {MIGRATES}\n\n### Lines below this comment\n# [Unit]\n",
+    ],
+)
+def test_the_guides_own_dropin_is_removed(text: str) -> None:
+    assert OVERRIDE.changes(Seen(HEAD + text)) == [
+        Change(
+            "remove /etc/systemd/system/ac@scheduler.service.d/override.conf, which ours replaces",
+            "rm -f /etc/systemd/system/ac@scheduler.service.d/override.conf\nsystemctl daemon-reload",
+            f"-[Service]\n-{MIGRATES}",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[Service]\n",
+        f"[Service]\n{MIGRATES}\nLimitNOFILE=4096\n",
+        f"[Service]\nEnvironment=A=b\n{MIGRATES}\n",
+        f"[Service]\n{MIGRATES.replace('astro', 'other')}\n",
+        f"[Service]\n{MIGRATES.replace('=', '=-', 1)}\n",
+        f"[Unit]\n{MIGRATES}\n",
+        f"{MIGRATES}\n[Service]\n",
+    ],
+)
+def test_a_dropin_that_says_anything_else_is_left_alone(text: str) -> None:
+    assert OVERRIDE.changes(Seen(HEAD + text)) == []
+
+
+def test_where_there_is_no_dropin_nothing_is_removed() -> None:
+    assert OVERRIDE.changes(Seen("")) == []
+
+
+def test_a_dropin_is_removed_and_then_needs_nothing(sh: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "it's.conf"
+    path.write_text(f"[Service]\n{MIGRATES}\n")
+    resource = Superseded(str(path), OVERRIDE.lines)
+    (change,) = resource.changes(Seen(sh(resource.probe()).stdout.decode()))
+    assert sh(f"set -eu\n{change.script}", programs={"systemctl": f"echo \"$@\" >'{tmp_path}/log'"}).returncode == 0
+    assert (path.exists(), (tmp_path / "log").read_text()) == (False, "daemon-reload\n")
+    assert resource.changes(Seen(sh(resource.probe()).stdout.decode())) == []
