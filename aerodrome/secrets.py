@@ -76,8 +76,8 @@ def check_text(text: str) -> None:
 
 
 def new_password() -> str:
-    """Make a password: 24 random bytes as 32 URL-safe characters."""
-    return base64.urlsafe_b64encode(os.urandom(24)).decode()
+    """Make a password: 48 random bytes as 64 URL-safe characters, the bytes that HMAC with SHA-512 wants of a key."""
+    return base64.urlsafe_b64encode(os.urandom(48)).decode()
 
 
 def new_fernet_key() -> str:

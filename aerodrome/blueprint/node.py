@@ -13,7 +13,7 @@ from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Host
-from aerodrome.lockfile import EXTRAS
+from aerodrome.lockfile import DISTRIBUTION, EXCLUDED, EXTRAS
 from aerodrome.render import render
 from aerodrome.resources.base import Resource, heredoc, quote
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables
@@ -85,11 +85,13 @@ def _hosts(inputs: Inputs) -> tuple[Resource, ...]:
 def _requirements(inputs: Inputs) -> Requirements:
     airflow = inputs.fleet.airflow
     extras = airflow.extras if airflow.extras is not None else EXTRAS[inputs.catalogue.major]
-    unpinned = f"{airflow.distribution}[{','.join(extras)}]=={airflow.version}"
+    unpinned = [f"{airflow.distribution}[{','.join(extras)}]=={airflow.version}"]
+    if airflow.distribution == DISTRIBUTION:
+        unpinned += EXCLUDED.get(airflow.version, ())
     return Requirements(
         name=airflow.version,
         locks=inputs.locks,
-        unpinned="" if airflow.pinned and not airflow.constraints else unpinned,
+        unpinned="" if airflow.pinned and not airflow.constraints else "\n".join(unpinned),
         constraints=inputs.constraints,
         supported=inputs.catalogue.pythons,
         uv=inputs.uv,

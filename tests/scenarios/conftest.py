@@ -67,8 +67,8 @@ def raise_hosts(lab: Lab, scenario: Scenario) -> None:
     for host in scenario.hosts:
         lab.up_host(host, scenario.suites.get(host), binds)
         if scenario.python:
-            # Its library is looked for where it was built to be.
-            done = lab.run(host, f"echo {PYTHON_PLACE}/lib >/etc/ld.so.conf.d/python.conf && ldconfig")
+            # Its library is looked for where it was built to be; here gcc, too, finds it, for what pip builds.
+            done = lab.run(host, f"ln -sf {PYTHON_PLACE}/lib/libpython* /usr/local/lib && ldconfig")
             assert done.returncode == 0, done.stderr
 
 

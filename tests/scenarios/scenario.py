@@ -95,14 +95,13 @@ def apart(name: str, version: str, roles: Mapping[str, tuple[str, ...]] | None =
 TWO, REDIS_ROLE = {"scheduler": (HEAD, WORKER)}, {"redis": (REDIS,)}
 SCENARIOS = (
     alone("3.3.2-local", "3.3.2", slow=False),
-    apart("3.3.2-celery-postgresql", "3.3.2", slow=False),
     # The tasks run on Debian 13, whose Python is another, and everything else on Debian 12.
-    apart("3.3.2-celery-debian-12-and-13", "3.3.2", {"worker": (DEBIAN_13,)}, suites={DEBIAN_13: "trixie"}),
+    apart("3.3.2-celery-postgresql-debian-12-and-13", "3.3.2", {"worker": (DEBIAN_13,)}, suites={DEBIAN_13: "trixie"}),
     apart("3.3.2-celery-redis", "3.3.2", REDIS_ROLE),
     alone("2.11.2-local", "2.11.2"),
     apart("2.11.2-celery-postgresql-two-schedulers", "2.11.2", TWO),
     apart("2.11.2-celery-redis", "2.11.2", REDIS_ROLE),
-    alone("1.10.10-local", "1.10.10", python="3.7"),
-    apart("1.10.10-celery-postgresql", "1.10.10", python="3.7", slow=False),
+    alone("1.10.10-local", "1.10.10", python="3.8"),
+    apart("1.10.10-celery-postgresql", "1.10.10", python="3.7"),
     apart("1.10.10-celery-redis", "1.10.10", REDIS_ROLE, python="3.7"),
 )

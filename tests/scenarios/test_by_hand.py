@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab.fleet import Lab
 from tests.real import PROJECT, wait
@@ -21,15 +23,44 @@ SERVICE = "astronomer-certified"
 ENVIRONMENT = f"/etc/default/{SERVICE}"
 UNIT = f"/etc/systemd/system/{SERVICE}@.service"
 DROPINS = f"/etc/systemd/system/{SERVICE}@"
+AIRFLOW_HOME = "/usr/local/airflow"
 LOCK = PROJECT / "locks" / "airflow-1.10.10-py3.7.txt"
 SCENARIO = apart("by-hand", "1.10.10", {"worker": (HEAD, WORKER)}, python="3.7")
 BY_HAND = Path(__file__).with_name("by_hand.sh")
 PASSWORD = "setByHand4711"
 SAVED = "saved/before:the takeover"
-AS_ITS_UNITS = f"systemd-run -q --pipe --wait --collect -p User=astro -p EnvironmentFile={ENVIRONMENT}"
-AIRFLOW = f"{AS_ITS_UNITS} /home/astro/airflow-venv/bin/airflow"
+ROLES = ("scheduler", "webserver", "worker")
 
-# What Airflow itself makes of what was stored: its key must be one that the host still has.
+# As somebody describes what is there: DAGs are not ours yet, and what runs tasks already goes on to do so alone.
+HOSTS_YAML = """\
+ssh: {{key: id_ed25519, known_hosts: known_hosts}}
+hosts:
+  old1: {{address: {old1}, worker: {{concurrency: 3}}}}
+  worker3: {{address: {worker3}, worker: {{concurrency: 2, queues: [spare]}}}}
+roles: {{database: [old1], scheduler: [old1], webserver: [old1], worker: [old1, worker3]}}
+airflow:
+  distribution: astronomer-certified
+  version: 1.10.10.*
+  extra_index_url: {index}
+  constraints: constraints.txt
+  python: {python}
+  web_workers: 1
+  config:
+    scheduler: {{scheduler_heartbeat_sec: 1, job_heartbeat_sec: 2}}
+database: {{password: !file password}}
+"""
+
+# The lines that by_hand.sh adds to the guide's, as systemd reads them.
+OWN = {
+    "AIRFLOW__CORE__PARALLELISM=7",
+    "TEAM_NAME=data platform",
+    "AIRFLOW_CONN_BILLING=postgres://billing:by-hand-4711@billing.example.com/billing",
+    'INDENTED=its "so"',
+    'GREETING=first line\nSECOND=line, "quoted" and \\ escaped\n# no comment',
+    "LAST=1",
+}
+
+# What Airflow itself makes of what was stored.
 DECRYPT = """\
 from airflow.hooks.base_hook import BaseHook
 from airflow.models import Variable
@@ -39,67 +70,91 @@ print(Variable.get("season"))
 
 
 @pytest.fixture(scope="module")
-def index(lab: Lab) -> Iterator[str]:
-    """An index that has astronomer-certified."""
-    raise_hosts(lab, SCENARIO)
-    with serving(lab.layout.gateway) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def site(lab: Lab, index: str) -> Site:
+def site(lab: Lab) -> Iterator[Site]:
     """A host that has been at work for years, one that is bare, and a hosts.yaml that describes both."""
+    raise_hosts(lab, SCENARIO)
     site = Site(lab, PROJECT / ".lab" / lab.name, SCENARIO.hosts, HEAD, SCENARIO)
-    constraints = "".join(line.split()[0] + "\n" for line in LOCK.read_text().splitlines() if re.match(r"\w", line))
+    (site.folder / "secrets.yaml").unlink(missing_ok=True)
+    constraints = "\n".join(re.findall(r"^\w\S+==\S+", LOCK.read_text(), re.MULTILINE)) + "\n"
     (site.folder / "constraints.txt").write_text(constraints)
-    site.sh(HEAD, f"cat >/srv/constraints.txt <<'END'\n{constraints}END")
-    site.sh(HEAD, f"cat >/srv/by_hand.sh <<'END_OF_SCRIPT'\n{BY_HAND.read_text()}END_OF_SCRIPT")
-    python = f"{PYTHON_PLACE}/bin/python3.7"
-    values = {"PYTHON": python, "INDEX_URL": index, "CONSTRAINTS": "/srv/constraints.txt", "PASSWORD": PASSWORD}
-    given = " ".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
-    site.sh(HEAD, f"{given} sh /srv/by_hand.sh >/srv/by_hand.log 2>&1 || {{ tail -20 /srv/by_hand.log; exit 1; }}")
-    site.sh(HEAD, "install -d -o astro -g astro /usr/local/airflow/dags")
-    for file in DAGS.glob("*.py"):
-        site.sh(HEAD, f"cat >/usr/local/airflow/dags/{file.name} <<'END_OF_DAG'\n{file.read_text()}END_OF_DAG")
-    connection = f"connections -a --conn_id warehouse --conn_type http --conn_password {shlex.quote(SAVED)}"
-    site.sh(HEAD, f"{AIRFLOW} {connection}; {AIRFLOW} variables -s season winter")
-    wait("the worker made by hand is ready", lambda: " ready." in site.sh(HEAD, f"journalctl -u {SERVICE}@worker"))
-
     write_secret(site.folder / "password", PASSWORD)
-    site.hosts_yaml.write_text(SCENARIO.hosts_yaml({host: lab.address(host) for host in SCENARIO.hosts}, str(DAGS)))
-    site.change(
-        "version: 1.10.10\n",
-        f"distribution: {SERVICE}\n  version: 1.10.10.*\n  extra_index_url: {index}\n  constraints: constraints.txt\n",
-    )
-    return site
+    with serving(lab.layout.gateway) as index:
+        set_up_by_hand(site, index, constraints)
+        python = f"{PYTHON_PLACE}/bin/python3.7"
+        addresses = {host: lab.address(host) for host in SCENARIO.hosts}
+        site.hosts_yaml.write_text(HOSTS_YAML.format(index=index, python=python, **addresses))
+        yield site
+
+
+def set_up_by_hand(site: Site, index: str, constraints: str) -> None:
+    """Do on the host what the guide's reader did."""
+    texts = {"/srv/constraints.txt": constraints, "/srv/by_hand.sh": BY_HAND.read_text()}
+    texts |= {f"/srv/dags/{file.name}": file.read_text() for file in DAGS.glob("*.py")}
+    for path, text in texts.items():
+        site.sh(HEAD, f"mkdir -p {Path(path).parent}; cat >{path} <<'END_OF_TEXT'\n{text}END_OF_TEXT")
+    given = {
+        "PYTHON": f"{PYTHON_PLACE}/bin/python3.7",
+        "INDEX_URL": index,
+        "CONSTRAINTS": "/srv/constraints.txt",
+        "PASSWORD": PASSWORD,
+        "SAVED": SAVED,
+        "DAGS": "/srv/dags",
+    }
+    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
+    site.sh(HEAD, f"{variables} sh /srv/by_hand.sh >/srv/by_hand.log 2>&1 || {{ tail -20 /srv/by_hand.log; exit 1; }}")
+    wait("the worker made by hand is ready", lambda: " ready." in site.sh(HEAD, f"journalctl -u {SERVICE}@worker"))
 
 
 @pytest.fixture(scope="module")
 def key(site: Site) -> str:
     """The key that Airflow has made for itself on the host."""
-    found = re.search(r"^fernet_key = (\S+=)$", site.sh(HEAD, "cat /usr/local/airflow/airflow.cfg"), re.MULTILINE)
+    found = re.search(r"^fernet_key = (\S+=)$", site.sh(HEAD, f"cat {AIRFLOW_HOME}/airflow.cfg"), re.MULTILINE)
     assert found
     return found[1]
 
 
 def state(site: Site) -> str:
     """Return what a plan must not change."""
-    places = f"{ENVIRONMENT}* /etc/systemd/system /home/astro /usr/local/airflow/airflow.cfg /etc/postgresql /etc/hosts"
-    return site.sh(HEAD, f"find {places} -path '*/__pycache__' -prune -o -printf '%p %T@ %l %m\\n' | sort | sha256sum")
+    places = f"{ENVIRONMENT}* /etc/systemd/system /home/astro {AIRFLOW_HOME}/airflow.cfg /etc/postgresql /etc/hosts"
+    return site.sh(HEAD, f"find {places} -name __pycache__ -prune -o -printf '%p %T@ %l %m %u\\n' | sort")
 
 
-def decrypted(site: Site, host: str) -> list[str]:
-    """Return what Airflow reads of the saved connection and variable on a host."""
-    python = f"{AS_ITS_UNITS} /home/astro/airflow-venv/bin/python - 2>/dev/null"
-    return site.sh(host, f"{python} <<'END'\n{DECRYPT}END").splitlines()[-2:]
+def in_unit(site: Site, host: str, role: str, command: str) -> str:
+    """Run a command with the environment files that systemd says the unit has, in its order.
+
+    /proc/PID/environ does not tell: Airflow's setproctitle writes over it.
+    """
+    files = site.sh(host, f"systemctl show -p EnvironmentFiles {SERVICE}@{role}")
+    read = re.findall(r"^EnvironmentFiles=(\S+) \(ignore_errors=(yes|no)\)$", files, re.MULTILINE)
+    options = " ".join(f"-p EnvironmentFile={'-' if ignored == 'yes' else ''}{path}" for path, ignored in read)
+    return site.sh(host, f"systemd-run -q --pipe --wait --collect -p User=astro {options} {command}")
+
+
+def variables(site: Site, host: str, role: str) -> set[str]:
+    """Return the variables that systemd gives a unit, NAME=VALUE."""
+    return set(in_unit(site, host, role, "/usr/bin/env -0").removesuffix("\0").split("\0"))
+
+
+def decrypted(site: Site, host: str, role: str) -> list[str]:
+    """Return what Airflow reads of the saved connection and variable in a unit's environment."""
+    python = f"/home/astro/airflow-venv/bin/python -c {shlex.quote(DECRYPT)} 2>/dev/null"
+    return in_unit(site, host, role, python).splitlines()[-2:]
+
+
+def kept_secrets(site: Site) -> dict[str, str]:
+    return dict(yaml.safe_load((site.folder / "secrets.yaml").read_text()))
+
+
+def hides_secrets(site: Site, key: str, shown: str) -> bool:
+    made = kept_secrets(site).values() if (site.folder / "secrets.yaml").exists() else ()
+    return not any(secret in shown for secret in (key, PASSWORD, "by-hand-4711", SAVED, "data platform", *made))
 
 
 def test_it_works_as_it_was_made(site: Site) -> None:
-    assert decrypted(site, HEAD) == [SAVED, "winter"]
-    assert (
-        site.sh(HEAD, f"systemctl is-active {SERVICE}@scheduler {SERVICE}@webserver {SERVICE}@worker").split()
-        == ["active"] * 3
-    )
+    active = site.sh(HEAD, f"systemctl is-active {' '.join(f'{SERVICE}@{role}' for role in ROLES)}")
+    assert active.split() == ["active"] * 3
+    assert variables(site, HEAD, "worker") >= OWN
+    assert decrypted(site, HEAD, "worker") == [SAVED, "winter"]
 
 
 def test_a_plan_shows_each_difference_and_changes_nothing(site: Site, key: str) -> None:
@@ -109,63 +164,92 @@ def test_a_plan_shows_each_difference_and_changes_nothing(site: Site, key: str) 
     assert f"note: {HEAD}: has a Fernet key of its own" in done.err
     head = done.out.partition(f"\n{WORKER}\n")[0]
     for shown in (
-        "-Description=Airflow %I daemon",
-        "-WAREHOUSE_TOKEN=********",
-        "-AIRFLOW__CORE__SQL_ALCHEMY_CONN=******** (differs)",
-        f"keep AIRFLOW__CELERY__WORKER_CONCURRENCY, TEAM_NAME, WAREHOUSE_TOKEN, GREETING"
-        f" of the {ENVIRONMENT} that was written by hand",
-        f"remove {DROPINS}scheduler.service.d/override.conf, which ours replaces",
         "make virtual environment /home/astro/airflow-venvs/1.10.10",
         "link /home/astro/airflow-venv to it",
-        f"restart {SERVICE}@scheduler.service",
-        f"restart {SERVICE}@worker.service",
+        f"write {UNIT}",
+        "-Description=Airflow %I daemon",
+        "+KillMode=mixed",
+        "keep AIRFLOW__CORE__PARALLELISM, AIRFLOW__CELERY__WORKER_CONCURRENCY, TEAM_NAME, AIRFLOW_CONN_BILLING, "
+        f"INDENTED, GREETING, LAST of the {ENVIRONMENT} that was written by hand, in {ENVIRONMENT}.local",
+        f"write {ENVIRONMENT}\n",
+        "-AIRFLOW__CORE__SQL_ALCHEMY_CONN=******** (differs)",
+        "+AIRFLOW__CORE__FERNET_KEY=********",
+        "-TEAM_NAME=********",
+        f"remove {DROPINS}scheduler.service.d/override.conf, which ours replaces",
+        *(f"write {DROPINS}{role}.service.d/10-aerodrome.conf" for role in ROLES),
+        *(f"restart {SERVICE}@{role}.service" for role in ROLES),
     ):
         assert shown in head, f"{shown}\n{head}"
-    for secret in (key, PASSWORD, "by-hand-token-4711", SAVED):
-        assert secret not in done.text
+    assert "limits.conf" not in head
+    assert hides_secrets(site, key, done.text + site.fab("plan", "--script", code=2).text)
     assert state(site) == before
     assert site.started() == started
     assert not (site.folder / "secrets.yaml").exists()
 
 
-def test_a_deploy_takes_it_over(site: Site, key: str) -> None:
-    site.fab("deploy")
+def test_a_takeover_that_is_killed_is_made_good_by_the_next(site: Site, key: str) -> None:
+    process = site.start("deploy")
+    # Then the old key is in no environment file, and the new one is: secrets.yaml has to have both.
+    wait("our environment file", lambda: "Written by Aerodrome" in site.sh(HEAD, f"cat {ENVIRONMENT}"), pause=0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert key in kept_secrets(site).values()
+
+    done = site.fab("deploy")
+    assert hides_secrets(site, key, done.text)
     site.nothing_to_do("deploy")
-    run_the_dag(site)
 
 
 def test_what_was_saved_is_readable_on_every_node(site: Site, key: str) -> None:
+    new = kept_secrets(site)["fernet_key"]
+    assert new != key
     for host in site.hosts:
-        found = re.search(r"^AIRFLOW__CORE__FERNET_KEY=(.*)$", site.sh(host, f"cat {ENVIRONMENT}"), re.MULTILINE)
-        assert found
-        new, adopted = found[1].split(",")
-        assert adopted == key != new
-        assert decrypted(site, host) == [SAVED, "winter"]
+        assert f"AIRFLOW__CORE__FERNET_KEY={new},{key}" in variables(site, host, "worker")
+        assert decrypted(site, host, "worker") == [SAVED, "winter"]
+        assert SAVED in site.fab("-H", host, "airflow", "connections -l").out
 
 
-def test_variables_of_its_own_reach_every_unit(site: Site) -> None:
-    for role in ("scheduler", "webserver", "worker"):
-        pid = site.sh(HEAD, f"systemctl show -p MainPID --value {SERVICE}@{role}").strip()
-        has = site.sh(HEAD, f"tr '\\0' '\\1' </proc/{pid}/environ").split("\1")
-        assert {
-            "TEAM_NAME=data platform",
-            "GREETING=first line\nsecond = line",
-            "AIRFLOW_HOME=/usr/local/airflow",
-        } <= set(has)
-        assert "WAREHOUSE_TOKEN=by-hand-token-4711" in has
-    assert site.sh(HEAD, f"stat -c '%U:%G %a' {ENVIRONMENT}.local").strip() == "root:root 600"
+def test_its_dags_run_where_they_ran(site: Site) -> None:
+    run_the_dag(site)
+    tasks = site.sql("SELECT DISTINCT hostname FROM task_instance")
+    assert tasks == [[HEAD]]
+    assert site.sh(HEAD, f"ls {AIRFLOW_HOME}/dags/*.py").split() == [f"{AIRFLOW_HOME}/dags/who_runs_me.py"]
+
+
+def test_variables_of_its_own_reach_every_unit_and_ours_win(site: Site) -> None:
+    for role in ROLES:
+        has = variables(site, HEAD, role)
+        assert has >= OWN
+        assert f"AIRFLOW_HOME={AIRFLOW_HOME}" in has
+        assert "AIRFLOW__WEBSERVER__RBAC=True" in has
+    assert "AIRFLOW__CELERY__WORKER_CONCURRENCY=3" in variables(site, HEAD, "worker")
+    assert "LAST=1" not in variables(site, WORKER, "worker")
+    local = site.sh(HEAD, f"stat -c '%U:%G %a' {ENVIRONMENT}.local; cat {ENVIRONMENT}.local")
+    assert local.startswith("root:root 600\n")
+    assert [local.count(name) for name in ("TEAM_NAME=", "GREETING=", "PASSWORD", "SQL_ALCHEMY")] == [1, 1, 0, 0]
 
 
 def test_its_dropin_is_in_force_and_the_guides_is_gone(site: Site) -> None:
     assert site.sh(HEAD, f"systemctl show -p LimitNOFILE --value {SERVICE}@worker").strip() == "4096"
-    before = site.sh(HEAD, f"systemctl show -p ExecStartPre {SERVICE}@scheduler")
-    assert before.count("upgradedb") == 2, before  # path and argv of one
+    before = site.sh(HEAD, f"systemctl show -p ExecStartPre {SERVICE}@scheduler").splitlines()
+    assert [line for line in before if "upgradedb" in line] == before and len(before) == 1, before
 
 
 def test_what_was_replaced_is_kept(site: Site) -> None:
-    kept = site.sh(HEAD, f"stat -c '%U:%G %a' {ENVIRONMENT}.by-hand; cat {ENVIRONMENT}.by-hand {UNIT}.by-hand")
-    assert kept.startswith("root:root 600\n")
-    assert "WAREHOUSE_TOKEN=by-hand-token-4711" in kept
-    assert "Description=Airflow %I daemon" in kept
-    assert "airflow" in site.sh(HEAD, "ls /home/astro/airflow-venvs/by-hand-*/bin")
-    assert "who_runs_me.py" in site.sh(HEAD, "ls /usr/local/airflow/dags-releases/by-hand-*")
+    kept = site.sh(HEAD, f"stat -c '%U:%G %a' {ENVIRONMENT}.by-hand {UNIT}.by-hand; cat {ENVIRONMENT}.by-hand")
+    assert kept.startswith("root:root 600\nroot:root 644\nAIRFLOW_HOME=/usr/local/airflow/\n")
+    assert f":{PASSWORD}@localhost/airflow\n" in kept and "# Lines of the team's own.\n" in kept
+    assert "Description=Airflow %I daemon" in site.sh(HEAD, f"cat {UNIT}.by-hand")
+    (aside,) = site.sh(HEAD, "ls -d /home/astro/airflow-venvs/by-hand-*").split()
+    assert site.sh(HEAD, f"stat -c %U {aside}; ls {aside}/bin/airflow").split() == ["astro", f"{aside}/bin/airflow"]
+
+
+def test_its_dag_folder_is_kept_aside_where_hosts_yaml_has_one(site: Site) -> None:
+    with site.hosts_yaml.open("a") as opened:
+        opened.write(f"deploy: {{dags: {DAGS}}}\n")
+    site.change(", queues: [spare]", "")
+    site.fab("deploy")
+    site.nothing_to_do("deploy")
+
+    run_the_dag(site)
+    assert "who_runs_me.py" in site.sh(HEAD, f"ls {AIRFLOW_HOME}/dags-releases/by-hand-*")

@@ -17,7 +17,7 @@ from tests.scenarios.scenario import HEAD, Scenario, apart
 VAULT = Path(__file__).with_name("vault")
 STORED = "vault kv get -field={} secret/airflow"
 KEY = "c2NlbmFyaW8tb2YtYS1zdG9yZS1vbi10aGUtbm9kZSE="
-SCENARIOS = (apart("1.10.10-store", "1.10.10", python="3.7"), apart("3.3.2-store", "3.3.2"))
+SCENARIOS = (apart("1.10.10-celery-store", "1.10.10", python="3.7"), apart("3.3.2-celery-store", "3.3.2"))
 
 
 def stored(site: Site) -> Mapping[str, str]:

@@ -347,7 +347,7 @@ def test_secrets_that_nobody_gave_are_made_once_and_kept(folder: Path) -> None:
     assert yaml.safe_load((folder / "secrets.yaml").read_text()) == {n: s.reveal() for n, s in made.items()}
     assert len({secret.reveal() for secret in made.values()}) == 4
     assert re.fullmatch(FERNET_KEY, made["fernet_key"].reveal())
-    assert all(len(made[name].reveal()) == 32 for name in NAMES if name != "fernet_key")
+    assert all(len(made[name].reveal()) == 64 for name in NAMES if name != "fernet_key")
 
 
 def test_a_plan_makes_secrets_and_writes_nothing(folder: Path) -> None:

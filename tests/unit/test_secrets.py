@@ -64,7 +64,7 @@ def test_control_characters_cannot(text: str) -> None:
 
 def test_new_passwords_are_long_and_differ() -> None:
     assert new_password() != new_password()
-    assert re.fullmatch(r"[A-Za-z0-9_-]{32}", new_password())
+    assert re.fullmatch(r"[A-Za-z0-9_-]{64}", new_password())
 
 
 def test_a_new_fernet_key_is_one() -> None:

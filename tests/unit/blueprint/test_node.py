@@ -169,6 +169,14 @@ def test_unpinned_as_the_operator_says() -> None:
     assert resources("node.install", given)[0].requirements.unpinned == "apache-airflow[postgres,celery]==3.3.2"
 
 
+def test_without_a_lock_the_celery_providers_that_lose_tasks_are_kept_out() -> None:
+    wanted = resources("node.install", inputs(fleet(version="2.11.2", pinned=False)))[0].requirements
+    assert wanted.unpinned.splitlines() == [
+        "apache-airflow[postgres,celery,redis,fab]==2.11.2",
+        "apache-airflow-providers-celery!=3.16.0,!=3.17.0,!=3.17.1",
+    ]
+
+
 def test_dags_and_airflow_cfg_where_there_are_any() -> None:
     tree = Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro")
     assert dags(inputs()) == ()
