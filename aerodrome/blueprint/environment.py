@@ -15,6 +15,8 @@ from aerodrome.secrets import MASK, Secret
 
 # Settings whose names only look as if a secrets backend or a command gave them.
 SETTINGS = {"AIRFLOW__API_AUTH__JWT_SECRET"}
+# An assignment that somebody has made a comment of, as one does with an old password.
+COMMENTED_OUT = re.compile(r"^(\s*[#;][#;\s]*(?:export\s+)?\w+\s*=).*")
 # What a line of airflow.cfg sets, also one that somebody has made a comment of.
 SETTING = re.compile(r"(?P<name>[#;\s]*(?P<key>[\w.-]+)\s*[=:])\s*(?P<value>.*)")
 SOUNDS_SECRET = re.compile(r"key|secret|passw|token|conn|url|backend|dsn|credential|basic_auth", re.IGNORECASE)
@@ -115,7 +117,9 @@ def mask_environment(variables: Mapping[str, Text], text: str) -> str:
     shown = {name for name, value in variables.items() if not isinstance(value, Secret)}
     lines: list[str] = []
     for name, found in assignments(text):
-        if name is None or name in shown:
+        if name is None:
+            lines += [COMMENTED_OUT.sub(rf"\1{MASK}", line) for line in found]
+        elif name in shown:
             lines += found
         else:
             lines += [f"{found[0].partition('=')[0]}={MASK}" if name else MASK, *[MASK for _ in found[1:]]]

@@ -37,7 +37,7 @@ def assignments(text: str) -> list[tuple[str | None, list[str]]]:
         if goes_on:
             found[-1][1].append(line)
             state, goes_on = _value_goes_on(line, state)
-        elif line.startswith(("#", ";")) or not line.strip():
+        elif line.lstrip().startswith(("#", ";")) or not line.strip():
             found.append((None, [line]))
         else:
             found.append((name.strip() if equals else "", [line]))

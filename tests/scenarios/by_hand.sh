@@ -66,6 +66,7 @@ AIRFLOW__CELERY__BROKER_URL=sqla+postgresql://airflow:$PASSWORD@localhost/airflo
 AIRFLOW__CELERY__RESULT_BACKEND=db+postgresql://airflow:$PASSWORD@localhost/airflow
 AIRFLOW__CORE__EXECUTOR=CeleryExecutor
 
+#AIRFLOW__CORE__SQL_ALCHEMY_CONN=postgresql://airflow:formerPassword@localhost/airflow
 # Lines of the team's own.
 AIRFLOW__CORE__PARALLELISM=7
 AIRFLOW__CELERY__WORKER_CONCURRENCY=2

@@ -338,6 +338,9 @@ def test_a_masked_file_shows_what_is_known_to_be_no_secret() -> None:
         ("export ZONE=hunter2", f"export ZONE={MASK}"),
         ("hunter2", MASK),
         ("# a comment", "# a comment"),
+        ("  ; an indented one", "  ; an indented one"),
+        ("#OLD=hunter2", f"#OLD={MASK}"),
+        ("  # export OLD = hunter2 # x", f"  # export OLD ={MASK}"),
         ("", ""),
     ],
 )

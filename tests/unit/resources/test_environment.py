@@ -40,6 +40,7 @@ def kept(path: str = "/etc/default/ac.local", found_in: str = "/etc/default/ac")
         ("A=b\n", [("A", ["A=b"]), (None, [""])]),
         ("# c\n;d\n \nA=", [(None, ["# c"]), (None, [";d"]), (None, [" "]), ("A", ["A="])]),
         (" A = b=c", [("A", [" A = b=c"])]),
+        ("  # A=b\n\t;c", [(None, ["  # A=b"]), (None, ["\t;c"])]),
         ("nonsense", [("", ["nonsense"])]),
         ("export A=b", [("export A", ["export A=b"])]),
         ('A="b\nC=d"\nE=f', [("A", ['A="b', 'C=d"']), ("E", ["E=f"])]),
