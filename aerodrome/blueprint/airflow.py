@@ -30,3 +30,12 @@ def in_unit_environment(inputs: Inputs, command: Sequence[str]) -> str:
 def airflow_command(inputs: Inputs, arguments: Sequence[str]) -> str:
     """Return sh that runs `airflow` with these arguments."""
     return in_unit_environment(inputs, [f"{inputs.venv}/bin/airflow", *arguments])
+
+
+def connection(inputs: Inputs) -> dict[str, object]:
+    """Return what templates/connection.py.j2 has to know to log in to the metadata database, and what it may show."""
+    database = inputs.fleet.database
+    return {
+        "database_variable": inputs.catalogue.variable("database", "sql_alchemy_conn"),
+        "database_names": [database.name, database.user, inputs.database_host, str(database.port), "postgresql"],
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aerodrome.blueprint.airflow import in_unit_environment
+from aerodrome.blueprint.airflow import connection, in_unit_environment
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.step import Step
 from aerodrome.render import render
@@ -36,9 +36,8 @@ def database_login(inputs: Inputs) -> list[Step]:
     settings = inputs.fleet.database
     if settings.managed:
         return []
-    variable = inputs.catalogue.variable("database", "sql_alchemy_conn")
     python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-"])
-    program = f"{python} {heredoc(render('login.py.j2', database_variable=variable))}"
+    program = f"{python} {heredoc(render('login.py.j2', **connection(inputs)))}"
     needs = (f"link {inputs.venv}", f"file {inputs.environment_file}")
     server = f"{inputs.database_host}:{settings.port}"
     return [Step("database.login", (DatabaseLogin(server, program, needs, _grants(inputs)),))]

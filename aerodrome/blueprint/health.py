@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from aerodrome.airflow import JOBS
-from aerodrome.blueprint.airflow import in_unit_environment
+from aerodrome.blueprint.airflow import connection, in_unit_environment
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.resources.base import PRELUDE, heredoc, quote
 from aerodrome.resources.postgres import literal, sql
@@ -103,8 +103,7 @@ def _program(inputs: Inputs, roles: Sequence[str]) -> str:
         ask["web"] = f"http://127.0.0.1:{port}{path}"
     if "worker" in roles:
         ask["worker"] = WORKER_PORT
-    variable = inputs.catalogue.variable("database", "sql_alchemy_conn")
-    return render("health.py.j2", ask=repr(json.dumps(ask)), database_variable=variable)
+    return render("health.py.j2", ask=repr(json.dumps(ask)), **connection(inputs))
 
 
 def read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) -> list[Health]:

@@ -13,9 +13,9 @@ from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Host
-from aerodrome.lockfile import DISTRIBUTION, EXCLUDED, EXTRAS
+from aerodrome.lockfile import DISTRIBUTION, EXCLUDED, EXTRAS, digest
 from aerodrome.render import render
-from aerodrome.resources.base import Resource, heredoc, quote
+from aerodrome.resources.base import Resource, heredoc
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables
 from aerodrome.resources.files import MARK, Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
@@ -127,8 +127,8 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     if asked := commands(inputs):
         python = f"{inputs.venv}/bin/python"
         program = heredoc(render("commands.py.j2", names=repr(sorted(asked))))
-        ask = f"[ ! -x {quote(python)} ] || {in_unit_environment(inputs, [python, '-'])} {program}"
-        resources.append(CommandsAnswer(path, ask))
+        ask = f"{in_unit_environment(inputs, [python, '-'])} {program}"
+        resources.append(CommandsAnswer(path, f"{path}.asked", digest(repr(sorted(asked.items()))), ask))
     return tuple(resources)
 
 

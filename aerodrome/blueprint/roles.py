@@ -53,8 +53,10 @@ def _override(inputs: Inputs, name: str) -> tuple[Resource, ...]:
     """Return the guide's own drop-in of the scheduler as what is not wanted: it would migrate a second time."""
     if name != "scheduler":
         return ()
-    lines = ("[Service]", f"ExecStartPre={inputs.venv}/bin/airflow {inputs.catalogue.migrate}")
-    return (Superseded(f"{_dropins(inputs, name)}/override.conf", lines),)
+    # The guide's own command too: in a host that is taken over to a later version it would fail.
+    migrations = dict.fromkeys([inputs.catalogue.migrate, "upgradedb"])
+    texts = tuple(("[Service]", f"ExecStartPre={inputs.venv}/bin/airflow {command}") for command in migrations)
+    return (Superseded(f"{_dropins(inputs, name)}/override.conf", texts),)
 
 
 def reads(inputs: Inputs, name: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aerodrome.resources.base import Change, Seen, quote, unified_diff
-from aerodrome.resources.files import MARK, Found, probe_path, write_into
+from aerodrome.resources.files import MARK, Found, probe_path, write_into, write_whole
 from aerodrome.secrets import MASK
 
 # A value of these characters alone means the same to systemd with and without quotes.
@@ -67,9 +67,14 @@ def _value_goes_on(text: str, state: str) -> tuple[str, bool]:
 
 @dataclass(frozen=True)
 class CommandsAnswer:
-    """Commands of the node that give secrets, each asked once when the environment file that names them changes."""
+    """Commands of the node that give secrets, asked when they are new, and when the file that names them changes.
+
+    `asked` is the file that remembers which commands have answered, by their `digest`.
+    """
 
     file: str
+    asked: str
+    digest: str
     script: str  # fails, and says why, where one does not answer as it should
 
     @property
@@ -77,12 +82,14 @@ class CommandsAnswer:
         return f"commands {self.file}"
 
     def probe(self) -> str:
-        return ":"  # they are not asked at every run: a store keeps a record of who asked it
+        # They are not asked at every run: a store keeps a record of who asked it.
+        return f"cat {quote(self.asked)}"
 
     def changes(self, seen: Seen) -> list[Change]:
-        if f"file {self.file}" not in seen.changing:
+        if f"file {self.file}" not in seen.changing and seen.text.strip() == self.digest:
             return []
-        return [Change("ask the commands that give secrets, as the service user", self.script)]
+        script = f"{self.script}\n{write_whole(self.asked, self.digest + chr(10), 'root', 'root', 0o644)}"
+        return [Change("ask the commands that give secrets, as the service user", script)]
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,10 @@ class FoundKeys:
 
 @dataclass(frozen=True)
 class Superseded:
-    """No drop-in of the guide's that says nothing but these lines, which our own drop-in says too."""
+    """No drop-in of the guide's that says nothing but the lines of one of `texts`, which our own drop-in replaces."""
 
     path: str
-    lines: tuple[str, ...]
+    texts: tuple[tuple[str, ...], ...]
 
     @property
     def key(self) -> str:
@@ -72,8 +72,9 @@ class Superseded:
 
     def changes(self, seen: Seen) -> list[Change]:
         found = [line.strip() for line in Found.parse(seen.text).content.splitlines()]
-        if tuple(line for line in found if line and not line.startswith(("#", ";"))) != self.lines:
+        lines = tuple(line for line in found if line and not line.startswith(("#", ";")))
+        if lines not in self.texts:
             return []
-        diff = "\n".join(f"-{line}" for line in self.lines)
+        diff = "\n".join(f"-{line}" for line in lines)
         script = f"rm -f {quote(self.path)}\nsystemctl daemon-reload"
         return [Change(f"remove {self.path}, which ours replaces", script, diff)]

@@ -114,8 +114,8 @@ def test_the_login_is_tried_in_the_units_environment(version: str, variable: str
 
 # Stands in for psycopg2: knows one URL, and a login that may make no tables.
 PSYCOPG2 = """\
-class OperationalError(Exception):
-    pass
+class Error(Exception): pass
+class OperationalError(Error): pass
 
 class Connection:
     def __init__(self, url): self.url = url
@@ -127,7 +127,7 @@ class Connection:
 def connect(url, connect_timeout):
     assert connect_timeout == 5
     if not url.startswith("postgresql://") or "10.0.0.9" not in url:
-        raise OperationalError("could not connect to " + url.split("@")[-1] + "\\nIs the server running?")
+        raise OperationalError("could not connect to " + url.split("@", 1)[1] + "\\nIs the server running?")
     return Connection(url)
 """
 
@@ -138,6 +138,8 @@ def connect(url, connect_timeout):
         (f"{CONN}=postgresql+psycopg2://u:p%40ss@10.0.0.9/d", "in"),
         (f"{CONN}=postgresql://reader:p@10.0.0.9/d", "the login may make no tables in the schema public"),
         (f"{CONN}=postgresql://u:p@10.0.0.8/d", "OperationalError: could not connect to 10.0.0.8/d"),
+        # A password that is not encoded is taken for the name of a host; libpq quotes it, and we do not.
+        (f"{CONN}=postgresql://u:half@secret@10.0.0.8/d", "OperationalError: could not connect to ********@10.0.0.8/d"),
         # A command of the node, run as Airflow runs it: without a shell, and taken as it is.
         (f"{CONN}_CMD=printf %s 'postgresql://u:$x y@10.0.0.9/d'", "in"),
         (f"{CONN}_CMD=false", "CalledProcessError: Command '['false']' returned non-zero exit status 1."),

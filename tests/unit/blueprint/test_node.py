@@ -291,10 +291,9 @@ def asking(**airflow: object) -> str:
     return commands.script
 
 
-def test_commands_are_asked_as_the_service_user_where_python_is_there() -> None:
+def test_commands_are_asked_as_the_service_user_in_the_units_environment() -> None:
     head, _, program = asking(service="ac").partition("<<'END_OF_FILE'\n")
     assert head == (
-        "[ ! -x /home/astro/airflow-venv/bin/python ] || "
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
         "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=/etc/default/ac "
         "-p WorkingDirectory=/usr/local/airflow -p UMask=0027 /home/astro/airflow-venv/bin/python - "

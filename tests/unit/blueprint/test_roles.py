@@ -116,12 +116,12 @@ def test_a_role_is_its_variables_and_its_dropin_and_then_its_unit() -> None:
     assert service == Service("airflow@triggerer.service", reads, again=True)
 
 
-@pytest.mark.parametrize("version, command", [("1.10.10", "upgradedb"), ("3.3.2", "db migrate")])
-def test_the_guides_own_dropin_would_migrate_a_second_time(version: str, command: str) -> None:
+@pytest.mark.parametrize("version, commands", [("1.10.10", ["upgradedb"]), ("3.3.2", ["db migrate", "upgradedb"])])
+def test_the_guides_own_dropin_would_migrate_a_second_time(version: str, commands: list[str]) -> None:
     _, _, superseded, service = role(inputs(fleet(version=version, service="ac")), HOSTS["s1"], "scheduler").resources
     assert superseded == Superseded(
         "/etc/systemd/system/ac@scheduler.service.d/override.conf",
-        ("[Service]", f"ExecStartPre=/home/astro/airflow-venv/bin/airflow {command}"),
+        tuple(("[Service]", f"ExecStartPre=/home/astro/airflow-venv/bin/airflow {command}") for command in commands),
     )
     assert isinstance(service, Service)
 

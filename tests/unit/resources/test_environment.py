@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.plan import HostPlan, PlannedChange, readable_script
-from aerodrome.resources.base import Change, Seen
+from aerodrome.resources.base import Seen
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
 from tests.unit.make import ME, Shell, only_change
 
@@ -134,10 +134,13 @@ def test_what_is_kept_restarts_the_units_that_read_it() -> None:
 # CommandsAnswer
 
 
-def test_commands_are_asked_only_where_the_file_that_names_them_changes() -> None:
-    asks = CommandsAnswer("/etc/default/ac", "ask them")
-    assert asks.probe() == ":"
-    assert asks.changes(Seen("", frozenset({"file /etc/default/ac.local"}))) == []
-    assert asks.changes(Seen("", frozenset({"file /etc/default/ac"}))) == [
-        Change("ask the commands that give secrets, as the service user", "ask them")
-    ]
+def test_commands_are_asked_until_they_answer_and_when_the_file_that_names_them_changes() -> None:
+    asks = CommandsAnswer("/etc/default/ac", "/etc/default/ac.asked", "abc123", "ask them")
+    assert asks.probe() == "cat /etc/default/ac.asked"
+    assert asks.changes(Seen("abc123\n", frozenset({"file /etc/default/ac.local"}))) == []
+    for seen in (Seen("abc123\n", frozenset({"file /etc/default/ac"})), Seen(""), Seen("other\n")):
+        (change,) = asks.changes(seen)
+        assert change.summary == "ask the commands that give secrets, as the service user"
+        # What remembers them is written last: commands that failed are asked again.
+        assert change.script.startswith("ask them\ntemporary=$(mktemp /etc/default/ac.asked.XXXXXX)\ncat >")
+        assert "abc123\n" in change.script

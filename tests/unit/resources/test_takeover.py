@@ -98,7 +98,7 @@ def test_keys_in_real_files(
 # Superseded
 
 MIGRATES = "ExecStartPre=/home/astro/airflow-venv/bin/airflow upgradedb"
-OVERRIDE = Superseded("/etc/systemd/system/ac@scheduler.service.d/override.conf", ("[Service]", MIGRATES))
+OVERRIDE = Superseded("/etc/systemd/system/ac@scheduler.service.d/override.conf", (("[Service]", MIGRATES),))
 HEAD = "regular file|root|root|644\n"
 
 
@@ -145,7 +145,7 @@ def test_where_there_is_no_dropin_nothing_is_removed() -> None:
 def test_a_dropin_is_removed_and_then_needs_nothing(sh: Shell, tmp_path: Path) -> None:
     path = tmp_path / "it's.conf"
     path.write_text(f"[Service]\n{MIGRATES}\n")
-    resource = Superseded(str(path), OVERRIDE.lines)
+    resource = Superseded(str(path), OVERRIDE.texts)
     (change,) = resource.changes(Seen(sh(resource.probe()).stdout.decode()))
     assert sh(f"set -eu\n{change.script}", programs={"systemctl": f"echo \"$@\" >'{tmp_path}/log'"}).returncode == 0
     assert (path.exists(), (tmp_path / "log").read_text()) == (False, "daemon-reload\n")
