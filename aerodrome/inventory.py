@@ -104,8 +104,8 @@ AIRFLOW = Table(
     {
         "distribution": Text("apache-airflow or astronomer-certified", _PACKAGE),
         "version": Text(
-            "an Airflow version such as 3.3.2, 2.11.2 or 1.10.10 (1.10, 2 and 3 are known)",
-            r"(1\.10|[23]\.\d{1,3})\.\d{1,3}(\.\*|\.post\d+|(a|b|rc)\d+)?",
+            "an Airflow version such as 3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known)",
+            r"(1\.10|2\.([3-9]|\d\d)|3\.\d{1,3})\.\d{1,3}(\.\*|\.post\d+|(a|b|rc)\d+)?",
         ),
         "executor": Choice(("CeleryExecutor", "LocalExecutor")),
         "extras": List("a list of extras: [postgres, celery]", Text("an extra's name", _PACKAGE)),

@@ -268,7 +268,7 @@ def test_what_is_left_out_has_the_defaults_of_fleet() -> None:
 
 @pytest.mark.parametrize(
     "version, dag_processor, triggerer",
-    [("3.3.2", ("s1",), ("s1",)), ("2.11.2", (), ("s1",)), ("2.1.4", (), ()), ("1.10.10.*", (), ())],
+    [("3.3.2", ("s1",), ("s1",)), ("2.11.2", (), ("s1",)), ("1.10.10.*", (), ())],
 )
 def test_the_first_scheduler_takes_the_roles_that_its_airflow_has(
     version: str, dag_processor: tuple[str, ...], triggerer: tuple[str, ...]
@@ -398,7 +398,7 @@ HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflo
         # wrong types
         ("airflow: {version: 3.3}",
          "airflow.version: is a decimal number, not text; give an Airflow version such "
-         "as 3.3.2, 2.11.2 or 1.10.10 (1.10, 2 and 3 are known), in quotes"),
+         "as 3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known), in quotes"),
         ("airflow: {user: yes}", "airflow.user: is a yes or no, not text; give a Linux user other than root, "
          "of small letters, digits, _ and -, in quotes"),
         ("airflow: {pinned: maybe}", "airflow.pinned: is text, not a yes or no; give true or false"),
@@ -418,7 +418,11 @@ HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflo
          "airflow.executor: 'KubernetesExecutor' does not fit; give CeleryExecutor or LocalExecutor"),
         ("airflow: {version: 4.0.0}",
          "airflow.version: '4.0.0' does not fit; give an Airflow version such as "
-         "3.3.2, 2.11.2 or 1.10.10 (1.10, 2 and 3 are known)"),
+         "3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known)"),
+        # 2.0 to 2.2 have their database under [core], where nothing of ours would be read
+        ("airflow: {version: 2.2.5}",
+         "airflow.version: '2.2.5' does not fit; give an Airflow version such as "
+         "3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known)"),
         ("airflow: {user: root}", "airflow.user: 'root' does not fit; give a Linux user other than root, "
          "of small letters, digits, _ and -"),
         ("airflow: {service: 'a;b'}",
