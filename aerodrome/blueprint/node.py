@@ -16,7 +16,7 @@ from aerodrome.fleet import Host
 from aerodrome.lockfile import DISTRIBUTION, EXCLUDED, EXTRAS, digest
 from aerodrome.render import render
 from aerodrome.resources.base import Resource, heredoc
-from aerodrome.resources.environment import CommandsAnswer, KeptVariables
+from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
 from aerodrome.resources.files import MARK, Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
@@ -118,7 +118,7 @@ def _unit(inputs: Inputs) -> File:
 def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     """Return the environment file, and before it what is taken over from one that was written by hand."""
     path, variables = inputs.environment_file, environment(inputs, host)
-    mask, check = partial(mask_environment, variables), partial(_check_keys, inputs)
+    mask, check = partial(mask_environment, variables), partial(_check_found, inputs)
     file = File(path, render_variables(variables), mode=0o600, mask=mask, check=check, keep=True)
     resources: list[Resource] = [KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, variables)), file]
     if inputs.fernet_key:
@@ -138,6 +138,19 @@ def _is_ours(inputs: Inputs, variables: Mapping[str, Text], name: str) -> bool:
     parts = [form.removeprefix("AIRFLOW__").lower().partition("__") for form in forms if form.startswith("AIRFLOW__")]
     today = {inputs.catalogue.variable(section, key) for section, _, key in parts}
     return not {name, *today, *(f"{each}_CMD" for each in today)}.isdisjoint(variables)
+
+
+def _check_found(inputs: Inputs, found: str) -> None:
+    """Refuse to replace an environment file whose host would lose something by it."""
+    _check_keys(inputs, found)
+    home = inputs.fleet.airflow.home
+    there = {lines[0].partition("=")[2].strip(" \"'") for name, lines in assignments(found) if name == "AIRFLOW_HOME"}
+    other = [path for path in there if path.rstrip("/") != home]
+    if other and MARK not in found:
+        raise AerodromeError(
+            f"the host was set up by hand with AIRFLOW_HOME={other[0]}, and hosts.yaml says {home}",
+            f"set airflow.home: {other[0].rstrip('/')} (its DAGs, airflow.cfg and Fernet key are there)",
+        )
 
 
 def _check_keys(inputs: Inputs, found: str) -> None:

@@ -166,7 +166,10 @@ class Installed(_Environment):
         if f"complete {path}" not in found:
             changes.append(Change(f"install Airflow {self.requirements.name} into {path}", self._install(path, python)))
         if link != path:
-            changes.append(Change(f"link {self.link} to it", self._switch(path, link), _diff(self.link, link, path)))
+            kept = " (the one that was made by hand is kept in airflow-venvs)" if link == "directory" else ""
+            changes.append(
+                Change(f"link {self.link} to it{kept}", self._switch(path, link), _diff(self.link, link, path))
+            )
         return changes
 
     def _install(self, path: str, python: str) -> str:

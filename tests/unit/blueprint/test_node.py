@@ -322,3 +322,17 @@ def test_a_command_that_does_not_answer_as_airflow_needs_it_is_told(
     wanted = f"AIRFLOW__CORE__FERNET_KEY_CMD: {says}\n" if says else ""
     assert (done.stderr.decode(), done.stdout, done.returncode) == (wanted, b"", code)
     assert "hunter2" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize("line", ["AIRFLOW_HOME=/opt/airflow/", 'AIRFLOW_HOME="/opt/airflow"'])
+def test_a_host_by_hand_with_another_home_is_refused(line: str) -> None:
+    file = next(each for each in resources("node.environment") if isinstance(each, File))
+    with pytest.raises(AerodromeError, match="set up by hand with AIRFLOW_HOME=/opt/airflow") as caught:
+        file.changes(Seen(f"regular file|root|root|600\n{line}\n"))
+    assert caught.value.hint.startswith("set airflow.home: /opt/airflow (")
+
+
+def test_a_host_by_hand_with_the_same_home_or_none_is_not() -> None:
+    file = next(each for each in resources("node.environment") if isinstance(each, File))
+    for text in ("AIRFLOW_HOME=/usr/local/airflow/\n", "A=b\n", "# Written by Aerodrome\nAIRFLOW_HOME=/opt/x\n"):
+        assert len(file.changes(Seen(f"regular file|root|root|600\n{text}"))) == 1
