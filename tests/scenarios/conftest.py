@@ -72,6 +72,15 @@ def raise_hosts(lab: Lab, scenario: Scenario) -> None:
             assert done.returncode == 0, done.stderr
 
 
+def described(lab: Lab, scenario: Scenario) -> Site:
+    """Return the site of a scenario whose hosts are up, with its hosts.yaml and the database's password."""
+    site = Site(lab, PROJECT / ".lab" / lab.name, scenario.hosts, HEAD, scenario)
+    write_secret(site.folder / "password", PASSWORD)
+    addresses = {host: lab.address(host) for host in scenario.hosts}
+    site.hosts_yaml.write_text(scenario.hosts_yaml(addresses, str(DAGS)))
+    return site
+
+
 def write_secret(path: Path, text: str) -> None:
     """Write a file that nobody else can read, for hosts.yaml and `--password=!file`."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
@@ -86,11 +95,7 @@ def site(request: pytest.FixtureRequest, lab: Lab) -> Site:
     """The hosts of a scenario after their first deploy."""
     scenario: Scenario = request.param
     raise_hosts(lab, scenario)
-    folder = PROJECT / ".lab" / lab.name
-    site = Site(lab, folder, scenario.hosts, HEAD, scenario)
-    write_secret(folder / "password", PASSWORD)
-    addresses = {host: lab.address(host) for host in scenario.hosts}
-    site.hosts_yaml.write_text(scenario.hosts_yaml(addresses, str(DAGS)))
+    site = described(lab, scenario)
     began = time.monotonic()
     done = site.fab("deploy")
     stages = [line for line in done.err.splitlines() if re.match(r"\S.* s\)$", line)]

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from lab.fleet import Lab
-from tests.real import PASSWORD, PROJECT
-from tests.scenarios.conftest import DAGS, Site, raise_hosts, run_the_dag, write_secret
+from tests.real import PASSWORD
+from tests.scenarios.conftest import Site, described, raise_hosts, run_the_dag, write_secret
 from tests.scenarios.index import serving
 from tests.scenarios.scenario import HEAD, WORKER, apart
 from tests.scenarios.web import led_to, lets_in, status
@@ -23,9 +23,7 @@ SERVICE = "astronomer-certified"
 def site(lab: Lab) -> Iterator[Site]:
     """The guide's three roles on two hosts, installed by a lock file with hashes and an extra index."""
     raise_hosts(lab, SCENARIO)
-    site = Site(lab, PROJECT / ".lab" / lab.name, SCENARIO.hosts, HEAD, SCENARIO)
-    write_secret(site.folder / "password", PASSWORD)
-    site.hosts_yaml.write_text(SCENARIO.hosts_yaml({host: lab.address(host) for host in SCENARIO.hosts}, str(DAGS)))
+    site = described(lab, SCENARIO)
     with serving(lab.layout.gateway) as index:
         site.change("version: 1.10.10", f"distribution: {SERVICE}\n  version: 1.10.10.*\n  extra_index_url: {index}")
         yield site

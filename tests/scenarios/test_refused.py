@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from lab.fleet import Lab
-from tests.real import PROJECT
-from tests.scenarios.conftest import DAGS, Site, kept, write_secret
+from tests.scenarios.conftest import described, kept
 from tests.scenarios.scenario import DEBIAN_13, HEAD, apart
 
 SCENARIO = apart("2.11.2-on-debian-13", "2.11.2", {"worker": (DEBIAN_13,)})
@@ -15,9 +14,7 @@ def test_a_version_that_does_not_run_on_one_hosts_python_touches_none(lab: Lab) 
         lab.down()
     lab.up_host(HEAD)
     lab.up_host(DEBIAN_13, "trixie")
-    site = Site(lab, PROJECT / ".lab" / lab.name, SCENARIO.hosts, HEAD, scenario=SCENARIO)
-    write_secret(site.folder / "password", "not needed")
-    site.hosts_yaml.write_text(SCENARIO.hosts_yaml({host: lab.address(host) for host in SCENARIO.hosts}, str(DAGS)))
+    site = described(lab, SCENARIO)
     mark = "touch /run/before; sleep 1"
     for host in site.hosts:
         site.sh(host, mark)

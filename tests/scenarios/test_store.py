@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from lab.fleet import Lab
-from tests.real import PASSWORD, PROJECT
-from tests.scenarios.conftest import DAGS, Site, raise_hosts, run_the_dag, write_secret
+from tests.real import PASSWORD
+from tests.scenarios.conftest import Site, described, raise_hosts, run_the_dag
 from tests.scenarios.scenario import HEAD, Scenario, apart
 
 VAULT = Path(__file__).with_name("vault")
@@ -46,9 +46,7 @@ def site(request: pytest.FixtureRequest, lab: Lab) -> Site:
     """A fleet whose secrets are in the store; the database's password is known here too, for `setup-db`."""
     scenario: Scenario = request.param
     raise_hosts(lab, scenario)
-    site = Site(lab, PROJECT / ".lab" / lab.name, scenario.hosts, HEAD, scenario)
-    write_secret(site.folder / "password", PASSWORD)
-    site.hosts_yaml.write_text(scenario.hosts_yaml({host: lab.address(host) for host in scenario.hosts}, str(DAGS)))
+    site = described(lab, scenario)
     site.change("\nairflow:\n", f'\nairflow:\n  fernet_key_command: "{STORED.format("fernet")}"\n')
     site.change("!file password}", f'!file password, connection_command: "{STORED.format("dsn")}"}}')
     site.hosts_yaml.write_text(

@@ -8,8 +8,8 @@ import shlex
 import pytest
 
 from lab.fleet import Lab
-from tests.real import PASSWORD, PROJECT
-from tests.scenarios.conftest import DAGS, Site, raise_hosts, run_the_dag, write_secret
+from tests.real import PASSWORD
+from tests.scenarios.conftest import Site, described, raise_hosts, run_the_dag, write_secret
 from tests.scenarios.scenario import HEAD, REDIS, WORKER, Scenario
 
 # Somebody else's machine, with PostgreSQL and RabbitMQ; it is in no role, and fab has no way to it.
@@ -19,31 +19,29 @@ SCENARIO = Scenario(
 )
 MINE = (HEAD, WORKER)
 BROKER_PASSWORD = "rabbit/pass@w%rd"
+APT = "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends"
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def site(lab: Lab, request: pytest.FixtureRequest) -> Site:
+def site(lab: Lab) -> Site:
     """Two nodes, and a host of somebody else's."""
     raise_hosts(lab, SCENARIO)
-    site = Site(lab, PROJECT / ".lab" / lab.name, SCENARIO.hosts, HEAD, SCENARIO)
+    site = described(lab, SCENARIO)
     theirs = lab.address(THEIRS)
     site.sh(THEIRS, f"{APT} postgresql rabbitmq-server")
     site.sh(THEIRS, "echo \"listen_addresses = '*'\" | tee -a /etc/postgresql/*/main/postgresql.conf")
     site.sh(THEIRS, "systemctl restart postgresql")
     site.sh(THEIRS, f"rabbitmqctl add_user airflow {shlex.quote(BROKER_PASSWORD)}; rabbitmqctl add_vhost airflow")
     site.sh(THEIRS, "rabbitmqctl set_permissions -p airflow airflow '.*' '.*' '.*'")
-    write_secret(site.folder / "password", PASSWORD)
     write_secret(site.folder / "broker", f"amqp://airflow:rabbit%2Fpass%40w%25rd@{theirs}:5672/airflow")
-    text = SCENARIO.hosts_yaml({host: lab.address(host) for host in SCENARIO.hosts}, str(DAGS))
-    text = re.sub(rf"^  {THEIRS}: .*\n", "", text, flags=re.MULTILINE).replace(f"  database: [{THEIRS}]\n", "")
+    text = re.sub(rf"^  {THEIRS}: .*\n", "", site.hosts_yaml.read_text(), flags=re.MULTILINE).replace(
+        f"  database: [{THEIRS}]\n", ""
+    )
     text = text.replace("database: {", f"database: {{managed: false, host: {theirs}, ")
     site.hosts_yaml.write_text(f"{text}broker: {{url: !file broker}}\n")
     return site
-
-
-APT = "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends"
 
 
 def printed_sql(text: str) -> list[str]:
