@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -27,12 +26,14 @@ def prefix(version: str) -> Path:
 
 def _pythons(version: str) -> Iterator[str]:
     """Give what may be that Python: pyenv's, the newest first, and the one in PATH."""
-    if pyenv := shutil.which("pyenv"):
-        root = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=True).stdout.strip()
-        found = Path(root, "versions").glob(f"{version}.*/bin/python{version}")
-        yield from map(
-            str,
-            sorted(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.parts[-3])], reverse=True),
-        )
+    found = _pyenv().glob(f"versions/{version}.*/bin/python{version}")
+    yield from map(str, sorted(found, key=lambda path: int(path.parts[-3].rpartition(".")[2]), reverse=True))
     if python := shutil.which(f"python{version}"):
         yield python
+
+
+def _pyenv() -> Path:
+    """Return pyenv's folder, also where its program is not in PATH."""
+    if pyenv := shutil.which("pyenv"):
+        return Path(subprocess.run([pyenv, "root"], capture_output=True, text=True, check=True).stdout.strip())
+    return Path.home() / ".pyenv"
