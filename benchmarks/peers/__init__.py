@@ -1,0 +1,1 @@
+"""What an operator would use in Aerodrome's place, each written as its own users would."""

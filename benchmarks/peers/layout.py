@@ -1,0 +1,126 @@
+"""What the peers send: the very files that `fab deploy` writes, as a folder, an inventory and variables."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.stages import stages
+from aerodrome.controller import Vault, load
+from aerodrome.fleet import ROLES, Host
+from aerodrome.resources.base import Resource
+from aerodrome.resources.files import Block, File
+from aerodrome.resources.postgres import PostgresAccess
+from aerodrome.resources.python import Installed
+from benchmarks.practice import Practice
+from tasks.values import look_up
+
+PYTHON = "3.11"  # of the practice hosts
+HBA_FILE = "/etc/postgresql/15/main/pg_hba.conf"  # theirs too: Debian 12
+Variables = dict[str, Any]
+
+
+def lay_out(fleet: Practice) -> Path:
+    """Write it all, readable by its owner only, and return where it is."""
+    settings = load(str(fleet.hosts_yaml))
+    inputs = look_up(settings, Vault(settings))
+    place = fleet.folder / "peers"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(mode=0o700)
+    made = _resources(inputs)
+    for host, resources in made.items():
+        _write_files(place / "files" / host, resources)
+    common = _common(inputs, [each for resources in made.values() for each in resources], place)
+    common |= {"ssh_config": str(fleet.folder / "ssh_config"), "known_hosts": str(fleet.folder / "known_hosts")}
+    hosts = {name: _host(inputs, host, fleet.folder) for name, host in inputs.fleet.hosts.items()}
+    (place / "fleet.json").write_text(json.dumps({**common, "hosts": hosts}, indent=1))
+    (place / "inventory.json").write_text(json.dumps(inventory(common, hosts, str(place)), indent=1))
+    return place
+
+
+def _resources(inputs: Inputs) -> dict[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
+    for stage in stages(inputs, list(inputs.fleet.hosts), list(ROLES)):
+        for host, steps in stage.steps.items():
+            found.setdefault(host, []).extend(resource for step in steps for resource in step.resources)
+    return found
+
+
+def _write_files(folder: Path, resources: Iterable[Resource]) -> None:
+    for resource in resources:
+        if isinstance(resource, File):
+            path = folder / resource.path.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(resource.content)
+
+
+def _common(inputs: Inputs, resources: Sequence[Resource], place: Path) -> Variables:
+    """Return what holds for the whole fleet, and write the lock files beside it."""
+    airflow, database = inputs.fleet.airflow, inputs.fleet.database
+    installed = next(each for each in resources if isinstance(each, Installed))
+    lock = installed.requirements.text(PYTHON)
+    (place / "lock.txt").write_text(lock)
+    (place / "uv.txt").write_text(installed.requirements.uv)
+    assert inputs.password is not None
+    return {
+        "user": airflow.user,
+        "home": airflow.home,
+        "user_home": inputs.user_home,
+        "service": airflow.service,
+        "web_port": airflow.web_port,
+        "environment": installed.directory(PYTHON),
+        "pins": pins(lock),
+        "dags": str(inputs.fleet.deploy.dags),
+        "hba_file": HBA_FILE,
+        "hba_lines": next(each for each in resources if isinstance(each, PostgresAccess)).lines(),
+        "hosts_lines": next(each for each in resources if isinstance(each, Block)).lines,
+        "database_name": database.name,
+        "database_user": database.user,
+        "database_password": inputs.password.reveal(),
+    }
+
+
+def pins(lock: str) -> list[str]:
+    """Return what a lock file installs: name==version."""
+    return re.findall(r"^([A-Za-z0-9._-]+==[^\s;\\]+)", lock, re.MULTILINE)
+
+
+def _host(inputs: Inputs, host: Host, folder: Path) -> Variables:
+    roles = [role for role in ROLES if host.name in inputs.fleet.roles[role]]
+    asks = {"sudo_password_file": str(folder / "sudo-password")} if host.sudo_password else {}
+    return {"roles": roles, **asks}
+
+
+def inventory(common: Variables, hosts: dict[str, Variables], place: str) -> Variables:
+    """Return Ansible's inventory: a group a role, the processors beside the scheduler, and what all hosts share."""
+    ours = ("user", "home", "user_home", "service", "environment")
+    shared = {f"airflow_{key}" if key in ours else key: value for key, value in common.items()}
+    shared |= {
+        "airflow_installer": "uv",
+        "files": f"{place}/files/{{{{ inventory_hostname }}}}",
+        "lock_file": f"{place}/lock.txt",
+        "uv_file": f"{place}/uv.txt",
+        "ansible_ssh_common_args": f"-F {common['ssh_config']}",
+    }
+    groups: dict[str, list[str]] = {"nodes": [], "processors": []}
+    for name, host in hosts.items():
+        for role in host["roles"]:
+            group = "processors" if role in ("dag-processor", "triggerer") else role
+            members = groups.setdefault(group, [])
+            members.extend([name] if name not in members else [])
+        groups["nodes"].extend([name] if set(host["roles"]) - {"database"} else [])
+    children = {group: {"hosts": dict.fromkeys(members, {})} for group, members in groups.items()}
+    return {
+        "all": {"vars": shared, "hosts": {name: _become(host) for name, host in hosts.items()}, "children": children}
+    }
+
+
+def _become(host: Variables) -> Variables:
+    if path := host.get("sudo_password_file"):
+        return {"ansible_become_password": f"{{{{ lookup('file', '{path}') }}}}"}
+    return {}
