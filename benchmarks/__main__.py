@@ -13,6 +13,7 @@ from benchmarks.first import first
 from benchmarks.listing import listing
 from benchmarks.measure import Failed
 from benchmarks.nothing import nothing
+from benchmarks.peers.nothing import NAMES, peers
 from benchmarks.practice import practice
 from benchmarks.report import Section, heading, save
 from lab.errors import LabError
@@ -25,18 +26,20 @@ def main() -> int:
     options = _options()
     # A lab outlives whoever raised it: leave by way of its `finally` when asked to go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    text = heading(os.getloadavg()[0])
-    print(text, flush=True)
+    head, done = heading(os.getloadavg()[0]), []
+    print(head, flush=True)
     try:
         # closing(): the fleet comes down also when a table cannot be printed.
         with closing(_sections(options)) as sections:
             for section in sections:
-                text += f"\n\n{section.markdown()}"
+                done.append(section)
                 print(f"\n{section.markdown()}", flush=True)
     except (Failed, LabError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
-    print(f"\nbenchmarks: kept in {save(text + chr(10))}", file=sys.stderr)
+    finally:
+        if done:
+            print(f"\nbenchmarks: kept in {save(head, done)}", file=sys.stderr)
     return 0
 
 
@@ -52,12 +55,16 @@ def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
         if options.only in (None, "nothing"):
             fleet.fab("deploy").run()
             yield nothing(fleet, PAIRS)
+            yield peers(fleet, options.peers)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="measure; takes about ten minutes")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="measure; takes about half an hour")
     parser.add_argument("--only", choices=("nothing", "first", "list"), help="one part of it")
     parser.add_argument("--pairs", type=int, default=1, help="first deploys of each kind (default: 1)")
+    parser.add_argument(
+        "--peers", nargs="*", choices=NAMES, default=NAMES, help="which of them, where there is nothing to do"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the practice fleet up for the next run")
     return parser.parse_args()
 

@@ -76,6 +76,24 @@ def alternate(first: Command, second: Command, pairs: int) -> tuple[list[Cost], 
     return [pair[0] for pair in costs], [pair[1] for pair in costs]
 
 
+@dataclass(frozen=True)
+class Spread:
+    """The middle of several values, and how far apart they lie."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        return cls(median(values), min(values), max(values))
+
+
+def ratios(first: Sequence[Cost], second: Sequence[Cost]) -> Spread:
+    """Return how many times longer the first took than the second of the same pair."""
+    return Spread.of([one.seconds / other.seconds for one, other in zip(first, second, strict=True)])
+
+
 def median(values: Sequence[float]) -> float:
     """Return the middle value."""
     return statistics.median(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Sequence
@@ -22,6 +23,11 @@ class Section:
     goal: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    def plain(self) -> dict[str, object]:
+        """Return the table as what JSON knows: a mapping a row."""
+        rows = [dict(zip(self.header, row, strict=True)) for row in self.rows]
+        return {"title": self.title, "goal": self.goal, "rows": rows}
 
     def markdown(self) -> str:
         """Return the table, its columns aligned."""
@@ -60,9 +66,11 @@ def heading(load: float) -> str:
     return f"# Aerodrome's benchmarks, {now}\n\nController and hosts on one machine: {machine}; load {load:.1f}."
 
 
-def save(text: str) -> Path:
-    """Write the results of a run and return where."""
+def save(head: str, sections: Sequence[Section]) -> Path:
+    """Write the results of a run, as Markdown and beside it as JSON, and return where."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}.md"
-    path.write_text(text)
+    path.write_text("\n\n".join([head, *(section.markdown() for section in sections)]) + "\n")
+    plain = {"on": head.splitlines(), "sections": [section.plain() for section in sections]}
+    path.with_suffix(".json").write_text(json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
     return path

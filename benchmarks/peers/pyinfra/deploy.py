@@ -73,7 +73,8 @@ def node():
         no_recommends=True,
         _sudo=True,
     )
-    server.user(name="Make the user", user=USER, home=USER_HOME, shell="/bin/false", system=True, _sudo=True)
+    shell = "/bin/false"
+    server.user(name="Make the user", user=USER, home=USER_HOME, shell=shell, system=True, _sudo=True)  # noqa: S604
     for path in (USER_HOME, HOME, ENVIRONMENTS):
         files.directory(name=f"Make {path}", path=path, user=USER, group=USER, mode=755, _sudo=True)
     files.line(
