@@ -30,8 +30,8 @@ class Peer:
 
 PEERS = (
     Peer("pyinfra", engines.pyinfra, 5),
-    Peer("ansible, mitogen", engines.ansible_mitogen, 5, ANSIBLE),
-    Peer("ansible, pipelining", engines.ansible_pipelining, 5, ANSIBLE),
+    Peer("ansible-mitogen", engines.ansible_mitogen, 5, ANSIBLE),
+    Peer("ansible-pipelining", engines.ansible_pipelining, 5, ANSIBLE),
     Peer("ansible", engines.ansible, 3, ANSIBLE),
 )
 NAMES = tuple(peer.name for peer in PEERS)
