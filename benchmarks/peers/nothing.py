@@ -15,7 +15,8 @@ from benchmarks.practice import Practice
 from benchmarks.report import Section
 
 HEADER = ("peer", "pairs", "median s", "min–max s", "CPU s", "fab deploy s", "× fab deploy", "min–max ×")
-CHANGED = re.compile(r"\bchanged=[1-9]|\bfailed=[1-9]|\bunreachable=[1-9]")
+# As Ansible's recap has it, and pyinfra's line for a host whose operation did something.
+CHANGED = re.compile(r"^\s+\[\S+\]\s+(Success|Error)|\bchanged=[1-9]|\bfailed=[1-9]|\bunreachable=[1-9]")
 
 
 @dataclass(frozen=True)

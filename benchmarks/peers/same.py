@@ -32,6 +32,7 @@ ALWAYS = (
 )
 ANSIBLE = (
     MayDiffer(r"package acl", "Ansible needs it to become the service user"),
+    MayDiffer(r"package python3-packaging", "Ansible's module pip needs it"),
     MayDiffer(r"package (python3-psycopg2|libpq5)", "the modules of community.postgresql need it"),
 )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pyinfra import host
 from pyinfra.api import FactBase
+from pyinfra.facts.postgres import PostgresRoles
 from pyinfra.operations import apt, files, postgres, server, systemd
 
 PEERS = Path(os.environ["PEERS"])
@@ -21,6 +22,8 @@ POSTGRES = {"_sudo": True, "_sudo_user": "postgres"}
 class Listens(FactBase):
     """The addresses that PostgreSQL listens on."""
 
+    default = str
+
     def command(self):
         return "psql -XAtc 'SHOW listen_addresses' postgres"
 
@@ -30,6 +33,8 @@ class Listens(FactBase):
 
 class Locked(FactBase):
     """What is installed in the environment, as pins."""
+
+    default = set
 
     def command(self, uv, python):
         return f"! command -v {uv} >/dev/null || {uv} pip freeze --python {python} 2>/dev/null || true"
@@ -54,7 +59,11 @@ def database():
         _sudo=True,
     )
     systemd.service(name="Reload PostgreSQL", service="postgresql", reloaded=True, _sudo=True, _if=access.did_change)
-    postgres.role(name="Make the role", role=FLEET["database_user"], password=FLEET["database_password"], **POSTGRES)
+    # With a password, pyinfra alters a role that is there already at every run: it cannot tell whether it is the same.
+    if FLEET["database_user"] not in host.get_fact(PostgresRoles, **POSTGRES):
+        postgres.role(
+            name="Make the role", role=FLEET["database_user"], password=FLEET["database_password"], **POSTGRES
+        )
     postgres.database(
         name="Make the database",
         database=FLEET["database_name"],
@@ -104,8 +113,7 @@ def node():
     files.sync(
         name="Send the DAGs",
         src=FLEET["dags"],
-        # The folder may be a link, which would be taken for a file.
-        dest=f"{HOME}/dags/",
+        dest=f"{HOME}/dags",
         user=USER,
         group=USER,
         exclude_dir=["__pycache__", "*/__pycache__"],

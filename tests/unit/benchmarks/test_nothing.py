@@ -25,5 +25,8 @@ def test_row_has_medians_and_the_ratios_of_the_pairs() -> None:
 def test_a_run_that_changed_something_did_not_only_look() -> None:
     recap = "db1    : ok=6    changed={}    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0"
     unchanged(cost(80, "PLAY RECAP ***", recap.format(0)))
+    unchanged(cost(5, "--> Starting operation: Make the user ", "    [db1]     Skipped", "    [web1]    No changes"))
+    with pytest.raises(Failed, match="there was something to do"):
+        unchanged(cost(5, "--> Starting operation: Make the user ", "    [db1]     Skipped", "    [web1]    Success"))
     with pytest.raises(Failed, match="there was something to do"):
         unchanged(cost(80, "PLAY RECAP ***", recap.format(2)))
