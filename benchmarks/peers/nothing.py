@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,10 @@ def _measure(fleet: Practice, place: Path, peer: Peer, ours: Command) -> tuple[s
     for cost in theirs:
         unchanged(cost)
     assert_same(wanted, fingerprints(fleet.lab), peer.name, peer.may)
-    return row(peer.name, theirs, own)
+    done = row(peer.name, theirs, own)
+    # The whole takes a quarter of an hour: what is done is shown, whatever comes of the rest.
+    print("benchmarks: " + ", ".join(map(" ".join, zip(HEADER, done, strict=True))), file=sys.stderr, flush=True)
+    return done
 
 
 def unchanged(cost: Cost) -> None:
