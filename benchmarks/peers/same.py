@@ -31,6 +31,9 @@ ALWAYS = (
     MayDiffer(r"python (pip|setuptools)", "Aerodrome's environment has no installer of its own"),
 )
 ANSIBLE = (
+    MayDiffer(
+        r"package (python3-apt|python-apt-common|distro-info-data)", "Ansible's module apt installs it for itself"
+    ),
     MayDiffer(r"package acl", "Ansible needs it to become the service user"),
     MayDiffer(r"package python3-packaging", "Ansible's module pip needs it"),
     MayDiffer(r"package (python3-psycopg2|libpq5)", "the modules of community.postgresql need it"),
