@@ -14,6 +14,7 @@ from invoke import Context
 from aerodrome import plan as plans
 from aerodrome.blueprint import node as node_of
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.errors import FleetError
 from aerodrome.resources import files
 from aerodrome.resources.files import File
 from aerodrome.secrets import FERNET_KEY
@@ -33,7 +34,7 @@ roles: {{database: [one], scheduler: [one], webserver: [one]}}
 airflow: {{executor: LocalExecutor, home: {home}}}
 """
 BY_HAND = f"""\
-AIRFLOW_HOME=/usr/local/airflow/
+AIRFLOW_HOME={{home}}/
 PATH=$PATH:/home/astro/airflow-venv/bin
 AIRFLOW__CORE__SQL_ALCHEMY_CONN=postgresql://airflow:old-password@localhost/airflow
 AIRFLOW__CORE__FERNET_KEY="{OLD}"
@@ -53,7 +54,8 @@ class Site:
         self.config = folder / "home" / "airflow.cfg"
         self.config.parent.mkdir()
         (folder / "hosts.yaml").write_text(HOSTS.format(home=self.config.parent))
-        self.environment.write_text(BY_HAND)
+        self.by_hand = BY_HAND.format(home=self.config.parent)
+        self.environment.write_text(self.by_hand)
         self.environment.chmod(0o600)
         self.config.write_text(f"[core]\nfernet_key = {OLDER}\n")
 
@@ -101,7 +103,7 @@ def test_a_host_is_taken_over_and_nothing_is_lost(site: Site, capsys: Capture) -
     assert re.fullmatch(FERNET_KEY, new)
     assert adopted == [OLD, OLDER]
     assert site.kept.read_text().partition("\n")[2] == 'TOKEN=by-hand-4711\nLINES="first\nby-hand-4712"\n'
-    assert site.aside.read_text() == BY_HAND
+    assert site.aside.read_text() == site.by_hand
     assert {path.stat().st_mode & 0o777 for path in (site.environment, site.kept, site.aside)} == {0o600}
     kept = yaml.safe_load(site.secrets.read_text())
     assert (kept["fernet_key"], kept["adopted_fernet_keys"]) == (new, f"{OLD},{OLDER}")
@@ -134,13 +136,11 @@ def test_a_plan_shows_each_difference_and_no_value(site: Site, capsys: Capture, 
 def test_a_plan_takes_nothing_over(site: Site) -> None:
     with pytest.raises(SystemExit):
         deploy.plan.body(Context(), role="scheduler")
-    assert site.environment.read_text() == BY_HAND
+    assert site.environment.read_text() == site.by_hand
     assert [path.exists() for path in (site.kept, site.aside, site.secrets)] == [False] * 3
 
 
 def test_what_a_command_gives_cannot_be_taken_in_and_stops_the_run(site: Site, capsys: Capture) -> None:
-    from aerodrome.errors import FleetError
-
     site.environment.write_text("AIRFLOW__CORE__FERNET_KEY_CMD=vault key\n")
     site.config.unlink()
     with pytest.raises(FleetError) as caught:
@@ -154,8 +154,6 @@ def test_what_a_command_gives_cannot_be_taken_in_and_stops_the_run(site: Site, c
 def test_no_key_is_lost_where_a_change_fails_after_it_was_taken_in(
     site: Site, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from aerodrome.errors import FleetError
-
     monkeypatch.setattr(Inputs, "kept_file", property(lambda _: "/no/such/folder/kept"))
     with pytest.raises(FleetError) as caught:
         node.environment.body(Context())
@@ -164,7 +162,7 @@ def test_no_key_is_lost_where_a_change_fails_after_it_was_taken_in(
     assert told(capsys)[0][0] == NOTE
     # It is kept before the first change: the host may already have it.
     assert yaml.safe_load(site.secrets.read_text())["adopted_fernet_keys"] == f"{OLD},{OLDER}"
-    assert site.environment.read_text() == BY_HAND
+    assert site.environment.read_text() == site.by_hand
 
 
 # What a plan tells beside the changes
@@ -181,3 +179,15 @@ def test_a_plan_tells_what_an_operator_should_know(site: Site, capsys: Capture) 
     (note,) = [line for line in lines if line.startswith("note: airflow.extra_index_url without a lock file: ")]
     assert lines.index(note) < len(lines) - 1
     assert "note:" not in out
+
+
+def test_a_host_with_another_home_is_not_taken_over(site: Site) -> None:
+    text = site.by_hand.replace(f"{site.config.parent}/", "/opt/airflow/")
+    site.environment.write_text(text)
+    with pytest.raises(FleetError) as caught:
+        node.environment.body(Context())
+    (failure,) = caught.value.failures
+    assert failure.message.startswith(
+        "the host was set up by hand with AIRFLOW_HOME=/opt/airflow/, and hosts.yaml says "
+    )
+    assert site.environment.read_text() == text
