@@ -1,4 +1,4 @@
-"""Measure, and print the tables: python -m benchmarks [--only nothing|first|list]."""
+"""Measure, and print the tables: python -m benchmarks [--only nothing first list]."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from benchmarks.first import first
 from benchmarks.listing import listing
 from benchmarks.measure import Failed
 from benchmarks.nothing import nothing
-from benchmarks.peers.nothing import NAMES, peers
+from benchmarks.peers.engines import PEERS
 from benchmarks.practice import practice
 from benchmarks.report import Section, heading, save
 from lab.errors import LabError
 
-PAIRS = 10  # of what takes a second
+PARTS = ("list", "first", "nothing")
 
 
 def main() -> int:
@@ -45,28 +45,26 @@ def main() -> int:
 
 def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
     """Measure part by part: what is done is shown, whatever comes of the rest."""
-    if options.only in (None, "list"):
-        yield listing(PAIRS)
-    if options.only == "list":
+    peers = [peer for peer in PEERS if peer.name in options.peers]
+    if "list" in options.only:
+        yield from listing(options.rounds)
+    if not {"first", "nothing"} & {*options.only}:
         return
     with practice(options.keep) as fleet:
-        if options.only in (None, "first"):
-            yield from first(fleet, options.pairs)
-        if options.only in (None, "nothing"):
+        if "first" in options.only:
+            yield from first(fleet, options.long_rounds)
+        if "nothing" in options.only:
             fleet.fab("deploy").run()
-            yield nothing(fleet, PAIRS)
-            if options.peers:
-                yield peers(fleet, options.peers)
+            yield nothing(fleet, peers, options.rounds)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="measure; takes about half an hour")
-    parser.add_argument("--only", choices=("nothing", "first", "list"), help="one part of it")
-    parser.add_argument("--pairs", type=int, default=1, help="first deploys of each kind (default: 1)")
-    # Not by default yet: they are measured where there is nothing to do, and in nothing else.
-    parser.add_argument(
-        "--peers", nargs="+", choices=NAMES, default=(), help="others too, where there is nothing to do"
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="measure, side by side")
+    names = [peer.name for peer in PEERS]
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some parts of it")
+    parser.add_argument("--peers", nargs="*", choices=names, default=names, help="against these only")
+    parser.add_argument("--rounds", type=int, default=5, help="of what takes seconds (default: 5)")
+    parser.add_argument("--long-rounds", type=int, default=3, help="of what takes minutes (default: 3)")
     parser.add_argument("--keep", action="store_true", help="leave the practice fleet up for the next run")
     return parser.parse_args()
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.measure import Command, alternate
+from benchmarks.measure import Command, by_turns, ratios
 from benchmarks.practice import FAB, PROJECT
-from benchmarks.report import PAIR_HEADER, Section, pair_rows
+from benchmarks.report import Goal, Section, side_by_side
 
 EMPTY = Path(__file__).with_name("empty")
 
 
-def listing(pairs: int) -> Section:
-    """Measure both by turns."""
-    ours = Command((FAB, "--list"), PROJECT, dict(os.environ))
+def listing(rounds: int) -> Iterator[Section]:
+    """Measure both by turns: what lists the tasks, and what a tab key runs."""
+    yield _measure("fab --list", ("--list",), rounds)
+    # As the script runs it that `fab --print-completion-script bash` prints.
+    yield _measure("Tab completion", ("--complete", "--", "fab"), rounds)
+
+
+def _measure(title: str, arguments: tuple[str, ...], rounds: int) -> Section:
+    ours = Command((FAB, *arguments), PROJECT, dict(os.environ))
     # Its folder has no fabric.yaml either: Fabric alone is what is measured.
-    empty = Command((FAB, "--list"), EMPTY, dict(os.environ))
-    rows = pair_rows(("fab --list", "empty fabfile"), alternate(ours, empty, pairs))
-    return Section("fab --list", f"{pairs} pairs. Goal: at most 1.3 times an empty fabfile.", PAIR_HEADER, rows)
+    empty = Command((FAB, *arguments), EMPTY, dict(os.environ))
+    costs = by_turns({"Aerodrome": ours, "empty fabfile": empty}, rounds)
+    goal = Goal(f"{title}: Aerodrome / empty fabfile", ratios(costs["Aerodrome"], costs["empty fabfile"]), 1.3)
+    return side_by_side(title, f"fab {' '.join(arguments)}", costs, "empty fabfile", (goal,))

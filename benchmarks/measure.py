@@ -5,8 +5,9 @@ from __future__ import annotations
 import resource
 import statistics
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,12 +69,25 @@ def _children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def alternate(first: Command, second: Command, pairs: int) -> tuple[list[Cost], list[Cost]]:
-    """Measure two commands by turns, after one unmeasured run of each: noise falls on both alike."""
-    first.run()
-    second.run()
-    costs = [(first.run(), second.run()) for _ in range(pairs)]
-    return [pair[0] for pair in costs], [pair[1] for pair in costs]
+def by_turns(
+    ways: Mapping[str, Command],
+    rounds: int,
+    before: Callable[[str], None] = lambda way: None,
+    warm_up: bool = True,
+) -> dict[str, list[Cost]]:
+    """Measure all ways by turns, as noise then falls on all alike; `before` makes the hosts ready for a way.
+
+    With `warm_up` each way is run once before, unmeasured.
+    """
+    costs: dict[str, list[Cost]] = {way: [] for way in ways}
+    for each in range(rounds + warm_up):
+        for way, command in ways.items():
+            before(way)
+            cost = command.run()
+            if each or not warm_up:
+                costs[way].append(cost)
+                print(f"benchmarks: {way}: {cost.seconds:.2f} s", file=sys.stderr, flush=True)
+    return costs
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,10 @@ class Spread:
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
         return cls(median(values), min(values), max(values))
+
+    def __format__(self, form: str) -> str:
+        """Write it as `1.74 (1.62–1.91)`, each number in `form`."""
+        return f"{self.median:{form}} ({self.low:{form}}–{self.high:{form}})"
 
 
 def ratios(first: Sequence[Cost], second: Sequence[Cost]) -> Spread:

@@ -1,4 +1,4 @@
-"""`fab deploy` with nothing to do, against one bare SSH handshake and exec a host."""
+"""A deploy with nothing to do: `fab deploy`, one bare SSH handshake and exec a host, and the peers."""
 
 from __future__ import annotations
 
@@ -6,26 +6,50 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from aerodrome.controller import load
 from aerodrome.resources.systemd import SETTLES
-from benchmarks.measure import Command, alternate
-from benchmarks.practice import PROJECT, Practice
-from benchmarks.report import PAIR_HEADER, Section, pair_rows
+from benchmarks.measure import Command, by_turns, ratios
+from benchmarks.peers.engines import Peer, commands, unchanged
+from benchmarks.peers.layout import lay_out
+from benchmarks.peers.same import assert_same, fingerprints
+from benchmarks.practice import OURS, PROJECT, Practice
+from benchmarks.report import Costs, Goal, Section, side_by_side
 
 FLOOR = Path(__file__).with_name("floor.py")
 
 
-def nothing(fleet: Practice, pairs: int) -> Section:
-    """Measure both by turns, on a fleet that is deployed."""
+def nothing(fleet: Practice, peers: Sequence[Peer], rounds: int) -> Section:
+    """Measure all by turns on a fleet that is deployed, after it has been made sure that none changes anything."""
+    theirs = commands(fleet, peers, lay_out(fleet))
+    wanted = fingerprints(fleet.lab)
+    for command in theirs.values():
+        command.run()  # brings what only the peer needs, such as uv in a place of its own
     # A unit that was started just now is looked at more closely: that is not what is measured here.
     time.sleep(SETTLES + 15)
-    ours = fleet.fab("deploy", last="no changes")
-    costs = alternate(ours, floor(fleet), pairs)
-    rows = pair_rows(("fab deploy", "floor.py"), costs)
-    goal = f"{pairs} pairs. Goal: at most 2 times the floor, and under 1.5 s."
-    return Section("Nothing to do", goal, PAIR_HEADER, rows)
+    costs = by_turns({OURS: fleet.fab("deploy", last="no changes"), "floor": floor(fleet), **theirs}, rounds)
+    for peer in peers:
+        for cost in costs[peer.name]:
+            unchanged(cost)
+        assert_same(wanted, fingerprints(fleet.lab), peer.name, peer.may)
+    note = "Five hosts; the floor is a minimal Fabric script: connect and one exec a host, all at once."
+    return side_by_side("Nothing to do", note, costs, OURS, goals(costs))
+
+
+def goals(costs: Costs) -> tuple[Goal, ...]:
+    """Return what is aimed at, for those that were measured."""
+    floor = Goal("fab deploy / floor", ratios(costs[OURS], costs["floor"]), 2)
+    aims = {"pyinfra": 5, "ansible": 80}
+    return (
+        floor,
+        *(
+            Goal(f"{peer} / fab deploy", ratios(costs[peer], costs[OURS]), aim, at_least=True)
+            for peer, aim in aims.items()
+            if peer in costs
+        ),
+    )
 
 
 def floor(fleet: Practice) -> Command:

@@ -1,4 +1,4 @@
-"""The practice fleet of the benchmarks: the lab `bench`, its hosts.yaml, and fab on it."""
+"""The practice fleet of the benchmarks: the lab `bench` (AERODROME_BENCH_LAB), its hosts.yaml, and fab on it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lab.fleet import Lab
 
 PROJECT = Path(__file__).resolve().parent.parent
 FAB = str(Path(sys.executable).with_name("fab"))
+OURS = "fab deploy"
 HOSTS = ("db1", "sched1", "web1", "worker1", "worker2")
 
 
@@ -57,7 +58,7 @@ class Practice:
 @contextmanager
 def practice(keep: bool) -> Iterator[Practice]:
     """Raise the fleet, and bring it down at the end, however that comes; `keep` leaves it for the next run."""
-    lab = Lab("bench")
+    lab = Lab(os.environ.get("AERODROME_BENCH_LAB", "bench"))
     try:
         lab.up()
         fleet = Practice(lab)

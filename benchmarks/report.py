@@ -5,57 +5,90 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from benchmarks.measure import Cost, median
+from benchmarks.measure import Cost, Spread, median, ratios
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
 @dataclass(frozen=True)
-class Section:
-    """One table, with the goal it is read against."""
+class Goal:
+    """A figure that was measured, and what it should be: at most `limit`, or with `at_least` no less."""
 
-    title: str
-    goal: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    what: str
+    found: Spread
+    limit: float
+    at_least: bool = False
+    unit: str = "×"
+
+    @property
+    def met(self) -> bool:
+        """Tell whether the middle of what was found is what it should be."""
+        return self.found.median >= self.limit if self.at_least else self.found.median <= self.limit
 
     def plain(self) -> dict[str, object]:
-        """Return the table as what JSON knows: a mapping a row."""
+        """Return it as what JSON knows."""
+        return {**asdict(self), "met": self.met}
+
+    def line(self) -> str:
+        """Return it as an item of a list."""
+        bound = "at least" if self.at_least else "at most"
+        told = "met" if self.met else "MISSED"
+        return f"- {self.what}: {self.found:.2f} {self.unit}; goal {bound} {self.limit:g}: {told}"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table, what is to be known of it, the goals it is read against, and every single run behind it."""
+
+    title: str
+    note: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    goals: tuple[Goal, ...] = ()
+    runs: Mapping[str, Sequence[float]] = field(default_factory=dict)  # what was run → seconds of each run
+
+    def plain(self) -> dict[str, object]:
+        """Return the section as what JSON knows: a row is a mapping."""
         rows = [dict(zip(self.header, row, strict=True)) for row in self.rows]
-        return {"title": self.title, "goal": self.goal, "rows": rows}
+        goals = [goal.plain() for goal in self.goals]
+        return {"title": self.title, "note": self.note, "rows": rows, "goals": goals, "runs": dict(self.runs)}
 
     def markdown(self) -> str:
-        """Return the table, its columns aligned."""
+        """Return the table, its columns aligned, and the goals below it."""
         lines = [self.header, *self.rows]
         widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
         head, *rest = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
         rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-        return "\n".join([f"## {self.title}", "", self.goal, "", head, rule, *rest])
+        goals = ["", *(goal.line() for goal in self.goals)] if self.goals else []
+        return "\n".join([f"## {self.title}", "", self.note, "", head, rule, *rest, *goals])
 
 
-PAIR_HEADER = ("command", "median s", "min–max s", "CPU s", "× median", "× by pair")
+Costs = Mapping[str, Sequence[Cost]]  # what was run → what each run of it cost
 
 
-def pair_rows(names: tuple[str, str], costs: tuple[Sequence[Cost], Sequence[Cost]]) -> tuple[tuple[str, ...], ...]:
-    """Return a row for each of two commands; the ratios are those of the first to the second."""
-    walls = [[cost.seconds for cost in each] for each in costs]
-    ratio = median(walls[0]) / median(walls[1])
-    by_pair = median([first / second for first, second in zip(*walls, strict=True)])
-    ends = ((f"{ratio:.2f}", f"{by_pair:.2f}"), ("1", "1"))
-    return tuple(
-        (
-            name,
-            f"{median(wall):.2f}",
-            f"{min(wall):.2f}–{max(wall):.2f}",
-            f"{median([cost.cpu for cost in each]):.2f}",
-            *end,
-        )
-        for name, wall, each, end in zip(names, walls, costs, ends, strict=True)
+def side_by_side(title: str, note: str, costs: Costs, base: str, goals: tuple[Goal, ...] = ()) -> Section:
+    """Return a row a way; its ratio is that of its time to the time of `base` in the same round."""
+    header = ("", "runs", "median s", "min–max s", "CPU s", f"× {base}", "min–max ×")
+    rows = tuple(_row(way, own, ratios(own, costs[base])) for way, own in costs.items())
+    runs = {way: [round(cost.seconds, 3) for cost in own] for way, own in costs.items()}
+    return Section(title, note, header, rows, goals, runs)
+
+
+def _row(way: str, costs: Sequence[Cost], times: Spread) -> tuple[str, ...]:
+    seconds = Spread.of([cost.seconds for cost in costs])
+    return (
+        way,
+        str(len(costs)),
+        f"{seconds.median:.2f}",
+        f"{seconds.low:.2f}–{seconds.high:.2f}",
+        f"{median([cost.cpu for cost in costs]):.2f}",
+        f"{times.median:.2f}",
+        f"{times.low:.2f}–{times.high:.2f}",
     )
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measure import Command
+from benchmarks.measure import Command, Cost, Failed
+from benchmarks.peers.same import ANSIBLE, MayDiffer
 from benchmarks.peers.tools import tool
 from benchmarks.practice import Practice
 
@@ -43,3 +47,34 @@ def pyinfra(fleet: Practice, place: Path) -> Command:
 
 def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "AERODROME_"))}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A way to deploy, and what it may leave beside what Aerodrome leaves."""
+
+    name: str
+    command: Callable[[Practice, Path], Command]
+    may: Sequence[MayDiffer] = ()
+
+
+PEERS = (
+    Peer("pyinfra", pyinfra),
+    Peer("ansible-mitogen", ansible_mitogen, ANSIBLE),
+    Peer("ansible-pipelining", ansible_pipelining, ANSIBLE),
+    Peer("ansible", ansible, ANSIBLE),
+)
+
+# As Ansible's recap has it, and pyinfra's line for a host whose operation did something.
+CHANGED = re.compile(r"^\s+\[\S+\]\s+(Success|Error)|\bchanged=[1-9]|\bfailed=[1-9]|\bunreachable=[1-9]")
+
+
+def commands(fleet: Practice, peers: Sequence[Peer], place: Path) -> dict[str, Command]:
+    """Return each peer's deploy of what is laid out in `place`, by its name."""
+    return {peer.name: peer.command(fleet, place) for peer in peers}
+
+
+def unchanged(cost: Cost) -> None:
+    """Raise Failed where a run says that it changed something: it then did more than look."""
+    if any(CHANGED.search(line) for _, line in cost.lines):
+        raise Failed("there was something to do:\n" + "\n".join(line for _, line in cost.lines[-60:]))

@@ -1,24 +1,20 @@
 import pytest
 
-from benchmarks.measure import Cost, Failed
-from benchmarks.peers.nothing import row, unchanged
+from benchmarks.measure import Cost, Failed, Spread
+from benchmarks.nothing import goals
+from benchmarks.peers.engines import unchanged
+from benchmarks.report import Goal
 
 
 def cost(seconds: float, *lines: str) -> Cost:
     return Cost(seconds, seconds / 2, tuple((0.0, line) for line in lines))
 
 
-def test_row_has_medians_and_the_ratios_of_the_pairs() -> None:
-    theirs, ours = [cost(80), cost(90), cost(100)], [cost(1.0), cost(0.9), cost(1.0)]
-    assert row("ansible", theirs, ours) == (
-        "ansible",
-        "3",
-        "90.00",
-        "80.00–100.00",
-        "45.00",
-        "1.00",
-        "100.0",
-        "80.0–100.0",
+def test_goals_are_for_those_that_were_measured() -> None:
+    costs = {"fab deploy": [cost(1.0), cost(2.0)], "floor": [cost(0.5), cost(0.5)], "pyinfra": [cost(4), cost(8)]}
+    assert goals(costs) == (
+        Goal("fab deploy / floor", Spread(3.0, 2.0, 4.0), 2),
+        Goal("pyinfra / fab deploy", Spread(4.0, 4.0, 4.0), 5, at_least=True),
     )
 
 
