@@ -21,14 +21,20 @@ READ_SCRIPT = 'exec 3<&0; script=$(head -c {size} <&3) || exit; exec </dev/null;
 
 NO_PASSWORD, WRONG_PASSWORD = 96, 97
 
-# -k: a cached ticket must not decide whether sudo reads a password from stdin; what it left unread, the
-# script would get. One try for a password that may be wrong: sudo would take the script as the next two tries.
+# Each call of sudo that checks the password takes as long as the whole of a probe: it is checked once, in a call that
+# reads nothing else, and the ticket that sudo gives for it (it holds for children of this very shell) lets the script
+# in. One try for a password that may be wrong: sudo would take the script as the next two tries. Where sudo gives no
+# tickets (timestamp_timeout=0) it is asked again, with -k: only then is it sure that it reads the password.
 SUDO = """\
 IFS= read -r password
 run={run}
-if sudo -k -n true 2>/dev/null; then exec sudo -n sh -c "$run"; fi
-[ -n "$password" ] || exit {no_password}
-printf '%s\\n' "$password" | sudo -k -S -p '' true 2>/dev/null || exit {wrong_password}
+if [ -z "$password" ]; then
+sudo -n sh -c "$run"; status=$?
+[ $status != 1 ] || sudo -n true 2>/dev/null || exit {no_password}
+exit $status
+fi
+printf '%s\\n' "$password" | sudo -S -p '' true 2>/dev/null || exit {wrong_password}
+if sudo -n true 2>/dev/null; then sudo -n sh -c "$run"; status=$?; sudo -k; exit $status; fi
 {{ printf '%s\\n' "$password"; exec cat; }} | sudo -k -S -p '' sh -c "$run"
 """
 
