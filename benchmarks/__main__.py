@@ -9,6 +9,7 @@ import sys
 from collections.abc import Generator
 from contextlib import closing
 
+from benchmarks.counts import counted
 from benchmarks.first import first
 from benchmarks.listing import listing
 from benchmarks.measure import Failed
@@ -55,6 +56,7 @@ def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
             yield from first(fleet, options.long_rounds)
         if "nothing" in options.only:
             fleet.fab("deploy").run()
+            yield counted(fleet)
             yield nothing(fleet, peers, options.rounds)
 
 
