@@ -1,4 +1,4 @@
-"""Measure, and print the tables: python -m benchmarks [--only nothing first list]."""
+"""Measure, and print the tables: python -m benchmarks [--only list first nothing dags]."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Generator
 from contextlib import closing
 
 from benchmarks.counts import counted
+from benchmarks.dags import dags
 from benchmarks.first import first
 from benchmarks.listing import listing
 from benchmarks.measure import Failed
@@ -19,7 +20,7 @@ from benchmarks.practice import practice
 from benchmarks.report import Section, heading, save
 from lab.errors import LabError
 
-PARTS = ("list", "first", "nothing")
+PARTS = ("list", "first", "nothing", "dags")
 
 
 def main() -> int:
@@ -49,7 +50,7 @@ def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
     peers = [peer for peer in PEERS if peer.name in options.peers]
     if "list" in options.only:
         yield from listing(options.rounds)
-    if not {"first", "nothing"} & {*options.only}:
+    if not {"first", "nothing", "dags"} & {*options.only}:
         return
     with practice(options.keep) as fleet:
         if "first" in options.only:
@@ -58,6 +59,9 @@ def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
             fleet.fab("deploy").run()
             yield counted(fleet)
             yield nothing(fleet, peers, options.rounds)
+        if "dags" in options.only:
+            fleet.fab("deploy").run()
+            yield from dags(fleet, options.rounds)
 
 
 def _options() -> argparse.Namespace:

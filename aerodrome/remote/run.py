@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import paramiko
@@ -38,6 +38,8 @@ if sudo -n true 2>/dev/null; then sudo -n sh -c "$run"; status=$?; sudo -k; exit
 {{ printf '%s\\n' "$password"; exec cat; }} | sudo -k -S -p '' sh -c "$run"
 """
 
+PIECE = 1 << 18  # bytes: eight packets
+
 # Execs a host, for the guard that counts them.
 execs: Counter[str] = Counter()
 
@@ -67,12 +69,11 @@ def run(
     """
     text = script.encode("utf-8", "surrogateescape")
     command = READ_SCRIPT.format(size=len(text))
-    data = text + payload
     if host.user != "root":
         password = connections.sudo_password(host)
-        data = (password.reveal().encode() if password else b"") + b"\n" + data
+        text = (password.reveal().encode() if password else b"") + b"\n" + text
         command = SUDO.format(run=quote(command), no_password=NO_PASSWORD, wrong_password=WRONG_PASSWORD)
-    output = _exec(connections, host, f"exec sh -c {quote(command)}", data, on_text, hold)
+    output = _exec(connections, host, f"exec sh -c {quote(command)}", (text, payload), on_text, hold)
     if host.user != "root" and output.status in (NO_PASSWORD, WRONG_PASSWORD):
         raise _sudo_error(host, output.status)
     return output
@@ -82,7 +83,7 @@ def _exec(
     connections: Connections,
     host: Host,
     command: str,
-    data: bytes,
+    data: Sequence[bytes],
     on_text: Callable[[str], None] | None,
     hold: bool,
 ) -> Output:
@@ -127,9 +128,12 @@ class _read_beside(threading.Thread):
         self.text = b"".join(blocks).decode("utf-8", "replace")
 
 
-def _send(channel: paramiko.Channel, data: bytes, hold: bool) -> None:
+def _send(channel: paramiko.Channel, data: Sequence[bytes], hold: bool) -> None:
     try:
-        channel.sendall(data)
+        for part in data:
+            # In pieces: sendall() copies all that is left each time that it has sent a packet (paramiko 5).
+            for start in range(0, len(part), PIECE):
+                channel.sendall(part[start : start + PIECE])
         if not hold:
             channel.shutdown_write()
     except OSError:
