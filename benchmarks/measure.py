@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import os
 import statistics
 import subprocess
 import sys
@@ -23,6 +23,7 @@ class Cost:
     seconds: float
     cpu: float
     lines: tuple[tuple[float, str], ...]  # seconds since the start, line
+    memory: float = 0  # MB at its peak; of its children, that of the largest
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Command:
 
         Raises Failed, with the last lines, for an exit code that is not 0 or another end than `last`.
         """
-        before, begun = _children(), time.perf_counter()
+        begun = time.perf_counter()
         process = subprocess.Popen(
             self.argv,
             cwd=self.folder,
@@ -53,20 +54,19 @@ class Command:
         assert process.stdout is not None
         try:
             lines = tuple((time.perf_counter() - begun, line.rstrip("\n")) for line in process.stdout)
-            code = process.wait()
+            # Not wait(): it throws away what the kernel has counted.
+            _, status, used = os.wait4(process.pid, 0)
+            code = process.returncode = os.waitstatus_to_exitcode(status)
         finally:
-            process.kill()
-            process.wait()
-        cost = Cost(time.perf_counter() - begun, _children() - before, lines)
+            if process.returncode is None:
+                process.kill()
+                process.wait()
+        seconds = time.perf_counter() - begun
+        cost = Cost(seconds, used.ru_utime + used.ru_stime, lines, used.ru_maxrss / 1024)
         if code or (self.last and (not lines or lines[-1][1] != self.last)):
             text = "\n".join(line for _, line in lines[-30:])
             raise Failed(f"{' '.join(self.argv)} ended with {code}:\n{text}")
         return cost
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def by_turns(

@@ -1,6 +1,6 @@
 """Draw what a run of the benchmarks measured: picture.py RESULTS.json PICTURE.svg
 
-It runs in an environment of its own (benchmarks/peers/tools.py), which has matplotlib.
+It runs in an environment of its own (benchmarks/tools.py), which has matplotlib.
 """
 
 import json

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks.measure import Cost, Failed, Spread, median, ratios
-from benchmarks.peers.tools import tool
+from benchmarks.tools import tool
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PICTURE = Path(__file__).with_name("picture.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import Any
 
 import paramiko
@@ -30,6 +31,12 @@ class PromptSocket(socket.socket):
         if hasattr(socket, "TCP_QUICKACK"):  # Linux; it holds until something is sent (tcp(7))
             self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return data
+
+    def close(self) -> None:
+        """Close it, and wake a thread that waits for it."""
+        with suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
+        super().close()
 
 
 def prompt_transport(connected: Any, **options: Any) -> paramiko.Transport:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.measure import Command, Cost, Failed
 from benchmarks.peers.same import ANSIBLE, MayDiffer
-from benchmarks.peers.tools import tool
 from benchmarks.practice import Practice
+from benchmarks.tools import tool
 
 HERE = Path(__file__).resolve().parent
 

@@ -40,7 +40,7 @@ class Connection:
         self.address, self.given = address, given
         self.client: Any = paramiko.SSHClient()
         self.opened = self.closed = 0
-        self.transport = self
+        self.transport = self.sock = self
         Connection.made.append(self)
 
     def open(self) -> None:
@@ -53,6 +53,9 @@ class Connection:
 
     def set_keepalive(self, seconds: int) -> None:
         self.keepalive = seconds
+
+    def settimeout(self, seconds: float) -> None:
+        self.idle = seconds
 
 
 @pytest.fixture

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import paramiko
 import pytest
@@ -48,6 +51,19 @@ def test_what_is_received_is_acknowledged_at_once(ends: tuple[socket.socket, soc
         far.sendall(b"more")
         assert prompt.recv(16) == b"more"
         assert option(prompt, "TCP_QUICKACK")
+
+
+def test_who_waits_for_an_answer_learns_that_it_is_closed(ends: tuple[socket.socket, socket.socket]) -> None:
+    near, _ = ends
+    prompt = PromptSocket.over(near)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(prompt.recv, 16)
+        time.sleep(0.1)  # until it waits; where it does not yet, it finds the socket closed
+        begun = time.monotonic()
+        prompt.close()
+        with suppress(OSError):
+            assert waiting.result() == b""
+        assert time.monotonic() - begun < 5  # of the 7 after which it would have given up
 
 
 def test_a_transport_has_such_a_socket(ends: tuple[socket.socket, socket.socket]) -> None:

@@ -1,4 +1,4 @@
-"""The peers' programs, each in a virtual environment of its own, as benchmarks/requirements.txt pins them."""
+"""Programs of others, each in a virtual environment of its own, as benchmarks/requirements.txt pins them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from pathlib import Path
 
 from benchmarks.measure import Failed
 
-BENCHMARKS = Path(__file__).resolve().parent.parent
+BENCHMARKS = Path(__file__).resolve().parent
 ENVIRONMENTS = BENCHMARKS / ".venvs"
 PINS = BENCHMARKS / "requirements.txt"
 UV = Path(sys.executable).with_name("uv")
-PACKAGES = {"ansible": ("ansible", "mitogen"), "pyinfra": ("pyinfra",), "picture": ("matplotlib",)}
+PACKAGES = {
+    "ansible": ("ansible", "mitogen"),
+    "pyinfra": ("pyinfra",),
+    "picture": ("matplotlib",),
+    "simulated": ("asyncssh",),
+}
 
 
 def tool(name: str) -> Path:
-    """Return the environment of a peer; it is made where it is not there, or older than the pins."""
+    """Return the environment of a program; it is made where it is not there, or older than the pins."""
     place = ENVIRONMENTS / name
     done = place / "installed"
     if not done.exists() or done.stat().st_mtime < PINS.stat().st_mtime:
