@@ -38,6 +38,7 @@ ANSIBLE = (
     MayDiffer(r"package python3-packaging", "Ansible's module pip needs it"),
     MayDiffer(r"package (python3-psycopg2|libpq5)", "the modules of community.postgresql need it"),
 )
+BY_HAND = (MayDiffer(r"python uv", "by hand, the environment has the uv that filled it"),)
 
 
 def fingerprints(lab: Lab) -> dict[str, dict[str, str]]:

@@ -146,15 +146,21 @@ def install():
     )
 
 
+def source(path):
+    return PEERS / "files" / host.name / path.lstrip("/")
+
+
 def put(name, path, mode):
-    source = PEERS / "files" / host.name / path.lstrip("/")
-    return files.put(name=name, src=str(source), dest=path, user="root", group="root", mode=mode, _sudo=True)
+    return files.put(name=name, src=str(source(path)), dest=path, user="root", group="root", mode=mode, _sudo=True)
 
 
 def service(role, before):
     unit = f"{SERVICE}@{role}.service"
     dropin = put(f"Install the drop-in ({role})", f"/etc/systemd/system/{unit}.d/10-aerodrome.conf", "644")
     changed = [*before, dropin]
+    variables = f"/etc/default/{SERVICE}-{role}"
+    if source(variables).exists():
+        changed.append(put(f"Install the variables of its own ({role})", variables, "600"))
     systemd.daemon_reload(name="Reload systemd", _sudo=True, _if=lambda: any(each.did_change() for each in changed))
     systemd.service(
         name=f"Restart it ({role})",
