@@ -82,8 +82,15 @@ def node():
         no_recommends=True,
         _sudo=True,
     )
-    shell = "/bin/false"
-    server.user(name="Make the user", user=USER, home=USER_HOME, shell=shell, system=True, _sudo=True)  # noqa: S604
+    server.user(  # noqa: S604
+        name="Make the user",
+        user=USER,
+        home=USER_HOME,
+        create_home=True,
+        shell="/bin/false",
+        system=True,
+        _sudo=True,
+    )
     for path in (USER_HOME, HOME, ENVIRONMENTS):
         files.directory(name=f"Make {path}", path=path, user=USER, group=USER, mode=755, _sudo=True)
     files.line(
