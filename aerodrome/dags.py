@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from functools import partial
+import threading
 from pathlib import Path
 
 from aerodrome.errors import InvalidInput
@@ -34,7 +34,22 @@ def dag_tree(folder: str, path: str, user: str) -> Tree:
             digest.update(content)
     except OSError as error:
         raise InvalidInput(f"deploy.dags: {error.filename}: {error.strerror}") from None
-    return Tree(path, digest.hexdigest()[:16], len(files), partial(_pack, base, files), user)
+    return Tree(path, digest.hexdigest()[:16], len(files), _Archive(base, files), user)
+
+
+class _Archive:
+    """The files packed, when the first host needs them and once for all hosts, which are planned in threads."""
+
+    def __init__(self, base: Path, files: list[Path]) -> None:
+        self._base, self._files = base, files
+        self._lock = threading.Lock()
+        self._packed = b""
+
+    def __call__(self) -> bytes:
+        with self._lock:
+            if not self._packed:
+                self._packed = _pack(self._base, self._files)
+            return self._packed
 
 
 def _wanted(file: Path) -> bool:

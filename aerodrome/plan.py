@@ -123,11 +123,11 @@ class Apply:
     payload: bytes
 
 
-def apply_script(changes: Sequence[PlannedChange], nonce: str) -> Apply:
-    """Return the script that makes `changes`, in order, and stops at the first that fails.
+def apply_script(changes: Sequence[PlannedChange], steps: Sequence[Step], nonce: str) -> Apply:
+    """Return the script that makes `changes`, in order, stops at the first that fails, and asks for `steps` again.
 
-    It prints `@NONCE NUMBER` before each change and `@NONCE done` at the end, and it changes nothing that was
-    not planned: changes without a script wait for the next round.
+    It prints `@NONCE NUMBER` before each change, `@NONCE done` after the last one, and then what `probe_script` does.
+    It changes nothing that was not planned: changes without a script wait for the next round.
     """
     parts = ["set -eu\n", PRELUDE, LOCK.format(mode="-x"), "\n"]
     payload = b""
@@ -136,7 +136,8 @@ def apply_script(changes: Sequence[PlannedChange], nonce: str) -> Apply:
             parts.append(f"printf '\\n@%s %s\\n' {nonce} {number} # {planned.step}: {planned.change.summary}\n")
             parts.append(planned.change.script + "\n")
             payload += planned.change.payload
-    parts.append(f"printf '\\n@%s done\\n' {nonce}\n")
+    # In one exec: a second one would cost a session of sshd and another sudo.
+    parts.append(f"printf '\\n@%s done\\n' {nonce}\nset +eu\n{probe_script(steps, nonce)}")
     return Apply("".join(parts), payload)
 
 

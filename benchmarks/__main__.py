@@ -6,21 +6,23 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from benchmarks.bare import bare
 from benchmarks.change import change
+from benchmarks.counts import counted
+from benchmarks.dags import dags
 from benchmarks.first import cold, first
 from benchmarks.listing import listing
 from benchmarks.measure import Failed
 from benchmarks.nothing import nothing
 from benchmarks.peers.engines import PEERS
 from benchmarks.practice import practice
-from benchmarks.report import Section, heading, save
+from benchmarks.report import Section, draw, heading, save
 from lab.errors import LabError
 
-PARTS = ("list", "same", "first", "cold", "nothing", "change")
+PARTS = ("list", "same", "first", "cold", "nothing", "change", "dags")
 
 
 def main() -> int:
@@ -28,7 +30,7 @@ def main() -> int:
     options = _options()
     # A lab outlives whoever raised it: leave by way of its `finally` when asked to go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    head, done = heading(os.getloadavg()[0]), []
+    head, done, code = heading(os.getloadavg()[0]), [], 0
     print(head, flush=True)
     try:
         # closing(): the fleet comes down also when a table cannot be printed.
@@ -38,11 +40,20 @@ def main() -> int:
                 print(f"\n{section.markdown()}", flush=True)
     except (Failed, LabError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
+        code = 1
     finally:
         if done:
-            print(f"\nbenchmarks: kept in {save(head, done)}", file=sys.stderr)
-    return 0
+            _keep(head, done)
+    return code
+
+
+def _keep(head: str, sections: Sequence[Section]) -> None:
+    results = save(head, sections)
+    print(f"\nbenchmarks: kept in {results}, .json and .svg", file=sys.stderr)
+    try:
+        draw(results)
+    except Failed as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
 
 
 def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
@@ -61,10 +72,14 @@ def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
             yield from cold(fleet, peers, options.long_rounds)
         if "nothing" in options.only:
             fleet.fab("deploy").run()
+            yield counted(fleet)
             yield nothing(fleet, peers, options.rounds)
         if "change" in options.only:
             fleet.fab("deploy").run()
             yield from change(fleet, peers, options.rounds, options.long_rounds)
+        if "dags" in options.only:
+            fleet.fab("deploy").run()
+            yield from dags(fleet, options.rounds)
 
 
 def _options() -> argparse.Namespace:

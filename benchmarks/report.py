@@ -1,18 +1,21 @@
-"""What was measured, as Markdown: on the terminal and in benchmarks/results/."""
+"""What was measured, as Markdown, JSON and a picture: on the terminal and in benchmarks/results/."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from benchmarks.measure import Cost, Spread, median, ratios
+from benchmarks.measure import Cost, Failed, Spread, median, ratios
+from benchmarks.peers.tools import tool
 
 RESULTS = Path(__file__).resolve().parent / "results"
+PICTURE = Path(__file__).with_name("picture.py")
 
 
 @dataclass(frozen=True)
@@ -107,3 +110,15 @@ def save(head: str, sections: Sequence[Section]) -> Path:
     plain = {"on": head.splitlines(), "sections": [section.plain() for section in sections]}
     path.with_suffix(".json").write_text(json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
     return path
+
+
+def draw(results: Path) -> None:
+    """Draw the picture of results that were saved, beside them.
+
+    Raises Failed where that is not possible; the results are kept.
+    """
+    python = tool("picture") / "bin" / "python"
+    data, picture = results.with_suffix(".json"), results.with_suffix(".svg")
+    done = subprocess.run([str(python), str(PICTURE), str(data), str(picture)], capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"{picture} cannot be drawn:\n{done.stderr}")

@@ -22,7 +22,7 @@ def database(inputs: Inputs) -> list[Step]:
     addresses = tuple(node.address for node in fleet.nodes())
     return [
         Step("database.packages", packages),
-        Step("database.server", (PostgresServer(settings.port),)),
+        Step("database.server", (PostgresServer(settings.port, settings.user, settings.name),)),
         Step("database.access", (PostgresAccess(settings.name, settings.user, addresses),)),
         Step(
             "database.account",

@@ -16,6 +16,7 @@ from paramiko.ssh_exception import NoValidConnectionsError
 from aerodrome.errors import HostError
 from aerodrome.fleet import Fleet, Host
 from aerodrome.remote.hostkeys import known_name, load_host_keys
+from aerodrome.remote.transport import prompt_transport
 from aerodrome.secrets import Secret, SecretValue
 
 # Paramiko's threads log tracebacks of what is told in one line below.
@@ -73,6 +74,7 @@ class Connections:
         arguments: dict[str, object] = {"key_filename": [os.path.expanduser(host.key)]} if host.key else {}
         # A named key is the one to use: further keys in vain would end in “too many authentication failures”.
         arguments["look_for_keys"] = host.key is None
+        arguments["transport_factory"] = prompt_transport
         connection = fabric.Connection(
             host.address,
             user=host.user,

@@ -82,16 +82,18 @@ class Run:
         Raises FleetError where a host of a stage fails; later stages are then not begun. Where a host is in a state
         that must not be touched, no stage is.
         """
-        everything: dict[str, list[Step]] = {}
+        wanted: dict[str, list[Step]] = {}
         for stage in stages:
             for name, steps in stage.steps.items():
-                everything.setdefault(name, []).extend(steps)
-        plans, failed = self._ask_what_answers(everything)
+                wanted.setdefault(name, []).extend(steps)
+        plans, failed = self._ask_what_answers(wanted)
         if any(failure.refusal for failure in failed.values()):
             # hosts.yaml and a host do not fit: nothing is touched anywhere. A host that is down stops nobody else.
             raise FleetError(list(failed.values()))
         for stage in stages:
-            self._stage(stage, plans, failed)
+            self._stage(stage, wanted, plans, failed)
+            for name, steps in stage.steps.items():
+                wanted[name] = wanted[name][len(steps) :]
         return bool(self.changed)
 
     def _ask_what_answers(
@@ -102,23 +104,33 @@ class Run:
         except FleetError as error:
             return dict(error.results), {failure.host: failure for failure in error.failures}
 
-    def _stage(self, stage: Stage, plans: Mapping[str, HostPlan], failed: Mapping[str, HostError]) -> None:
-        """Bring a stage about on all hosts that can be asked, and only then fail for the others."""
+    def _stage(
+        self,
+        stage: Stage,
+        wanted: Mapping[str, Sequence[Step]],
+        plans: dict[str, HostPlan],
+        failed: Mapping[str, HostError],
+    ) -> None:
+        """Bring a stage about on all hosts that can be asked, and only then fail for the others.
+
+        `wanted` is what is left of each host's steps, those of this stage first; `plans` is kept up to date.
+        """
         failures = [failed[name] for name in stage.steps if name in failed]
         current = {name: plans[name].only(steps) for name, steps in stage.steps.items() if name in plans}
-        # What was asked before an earlier stage changed the host is out of date.
-        stale = {name: stage.steps[name] for name in current if name in self.changed}
-        fresh, lost = self._ask_what_answers(stale)
-        current |= fresh
-        failures += lost.values()
+
+        def work(host: Host) -> None:
+            if current[host.name].changes:
+                plans[host.name] = self._bring_about(host, wanted[host.name], stage.steps[host.name], plans[host.name])
+            self.await_health(host, stage.roles.get(host.name, ()))
+
         try:
-            self._work({name: plan for name, plan in current.items() if name not in lost}, stage)
+            self._work(current, stage, work)
         except FleetError as error:
             failures += error.failures
         if failures:
             raise FleetError(failures)
 
-    def _work(self, current: Mapping[str, HostPlan], stage: Stage) -> None:
+    def _work(self, current: Mapping[str, HostPlan], stage: Stage, work: Callable[[Host], None]) -> None:
         busy = [host for host in self.hosts(current) if current[host.name].changes or current[host.name].unsettled]
         if not busy:
             return
@@ -128,10 +140,6 @@ class Run:
         # Units that run are restarted on one host at a time; all else goes at once.
         rolling = [host for host in busy if stage.roles and current[host.name].interrupts]
         starting = [host for host in busy if host not in rolling]
-
-        def work(host: Host) -> None:
-            self._bring_about(host, stage.steps[host.name], current[host.name])
-            self.await_health(host, stage.roles.get(host.name, ()))
 
         together = batches(starting) if stage.name == "workers" else [starting]
         failures: list[HostError] = []
@@ -148,38 +156,50 @@ class Run:
 
     def _ask(self, host: Host, steps: Sequence[Step]) -> HostPlan:
         output = run(self.connections, host, probe_script(steps, self._nonce), on_text=partial(self._waits, host))
-        if output.status == 75:
-            raise HostError(host.name, "lock", output.text.strip(), "see what it does: fab run 'ps -ef'")
-        return plan_host(host.name, steps, read_probe(output.text, steps, self._nonce))
+        return self._read(host, steps, output.status, output.text)
+
+    def _read(self, host: Host, steps: Sequence[Step], status: int, text: str) -> HostPlan:
+        """Read what a probe printed, and how it ended."""
+        if status == 75:
+            raise HostError(host.name, "lock", text.strip(), "see what it does: fab run 'ps -ef'")
+        return plan_host(host.name, steps, read_probe(text, steps, self._nonce))
 
     def _waits(self, host: Host, text: str) -> None:
         if WAITING in text:
             self.report.waits(host.name, "another run is at work on this host: waiting for it to end")
 
-    def _bring_about(self, host: Host, steps: Sequence[Step], plan: HostPlan) -> None:
+    def _bring_about(self, host: Host, wanted: Sequence[Step], steps: Sequence[Step], plan: HostPlan) -> HostPlan:
+        """Make what a host's `plan` has for `steps`, the first of `wanted`; return what it then needs of `wanted`."""
+        wanted = [*settled(steps), *wanted[len(steps) :]]
         for _ in range(ROUNDS):
-            if not plan.changes:
-                return
-            self._apply(host, plan)
-            plan = self._ask(host, settled(steps))
-        if plan.changes:
-            rest = "; ".join(planned.change.summary for planned in plan.changes)
-            message = f"does not converge, after {ROUNDS} rounds it still needs: {rest}"
-            raise HostError(host.name, plan.changes[0].step, message)
+            plan = self._apply(host, plan.only(steps), wanted)
+            if not plan.only(steps).changes:
+                return plan
+        left = plan.only(steps).changes
+        rest = "; ".join(planned.change.summary for planned in left)
+        message = f"does not converge, after {ROUNDS} rounds it still needs: {rest}"
+        raise HostError(host.name, left[0].step, message)
 
-    def _apply(self, host: Host, plan: HostPlan) -> None:
-        apply = apply_script(plan.changes, self._nonce)
+    def _apply(self, host: Host, plan: HostPlan, wanted: Sequence[Step]) -> HostPlan:
+        """Make the changes of a plan and ask again, in one exec; return what the host then needs of `wanted`."""
+        apply = apply_script(plan.changes, wanted, self._nonce)
         progress = Progress(self.report, plan, self._nonce)
         if any(planned.change.script for planned in plan.changes):
             self.changed.add(host.name)
-        output = run(self.connections, host, apply.script, apply.payload, progress.read)
-        if output.status == 0 and f"@{self._nonce} done" in output.text:
-            return
-        planned = progress.current
+
+        def read(text: str) -> None:
+            progress.read(text)
+            self._waits(host, text)
+
+        output = run(self.connections, host, apply.script, apply.payload, read)
         if output.status == -1:
             raise HostError(
                 host.name, "connect", "the connection broke in the middle of a change", "run the same again"
             )
+        _, done, answers = output.text.partition(f"\n@{self._nonce} done\n")
+        if done:
+            return self._read(host, wanted, output.status, answers)
+        planned = progress.current
         words = last_words(output.text.rpartition(f"@{self._nonce} ")[2].partition("\n")[2] + output.errors)
         if planned is None:
             raise HostError(host.name, "apply", f"the script did not begin (exit {output.status})", hint(words), words)
@@ -281,12 +301,16 @@ class Progress:
         self.current: PlannedChange | None = None
         self._report, self._plan = report, plan
         self._marker = re.compile(rf"^@{nonce} (\d+)$", re.MULTILINE)
-        self._pending = ""
+        self._end = f"@{nonce} done\n"
+        self._pending = self._over = ""
 
     def read(self, text: str) -> None:
         """Take the next part of the output."""
+        if self._over:
+            return  # what follows are the answers of a probe, whose marks look alike
         lines, newline, self._pending = (self._pending + text).rpartition("\n")
-        for number in self._marker.findall(lines + newline):
+        made, self._over, _ = (lines + newline).partition(self._end)
+        for number in self._marker.findall(made):
             self.current = self._plan.changes[int(number)]
             self._report.change(self._plan.host, self.current)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import paramiko
@@ -21,16 +21,24 @@ READ_SCRIPT = 'exec 3<&0; script=$(head -c {size} <&3) || exit; exec </dev/null;
 
 NO_PASSWORD, WRONG_PASSWORD = 96, 97
 
-# -k: a cached ticket must not decide whether sudo reads a password from stdin; what it left unread, the
-# script would get. One try for a password that may be wrong: sudo would take the script as the next two tries.
+# Each call of sudo that checks the password takes as long as the whole of a probe: it is checked once, in a call that
+# reads nothing else, and the ticket that sudo gives for it (it holds for children of this very shell) lets the script
+# in. One try for a password that may be wrong: sudo would take the script as the next two tries. Where sudo gives no
+# tickets (timestamp_timeout=0) it is asked again, with -k: only then is it sure that it reads the password.
 SUDO = """\
 IFS= read -r password
 run={run}
-if sudo -k -n true 2>/dev/null; then exec sudo -n sh -c "$run"; fi
-[ -n "$password" ] || exit {no_password}
-printf '%s\\n' "$password" | sudo -k -S -p '' true 2>/dev/null || exit {wrong_password}
+if [ -z "$password" ]; then
+sudo -n sh -c "$run"; status=$?
+[ $status != 1 ] || sudo -n true 2>/dev/null || exit {no_password}
+exit $status
+fi
+printf '%s\\n' "$password" | sudo -S -p '' true 2>/dev/null || exit {wrong_password}
+if sudo -n true 2>/dev/null; then sudo -n sh -c "$run"; status=$?; sudo -k; exit $status; fi
 {{ printf '%s\\n' "$password"; exec cat; }} | sudo -k -S -p '' sh -c "$run"
 """
+
+PIECE = 1 << 18  # bytes: eight packets
 
 # Execs a host, for the guard that counts them.
 execs: Counter[str] = Counter()
@@ -61,12 +69,11 @@ def run(
     """
     text = script.encode("utf-8", "surrogateescape")
     command = READ_SCRIPT.format(size=len(text))
-    data = text + payload
     if host.user != "root":
         password = connections.sudo_password(host)
-        data = (password.reveal().encode() if password else b"") + b"\n" + data
+        text = (password.reveal().encode() if password else b"") + b"\n" + text
         command = SUDO.format(run=quote(command), no_password=NO_PASSWORD, wrong_password=WRONG_PASSWORD)
-    output = _exec(connections, host, f"exec sh -c {quote(command)}", data, on_text, hold)
+    output = _exec(connections, host, f"exec sh -c {quote(command)}", (text, payload), on_text, hold)
     if host.user != "root" and output.status in (NO_PASSWORD, WRONG_PASSWORD):
         raise _sudo_error(host, output.status)
     return output
@@ -76,7 +83,7 @@ def _exec(
     connections: Connections,
     host: Host,
     command: str,
-    data: bytes,
+    data: Sequence[bytes],
     on_text: Callable[[str], None] | None,
     hold: bool,
 ) -> Output:
@@ -121,9 +128,12 @@ class _read_beside(threading.Thread):
         self.text = b"".join(blocks).decode("utf-8", "replace")
 
 
-def _send(channel: paramiko.Channel, data: bytes, hold: bool) -> None:
+def _send(channel: paramiko.Channel, data: Sequence[bytes], hold: bool) -> None:
     try:
-        channel.sendall(data)
+        for part in data:
+            # In pieces: sendall() copies all that is left each time that it has sent a packet (paramiko 5).
+            for start in range(0, len(part), PIECE):
+                channel.sendall(part[start : start + PIECE])
         if not hold:
             channel.shutdown_write()
     except OSError:

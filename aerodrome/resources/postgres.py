@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import stringprep
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
@@ -40,6 +41,43 @@ def sql(statement: str) -> str:
     return f"{SQL} {heredoc(statement.rstrip() + chr(10))}"
 
 
+def ask(user: str, database: str) -> str:
+    """Return sh that prints all there is to know of a server, in one session; nothing where it does not answer.
+
+    psql takes longer than all else that a probe asks (Debian's is a Perl script about the real one): resources whose
+    probes are the same share the answer.
+    """
+    query = (
+        "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), pending_restart "
+        "FROM pg_settings WHERE name = 'listen_addresses'; "
+        f"SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(user)}; "
+        f"SELECT 'database', pg_get_userbyid(datdba) FROM pg_database WHERE datname = {literal(database)}; "
+        "SELECT 'hba', current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;"
+    )
+    return (
+        f"rows=$({sql(query)}\n)\n"
+        'if [ -n "$rows" ]; then echo "$rows"; hba=${rows##*hba|}; hba=${hba%|*}; stat -c %Y "$hba"; '
+        f'{STAT} "$hba"; cat "$hba"; fi'
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered to `ask`: rows by their kind, empty where it did not; and its pg_hba.conf."""
+
+    rows: Mapping[str, Sequence[str]]
+    hba: str  # modified (seconds since the epoch), a newline, and what files.Found parses
+
+    @classmethod
+    def parse(cls, text: str) -> Answer:
+        """Read the output of `ask`."""
+        head, newline, rest = text.partition("\nhba|")
+        path, _, hba = rest.partition("\n")
+        rows = [line.split("|") for line in head.splitlines() if line]
+        paths = {"hba": path.rsplit("|", 1)} if newline else {}
+        return cls({row[0]: row[1:] for row in rows} | paths, hba)
+
+
 def literal(text: str) -> str:
     """Quote a text for SQL (standard_conforming_strings, on since PostgreSQL 9.1)."""
     return "'" + text.replace("'", "''") + "'"
@@ -59,22 +97,21 @@ class PostgresServer:
     """
 
     port: int
+    user: str
+    database: str
 
     @property
     def key(self) -> str:
         return "postgresql server"
 
     def probe(self) -> str:
-        query = (
-            "SELECT current_setting('port'), current_setting('listen_addresses'), "
-            "(SELECT pending_restart FROM pg_settings WHERE name = 'listen_addresses');"
-        )
-        return sql(query)
+        return ask(self.user, self.database)
 
     def changes(self, seen: Seen) -> list[Change]:
-        if not seen.text.strip():
+        server = Answer.parse(seen.text).rows.get("server")
+        if server is None:
             return [Change("start PostgreSQL, at boot too", START)]
-        port, addresses, pending = seen.text.strip().split("|")
+        port, addresses, pending = server
         if int(port) != self.port:
             raise AerodromeError(
                 f"PostgreSQL listens on port {port}, and hosts.yaml says {self.port}", f"set database.port: {port}"
@@ -101,19 +138,14 @@ class PostgresAccess:
         return "postgresql access"
 
     def probe(self) -> str:
-        query = "SELECT current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;"
-        return (
-            f"hba=$({sql(query)}\n)\n"
-            'if [ -n "$hba" ]; then echo "$hba"; hba=${hba%|*}; stat -c %Y "$hba"; '
-            f'{STAT} "$hba"; cat "$hba"; fi'
-        )
+        return ask(self.user, self.database)
 
     def changes(self, seen: Seen) -> list[Change]:
-        head, _, rest = seen.text.partition("\n")
-        if not head:
+        answer = Answer.parse(seen.text)
+        if "hba" not in answer.rows:
             return [Change(f"let {len(self.addresses)} nodes log in (pg_hba.conf)", "")]
-        path, loaded = head.rsplit("|", 1)
-        modified, _, text = rest.partition("\n")
+        path, loaded = answer.rows["hba"]
+        modified, _, text = answer.hba.partition("\n")
         block = Block(path, self.lines(), first=True)
         changes = block.changes(Seen(text))
         if changes:
@@ -156,21 +188,15 @@ class PostgresAccount:
         return f"postgresql role {self.user}"
 
     def probe(self) -> str:
-        query = (
-            "SELECT 'answered'; SELECT 'role', rolcanlogin, rolpassword FROM pg_authid "
-            f"WHERE rolname = {literal(self.user)}; "
-            "SELECT 'database', pg_get_userbyid(datdba) FROM pg_database "
-            f"WHERE datname = {literal(self.database)};"
-        )
-        return sql(query)
+        return ask(self.user, self.database)
 
     def changes(self, seen: Seen) -> list[Change]:
-        rows = {row[0]: row[1:] for row in (line.split("|") for line in seen.text.splitlines())}
-        if "answered" not in rows:
+        rows = Answer.parse(seen.text).rows
+        if not rows:
             return [Change(f"make role {self.user} and database {self.database}", "")]
         return self._role(rows.get("role")) + self._database(rows.get("database"))
 
-    def _role(self, role: list[str] | None) -> list[Change]:
+    def _role(self, role: Sequence[str] | None) -> list[Change]:
         name = identifier(self.user)
         if self.password is None:
             if role:
@@ -190,7 +216,7 @@ class PostgresAccount:
         verb, summary = ("ALTER", "set the password of") if role else ("CREATE", "make")
         return [Change(f"{summary} role {self.user}", sql(f"{verb} ROLE {name} LOGIN PASSWORD {secret};"))]
 
-    def _database(self, database: list[str] | None) -> list[Change]:
+    def _database(self, database: Sequence[str] | None) -> list[Change]:
         name, owner = identifier(self.database), identifier(self.user)
         if database is None:
             # template0: a server that was set up without a locale would give its ASCII encoding to the database.

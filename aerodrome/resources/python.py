@@ -11,8 +11,6 @@ from aerodrome.resources.base import Change, Seen, put_text, quote
 from aerodrome.resources.selinux import relabel
 from aerodrome.secrets import Secret
 
-ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
-
 # Where the pip wheel lies that `ensurepip` would install: Debian and Fedora keep it in a directory of its own
 # (sysconfig's WHEEL_PKG_DIR, CPython 3.10), CPython itself beside ensurepip. pip runs from within its wheel, so
 # that nothing has to be installed to fetch uv with the node's own pip.conf.
@@ -106,7 +104,9 @@ class _Environment:
     def probe(self) -> str:
         python, link = quote(self.python), quote(self.link)
         return (
-            f"command -v {python} >/dev/null && {python} -I -S -c {quote(ASK_VERSION)} || echo none\n"
+            # “Python 3.11.2”, which takes a quarter of the time of starting the interpreter to ask it.
+            f"if version=$({python} -V 2>&1); then version=${{version#* }}; version=${{version%% *}}; "
+            'echo "${version%.*}"; else echo none; fi\n'
             f"readlink {link} || {{ [ ! -e {link} ] && echo none || echo directory; }}\n"
             f"for d in {quote(self.home)}/airflow-venvs/*/; do d=${{d%/}}\n"
             '[ ! -x "$d/bin/python" ] || echo "made $d"; [ ! -e "$d/.complete" ] || echo "complete $d"; done'

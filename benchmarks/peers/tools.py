@@ -12,7 +12,7 @@ BENCHMARKS = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = BENCHMARKS / ".venvs"
 PINS = BENCHMARKS / "requirements.txt"
 UV = Path(sys.executable).with_name("uv")
-PACKAGES = {"ansible": ("ansible", "mitogen"), "pyinfra": ("pyinfra",)}
+PACKAGES = {"ansible": ("ansible", "mitogen"), "pyinfra": ("pyinfra",), "picture": ("matplotlib",)}
 
 
 def tool(name: str) -> Path:

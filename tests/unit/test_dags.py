@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,10 @@ def test_a_file_that_cannot_be_read(folder: Path) -> None:
     (folder / "a.py").chmod(0)
     with pytest.raises(InvalidInput, match="a.py: Permission denied"):
         tree(folder)
+
+
+def test_files_are_packed_once_for_all_hosts(folder: Path) -> None:
+    found = tree(folder)
+    with ThreadPoolExecutor(4) as pool:
+        packed = list(pool.map(lambda _: found.pack(), range(8)))
+    assert all(each is packed[0] for each in packed)

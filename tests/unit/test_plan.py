@@ -218,12 +218,13 @@ def test_a_part_of_a_plan() -> None:
 
 def test_the_script_of_an_apply_as_a_whole() -> None:
     changes = planned("echo one", "", "echo three", payload=b"bytes")
-    apply = apply_script(changes, "n0nce")
+    steps = [Step("a", (Thing("one", "echo asked"),))]
+    apply = apply_script(changes, steps, "n0nce")
     assert apply.script == (
         f"set -eu\n{PRELUDE}{LOCKED.format('-x')}"
         "printf '\\n@%s %s\\n' n0nce 0 # step.0: do 0\necho one\n"
         "printf '\\n@%s %s\\n' n0nce 2 # step.2: do 2\necho three\n"
-        "printf '\\n@%s done\\n' n0nce\n"
+        f"printf '\\n@%s done\\n' n0nce\nset +eu\n{probe_script(steps, 'n0nce')}"
     )
     assert apply.payload == b"bytesbytes"
 
@@ -233,22 +234,35 @@ def test_changes_are_made_in_order_and_read_their_own_bytes(sh: Shell, tmp_path:
         PlannedChange("a", "x", Change("one", "head -c 3 <&3", payload=b"abc")),
         PlannedChange("b", "y", Change("two", "head -c 2 <&3; echo", payload=b"de")),
     ]
-    apply = apply_script(changes, "n0nce")
+    apply = apply_script(changes, [], "n0nce")
     done = sh(local(apply.script, tmp_path), apply.payload)
-    assert done.stdout == b"\n@n0nce 0\nabc\n@n0nce 1\nde\n\n@n0nce done\n"
+    assert done.stdout == b"\n@n0nce 0\nabc\n@n0nce 1\nde\n\n@n0nce done\n\n@n0nce end\n"
     assert done.returncode == 0
+
+
+def test_after_the_changes_the_host_is_asked_again_whatever_they_left_behind(sh: Shell, tmp_path: Path) -> None:
+    steps = [Step("a", (Thing("one", "false; pwd; umask; head -c 1 <&3; cat"), Thing("two", 'echo "$unset"')))]
+    apply = apply_script(planned("cd /tmp; umask 077; export PATH=/nowhere"), steps, "n0nce")
+    output = sh(local(apply.script, tmp_path), b"").stdout.decode()
+    assert read_probe(output.partition("@n0nce done\n")[2], steps, "n0nce") == ["/\n0022\n", "\n"]
+
+
+def test_another_run_can_come_between_a_change_and_the_question(sh: Shell, tmp_path: Path) -> None:
+    # The lock for writing is given back before the one for reading is taken: nobody waits for himself.
+    script = local(apply_script(planned("echo one"), [], "n0nce").script, tmp_path)
+    assert b"waiting" not in sh(script).stdout
 
 
 @pytest.mark.parametrize("failing", ["false", "exit 3", "no-such-command", 'echo "$unset"', "false | true; (exit 4)"])
 def test_the_first_change_that_fails_is_the_last(sh: Shell, tmp_path: Path, failing: str) -> None:
-    apply = apply_script(planned("echo one", failing, "echo three"), "n0nce")
+    apply = apply_script(planned("echo one", failing, "echo three"), [], "n0nce")
     done = sh(local(apply.script, tmp_path))
     assert done.returncode != 0
     assert done.stdout == b"\n@n0nce 0\none\n\n@n0nce 1\n"
 
 
 def test_a_change_starts_at_the_root_with_a_known_path_and_mask(sh: Shell, tmp_path: Path) -> None:
-    apply = apply_script(planned('pwd; umask; echo "$PATH"'), "n0nce")
+    apply = apply_script(planned('pwd; umask; echo "$PATH"'), [], "n0nce")
     assert sh(local(apply.script, tmp_path)).stdout.decode().splitlines()[2:5] == [
         "/",
         "0022",
@@ -262,7 +276,9 @@ def test_a_change_starts_at_the_root_with_a_known_path_and_mask(sh: Shell, tmp_p
 @pytest.fixture
 def held(tmp_path: Path):  # type: ignore[no-untyped-def]
     """Another run that is at work for a moment."""
-    script = apply_script(planned(f"touch '{tmp_path}/begun'; sleep 1; echo over >'{tmp_path}/over'"), "other").script
+    script = apply_script(
+        planned(f"touch '{tmp_path}/begun'; sleep 1; echo over >'{tmp_path}/over'"), [], "other"
+    ).script
     process = subprocess.Popen(["sh", "-c", local(script, tmp_path)], stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
     while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
@@ -279,7 +295,7 @@ def test_a_probe_waits_for_a_run_that_is_at_work_and_says_so(sh: Shell, tmp_path
 
 
 def test_after_too_long_the_wait_is_given_up(sh: Shell, tmp_path: Path, held: None) -> None:
-    script = apply_script(planned("echo never"), "n0nce").script.replace("-w 900", "-w 0.1")
+    script = apply_script(planned("echo never"), [], "n0nce").script.replace("-w 900", "-w 0.1")
     done = sh(local(script, tmp_path))
     assert (done.returncode, done.stdout.decode()) == (
         75,
@@ -310,8 +326,8 @@ def test_the_script_for_people_does_not_show_what_a_password_can_be_guessed_agai
         salt = bytes([number]) + bytes(range(239, 254))
         verifier = scram_verifier(Secret("plain"), salt)
         account = PostgresAccount("air", Secret("plain"), "air", salt)
-        plan = plan_host("h", [Step("a", (account,))], [f"answered\n{role}database|air\n"])
-        assert verifier in apply_script(plan.changes, "n0nce").script
+        plan = plan_host("h", [Step("a", (account,))], [f"server|5432|*|f\n{role}database|air\nhba|/x|1\n"])
+        assert verifier in apply_script(plan.changes, [], "n0nce").script
         shown = readable_script(plan)
         assert f"ROLE \"air\" LOGIN PASSWORD '{MASK}';\n" in shown
         assert "SCRAM" not in shown

@@ -23,7 +23,7 @@ def test_a_database_host_as_a_whole() -> None:
     given = inputs(fleet(database=Database("meta", "me", 5433)))
     assert database(given) == [
         Step("database.packages", (Packages(apt=("postgresql",), dnf=("postgresql-server",)),)),
-        Step("database.server", (PostgresServer(5433),)),
+        Step("database.server", (PostgresServer(5433, "me", "meta"),)),
         Step("database.access", (PostgresAccess("meta", "me", NODES),)),
         Step("database.account", (PostgresAccount("me", Secret(AWKWARD), "meta", bytes(range(16))),)),
     ]

@@ -12,12 +12,16 @@ from typing import Any
 from aerodrome.fleet import Fleet, Host
 from aerodrome.secrets import Secret
 
+# As sudo(8) with timestamp_type=ppid, which it takes without a terminal: a ticket is the parent's, and -k ignores it.
 SUDO = """\
 #!/bin/sh
 printf '%s\\n' "$*" >>"$SUDO_LOG"
-never= stdin=
-while :; do case $1 in -k) shift;; -n) never=1; shift;; -S) stdin=1; shift;; -p) shift 2;; *) break;; esac; done
-if [ -n "$SUDO_PASSWORD" ]; then
+never= ignore= ticket=$SUDO_LOG.ticket-$PPID
+while :; do
+  case $1 in -k) ignore=1; shift;; -n) never=1; shift;; -S) shift;; -p) shift 2;; *) break;; esac
+done
+[ $# -gt 0 ] || { rm -f "$ticket"; exit 0; }
+if [ -n "$SUDO_PASSWORD" ] && { [ -n "$ignore" ] || [ ! -e "$ticket" ]; }; then
   [ -z "$never" ] || { echo 'sudo: a password is required' >&2; exit 1; }
   for _ in 1 2 3; do
     IFS= read -r given || { echo 'sudo: no password was provided' >&2; exit 1; }
@@ -25,6 +29,7 @@ if [ -n "$SUDO_PASSWORD" ]; then
     echo 'Sorry, try again.' >&2
   done
   [ "$given" = "$SUDO_PASSWORD" ] || exit 1
+  [ -n "$ignore$SUDO_NO_TICKETS" ] || touch "$ticket"
 fi
 AS_ROOT=yes exec "$@"
 """
@@ -69,9 +74,14 @@ class Channel:
 
 
 class Local:
-    """Connections whose every host is this machine; `sudo` is the password that its sudo asks, if any."""
+    """Connections whose every host is this machine; `sudo` is the password that its sudo asks, if any.
 
-    def __init__(self, folder: Path, sudo: str = "", given: str | None = None, shell: str = "sh") -> None:
+    It asks once, where it gives `tickets`, or each time.
+    """
+
+    def __init__(
+        self, folder: Path, sudo: str = "", given: str | None = None, shell: str = "sh", tickets: bool = True
+    ) -> None:
         programs = folder / "sudo-programs"
         programs.mkdir(exist_ok=True)
         (programs / "sudo").write_text(SUDO)
@@ -84,6 +94,7 @@ class Local:
             "PATH": f"{programs}:{os.environ['PATH']}",
             "SUDO_PASSWORD": sudo,
             "SUDO_LOG": str(self.log),
+            "SUDO_NO_TICKETS": "" if tickets else "1",
         }
         self.broken: Callable[[Host], Exception | None] = lambda host: None
         self.fleet: Fleet | None = None

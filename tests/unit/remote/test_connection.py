@@ -14,6 +14,7 @@ from aerodrome.errors import HostError
 from aerodrome.fleet import Fleet, Host, Ssh
 from aerodrome.remote import connection
 from aerodrome.remote.connection import Connections
+from aerodrome.remote.transport import prompt_transport
 from aerodrome.secrets import Secret
 from tests.unit.make import ROLES_OF_FLEET
 from tests.unit.remote.test_hostkeys import KEY
@@ -69,13 +70,17 @@ def test_a_host_is_connected_to_once_with_its_own_key_alone(connections: Connect
     (made,) = Connection.made
     assert (made.address, made.opened, made.keepalive) == ("10.0.0.4", 1, 30)
     assert (made.given["user"], made.given["port"], made.given["connect_timeout"]) == ("ops", 2222, 7)
-    assert made.given["connect_kwargs"] == {"key_filename": ["/keys/w1"], "look_for_keys": False}
+    assert made.given["connect_kwargs"] == {
+        "key_filename": ["/keys/w1"],
+        "look_for_keys": False,
+        "transport_factory": prompt_transport,
+    }
     assert made.given["gateway"] is None
 
 
 def test_a_host_without_a_key_of_its_own_is_offered_those_of_the_operator(connections: Connections) -> None:
     connections.to(Host("w2", "10.0.0.5"))
-    assert Connection.made[0].given["connect_kwargs"] == {"look_for_keys": True}
+    assert Connection.made[0].given["connect_kwargs"] == {"look_for_keys": True, "transport_factory": prompt_transport}
 
 
 def test_a_host_key_that_is_not_known_is_refused_on_jump_hosts_too(connections: Connections) -> None:

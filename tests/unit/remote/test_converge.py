@@ -242,12 +242,13 @@ def test_a_refusal_brings_its_evidence(world: World) -> None:
     assert (error.message, error.hint, error.detail) == ("no", "do this", "line one\nline two")
 
 
-def test_a_state_that_is_refused_only_later_ends_its_stage(world: World) -> None:
-    # What the first stage makes is what the second one does not want: the other hosts of it finish.
+def test_a_state_that_is_refused_only_later_ends_the_stage_that_made_it(world: World) -> None:
+    # What the first stage makes is what the second one does not want: the other hosts of the first one finish.
     stages = [
-        stage("first", w1=world.scripted("a", f"touch '{world.folder}/a'; mkdir '{world.folder}/b'")),
-        stage("second", w1=world.file("b"), w2=world.file("c")),
-        stage("third", s1=world.file("d")),
+        stage(
+            "first", w1=world.scripted("a", f"touch '{world.folder}/a'; mkdir '{world.folder}/b'"), w2=world.file("c")
+        ),
+        stage("second", w1=world.file("b"), s1=world.file("d")),
     ]
     (error,) = failed(lambda: world.run.converge(stages))
     assert (error.host, error.step) == ("w1", "second.step")
@@ -255,7 +256,6 @@ def test_a_state_that_is_refused_only_later_ends_its_stage(world: World) -> None
 
 
 def test_a_host_that_goes_down_between_two_stages_fails_in_the_second(world: World) -> None:
-    # It was changed, so it is asked anew; what was planned before is not done blindly.
     stages = [
         stage("first", w1=world.scripted("a")),
         stage("second", w1=world.scripted("b"), w2=world.scripted("c")),
@@ -411,11 +411,50 @@ def test_units_that_run_are_restarted_one_host_at_a_time(world: World, monkeypat
     ]
 
 
-def test_a_host_that_was_changed_is_asked_anew_in_the_next_stage(world: World) -> None:
+def test_after_a_change_the_next_stage_is_asked_for_too(world: World) -> None:
     # The first stage makes what the second one wants: nothing is left for it.
     first = world.scripted("a", f"touch '{world.folder}/a' '{world.folder}/b'")
     world.run.converge([stage("one", w1=first), stage("two", w1=world.scripted("b"))])
     assert world.heard.lines == ["stage one", "w1 one.step: make a"]
+
+
+def test_a_host_costs_an_exec_to_ask_and_one_for_each_stage_that_changes_it(world: World) -> None:
+    stages = [
+        stage("one", w1=world.file("a"), w2=world.file("b")),
+        stage("two", w1=world.file("c")),
+        stage("three", w1=world.file("d")),
+    ]
+    world.run.converge(stages)
+    assert execs == {"w1": 4, "w2": 2}
+
+
+def test_what_an_earlier_stage_brought_about_is_not_asked_again(world: World) -> None:
+    log = world.folder / "log"
+
+    @dataclass(frozen=True)
+    class Logged(Scripted):
+        def probe(self) -> str:
+            return f"echo {self.path.name} >>'{log}'; {super().probe()}"
+
+    def logged(name: str) -> Logged:
+        return Logged(world.folder / name, f"touch '{world.folder / name}'")
+
+    world.run.converge([stage("one", w1=logged("a")), stage("two", w1=logged("b")), stage("three", w1=logged("c"))])
+    assert log.read_text().split() == [*"abc", *"abc", *"bc", "c"]
+
+
+def test_a_restart_that_was_asked_for_is_made_once_in_each_stage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two units of one host, in two stages: the restart of the first must not count for the second.
+    log = world.folder / "log"
+    programs = world.folder / "sudo-programs"
+    show = "echo UnitFileState=enabled; echo ActiveState=active"
+    (programs / "systemctl").write_text(f"#!/bin/sh\ncase $1 in show) {show};; restart) echo $2 >>'{log}';; esac\n")
+    (programs / "systemctl").chmod(0o755)
+    monkeypatch.setattr(plan, "PRELUDE", "")  # its PATH
+    monkeypatch.setattr(Run, "await_health", lambda *_: None)
+    units = {name: Service(f"{name}.service", again=True) for name in "ab"}
+    world.run.converge([stage("one", {"w1": ["x"]}, w1=units["a"]), stage("two", {"w1": ["x"]}, w1=units["b"])])
+    assert log.read_text().split() == ["a.service", "b.service"]
 
 
 def test_another_run_that_is_at_work_is_told_of(world: World) -> None:
@@ -540,6 +579,10 @@ def test_changes_are_told_when_their_turn_comes() -> None:
         ["h s: change 0", "h s: change 11"],
         CHANGES[11],
     )
+
+
+def test_the_answers_after_the_last_change_are_not_taken_for_changes() -> None:
+    assert progress("\n@n0nce 0\n\n@n0nce do", "ne\n\n@n0nce 1\nanswer\n", "\n@n0nce 2\n")[0] == ["h s: change 0"]
 
 
 def test_a_marker_that_comes_in_parts_is_told_once_and_whole() -> None:

@@ -16,17 +16,18 @@ from tests.unit.remote.local import Local
 ROOT = Host("db1", "10.0.0.1")
 OPS = Host("web1", "10.0.0.3", user="ops")
 
-# How a host is logged in to: user, what its sudo asks, what hosts.yaml gives.
+# How a host is logged in to: user, what its sudo asks, what hosts.yaml gives, whether its sudo gives tickets.
 WAYS = {
-    "root": (ROOT, "", None),
-    "sudo without a password": (OPS, "", None),
-    "sudo without a password, and one is given": (OPS, "", AWKWARD),
-    "sudo with a password": (OPS, AWKWARD, AWKWARD),
+    "root": (ROOT, "", None, True),
+    "sudo without a password": (OPS, "", None, True),
+    "sudo without a password, and one is given": (OPS, "", AWKWARD, True),
+    "sudo with a password": (OPS, AWKWARD, AWKWARD, True),
+    "sudo with a password, and it asks each time": (OPS, AWKWARD, AWKWARD, False),
 }
 
 
 @pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> tuple[Host, str, str | None]:
+def way(request: pytest.FixtureRequest) -> tuple[Host, str, str | None, bool]:
     return WAYS[request.param]
 
 
@@ -37,8 +38,8 @@ def login_shell(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def host(way, tmp_path: Path, login_shell: str) -> tuple[Local, Host]:  # type: ignore[no-untyped-def]
-    of, sudo, given = way
-    return Local(tmp_path, sudo, given, login_shell), of
+    of, sudo, given, tickets = way
+    return Local(tmp_path, sudo, given, login_shell, tickets), of
 
 
 def test_the_wrappers_as_a_whole() -> None:
@@ -46,9 +47,13 @@ def test_the_wrappers_as_a_whole() -> None:
     assert SUDO.format(run="'RUN'", no_password=96, wrong_password=97) == (
         "IFS= read -r password\n"
         "run='RUN'\n"
-        'if sudo -k -n true 2>/dev/null; then exec sudo -n sh -c "$run"; fi\n'
-        '[ -n "$password" ] || exit 96\n'
-        "printf '%s\\n' \"$password\" | sudo -k -S -p '' true 2>/dev/null || exit 97\n"
+        'if [ -z "$password" ]; then\n'
+        'sudo -n sh -c "$run"; status=$?\n'
+        "[ $status != 1 ] || sudo -n true 2>/dev/null || exit 96\n"
+        "exit $status\n"
+        "fi\n"
+        "printf '%s\\n' \"$password\" | sudo -S -p '' true 2>/dev/null || exit 97\n"
+        'if sudo -n true 2>/dev/null; then sudo -n sh -c "$run"; status=$?; sudo -k; exit $status; fi\n'
         "{ printf '%s\\n' \"$password\"; exec cat; } | sudo -k -S -p '' sh -c \"$run\"\n"
     )
 
@@ -102,7 +107,7 @@ def test_neither_script_nor_password_is_in_an_argument(tmp_path: Path) -> None:
     local = Local(tmp_path, AWKWARD, AWKWARD)
     run(local, OPS, "# secret-in-script\ntrue", b"secret-in-payload")  # type: ignore[arg-type]
     arguments = local.log.read_text()
-    assert arguments.count("\n") == 3
+    assert arguments.count("\n") == 4
     assert "secret" not in arguments
     assert AWKWARD not in arguments
 
@@ -131,6 +136,20 @@ def test_every_run_is_counted(tmp_path: Path) -> None:
     before = execs["db1"]
     run(Local(tmp_path), ROOT, "true")  # type: ignore[arg-type]
     assert execs["db1"] == before + 1
+
+
+@pytest.mark.parametrize("status", [0, 1, 7])
+def test_sudo_is_called_no_more_than_it_must_be(tmp_path: Path, login_shell: str, status: int) -> None:
+    free = Local(tmp_path, "", None, login_shell)
+    assert run(free, OPS, f"exit {status}").status == status  # type: ignore[arg-type]
+    asks_again = ["-n true"] if status == 1 else []  # was it sudo that ended with 1?
+    assert [line[:7] for line in free.log.read_text().splitlines() if line[0] == "-"] == ["-n sh -", *asks_again]
+
+
+def test_a_ticket_of_sudo_is_given_back(tmp_path: Path, login_shell: str) -> None:
+    local = Local(tmp_path, AWKWARD, AWKWARD, login_shell)
+    assert run(local, OPS, f"ls '{tmp_path}/sudo-programs'").text.count("ticket") == 1  # type: ignore[arg-type]
+    assert not list(tmp_path.rglob("*ticket*"))
 
 
 # What goes wrong

@@ -12,9 +12,11 @@ from aerodrome.resources.postgres import (
     RELOAD,
     RESTART,
     START,
+    Answer,
     PostgresAccess,
     PostgresAccount,
     PostgresServer,
+    ask,
     identifier,
     literal,
     scram_verifier,
@@ -131,23 +133,66 @@ def test_a_statement_goes_in_on_stdin() -> None:
     assert sql("SELECT 1;\n") == PSQL + "SELECT 1;\nEND_OF_FILE"
 
 
+# What all three ask
+
+
+def test_the_probe_as_a_whole() -> None:
+    assert ask("it's", "a'b") == (
+        f"rows=$({PSQL}"
+        "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), pending_restart "
+        "FROM pg_settings WHERE name = 'listen_addresses'; "
+        "SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'it''s'; "
+        "SELECT 'database', pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'a''b'; "
+        "SELECT 'hba', current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;\n"
+        "END_OF_FILE\n)\n"
+        'if [ -n "$rows" ]; then echo "$rows"; hba=${rows##*hba|}; hba=${hba%|*}; stat -c %Y "$hba"; '
+        'stat -c \'%F|%U|%G|%a\' "$hba"; cat "$hba"; fi'
+    )
+
+
+def test_one_session_serves_all_three() -> None:
+    server, access = PostgresServer(5432, "air-flow", "air$flow"), PostgresAccess("air$flow", "air-flow", ())
+    assert {each.probe() for each in (server, access, ACCOUNT)} == {ask("air-flow", "air$flow")}
+
+
+def answer(server: str = "5432|*|f", role: str = "", database: str = "", file: str = "") -> str:
+    """Return what the probe prints: psql's rows, then pg_hba.conf."""
+    rows = [f"server|{server}", *filter(None, (role, database)), f"hba|{HBA}|1795381650"]
+    return "\n".join(rows) + f"\n{file or hba(THEIRS)}"
+
+
+def test_an_answer_is_rows_and_a_file() -> None:
+    # As PostgreSQL 15.18 of Debian 12 gave it, the file shortened.
+    text = (
+        "server|5432|*|f\nrole|t|SCRAM-SHA-256$4096:a==$b=:c=\ndatabase|airflow\n"
+        "hba|/etc/postgresql/15/main/pg_hba.conf|1795381650\n"
+        "1795381644\nregular file|postgres|postgres|640\n# server|1\nlocal all all peer\n"
+    )
+    assert Answer.parse(text) == Answer(
+        {
+            "server": ["5432", "*", "f"],
+            "role": ["t", "SCRAM-SHA-256$4096:a==$b=:c="],
+            "database": ["airflow"],
+            "hba": ["/etc/postgresql/15/main/pg_hba.conf", "1795381650"],
+        },
+        "1795381644\nregular file|postgres|postgres|640\n# server|1\nlocal all all peer\n",
+    )
+    assert Answer.parse("") == Answer({}, "")
+
+
 # The server
 
 
-def test_the_probe_of_the_server_as_a_whole() -> None:
-    assert PostgresServer(5432).probe() == (
-        PSQL + "SELECT current_setting('port'), current_setting('listen_addresses'), "
-        "(SELECT pending_restart FROM pg_settings WHERE name = 'listen_addresses');\nEND_OF_FILE"
-    )
+SERVER = PostgresServer(5432, "airflow", "airflow")
 
 
 @pytest.mark.parametrize("addresses", ["*", "0.0.0.0", "localhost, *", "0.0.0.0,::"])
 def test_a_server_that_listens_on_the_network_needs_nothing(addresses: str) -> None:
-    assert PostgresServer(5432).changes(Seen(f"5432|{addresses}|f\n")) == []
+    assert SERVER.changes(Seen(answer(f"5432|{addresses}|f"))) == []
 
 
 def test_a_server_that_does_not_answer_is_started() -> None:
-    assert PostgresServer(5432).changes(Seen("")) == [Change("start PostgreSQL, at boot too", START)]
+    assert SERVER.changes(Seen("")) == [Change("start PostgreSQL, at boot too", START)]
 
 
 def test_starting_makes_the_data_directory_where_the_package_leaves_that_to_us() -> None:
@@ -166,7 +211,7 @@ def test_starting_makes_the_data_directory_where_the_package_leaves_that_to_us()
 
 
 def test_a_server_that_listens_to_itself_only_is_told_to_listen() -> None:
-    assert PostgresServer(25999).changes(Seen("25999|127.0.0.1|f\n")) == [
+    assert PostgresServer(25999, "a", "b").changes(Seen(answer("25999|127.0.0.1|f"))) == [
         Change(
             "listen on the network, restart PostgreSQL",
             f"{PSQL}ALTER SYSTEM SET listen_addresses = '*';\nEND_OF_FILE\n{RESTART}",
@@ -176,14 +221,14 @@ def test_a_server_that_listens_to_itself_only_is_told_to_listen() -> None:
 
 
 def test_a_server_that_was_told_and_not_restarted_is_restarted() -> None:
-    assert PostgresServer(5432).changes(Seen("5432|localhost|t\n")) == [
+    assert SERVER.changes(Seen(answer("5432|localhost|t"))) == [
         Change("restart PostgreSQL (listen_addresses was changed)", RESTART, interrupts=True)
     ]
 
 
 def test_a_server_on_another_port_is_left_alone() -> None:
     with pytest.raises(AerodromeError) as caught:
-        PostgresServer(5432).changes(Seen("5433|*|f\n"))
+        SERVER.changes(Seen(answer("5433|*|f")))
     assert (caught.value.message, caught.value.hint) == (
         "PostgreSQL listens on port 5433, and hosts.yaml says 5432",
         "set database.port: 5433",
@@ -239,24 +284,15 @@ THEIRS = "local   all   all   peer\nhost    all   all   127.0.0.1/32   ident\n"
 
 
 def hba(text: str, modified: int = 1795381644) -> str:
-    return f"{HBA}|1795381650\n{modified}\nregular file|postgres|postgres|640\n{text}"
-
-
-def test_the_probe_asks_the_server_for_the_path() -> None:
-    assert ACCESS.probe() == (
-        f"hba=$({PSQL}SELECT current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;\n"
-        "END_OF_FILE\n)\n"
-        'if [ -n "$hba" ]; then echo "$hba"; hba=${hba%|*}; stat -c %Y "$hba"; '
-        'stat -c \'%F|%U|%G|%a\' "$hba"; cat "$hba"; fi'
-    )
+    return f"{modified}\nregular file|postgres|postgres|640\n{text}"
 
 
 def test_nodes_that_may_log_in_need_nothing() -> None:
-    assert ACCESS.changes(Seen(hba(LINES + THEIRS))) == []
+    assert ACCESS.changes(Seen(answer(file=hba(LINES + THEIRS)))) == []
 
 
 def test_the_nodes_lines_come_first_and_the_others_stay() -> None:
-    change = only_change(ACCESS, hba(THEIRS))
+    change = only_change(ACCESS, answer())
     assert change.summary == f"let 3 nodes log in ({HBA})"
     head, _, rest = change.script.partition("\n")
     assert head.endswith("run again'; exit 1; }")
@@ -271,7 +307,7 @@ def test_the_nodes_lines_come_first_and_the_others_stay() -> None:
 
 
 def test_a_node_that_is_gone_may_no_longer_log_in() -> None:
-    change = only_change(PostgresAccess("airflow", "air-flow", ("10.0.0.1",)), hba(LINES + THEIRS))
+    change = only_change(PostgresAccess("airflow", "air-flow", ("10.0.0.1",)), answer(file=hba(LINES + THEIRS)))
     assert change.diff.splitlines()[2:] == [
         "@@ -1,6 +1,4 @@",
         " # BEGIN aerodrome",
@@ -285,7 +321,7 @@ def test_a_node_that_is_gone_may_no_longer_log_in() -> None:
 
 def test_lines_that_were_written_but_not_loaded_are_loaded() -> None:
     # The run before was killed between the two.
-    assert ACCESS.changes(Seen(hba(LINES + THEIRS, modified=1795381651))) == [
+    assert ACCESS.changes(Seen(answer(file=hba(LINES + THEIRS, modified=1795381651)))) == [
         Change("reload PostgreSQL (pg_hba.conf is newer)", RELOAD)
     ]
 
@@ -298,9 +334,11 @@ def test_the_probe_reads_the_file_that_the_server_names(sh: Shell, tmp_path: obj
     path = f"{tmp_path}/pg hba.conf"
     with open(path, "w") as file:
         file.write(LINES + THEIRS)
-    done = sh(ACCESS.probe(), programs={"runuser": f"cat >/dev/null; echo '{path}|1795381650'"})
-    head, modified, stat, text = done.stdout.decode().split("\n", 3)
-    assert head == f"{path}|1795381650"
+    done = sh(
+        ACCESS.probe(), programs={"runuser": f"cat >/dev/null; echo 'server|1|*|f'; echo 'hba|{path}|1795381650'"}
+    )
+    server, head, modified, stat, text = done.stdout.decode().split("\n", 4)
+    assert (server, head) == ("server|1|*|f", f"hba|{path}|1795381650")
     assert int(modified) > 0
     assert stat.startswith("regular file|")
     assert text == LINES + THEIRS
@@ -310,24 +348,16 @@ def test_the_probe_reads_the_file_that_the_server_names(sh: Shell, tmp_path: obj
 
 
 ACCOUNT = PostgresAccount("air-flow", Secret("plain"), "air$flow", SALT)
-ROLE = f"answered\nrole|t|{VERIFIERS['plain']}\n"
-MINE = ROLE + "database|air-flow\n"
+ROLE = f"role|t|{VERIFIERS['plain']}"
 NEW = scram_verifier(Secret("plain"), SALT)
 
 
-def test_the_probe_of_the_account_as_a_whole() -> None:
-    assert PostgresAccount("it's", Secret("plain"), "a'b", SALT).probe() == (
-        f"{PSQL}SELECT 'answered'; SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'it''s'; "
-        "SELECT 'database', pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'a''b';\nEND_OF_FILE"
-    )
-
-
 def test_a_role_with_the_right_password_and_its_database_need_nothing() -> None:
-    assert ACCOUNT.changes(Seen(MINE)) == []
+    assert ACCOUNT.changes(Seen(answer(role=ROLE, database="database|air-flow"))) == []
 
 
 def test_role_and_database_are_made() -> None:
-    assert ACCOUNT.changes(Seen("answered\n")) == [
+    assert ACCOUNT.changes(Seen(answer())) == [
         Change("make role air-flow", f"{PSQL}CREATE ROLE \"air-flow\" LOGIN PASSWORD '{NEW}';\nEND_OF_FILE"),
         Change(
             "make database air$flow, owned by air-flow",
@@ -347,7 +377,7 @@ def test_role_and_database_are_made() -> None:
     ],
 )
 def test_a_role_with_another_password_gets_this_one(role: str) -> None:
-    assert ACCOUNT.changes(Seen(f"answered\n{role}\ndatabase|air-flow\n")) == [
+    assert ACCOUNT.changes(Seen(answer(role=role, database="database|air-flow"))) == [
         Change(
             "set the password of role air-flow",
             f"{PSQL}ALTER ROLE \"air-flow\" LOGIN PASSWORD '{NEW}';\nEND_OF_FILE",
@@ -356,7 +386,7 @@ def test_a_role_with_another_password_gets_this_one(role: str) -> None:
 
 
 def test_a_database_of_another_owner_is_given_over() -> None:
-    change = only_change(ACCOUNT, ROLE + "database|we|rd\n")
+    change = only_change(ACCOUNT, answer(role=ROLE, database="database|we|rd"))
     assert change.script == f'{PSQL}ALTER DATABASE "air$flow" OWNER TO "air-flow";\nEND_OF_FILE'
 
 
@@ -366,7 +396,7 @@ def test_without_a_server_the_account_is_worked_out_later() -> None:
 
 def test_the_password_itself_is_in_no_script() -> None:
     account = PostgresAccount("airflow", Secret("secret-password"), "airflow", SALT)
-    shown = account.probe() + "".join(f"{change}" for change in account.changes(Seen("answered\n")))
+    shown = account.probe() + "".join(f"{change}" for change in account.changes(Seen(answer())))
     assert "secret-password" not in shown
     assert "secret-password" not in repr(account)
 
@@ -375,25 +405,25 @@ def test_a_password_made_now_does_not_replace_one_that_a_role_has() -> None:
     stored = scram_verifier(Secret("another"), b"0" * 16)
     account = PostgresAccount("airflow", Secret("new"), "airflow", b"1" * 16, made=True)
     with pytest.raises(AerodromeError, match="with a password that is not known here"):
-        account.changes(Seen(f"answered\nrole|t|{stored}\ndatabase|airflow\n"))
-    assert [change.summary for change in account.changes(Seen("answered\nrole|t|\ndatabase|airflow\n"))] == [
-        "set the password of role airflow"
-    ]
+        account.changes(Seen(answer(role=f"role|t|{stored}", database="database|airflow")))
+    assert [
+        change.summary for change in account.changes(Seen(answer(role="role|t|", database="database|airflow")))
+    ] == ["set the password of role airflow"]
     known = PostgresAccount("airflow", Secret("another"), "airflow", b"1" * 16, made=True)
-    assert known.changes(Seen(f"answered\nrole|t|{stored}\ndatabase|airflow\n")) == []
+    assert known.changes(Seen(answer(role=f"role|t|{stored}", database="database|airflow"))) == []
 
 
 def test_a_role_whose_password_only_the_nodes_know_is_left_alone() -> None:
     account = PostgresAccount("air-flow", None, "air$flow", SALT)
     for role in (f"role|t|{VERIFIERS['plain']}", "role|f|", "role|t|md55756bbe94391d42445c815edbd751a20"):
-        assert account.changes(Seen(f"answered\n{role}\ndatabase|air-flow\n")) == []
-    assert only_change(account, f"answered\n{ROLE}").summary == "make database air$flow, owned by air-flow"
+        assert account.changes(Seen(answer(role=role, database="database|air-flow"))) == []
+    assert only_change(account, answer(role=ROLE)).summary == "make database air$flow, owned by air-flow"
     assert account.changes(Seen("")) == [Change("make role air-flow and database air$flow", "")]
 
 
 def test_a_role_is_not_made_without_a_password() -> None:
     with pytest.raises(AerodromeError) as caught:
-        PostgresAccount("air-flow", None, "air$flow", SALT).changes(Seen("answered\ndatabase|air-flow\n"))
+        PostgresAccount("air-flow", None, "air$flow", SALT).changes(Seen(answer(database="database|air-flow")))
     assert caught.value.message == "there is no role air-flow, and its password is not known here"
     assert caught.value.hint == (
         "give it once, beside the command: database.password in hosts.yaml (or make the role by hand)"

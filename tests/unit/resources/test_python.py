@@ -206,6 +206,21 @@ def test_other_packages_have_an_environment_of_their_own() -> None:
 # In a real shell
 
 
+@pytest.mark.parametrize(
+    ("python", "version"),
+    [
+        ("echo Python 3.11.2", "3.11"),
+        ("echo Python 3.13.0rc1+", "3.13"),
+        ("echo Python 3.7.17 :: Anaconda, Inc.", "3.7"),
+        ("echo Python 2.7.18 >&2", "2.7"),
+        ("echo no such thing >&2; exit 127", "none"),
+    ],
+)
+def test_the_version_is_read_off_what_every_python_says(sh: Shell, python: str, version: str) -> None:
+    probe = VirtualEnvironment("astro", "/nowhere", "python9", PINNED).probe()
+    assert sh(probe, programs={"python9": python}).stdout.decode().split("\n")[0] == version
+
+
 class Node:
     """A home folder, with stand-ins for what changes a node; each notes its arguments."""
 
@@ -220,7 +235,7 @@ class Node:
             "install": f'shift 7; mkdir -p "$@"; echo "install $@" >>{self.log}',
             "python9": f"""
 case $* in
-*sys.version_info*) echo 3.11;;
+-V) echo Python 3.11.2;;
 *ensurepip*) echo /wheels/pip.whl;;
 "-m venv "*) for place; do :; done; mkdir -p "$place/bin"; cp "$0" "$place/bin/python"; echo "venv" >>{self.log};;
 *"config list"*) ;;

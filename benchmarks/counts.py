@@ -1,0 +1,74 @@
+"""What a deploy with nothing to do asks of each host, counted: figures that do not depend on a machine's speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from aerodrome.blueprint.stages import stages
+from aerodrome.blueprint.step import Step
+from aerodrome.controller import Vault, load
+from aerodrome.fleet import ROLES
+from aerodrome.plan import probe_script
+from aerodrome.resources.base import quote
+from benchmarks.measure import Command, Failed
+from benchmarks.practice import PROJECT, Practice
+from benchmarks.report import Section
+from lab.fleet import Lab
+from tasks.values import look_up
+
+WHATS = (
+    "connections", "key exchanges", "authentication", "channels", "execs", "SFTP requests", "round trips",
+    "processes of the probe",
+)  # fmt: skip
+Counts = Mapping[str, Mapping[str, int]]  # host → what → how often
+
+
+def counted(fleet: Practice) -> Section:
+    """Count on a fleet that is deployed."""
+    found = counts(fleet.lab, fleet.hosts_yaml, fleet.environment())
+    rows = tuple((host, *(str(found[host].get(what, 0)) for what in WHATS)) for host in found)
+    note = (
+        "Of one `fab deploy` with nothing to do. A round trip is a message after which the controller waits; the first "
+        "connection of TCP itself is one more. A channel that carries another host's connection is its jump host's."
+    )
+    return Section("What is asked of each host", note, ("", *WHATS), rows)
+
+
+def counts(lab: Lab, hosts_yaml: Path, environment: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Return what was counted, by host, in order of their names."""
+    file = hosts_yaml.with_name("counts.json")
+    argv = (sys.executable, "-m", "benchmarks.counted", str(file), "deploy")
+    Command(argv, PROJECT, environment, last="no changes").run()
+    found: dict[str, dict[str, int]] = json.loads(file.read_text())
+    scripts = probes(hosts_yaml)
+    return {
+        host: {**found[host], "processes of the probe": processes(lab, host, scripts[host])} for host in sorted(scripts)
+    }
+
+
+def probes(hosts_yaml: Path) -> dict[str, str]:
+    """Return the probe that a deploy sends to each host, at its first asking."""
+    fleet = load(str(hosts_yaml))
+    inputs = look_up(fleet, Vault(fleet))
+    wanted: dict[str, list[Step]] = {}
+    for stage in stages(inputs, list(fleet.hosts), list(ROLES)):
+        for host, steps in stage.steps.items():
+            wanted.setdefault(host, []).extend(steps)
+    return {host: probe_script(steps, os.urandom(6).hex()) for host, steps in wanted.items()}
+
+
+def processes(lab: Lab, host: str, script: str) -> int:
+    """Return how many processes and threads a script makes on a host.
+
+    It runs in a process namespace of its own (unshare(1)), where they are numbered from 1 on: the number of the one
+    that comes last tells.
+    """
+    inner = f"({script}) >/dev/null 2>&1\nsh -c 'echo $$'"
+    done = lab.run(host, f"unshare --pid --fork --mount-proc sh -c {quote(inner)}")
+    if done.returncode:
+        raise Failed(f"{host}: the processes of the probe cannot be counted: {done.stderr.strip()}")
+    return int(done.stdout) - 3  # the shell, the one in brackets, and the last one

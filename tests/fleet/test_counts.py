@@ -1,0 +1,34 @@
+"""What a deploy with nothing to do may cost, in counts: they are the same on a fast machine and on a slow one."""
+
+from __future__ import annotations
+
+from benchmarks.counts import counts
+from tests.fleet.conftest import HOSTS, Fleet
+from tests.real import wait
+
+# Processes that the probe makes. Each takes 2 to 10 ms of a host's time; one that is added here has to be worth it.
+PROCESSES = {"db1": 7, "sched1": 32, "web1": 22, "worker1": 24, "worker2": 24}
+
+
+def test_nothing_to_do_costs_one_handshake_and_one_probe_a_host(fleet: Fleet) -> None:
+    def look() -> dict[str, dict[str, int]]:
+        return counts(fleet.lab, fleet.hosts_yaml, fleet.environment())
+
+    # The health of a unit that was started just now is asked too.
+    wait("all units have settled", lambda: all(counted["execs"] == 1 for counted in look().values()))
+    for _ in range(2):
+        found = look()
+        assert list(found) == list(HOSTS)
+        for host, counted in found.items():
+            # Two for the key exchange, two to log in, one for the channel, one for the exec.
+            through = {"sched1": 1}.get(host, 0)  # worker2 is reached through it, in a channel of its own
+            assert counted == {
+                "connections": 1,
+                "key exchanges": 2,
+                "authentication": 2,
+                "channels": 1 + through,
+                "execs": 1,
+                "round trips": 6 + through,
+                "processes of the probe": counted["processes of the probe"],
+            }, host
+            assert 1 < counted["processes of the probe"] <= PROCESSES[host], host

@@ -1,0 +1,62 @@
+"""The socket below a connection, over real TCP."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import paramiko
+import pytest
+
+from aerodrome.remote.transport import PromptSocket, prompt_transport
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.socket()
+        near.settimeout(7)
+        super(socket.socket, near).connect(server.getsockname())  # past the guard of unit tests: it is our own
+        far, _ = server.accept()
+        with near, far:
+            yield near, far
+
+
+def option(of: socket.socket, name: str) -> int:
+    return of.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+
+
+def test_what_is_sent_is_not_held_back(ends: tuple[socket.socket, socket.socket]) -> None:
+    near, _ = ends
+    assert not option(near, "TCP_NODELAY")
+    with PromptSocket.over(near) as prompt:
+        assert option(prompt, "TCP_NODELAY")
+        assert prompt.gettimeout() == 7
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux has TCP_QUICKACK")
+def test_what_is_received_is_acknowledged_at_once(ends: tuple[socket.socket, socket.socket]) -> None:
+    near, far = ends
+    with PromptSocket.over(near) as prompt:
+        for _ in range(8):  # talk to and fro: where nothing is said, Linux waits with acknowledging
+            prompt.sendall(b"ask")
+            assert far.recv(16) == b"ask"
+            far.sendall(b"answer")
+            assert prompt.recv(16) == b"answer"
+            assert option(prompt, "TCP_QUICKACK")
+        prompt.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        far.sendall(b"more")
+        assert prompt.recv(16) == b"more"
+        assert option(prompt, "TCP_QUICKACK")
+
+
+def test_a_transport_has_such_a_socket(ends: tuple[socket.socket, socket.socket]) -> None:
+    near, _ = ends
+    transport = prompt_transport(near, disabled_algorithms=None)
+    assert isinstance(transport.sock, PromptSocket)
+    transport.sock.close()
+
+
+def test_the_channel_of_a_jump_host_stays_as_it_is() -> None:
+    channel = paramiko.Channel(1)
+    assert prompt_transport(channel).sock is channel
