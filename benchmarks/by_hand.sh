@@ -62,6 +62,7 @@ node() {
     files
     install -d -o astro -g astro $home/dags
     tar -xzf dags.tar.gz -C $home/dags --no-same-owner
+    chown -R astro:astro $home/dags
 }
 
 files() {
