@@ -20,7 +20,8 @@ OURS = "fab deploy"
 HOSTS = ("db1", "sched1", "web1", "worker1", "worker2")
 
 # pip keeps a download only where the index says that it may, which mirrors often do not, and uv always does. So that
-# both are as warm, what pip installs lies downloaded in its cache, and pip.conf names that folder.
+# both are as warm, what pip installs lies downloaded in its cache, and pip.conf names that folder; and no index, as of
+# two files that are the same pip takes the one that it has to download.
 WHEELS = f"{cache.BINDS['pip']}/benchmarks"
 KEEP_WHEELS = f"""set -e
 cd /home/astro
@@ -28,7 +29,7 @@ for lock in airflow-venv/requirements.txt airflow-venvs/.uv-*.txt; do
     runuser -u astro -- env PYTHONPATH="$(echo /usr/share/python-wheels/pip-*.whl)" python3 -m pip download -q \\
         --no-cache-dir --no-deps --require-hashes -r "$lock" -d {WHEELS}
 done"""
-LEND_WHEELS = f"echo 'find-links = {WHEELS}' >>/etc/pip.conf"
+LEND_WHEELS = f"printf 'find-links = %s\\nno-index = true\\n' {WHEELS} >>/etc/pip.conf"
 
 # Each host is left with an empty folder of its own where it saw the cache that all labs share, which is not touched;
 # and without what apt has downloaded. Wiped, it sees the shared cache again.
