@@ -1,4 +1,4 @@
-"""Measure, and print the tables: python -m benchmarks [--only list first nothing dags]."""
+"""Measure, and print the tables: python -m benchmarks [--only nothing change]."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
+from benchmarks.bare import bare
+from benchmarks.change import change
 from benchmarks.counts import counted
 from benchmarks.dags import dags
-from benchmarks.first import first
+from benchmarks.first import cold, first
 from benchmarks.listing import listing
 from benchmarks.measure import Failed
 from benchmarks.nothing import nothing
@@ -20,7 +22,7 @@ from benchmarks.practice import practice
 from benchmarks.report import Section, draw, heading, save
 from lab.errors import LabError
 
-PARTS = ("list", "first", "nothing", "dags")
+PARTS = ("list", "same", "first", "cold", "nothing", "change", "dags")
 
 
 def main() -> int:
@@ -59,15 +61,22 @@ def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
     peers = [peer for peer in PEERS if peer.name in options.peers]
     if "list" in options.only:
         yield from listing(options.rounds)
-    if not {"first", "nothing", "dags"} & {*options.only}:
+    if {*options.only} <= {"list"}:
         return
     with practice(options.keep) as fleet:
+        if "same" in options.only:
+            yield bare(fleet, peers)
         if "first" in options.only:
-            yield from first(fleet, options.long_rounds)
+            yield from first(fleet, peers, options.long_rounds)
+        if "cold" in options.only:
+            yield from cold(fleet, peers, options.long_rounds)
         if "nothing" in options.only:
             fleet.fab("deploy").run()
             yield counted(fleet)
             yield nothing(fleet, peers, options.rounds)
+        if "change" in options.only:
+            fleet.fab("deploy").run()
+            yield from change(fleet, peers, options.rounds, options.long_rounds)
         if "dags" in options.only:
             fleet.fab("deploy").run()
             yield from dags(fleet, options.rounds)

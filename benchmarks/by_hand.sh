@@ -1,9 +1,10 @@
 #!/bin/sh
-# The first deploy as a careful operator would do it by hand: the steps of `fab deploy`, in its order and with its
-# gates, over plain ssh, all hosts of a stage at once. benchmarks/kit.py has laid out the files that it sends.
+# What `fab deploy` does as a careful operator would do it by hand: its steps, in its order and with its gates, over
+# plain ssh, all hosts of a stage at once. benchmarks/kit.py has laid out the files that it sends.
 #
-#   by_hand.sh SSH_CONFIG SUDO_PASSWORD_FILE FOLDER     on the operator's machine
-#   by_hand.sh STEP [ROLE]                              on a host, as root, in the folder that was sent
+#   by_hand.sh SSH_CONFIG SUDO_PASSWORD_FILE FOLDER first     on the operator's machine: bare hosts
+#   by_hand.sh SSH_CONFIG SUDO_PASSWORD_FILE FOLDER change    there: a node's files have changed, its units restart
+#   by_hand.sh STEP [ROLE]                                    on a host, as root, in the folder that was sent
 #
 # It prints a line a stage, and a line a host and step, as fab does.
 set -eu
@@ -56,19 +57,24 @@ node() {
     say node.install
     install -o astro -g astro -m 0644 lock.txt uv.txt $venv/
     as_astro $venv/bin/pip install -q --disable-pip-version-check --require-hashes -r $venv/uv.txt
-    as_astro $venv/bin/uv pip install -q --native-tls --link-mode copy --python $venv/bin/python \
+    as_astro $venv/bin/uv pip install -q --system-certs --link-mode copy --python $venv/bin/python \
         --require-hashes -r $venv/lock.txt
-    say node.files
-    tar -xpf files.tar -C /
+    files
     install -d -o astro -g astro $home/dags
     tar -xzf dags.tar.gz -C $home/dags --no-same-owner
+    chown -R astro:astro $home/dags
+}
+
+files() {
+    say node.files
+    tar -xpf files.tar -C /
     systemctl daemon-reload
 }
 
 start() {
     say "roles.$1"
     systemctl enable -q "airflow@$1"
-    systemctl start "airflow@$1"
+    systemctl restart "airflow@$1"
 }
 
 # PostgreSQL, as Airflow of this host sees it: is there a fresh heartbeat of this kind of job?
@@ -93,9 +99,8 @@ END
 }
 
 worker() {
-    since=$(systemctl show -p ExecMainStartTimestampMonotonic --value airflow@worker)
-    read -r up _ </proc/uptime
-    [ $((${up%.*} - since / 1000000)) -ge 8 ] &&
+    start=$(systemctl show -p InvocationID --value airflow@worker)
+    journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=$start" | grep -qF ' ready.' &&
         python3 -c 'import socket; socket.create_connection(("127.0.0.1", 8793), 5)' 2>/dev/null
 }
 
@@ -124,7 +129,7 @@ fi
 
 # On the operator's machine -------------------------------------------------------------------------------------------
 
-config=$1 password=$2 folder=$3
+config=$1 password=$2 folder=$3 what=$4
 export config password folder
 
 on() { # HOST STEP [ROLE]: sudo, where it asks, reads the password from stdin
@@ -154,10 +159,23 @@ at_once() { # NAME, then one command an argument
     for pid in $pids; do wait "$pid"; done
 }
 
-at_once database 'bring_up db1 database'
-at_once nodes 'bring_up sched1 node' 'bring_up web1 node' 'bring_up worker1 node' 'bring_up worker2 node'
+workers() { # one by one: of two that make their queue's row at once, one dies
+    on worker1 role worker
+    on worker2 role worker
+}
+
+case $what in
+    first)
+        at_once machines 'bring_up db1 database' 'bring_up sched1 node' 'bring_up web1 node' \
+            'bring_up worker1 node' 'bring_up worker2 node'
+        ;;
+    change)
+        at_once machines 'bring_up sched1 files' 'bring_up web1 files' 'bring_up worker1 files' \
+            'bring_up worker2 files'
+        ;;
+esac
 at_once scheduler 'on sched1 role scheduler'
 at_once schedulers 'on sched1 role dag-processor' 'on sched1 role triggerer'
 at_once webservers 'on web1 role webserver'
-at_once workers 'on worker1 role worker' 'on worker2 role worker'
+at_once workers workers
 echo done

@@ -1,47 +1,77 @@
-"""The first deploy of bare hosts, against the shell script of a careful operator."""
+"""The first deploy of bare hosts: `fab deploy`, a careful operator's shell script, and the peers."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks.kit import SCRIPT, pack
-from benchmarks.measure import Command, Cost, median
-from benchmarks.practice import PROJECT, Practice
-from benchmarks.report import Section
+from benchmarks.measure import Command, Cost, by_turns, median, ratios
+from benchmarks.peers.engines import Peer, commands
+from benchmarks.peers.layout import lay_out
+from benchmarks.practice import OURS, Practice
+from benchmarks.report import Costs, Goal, Section, side_by_side
 from benchmarks.stages import Lines, stage_seconds, step_seconds
 
+BY_HAND = "by-hand"
 HEADER = ("", "fab deploy s", "by hand s", "×")
 
 
-def first(fleet: Practice, pairs: int) -> list[Section]:
-    """Measure both on hosts wiped before each, `fab deploy` last; and take the time of their stages and steps."""
-    ours, theirs = [], []
-    warm_up(fleet)
-    for _ in range(pairs):
+def first(fleet: Practice, peers: Sequence[Peer], rounds: int) -> Iterator[Section]:
+    """Measure all by turns, the hosts wiped before each; what they download is in the caches that all hosts share."""
+    fleet.fab("-H", "worker1", "setup-node").run()
+    fleet.keep_wheels()
+
+    def before(way: str) -> None:
         fleet.wipe()
-        theirs.append(by_hand(fleet).run())
+        fleet.lend_wheels()
+
+    costs = by_turns(_ways(fleet, peers, "first"), rounds, before)
+    note = "The hosts share caches of apt, uv and pip; each way was run once before, unmeasured."
+    yield from _sections("warm", note, costs)
+
+
+def cold(fleet: Practice, peers: Sequence[Peer], rounds: int) -> Iterator[Section]:
+    """Measure all by turns, on hosts that are wiped and have never downloaded anything before each."""
+
+    def before(way: str) -> None:
         fleet.wipe()
-        ours.append(fleet.fab("deploy").run())
-    goal = f"{pairs} pairs, download caches warm. Goal: at most 1.25 times by hand."
+        fleet.forget_downloads()
+
+    costs = by_turns(_ways(fleet, peers, "cold"), rounds, before, warm_up=False)
+    yield from _sections("cold", "No host has downloaded any package or package list before.", costs)
+
+
+def _ways(fleet: Practice, peers: Sequence[Peer], part: str) -> dict[str, Command]:
+    return {OURS: fleet.fab("deploy"), **commands(fleet, peers, part, lay_out(fleet))}
+
+
+def _sections(state: str, note: str, costs: Costs) -> Iterator[Section]:
+    title = f"First deploy, {state} package cache"
+    yield side_by_side(title, f"Five bare hosts. {note}", costs, OURS, goals(title, costs))
+    if BY_HAND in costs:
+        yield from parts(title, costs[OURS], costs[BY_HAND])
+
+
+def goals(title: str, costs: Costs) -> tuple[Goal, ...]:
+    """Return what is aimed at, for those that were measured."""
+    found = []
+    if "ansible-pip" in costs:
+        what = f"{title}: ansible-pip / fab deploy"
+        found.append(Goal(what, ratios(costs["ansible-pip"], costs[OURS]), 2, at_least=True))
+    if BY_HAND in costs:
+        found.append(Goal(f"{title}: fab deploy / by hand", ratios(costs[OURS], costs[BY_HAND]), 1.15))
+    return tuple(found)
+
+
+def parts(title: str, ours: Sequence[Cost], theirs: Sequence[Cost]) -> list[Section]:
+    """Return where the time of `fab deploy` and of the operator's script goes: by stage, and by step."""
     total = _row("whole", [cost.seconds for cost in ours], [cost.seconds for cost in theirs])
     cpu = _row("CPU of the controller", [cost.cpu for cost in ours], [cost.cpu for cost in theirs])
-    steps = "On the host where it took longest. By hand, node.unit is all files of a node."
+    note = "Medians of the same runs."
+    steps = f"{note} On the host where it took longest. By hand, node.unit is all files of a node."
     return [
-        Section("First deploy, by stage", goal, HEADER, (*_rows(stage_seconds, ours, theirs), total, cpu)),
-        Section("First deploy, by step", steps, HEADER, _rows(step_seconds, ours, theirs)),
+        Section(f"{title}, by stage", note, HEADER, (*_rows(stage_seconds, ours, theirs), total, cpu)),
+        Section(f"{title}, by step", steps, HEADER, _rows(step_seconds, ours, theirs)),
     ]
-
-
-def warm_up(fleet: Practice) -> None:
-    """Set up one node by each way: what they download is then in the caches that all hosts share."""
-    fleet.fab("-H", "worker1", "setup-node").run()
-
-
-def by_hand(fleet: Practice) -> Command:
-    """Return the operator's script, its files laid out."""
-    arguments = (fleet.folder / "ssh_config", fleet.folder / "sudo-password", pack(fleet))
-    return Command(("sh", str(SCRIPT), *map(str, arguments)), PROJECT, dict(os.environ), last="done")
 
 
 Parse = Callable[[Lines, float], dict[str, float]]

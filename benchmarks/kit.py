@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from aerodrome.blueprint.stages import stages
@@ -48,16 +49,20 @@ def _write(folder: Path, resources: list[Resource]) -> None:
         (folder / "files.tar").write_bytes(_tar(files))
     for resource in resources:
         if isinstance(resource, Block):
-            (folder / "hosts").write_text("".join(f"{line}\n" for line in resource.lines))
+            (folder / "hosts").write_text(_block(resource.lines))
         elif isinstance(resource, Installed):
             (folder / "lock.txt").write_text(resource.requirements.text(PYTHON))
             (folder / "uv.txt").write_text(resource.requirements.uv)
         elif isinstance(resource, Tree):
             (folder / "dags.tar.gz").write_bytes(resource.pack())
         elif isinstance(resource, PostgresAccess):
-            (folder / "pg_hba.conf").write_text("".join(f"{line}\n" for line in resource.lines()))
+            (folder / "pg_hba.conf").write_text(_block(resource.lines()))
         elif isinstance(resource, PostgresAccount):
             (folder / "account.sql").write_text(_account(resource))
+
+
+def _block(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in ("# BEGIN aerodrome", *lines, "# END aerodrome"))
 
 
 def _account(account: PostgresAccount) -> str:

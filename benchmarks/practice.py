@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measure import Command
+from benchmarks.measure import Command, Failed
+from lab import cache
 from lab.fleet import Lab
 
 PROJECT = Path(__file__).resolve().parent.parent
 FAB = str(Path(sys.executable).with_name("fab"))
 OURS = "fab deploy"
 HOSTS = ("db1", "sched1", "web1", "worker1", "worker2")
+
+# pip keeps a download only where the index says that it may, which mirrors often do not, and uv always does. So that
+# both are as warm, what pip installs lies downloaded in its cache, and pip.conf names that folder; and no index, as of
+# two files that are the same pip takes the one that it has to download.
+WHEELS = f"{cache.BINDS['pip']}/benchmarks"
+KEEP_WHEELS = f"""set -e
+cd /home/astro
+for lock in airflow-venv/requirements.txt airflow-venvs/.uv-*.txt; do
+    runuser -u astro -- env PYTHONPATH="$(echo /usr/share/python-wheels/pip-*.whl)" python3 -m pip download -q \\
+        --no-cache-dir --no-deps --require-hashes -r "$lock" -d {WHEELS}
+done"""
+LEND_WHEELS = f"printf 'find-links = %s\\nno-index = true\\n' {WHEELS} >>/etc/pip.conf"
+
+# Each host is left with an empty folder of its own where it saw the cache that all labs share, which is not touched;
+# and without what apt has downloaded. Wiped, it sees the shared cache again.
+COLD = f"""set -e
+for folder in {" ".join(cache.BINDS.values())}; do umount "$folder"; chmod 1777 "$folder"; done
+apt-get clean
+rm -rf /var/lib/apt/lists/*"""
 
 
 @dataclass(frozen=True)
@@ -47,12 +68,34 @@ class Practice:
         for name in HOSTS:
             self.lab.wipe_host(name)
 
-    def write_hosts(self) -> None:
-        """Write the hosts.yaml that ships, with this lab's addresses and keys."""
+    def keep_wheels(self) -> None:
+        """Download what pip installs, for `lend_wheels`; worker1 has to be deployed."""
+        self._run("worker1", KEEP_WHEELS)
+
+    def lend_wheels(self) -> None:
+        """Let pip on every host find what has been downloaded, until the host is wiped."""
+        for name in HOSTS:
+            self._run(name, LEND_WHEELS)
+
+    def forget_downloads(self) -> None:
+        """Make every host one that has never downloaded a package, until it is wiped."""
+        for name in HOSTS:
+            self._run(name, COLD)
+
+    def _run(self, name: str, script: str) -> None:
+        done = self.lab.run(name, script)
+        if done.returncode:
+            raise Failed(f"{name} could not be made ready: {done.stderr.strip()}")
+
+    def write_hosts(self, environment: Mapping[str, str] | None = None) -> None:
+        """Write the hosts.yaml that ships, with this lab's addresses and keys, and with variables for every node."""
         subnet = self.lab.address("db1").rpartition(".")[0]
         text = (PROJECT / "hosts.yaml").read_text()
         text = text.replace("10.213.77.", f"{subnet}.").replace(".lab/demo/", "")
-        self.hosts_yaml.write_text(text.replace("dags: examples/dags", f"dags: {PROJECT}/examples/dags"))
+        text = text.replace("dags: examples/dags", f"dags: {PROJECT}/examples/dags")
+        if environment:
+            text = text.replace("\nairflow:\n", f"\nairflow:\n  environment: {json.dumps(environment)}\n")
+        self.hosts_yaml.write_text(text)
 
 
 @contextmanager

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from benchmarks.kit import SCRIPT, pack
 from benchmarks.measure import Command, Cost, Failed
-from benchmarks.peers.same import ANSIBLE, MayDiffer
-from benchmarks.practice import Practice
+from benchmarks.peers.same import ANSIBLE, BY_HAND, MayDiffer
+from benchmarks.practice import PROJECT, Practice
 from benchmarks.tools import tool
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +27,11 @@ def ansible(fleet: Practice, place: Path, *options: str, **environment: str) -> 
     # A socket's path holds 108 bytes, and the fleet's folder may be deep.
     settings = {"ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PATH": path}
     return Command(argv, folder, {**_inherited(), **settings, **environment})
+
+
+def ansible_pip(fleet: Practice, place: Path) -> Command:
+    """Return a run of the playbook that installs with pip, as Ansible's users do."""
+    return ansible(fleet, place, "-e", "airflow_installer=pip")
 
 
 def ansible_pipelining(fleet: Practice, place: Path) -> Command:
@@ -45,33 +52,55 @@ def pyinfra(fleet: Practice, place: Path) -> Command:
     return Command(argv, folder, {**_inherited(), "PEERS": str(place)})
 
 
+def by_hand(fleet: Practice, place: Path, what: str) -> Command:
+    """Return a run of the operator's script: the `first` deploy of bare hosts, or a `change` of a node's files."""
+    arguments = (fleet.folder / "ssh_config", fleet.folder / "sudo-password", pack(fleet), what)
+    return Command(("sh", str(SCRIPT), *map(str, arguments)), PROJECT, dict(os.environ), last="done")
+
+
 def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "AERODROME_"))}
 
 
+Way = Callable[[Practice, Path], Command]
+
+
 @dataclass(frozen=True)
 class Peer:
-    """A way to deploy, and what it may leave beside what Aerodrome leaves."""
+    """A way to deploy, how it takes part in which measurements, and what it may leave beside what Aerodrome leaves."""
 
     name: str
-    command: Callable[[Practice, Path], Command]
+    ways: Mapping[str, Way]  # by the measurement's name on the command line
     may: Sequence[MayDiffer] = ()
 
 
 PEERS = (
-    Peer("pyinfra", pyinfra),
-    Peer("ansible-mitogen", ansible_mitogen, ANSIBLE),
-    Peer("ansible-pipelining", ansible_pipelining, ANSIBLE),
-    Peer("ansible", ansible, ANSIBLE),
+    Peer(
+        "by-hand",
+        {
+            **dict.fromkeys(("same", "first", "cold"), partial(by_hand, what="first")),
+            "change": partial(by_hand, what="change"),
+        },
+        BY_HAND,
+    ),
+    Peer("pyinfra", dict.fromkeys(("same", "first", "cold", "nothing", "change"), pyinfra)),
+    # Not on bare hosts: the module apt installs python3-apt for itself, and cannot import it in the interpreter that
+    # mitogen keeps ("Could not import the python3-apt module", mitogen 0.3.54 with ansible-core 2.19.14).
+    Peer("ansible-mitogen", {"nothing": ansible_mitogen}, ANSIBLE),
+    # Ansible's own playbook, whose time on bare hosts goes to installing.
+    Peer("ansible-pipelining", dict.fromkeys(("same", "nothing"), ansible_pipelining), ANSIBLE),
+    # Where there is nothing to do it would look for a pip that Aerodrome's environment does not have.
+    Peer("ansible-pip", dict.fromkeys(("same", "first", "cold"), ansible_pip), ANSIBLE),
+    Peer("ansible", dict.fromkeys(("same", "first", "cold", "nothing", "change"), ansible), ANSIBLE),
 )
 
 # As Ansible's recap has it, and pyinfra's line for a host whose operation did something.
 CHANGED = re.compile(r"^\s+\[\S+\]\s+(Success|Error)|\bchanged=[1-9]|\bfailed=[1-9]|\bunreachable=[1-9]")
 
 
-def commands(fleet: Practice, peers: Sequence[Peer], place: Path) -> dict[str, Command]:
-    """Return each peer's deploy of what is laid out in `place`, by its name."""
-    return {peer.name: peer.command(fleet, place) for peer in peers}
+def commands(fleet: Practice, peers: Sequence[Peer], part: str, place: Path) -> dict[str, Command]:
+    """Return how each of the peers that take part in a measurement deploys what is laid out in `place`, by its name."""
+    return {peer.name: peer.ways[part](fleet, place) for peer in peers if part in peer.ways}
 
 
 def unchanged(cost: Cost) -> None:

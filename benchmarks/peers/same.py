@@ -24,10 +24,14 @@ class MayDiffer:
 
 
 ALWAYS = (
-    MayDiffer(r"file /home/astro/airflow-venv", "the link's environment is named by each way as it likes"),
+    MayDiffer(r"file /home/astro/airflow-venvs?", "the environment is placed and named by each way as it likes"),
     MayDiffer(r"file /usr/local/airflow/dags", "Aerodrome has a link to a release there, the others a folder"),
     MayDiffer(r"file /usr/local/airflow/dags-releases.*", "the same: the releases of that link"),
     MayDiffer(r"file /usr/local/airflow/airflow\.(cfg|db).*", "Airflow itself writes them when it first starts"),
+    MayDiffer(
+        r"file /home/astro/\.bashrc",
+        "Aerodrome's is one line: planned before useradd brings Debian's, it replaces that",
+    ),
     MayDiffer(r"python (pip|setuptools)", "Aerodrome's environment has no installer of its own"),
 )
 ANSIBLE = (
@@ -38,6 +42,7 @@ ANSIBLE = (
     MayDiffer(r"package python3-packaging", "Ansible's module pip needs it"),
     MayDiffer(r"package (python3-psycopg2|libpq5)", "the modules of community.postgresql need it"),
 )
+BY_HAND = (MayDiffer(r"python uv", "by hand, the environment has the uv that filled it"),)
 
 
 def fingerprints(lab: Lab) -> dict[str, dict[str, str]]:

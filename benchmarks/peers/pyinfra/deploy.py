@@ -82,8 +82,15 @@ def node():
         no_recommends=True,
         _sudo=True,
     )
-    shell = "/bin/false"
-    server.user(name="Make the user", user=USER, home=USER_HOME, shell=shell, system=True, _sudo=True)  # noqa: S604
+    server.user(  # noqa: S604
+        name="Make the user",
+        user=USER,
+        home=USER_HOME,
+        create_home=True,
+        shell="/bin/false",
+        system=True,
+        _sudo=True,
+    )
     for path in (USER_HOME, HOME, ENVIRONMENTS):
         files.directory(name=f"Make {path}", path=path, user=USER, group=USER, mode=755, _sudo=True)
     files.line(
@@ -146,15 +153,21 @@ def install():
     )
 
 
+def source(path):
+    return PEERS / "files" / host.name / path.lstrip("/")
+
+
 def put(name, path, mode):
-    source = PEERS / "files" / host.name / path.lstrip("/")
-    return files.put(name=name, src=str(source), dest=path, user="root", group="root", mode=mode, _sudo=True)
+    return files.put(name=name, src=str(source(path)), dest=path, user="root", group="root", mode=mode, _sudo=True)
 
 
 def service(role, before):
     unit = f"{SERVICE}@{role}.service"
     dropin = put(f"Install the drop-in ({role})", f"/etc/systemd/system/{unit}.d/10-aerodrome.conf", "644")
     changed = [*before, dropin]
+    variables = f"/etc/default/{SERVICE}-{role}"
+    if source(variables).exists():
+        changed.append(put(f"Install the variables of its own ({role})", variables, "600"))
     systemd.daemon_reload(name="Reload systemd", _sudo=True, _if=lambda: any(each.did_change() for each in changed))
     systemd.service(
         name=f"Restart it ({role})",

@@ -1,0 +1,56 @@
+"""What of a run is the engine's own time, and where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.restarts import Restart
+from benchmarks.stages import Lines
+
+Span = tuple[float, float]  # seconds since the beginning of the run
+
+ASK, FILES, SEE, NEXT = "connect, ask", "write the files, ask again", "see that it is healthy", "to the next restart"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine's own seconds of one run, and their parts."""
+
+    seconds: float
+    parts: dict[str, float]
+
+
+def engine(lines: Lines, seconds: float, begun: float, restarts: Iterable[Restart]) -> Engine:
+    """Take the restarts of a run out of it; `begun` is seconds since the epoch.
+
+    A restart lasts from when systemd stops the unit until Airflow itself is healthy: all that an engine can do then is
+    to wait. What it needs to find out that the wait is over is its own time.
+    """
+    end = begun + seconds
+    during = [(each.stopping - begun, each.healthy - begun) for each in restarts if begun < each.stopping < end]
+    gaps = outside(during, seconds)
+    asked, written = _first_stages(lines)
+    parts = {ASK: asked, FILES: written - asked, SEE: 0.0, NEXT: 0.0}
+    for start, stop in gaps:
+        start = max(start, written)
+        seen = max((when for when, line in lines if start <= when <= stop and " healthy" in line), default=start)
+        parts[SEE] += seen - start
+        parts[NEXT] += stop - seen
+    return Engine(sum(stop - start for start, stop in gaps), parts)
+
+
+def outside(spans: Iterable[Span], end: float) -> list[Span]:
+    """Return what of 0 to `end` is in none of the spans, in order."""
+    gaps, reached = [], 0.0
+    for start, stop in sorted(spans):
+        if start > reached:
+            gaps.append((reached, start))
+        reached = max(reached, stop)
+    return [*gaps, (reached, end)] if reached < end else gaps
+
+
+def _first_stages(lines: Lines) -> Sequence[float]:
+    """Return when the first stage began, and the second: the first one writes files, and restarts nothing."""
+    begun = [when for when, line in lines if line and not line.startswith(" ")]
+    return begun[:2]
