@@ -225,10 +225,14 @@ class Line:
         lines = [line for line in present if not line.startswith(self.replaces)]
         if self.line in present and len(lines) + 1 == len(present):
             return []
+        summary = f"add “{self.line}” to {self.path}"
+        if f"user {self.owner}" in seen.changing:
+            # With a home comes what /etc/skel has (useradd -m): that is read first, and kept.
+            return [Change(summary, "")]
         content = "\n".join([*lines, self.line]) + "\n"
         script = write_whole(self.path, content, self.owner, self.owner, found.mode or 0o644)
         diff = unified_diff(self.path, found.content, content)
-        return [Change(f"add “{self.line}” to {self.path}", script, diff)]
+        return [Change(summary, script, diff)]
 
 
 @dataclass(frozen=True)

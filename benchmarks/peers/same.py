@@ -28,10 +28,6 @@ ALWAYS = (
     MayDiffer(r"file /usr/local/airflow/dags", "Aerodrome has a link to a release there, the others a folder"),
     MayDiffer(r"file /usr/local/airflow/dags-releases.*", "the same: the releases of that link"),
     MayDiffer(r"file /usr/local/airflow/airflow\.(cfg|db).*", "Airflow itself writes them when it first starts"),
-    MayDiffer(
-        r"file /home/astro/\.bashrc",
-        "Aerodrome's is one line: planned before useradd brings Debian's, it replaces that",
-    ),
     MayDiffer(r"python (pip|setuptools)", "Aerodrome's environment has no installer of its own"),
 )
 ANSIBLE = (

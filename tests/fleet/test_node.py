@@ -74,6 +74,11 @@ def test_the_whole_of_step_two_has_nothing_to_do(fleet: Fleet) -> None:
     fleet.nothing_to_do("setup-node")
 
 
+def test_the_service_user_s_shell_keeps_what_the_distribution_gave_it(fleet: Fleet) -> None:
+    lines = "head -n -1 ~astro/.bashrc | cmp - /etc/skel/.bashrc && tail -n 1 ~astro/.bashrc"
+    assert fleet.sh("worker1", lines) == "export AIRFLOW_HOME=/usr/local/airflow\n"
+
+
 def test_what_needs_no_restart_is_repaired_without_one(fleet: Fleet) -> None:
     before = fleet.started()
     secrets = yaml.safe_load(fleet.hosts_yaml.with_name("secrets.yaml").read_text()).values()

@@ -374,6 +374,14 @@ def test_a_file_that_somebody_edits_meanwhile_is_left_alone(sh: Shell, tmp_path:
 LINE = Line("/home/astro/.bashrc", "export AIRFLOW_HOME=/srv", "export AIRFLOW_HOME=", "astro")
 
 
+def test_a_home_that_is_about_to_be_made_keeps_what_it_comes_with() -> None:
+    # useradd -m copies /etc/skel: what is there is known only then.
+    (change,) = LINE.changes(Seen("", frozenset({"user astro"})))
+    assert (change.summary, change.script) == ("add “export AIRFLOW_HOME=/srv” to /home/astro/.bashrc", "")
+    there = "regular file|astro|astro|644\nexport AIRFLOW_HOME=/srv\n"
+    assert LINE.changes(Seen(there, frozenset({"user astro"}))) == []
+
+
 def test_a_line_that_is_there_needs_nothing() -> None:
     assert LINE.changes(Seen("regular file|astro|astro|644\na\nexport AIRFLOW_HOME=/srv\nb\n")) == []
 
