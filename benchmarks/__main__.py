@@ -14,6 +14,7 @@ from benchmarks.change import change
 from benchmarks.counts import counted
 from benchmarks.dags import dags
 from benchmarks.first import cold, first
+from benchmarks.growth import growth
 from benchmarks.listing import listing
 from benchmarks.measure import Failed
 from benchmarks.nothing import nothing
@@ -22,7 +23,7 @@ from benchmarks.practice import practice
 from benchmarks.report import Section, draw, heading, save
 from lab.errors import LabError
 
-PARTS = ("list", "same", "first", "cold", "nothing", "change", "dags")
+PARTS = ("list", "same", "first", "cold", "nothing", "change", "dags", "growth")
 
 
 def main() -> int:
@@ -80,6 +81,9 @@ def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
         if "dags" in options.only:
             fleet.fab("deploy").run()
             yield from dags(fleet, options.rounds)
+        if "growth" in options.only:
+            fleet.fab("deploy").run()
+            yield from growth(fleet, options.rounds)
 
 
 def _options() -> argparse.Namespace:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from aerodrome.controller import load
-from aerodrome.resources.systemd import SETTLES
 from benchmarks.measure import Command, by_turns, ratios
 from benchmarks.peers.engines import Peer, commands, unchanged
 from benchmarks.peers.layout import lay_out
@@ -27,8 +25,7 @@ def nothing(fleet: Practice, peers: Sequence[Peer], rounds: int) -> Section:
     wanted = fingerprints(fleet.lab)
     for command in theirs.values():
         command.run()  # brings what only the peer needs, such as uv in a place of its own
-    # A unit that was started just now is looked at more closely: that is not what is measured here.
-    time.sleep(SETTLES + 15)
+    fleet.settle()
     costs = by_turns({OURS: fleet.fab("deploy", last="no changes"), "floor": floor(fleet), **theirs}, rounds)
     for name in theirs:
         for cost in costs[name]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from aerodrome.resources.systemd import SETTLES
 from benchmarks.measure import Command, Failed
 from lab import cache
 from lab.fleet import Lab
@@ -68,6 +71,10 @@ class Practice:
         for name in HOSTS:
             self.lab.wipe_host(name)
 
+    def settle(self) -> None:
+        """Wait until no unit was started just now: its health would be asked too, with nothing to do."""
+        time.sleep(SETTLES + 15)
+
     def keep_wheels(self) -> None:
         """Download what pip installs, for `lend_wheels`; worker1 has to be deployed."""
         self._run("worker1", KEEP_WHEELS)
@@ -96,6 +103,21 @@ class Practice:
         if environment:
             text = text.replace("\nairflow:\n", f"\nairflow:\n  environment: {json.dumps(environment)}\n")
         self.hosts_yaml.write_text(text)
+
+    def grow(self, folder: Path, workers: Mapping[str, str]) -> None:
+        """Write a hosts.yaml into `folder`, with keys and secrets: this fleet's, with further workers.
+
+        `workers` are names with what hosts.yaml says of how each is reached (`address: 10.0.0.1`).
+        """
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        for name in ("id_ed25519", "known_hosts", "sudo-password", "secrets.yaml"):
+            shutil.copy(self.folder / name, folder)
+        settings = "worker: {queues: [default], concurrency: 2}"
+        entries = "".join(f"  {name}:\n    {reached}\n    {settings}\n" for name, reached in workers.items())
+        text = self.hosts_yaml.read_text().replace("\nhosts:\n", f"\nhosts:\n{entries}")
+        role = "worker: [worker1, worker2"
+        (folder / "hosts.yaml").write_text(text.replace(role, f"{role}, {', '.join(workers)}"))
 
 
 @contextmanager

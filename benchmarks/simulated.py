@@ -1,80 +1,83 @@
-"""Many hosts in one process: SSH servers that answer every probe as one real host did.
+"""Simulated hosts: one process (ssh_server.py) answers for hundreds as a real practice host did."""
 
-    simulated.py FOLDER PORT MILLISECONDS
+from __future__ import annotations
 
-FOLDER has host_key, authorized_keys, and answer: what the real host printed, with NONCE in the place of its nonce.
-They listen on each address of this machine; MILLISECONDS is the round trip that is
-added to each connection, half of it to what comes and half to what goes. It prints a line when they are ready, and
-ends with its standard input. It runs in an environment of its own (benchmarks/tools.py), which has asyncssh.
-"""
-
-import asyncio
-import os
-import re
 import socket
-import sys
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import asyncssh
+from benchmarks.counts import probes
+from benchmarks.measure import Command, Failed
+from benchmarks.practice import FAB, PROJECT, Practice
+from benchmarks.tools import tool
 
-FOLDER, PORT, SECONDS = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]) / 1000
-ANSWER = (FOLDER / "answer").read_bytes()
-HOST_KEY = asyncssh.read_private_key(FOLDER / "host_key")
-USERS = asyncssh.read_authorized_keys(str(FOLDER / "authorized_keys"))
-
-
-async def answer(process):
-    """Read the script, as a host does, and print what the real one printed."""
-    size = int(re.search(r"head -c (\d+)", process.command)[1])
-    script = await process.stdin.readexactly(size)
-    nonce = re.search(rb"@%s %s\\n' ([0-9a-f]+) 0", script)[1]
-    process.stdout.write(ANSWER.replace(b"NONCE", nonce))
-    process.exit(0)
+SERVER = Path(__file__).with_name("ssh_server.py")
+PREFIX = "10.214"  # of their addresses; hosts.yaml takes none of 127.0.0.0/8
 
 
-async def serve(reader, writer):
-    """Put the round trip between a client and its server."""
-    await asyncio.sleep(SECONDS)  # that of TCP's own handshake, which the kernel has made without us
-    near, far = socket.socketpair()
-    from_server, to_server = await asyncio.open_connection(sock=near)
-    both = asyncio.gather(carry(reader, to_server), carry(from_server, writer), return_exceptions=True)
-    await asyncssh.run_server(
-        far, server_host_keys=[HOST_KEY], authorized_client_keys=USERS, process_factory=answer, encoding=None
-    )
-    await both
+@contextmanager
+def simulated(fleet: Practice, number: int, delay: int) -> Iterator[Command]:
+    """Start `number` workers with `delay` ms of added round trip, and yield the deploy of them."""
+    port, folder = _free_port(), fleet.folder / f"simulated-{number}"
+    hosts = {f"simulated{place}": f"{PREFIX}.{place // 250}.{place % 250 + 1}" for place in range(number)}
+    fleet.grow(folder, {name: f"address: {address}\n    port: {port}" for name, address in hosts.items()})
+    _know(folder, hosts.values(), port)
+    (folder / "answer").write_text(_record(fleet, folder), errors="surrogateescape")
+    python = tool("simulated") / "bin" / "python"
+    argv = [str(python), str(SERVER), str(folder), str(port), str(delay)]
+    with _addresses(), subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None and server.stdout is not None
+        try:
+            if server.stdout.readline() != "ready\n":
+                raise Failed("the simulated hosts did not start")
+            environment = {**fleet.environment(), "AERODROME_HOSTS": str(folder / "hosts.yaml")}
+            yield Command((FAB, "-H", ",".join(hosts), "deploy"), PROJECT, environment, last="no changes")
+        finally:
+            server.stdin.close()
+            server.wait(30)
 
 
-async def carry(reader, writer):
-    """Hand on what comes, in order, half a round trip later."""
-    loop, queue = asyncio.get_running_loop(), asyncio.Queue()
-
-    async def take():
-        data = b"begin"
-        while data:
-            data = await reader.read(1 << 16)
-            queue.put_nowait((loop.time() + SECONDS / 2, data))
-
-    taking = asyncio.create_task(take())
+@contextmanager
+def _addresses() -> Iterator[None]:
+    """Make this machine answer at every address of the prefix (ip-route(8), type local)."""
+    route = ["local", f"{PREFIX}.0.0/16", "dev", "lo"]
+    subprocess.run(["ip", "route", "replace", *route], check=True)
     try:
-        while True:
-            due, data = await queue.get()
-            if (left := due - loop.time()) > 0:
-                await asyncio.sleep(left)
-            if not data:
-                return
-            writer.write(data)
-            await writer.drain()
+        yield
     finally:
-        taking.cancel()
-        writer.close()
+        subprocess.run(["ip", "route", "delete", *route], check=True)
 
 
-async def main():
-    """Listen until standard input ends."""
-    async with await asyncio.start_server(serve, "0.0.0.0", PORT, backlog=1000):  # noqa: S104
-        print("ready", flush=True)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-        os._exit(0)  # past what asyncio says of connections that are still open
+def _know(folder: Path, addresses: Iterable[str], port: int) -> None:
+    """Make a host key, and make it known as that of all addresses; let the operator's own key in."""
+    _keygen("-q", "-t", "ed25519", "-N", "", "-f", str(folder / "host_key"))
+    (folder / "authorized_keys").write_text(_keygen("-y", "-f", str(folder / "id_ed25519")))
+    shown = " ".join((folder / "host_key.pub").read_text().split()[:2])
+    with (folder / "known_hosts").open("a") as known:
+        known.writelines(f"[{address}]:{port} {shown}\n" for address in addresses)
 
 
-asyncio.run(main())
+def _record(fleet: Practice, folder: Path) -> str:
+    """Return what the probe of a real worker prints that is as this hosts.yaml wants it."""
+    hosts_yaml = folder / "hosts.yaml"
+    environment = {**fleet.environment(), "AERODROME_HOSTS": str(hosts_yaml)}
+    Command((FAB, "-H", "worker1", "setup-node"), PROJECT, environment).run()  # all their names in its /etc/hosts
+    script = probes(hosts_yaml)["worker1"]
+    done = fleet.lab.run("worker1", script)
+    nonce = done.stdout.split()[0].removeprefix("@")
+    if f"@{nonce} end" not in done.stdout:
+        raise Failed(f"worker1: its probe cannot be recorded: {done.stdout[-500:]}{done.stderr}")
+    return done.stdout.replace(nonce, "NONCE")
+
+
+def _keygen(*arguments: str) -> str:
+    done = subprocess.run(["ssh-keygen", *arguments], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.stdout.decode()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("0.0.0.0", 0))
+        return int(probe.getsockname()[1])

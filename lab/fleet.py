@@ -27,6 +27,8 @@ from lab.layout import (
 from lab.nspawn import Boot
 from lab.shell import locked, say
 
+AT_ONCE = 8  # clones that boot or stop together: of 50, the last one would take minutes to answer
+
 
 @dataclass(frozen=True)
 class HostStatus:
@@ -127,6 +129,32 @@ class Lab:
         """Run shell in the host as root, past ssh: to look at what ssh has done."""
         argv = self._host(name).enter(command)
         return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+    # Many hosts
+
+    def clone(self, source: str, names: Sequence[str]) -> None:
+        """Raise hosts that begin with all that `source` has become, but for its name, address and keys.
+
+        They have it below their own files, as they have the base image: `source` has to be down, and to stay so.
+        """
+        with self._alone():
+            of = self._host(source)
+            made = of.made()
+            if made is None or of.up():
+                raise LabError(f"{source} is up, or was never made", "only a host that is down can be cloned")
+            boot = Boot(f"{of.upper}:{made.image}", made.binds)
+            specs = [host_spec(name) for name in names]
+            keyring.prepare(self.layout, specs)
+            for start in range(0, len(specs), AT_ONCE):
+                hosts = [self._host(spec.name) for spec in specs[start : start + AT_ONCE]]
+                self._each(lambda each: self._start(each, boot), hosts)
+            keyring.hand_out(self.layout, HOSTS.values())
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Stop hosts and leave nothing of them."""
+        with self._alone():
+            for start in range(0, len(names), AT_ONCE):
+                self._each(lambda each: each.remove(), [self._host(name) for name in names[start : start + AT_ONCE]])
 
     # Trouble
 

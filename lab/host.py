@@ -237,6 +237,11 @@ class Host:
         for name in ("upper", "work"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
+    def remove(self) -> None:
+        """Stop the host and leave nothing of it."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     # Trouble
 
     def plug(self, state: str) -> None:

@@ -43,13 +43,15 @@ EXTRAS = (  # raised on demand, by tests
     HostSpec("new1", 18),
     HostSpec("redis1", 19),
 )
-HOSTS = {spec.name: spec for spec in FLEET + EXTRAS}
+MANY = tuple(HostSpec(f"many{number}", 30 + number) for number in range(1, 51))  # raised by benchmarks, as clones
+HOSTS = {spec.name: spec for spec in FLEET + EXTRAS + MANY}
 
 
 def host_spec(name: str) -> HostSpec:
     """Return the host called `name`."""
     if name not in HOSTS:
-        raise LabError(f"the lab has no host {name}", f"it knows {', '.join(HOSTS)}")
+        known = ", ".join(spec.name for spec in FLEET + EXTRAS)
+        raise LabError(f"the lab has no host {name}", f"it knows {known}, {MANY[0].name} to {MANY[-1].name}")
     return HOSTS[name]
 
 
