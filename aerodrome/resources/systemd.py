@@ -87,14 +87,20 @@ class Service:
             # A unit that hit its start limit is refused until it is reset (systemd.unit(5), StartLimitBurst=).
             # start, not restart: one that is in its ExecStartPre= (a migration) must be waited for, not killed.
             unit = quote(self.unit)
-            # daemon-reload: a run that was killed after it wrote a unit file may not have got to it.
-            reset = f"systemctl daemon-reload\nsystemctl reset-failed {unit} 2>/dev/null || true"
+            reset = f"{self._reload(state)}systemctl reset-failed {unit} 2>/dev/null || true"
             script = f"{reset}\nsystemctl start {unit}"
             changes.append(Change(f"start {self.unit}", script, restarts=self.unit))
         elif reason := self._outdated(state, seen):
-            script = f"systemctl daemon-reload\nsystemctl restart {quote(self.unit)}"
+            script = f"{self._reload(state)}systemctl restart {quote(self.unit)}"
             changes.append(Change(f"restart {self.unit} ({reason})", script, restarts=self.unit, interrupts=True))
         return changes
+
+    def _reload(self, state: UnitState) -> str:
+        """Return what makes systemd read unit files that a killed run has written and not got further.
+
+        Only then: it takes longer than all else here, and what this run writes is read again where it is written.
+        """
+        return "" if state.load == "loaded" and not state.stale else "systemctl daemon-reload\n"
 
     def unsettled(self, seen: Seen) -> bool:
         """Tell whether the unit runs, and it takes a look at its health to say whether it will go on.

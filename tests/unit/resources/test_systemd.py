@@ -51,12 +51,9 @@ UnitFileState=
 NeedDaemonReload=no
 """
 UNIT = "airflow@worker.service"
-START = (
-    "systemctl daemon-reload\n"
-    "systemctl reset-failed airflow@worker.service 2>/dev/null || true\n"
-    "systemctl start airflow@worker.service"
-)
-RESTART = "systemctl daemon-reload\nsystemctl restart airflow@worker.service"
+RELOAD = "systemctl daemon-reload\n"
+START = "systemctl reset-failed airflow@worker.service 2>/dev/null || true\nsystemctl start airflow@worker.service"
+RESTART = "systemctl restart airflow@worker.service"
 SERVICE = Service(UNIT, ("/etc/default/airflow", "/home/astro/airflow-venv"))
 
 
@@ -109,7 +106,7 @@ def test_a_unit_that_does_not_run_is_started_rather_than_looked_at(text: str) ->
 def test_a_unit_that_is_not_there_yet_is_enabled_and_started() -> None:
     assert SERVICE.changes(Seen(NOT_THERE)) == [
         Change(f"enable {UNIT}", f"systemctl enable {UNIT}"),
-        Change(f"start {UNIT}", START, restarts=UNIT),
+        Change(f"start {UNIT}", RELOAD + START, restarts=UNIT),
     ]
 
 
@@ -130,11 +127,20 @@ def test_a_unit_that_runs_but_is_not_enabled_is_not_restarted() -> None:
         (Seen(RUNS, frozenset({"link /home/astro/airflow-venv"})), "/home/astro/airflow-venv changes"),
         # Killed between the write and the restart: the next run makes good for it.
         (Seen(f"{RUNS}mtime {STARTED + 1} /etc/default/airflow\n"), "/etc/default/airflow is newer"),
-        (Seen(STALE), "its unit file is newer"),
     ],
 )
 def test_a_unit_that_runs_with_something_old_is_restarted(seen: Seen, reason: str) -> None:
     assert SERVICE.changes(seen) == [Change(f"restart {UNIT} ({reason})", RESTART, restarts=UNIT, interrupts=True)]
+
+
+def test_a_unit_whose_unit_file_is_newer_is_restarted() -> None:
+    change = Change(f"restart {UNIT} (its unit file is newer)", RELOAD + RESTART, restarts=UNIT, interrupts=True)
+    assert SERVICE.changes(Seen(STALE)) == [change]
+
+
+@pytest.mark.parametrize("text", [STALE, GIVEN_UP.replace("NeedDaemonReload=no", "NeedDaemonReload=yes")])
+def test_unit_files_that_a_killed_run_has_written_are_read_first(text: str) -> None:
+    assert only_change(SERVICE, text).script.startswith(RELOAD)
 
 
 def test_what_a_unit_does_not_read_restarts_nothing() -> None:
