@@ -8,17 +8,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from aerodrome.blueprint.stages import stages
-from aerodrome.blueprint.step import Step
-from aerodrome.controller import Vault, load
-from aerodrome.fleet import ROLES
 from aerodrome.plan import probe_script
 from aerodrome.resources.base import quote
 from benchmarks.measure import Command, Failed
 from benchmarks.practice import PROJECT, Practice
 from benchmarks.report import Section
+from benchmarks.wanted import inputs_of, steps
 from lab.fleet import Lab
-from tasks.values import look_up
 
 WHATS = (
     "connections", "key exchanges", "authentication", "channels", "execs", "SFTP requests", "round trips",
@@ -52,13 +48,8 @@ def counts(lab: Lab, hosts_yaml: Path, environment: Mapping[str, str]) -> dict[s
 
 def probes(hosts_yaml: Path) -> dict[str, str]:
     """Return the probe that a deploy sends to each host, at its first asking."""
-    fleet = load(str(hosts_yaml))
-    inputs = look_up(fleet, Vault(fleet))
-    wanted: dict[str, list[Step]] = {}
-    for stage in stages(inputs, list(fleet.hosts), list(ROLES)):
-        for host, steps in stage.steps.items():
-            wanted.setdefault(host, []).extend(steps)
-    return {host: probe_script(steps, os.urandom(6).hex()) for host, steps in wanted.items()}
+    found = steps(inputs_of(hosts_yaml))
+    return {host: probe_script(own, os.urandom(6).hex()) for host, own in found.items()}
 
 
 def processes(lab: Lab, host: str, script: str) -> int:

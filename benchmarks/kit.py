@@ -9,16 +9,13 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from aerodrome.blueprint.stages import stages
-from aerodrome.controller import Vault, load
-from aerodrome.fleet import ROLES
 from aerodrome.resources.base import Resource
 from aerodrome.resources.files import Block, File
 from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, identifier, literal, scram_verifier
 from aerodrome.resources.python import Installed
 from aerodrome.resources.tree import Tree
 from benchmarks.practice import PROJECT, Practice
-from tasks.values import look_up
+from benchmarks.wanted import inputs_of, resources
 
 SCRIPT = PROJECT / "benchmarks" / "by_hand.sh"
 PYTHON = "3.11"  # of the practice hosts
@@ -26,20 +23,14 @@ PYTHON = "3.11"  # of the practice hosts
 
 def pack(fleet: Practice) -> Path:
     """Write the folders, readable by their owner only, and return where they are."""
-    settings = load(str(fleet.hosts_yaml))
-    inputs = look_up(settings, Vault(settings))
     place = fleet.folder / "by-hand"
     shutil.rmtree(place, ignore_errors=True)
-    found: dict[str, list[Resource]] = {}
-    for stage in stages(inputs, list(settings.hosts), list(ROLES)):
-        for host, steps in stage.steps.items():
-            found.setdefault(host, []).extend(resource for step in steps for resource in step.resources)
-    for host, resources in found.items():
+    for host, own in resources(inputs_of(fleet.hosts_yaml)).items():
         folder = place / host
         folder.mkdir(parents=True)
         place.chmod(0o700)
         shutil.copy(SCRIPT, folder)
-        _write(folder, resources)
+        _write(folder, own)
     return place
 
 

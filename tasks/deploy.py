@@ -13,7 +13,6 @@ from tasks.session import Session, pick_roles, session
 if TYPE_CHECKING:
     from aerodrome.blueprint.inputs import Inputs
     from aerodrome.blueprint.stages import Stage
-    from aerodrome.blueprint.step import Step
     from aerodrome.errors import FleetError
     from aerodrome.plan import HostPlan
 
@@ -38,7 +37,7 @@ def deploy(context: Any, role: str | None = None) -> None:
 def plan(context: Any, role: str | None = None, script: bool = False, json: bool = False) -> None:
     """Show what deploy would change, and change nothing; exit code 0: nothing, 2: something, 1: error."""
     from aerodrome.blueprint.notes import notes
-    from aerodrome.blueprint.stages import stages
+    from aerodrome.blueprint.stages import by_host, stages
     from aerodrome.errors import FleetError
     from aerodrome.report.json import show_plans_as_json
     from aerodrome.report.terminal import say, show_plans
@@ -48,10 +47,7 @@ def plan(context: Any, role: str | None = None, script: bool = False, json: bool
         roles = pick_roles(run.fleet, role)
 
         def ask() -> tuple[list[HostPlan], FleetError | None]:
-            blueprint: dict[str, list[Step]] = {}
-            for stage in stages(run.inputs, run.names, roles):
-                for name, steps in stage.steps.items():
-                    blueprint.setdefault(name, []).extend(steps)
+            blueprint = by_host(stages(run.inputs, run.names, roles))
             try:
                 return list(run.run.ask(blueprint).values()), None
             except FleetError as error:

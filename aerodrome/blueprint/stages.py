@@ -82,6 +82,15 @@ def stop_stages(inputs: Inputs, roles: Collection[str]) -> list[Stage]:
     return parts
 
 
+def by_host(parts: Sequence[Stage]) -> dict[str, list[Step]]:
+    """Return all steps of each host, in the order of the stages."""
+    steps: dict[str, list[Step]] = {}
+    for stage in parts:
+        for host, own in stage.steps.items():
+            steps.setdefault(host, []).extend(own)
+    return steps
+
+
 def only(parts: Sequence[Stage], hosts: Collection[str]) -> list[Stage]:
     """Return what is left of stages for `hosts`, without those that have none of them."""
     picked = [

@@ -20,7 +20,7 @@ from aerodrome.blueprint.health import (
 )
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.redis import read_redis_health, redis_health_script
-from aerodrome.blueprint.stages import Stage
+from aerodrome.blueprint.stages import Stage, by_host
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import FleetError, HostError
 from aerodrome.fleet import Host
@@ -82,10 +82,7 @@ class Run:
         Raises FleetError where a host of a stage fails; later stages are then not begun. Where a host is in a state
         that must not be touched, no stage is.
         """
-        wanted: dict[str, list[Step]] = {}
-        for stage in stages:
-            for name, steps in stage.steps.items():
-                wanted.setdefault(name, []).extend(steps)
+        wanted = by_host(stages)
         plans, failed = self._ask_what_answers(wanted)
         if any(failure.refusal for failure in failed.values()):
             # hosts.yaml and a host do not fit: nothing is touched anywhere. A host that is down stops nobody else.

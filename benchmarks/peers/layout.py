@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from aerodrome.blueprint.inputs import Inputs
-from aerodrome.blueprint.stages import stages
-from aerodrome.controller import Vault, load
 from aerodrome.fleet import ROLES, Host
 from aerodrome.resources.base import Resource
 from aerodrome.resources.files import Block, File
 from aerodrome.resources.postgres import PostgresAccess
 from aerodrome.resources.python import Installed
 from benchmarks.practice import Practice
-from tasks.values import look_up
+from benchmarks.wanted import inputs_of, resources
 
 PYTHON = "3.11"  # of the practice hosts
 HBA_FILE = "/etc/postgresql/15/main/pg_hba.conf"  # theirs too: Debian 12
@@ -27,28 +25,19 @@ Variables = dict[str, Any]
 
 def lay_out(fleet: Practice) -> Path:
     """Write it all, readable by its owner only, and return where it is."""
-    settings = load(str(fleet.hosts_yaml))
-    inputs = look_up(settings, Vault(settings))
+    inputs = inputs_of(fleet.hosts_yaml)
     place = fleet.folder / "peers"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(mode=0o700)
-    made = _resources(inputs)
-    for host, resources in made.items():
-        _write_files(place / "files" / host, resources)
-    common = _common(inputs, [each for resources in made.values() for each in resources], place)
+    made = resources(inputs)
+    for host, own in made.items():
+        _write_files(place / "files" / host, own)
+    common = _common(inputs, [each for own in made.values() for each in own], place)
     common |= {"ssh_config": str(fleet.folder / "ssh_config"), "known_hosts": str(fleet.folder / "known_hosts")}
     hosts = {name: _host(inputs, host, fleet.folder) for name, host in inputs.fleet.hosts.items()}
     (place / "fleet.json").write_text(json.dumps({**common, "hosts": hosts}, indent=1))
     (place / "inventory.json").write_text(json.dumps(inventory(common, hosts, str(place)), indent=1))
     return place
-
-
-def _resources(inputs: Inputs) -> dict[str, list[Resource]]:
-    found: dict[str, list[Resource]] = {}
-    for stage in stages(inputs, list(inputs.fleet.hosts), list(ROLES)):
-        for host, steps in stage.steps.items():
-            found.setdefault(host, []).extend(resource for step in steps for resource in step.resources)
-    return found
 
 
 def _write_files(folder: Path, resources: Iterable[Resource]) -> None:

@@ -1,0 +1,29 @@
+"""What a deploy of a whole hosts.yaml wants on each host, as Aerodrome itself works it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.stages import by_host, stages
+from aerodrome.blueprint.step import Step
+from aerodrome.controller import Vault, load
+from aerodrome.fleet import ROLES
+from aerodrome.resources.base import Resource
+from tasks.values import look_up
+
+
+def inputs_of(hosts_yaml: Path) -> Inputs:
+    """Read hosts.yaml, and look up its values."""
+    fleet = load(str(hosts_yaml))
+    return look_up(fleet, Vault(fleet))
+
+
+def steps(inputs: Inputs) -> dict[str, list[Step]]:
+    """Return all steps of each host."""
+    return by_host(stages(inputs, list(inputs.fleet.hosts), list(ROLES)))
+
+
+def resources(inputs: Inputs) -> dict[str, list[Resource]]:
+    """Return all resources of each host."""
+    return {host: [resource for step in own for resource in step.resources] for host, own in steps(inputs).items()}
