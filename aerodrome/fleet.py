@@ -106,7 +106,7 @@ class Broker:
 class Deploy:
     """How a run goes over the fleet."""
 
-    parallel: int = 20  # hosts at once
+    parallel: int = 50  # hosts at once
     drain_timeout: int = 600  # seconds that a worker's running tasks get before they are ended
     health_timeout: int = 180  # seconds from a start until it must be healthy
     migration_timeout: int = 1800  # seconds that the first scheduler's migration may take
