@@ -394,12 +394,13 @@ def _check_owned(reader: Reader, found: Sections) -> None:
     places: list[tuple[KeyPath, dict[str, Any]]] = [(("airflow",), found["airflow"])]
     places += [(("hosts", name), given) for name, given in found["hosts"].items()]
     places += [(("roles", role), given) for role, given in found["role_settings"].items()]
+    major = _version(found)[0]
     for place, given in places:
         for name in given.get("environment") or {}:
             _refuse_owned(reader, (*place, "environment", name), name)
         for section, keys in (given.get("config") or {}).items():
             for key in keys or {}:
-                today = "__".join(rename(_version(found)[0], section, key))
+                today = "__".join(rename(major, section, key))
                 _refuse_owned(reader, (*place, "config", section, key), f"AIRFLOW__{today}".upper().replace(".", "_"))
 
 

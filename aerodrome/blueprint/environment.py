@@ -46,7 +46,8 @@ def role_environment(inputs: Inputs, host: Host, role: str) -> dict[str, Text]:
     """
     variable = inputs.catalogue.variable
     variables = inputs.role_settings.get(role, Settings()).variables(variable)
-    variables = {name: value for name, value in variables.items() if name not in _of_host(inputs, host)}
+    own = _of_host(inputs, host)
+    variables = {name: value for name, value in variables.items() if name not in own}
     if role == "worker" and host.worker.concurrency:
         variables[variable("celery", "worker_concurrency")] = str(host.worker.concurrency)
     _refuse_what_airflow_expands(variables)

@@ -59,8 +59,7 @@ def dags(inputs: Inputs) -> tuple[Resource, ...]:
     resources: list[Resource] = []
     if inputs.config_file is not None:
         path = f"{airflow.home}/airflow.cfg"
-        mask = mask_config
-        resources.append(File(path, inputs.config_file, airflow.user, airflow.user, 0o640, mask=mask, keep=True))
+        resources.append(File(path, inputs.config_file, airflow.user, airflow.user, 0o640, mask=mask_config, keep=True))
     if inputs.dags is not None:
         resources.append(inputs.dags)
     return tuple(resources)
