@@ -84,14 +84,15 @@ PEERS = (
         BY_HAND,
     ),
     Peer("pyinfra", dict.fromkeys(("same", "first", "cold", "nothing", "change"), pyinfra)),
-    # Not on bare hosts: the module apt installs python3-apt for itself, and cannot import it in the interpreter that
-    # mitogen keeps ("Could not import the python3-apt module", mitogen 0.3.54 with ansible-core 2.19.14).
-    Peer("ansible-mitogen", {"nothing": ansible_mitogen}, ANSIBLE),
+    Peer("ansible", dict.fromkeys(("same", "first", "cold", "nothing", "change"), ansible), ANSIBLE),
     # Ansible's own playbook, whose time on bare hosts goes to installing.
     Peer("ansible-pipelining", dict.fromkeys(("same", "nothing"), ansible_pipelining), ANSIBLE),
     # Where there is nothing to do it would look for a pip that Aerodrome's environment does not have.
     Peer("ansible-pip", dict.fromkeys(("same", "first", "cold"), ansible_pip), ANSIBLE),
-    Peer("ansible", dict.fromkeys(("same", "first", "cold", "nothing", "change"), ansible), ANSIBLE),
+    # Not on bare hosts: the module apt installs python3-apt for itself, and cannot import it in the interpreter that
+    # mitogen keeps ("Could not import the python3-apt module", mitogen 0.3.54 with ansible-core 2.19.14). So `ansible` has to
+    # come first, as here: it brings that package.
+    Peer("ansible-mitogen", {"nothing": ansible_mitogen}, ANSIBLE),
 )
 
 # As Ansible's recap has it, and pyinfra's line for a host whose operation did something.
