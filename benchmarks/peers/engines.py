@@ -90,8 +90,8 @@ PEERS = (
     # Where there is nothing to do it would look for a pip that Aerodrome's environment does not have.
     Peer("ansible-pip", dict.fromkeys(("same", "first", "cold"), ansible_pip), ANSIBLE),
     # Not on bare hosts: the module apt installs python3-apt for itself, and cannot import it in the interpreter that
-    # mitogen keeps ("Could not import the python3-apt module", mitogen 0.3.54 with ansible-core 2.19.14). So `ansible` has to
-    # come first, as here: it brings that package.
+    # mitogen keeps ("Could not import the python3-apt module", mitogen 0.3.54 with ansible-core 2.19.14). So `ansible`
+    # has to come first, as here: it brings that package.
     Peer("ansible-mitogen", {"nothing": ansible_mitogen}, ANSIBLE),
 )
 
