@@ -23,6 +23,9 @@ READY = " ready."
 # Seconds after which a worker that still runs is taken for ready, where its log level hides that word.
 WORKER_SETTLES = 60
 
+BETWEEN_LOOKS = 0.3  # seconds; a look takes about 40 ms of a host
+ASKS, LOOKED = "@ask", "@looked"  # what a look of the shell ends with, and what one of both
+
 Verdict = Literal["healthy", "waiting", "failed"]
 
 
@@ -60,6 +63,29 @@ def health_script(inputs: Inputs, roles: Sequence[str]) -> str:
     )
 
 
+def watch_script(inputs: Inputs, roles: Sequence[str]) -> str:
+    """Return sh that looks again and again, until nobody reads it any more: `read_looks` parts what it prints.
+
+    One exec, one Python and one session of the database serve all looks. The program comes first on Python's standard
+    input, as bytes that it counts; after it what the shell sees as root, look by look.
+    """
+    units = "\n".join(_ask_unit(inputs, role) for role in roles)
+    program = _program(inputs, roles, watch=True)
+    start = f"import sys; exec(sys.stdin.buffer.read({len(program.encode())}))"
+    python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", start])
+    return (
+        f"{PRELUDE}{{ cat {heredoc(program)}\nwhile :; do\n"
+        f"date +%s; readlink {quote(inputs.venv)} || echo\n{units}\n"
+        f"echo {ASKS} || exit; sleep {BETWEEN_LOOKS}\ndone; }} | {python} 2>/dev/null\n"
+    )
+
+
+def read_looks(text: str) -> tuple[list[str], str]:
+    """Return the whole looks of what `watch_script` has printed, each for `read_health`, and what follows them."""
+    *looks, rest = text.split(f"\n{LOOKED}\n")
+    return looks, rest
+
+
 def database_health_script(inputs: Inputs) -> str:
     """Return sh that prints the state of PostgreSQL's unit, its version and the sessions of our user."""
     user = literal(inputs.fleet.database.user)
@@ -94,7 +120,7 @@ def _ask_unit(inputs: Inputs, role: str) -> str:
     )
 
 
-def _program(inputs: Inputs, roles: Sequence[str]) -> str:
+def _program(inputs: Inputs, roles: Sequence[str], watch: bool = False) -> str:
     from aerodrome.render import render
 
     ask: dict[str, object] = {"jobs": True}
@@ -103,7 +129,8 @@ def _program(inputs: Inputs, roles: Sequence[str]) -> str:
         ask["web"] = f"http://127.0.0.1:{port}{path}"
     if "worker" in roles:
         ask["worker"] = WORKER_PORT
-    return render("health.py.j2", ask=repr(json.dumps(ask)), **connection(inputs))
+    marks = {"watch": watch, "asks": ASKS, "looked": LOOKED}
+    return render("health.py.j2", ask=repr(json.dumps(ask)), **marks, **connection(inputs))
 
 
 def read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) -> list[Health]:

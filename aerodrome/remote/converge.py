@@ -16,7 +16,9 @@ from aerodrome.blueprint.health import (
     health_script,
     read_database_health,
     read_health,
+    read_looks,
     unreachable,
+    watch_script,
 )
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.redis import read_redis_health, redis_health_script
@@ -32,7 +34,7 @@ from aerodrome.resources.base import quote
 from aerodrome.resources.systemd import Service
 
 ROUNDS = 3  # how often a host is asked again before it is said not to converge
-POLL = 1.0  # seconds between two looks at a role's health
+POLL = 1.0  # seconds between two looks at health, where the host cannot look by itself
 
 
 class Reporter(Protocol):
@@ -210,23 +212,41 @@ class Run:
 
         Raises HostError, with the last lines of the unit's journal, where one dies or is not healthy in time.
         """
-        limit = self.fleet.deploy.health_timeout
-        deadline = time.monotonic() + limit
-        waiting = list(roles)
+        waiting, deadline = list(roles), time.monotonic() + self.fleet.deploy.health_timeout
         deaths: dict[str, int] = {}  # those before the first look are not this start's
-        while waiting:
-            for health in self.health(host, waiting):
+        pending = ""
+
+        def read(text: str) -> bool:
+            nonlocal pending
+            looks, pending = read_looks(pending + text)
+            for look in looks:
+                judge(read_health(self.inputs, host.name, asked, look))
+            return not waiting
+
+        def judge(found: Sequence[Health]) -> None:
+            for health in found:
+                if health.role not in waiting:
+                    continue
                 if health.healthy:
                     waiting.remove(health.role)
                     self.report.healthy(health)
-                elif health.verdict == "failed" or health.state.restarts > deaths.setdefault(
-                    health.role, health.state.restarts
-                ):
-                    raise self._unhealthy(host, health, "died after its start")
-                elif time.monotonic() > deadline:
-                    raise self._unhealthy(host, health, f"is not healthy {limit} s after its start")
-            if waiting:
+                else:
+                    self._go_on(host, health, deaths.setdefault(health.role, health.state.restarts), deadline)
+
+        while waiting:
+            asked, pending = tuple(waiting), ""
+            run(self.connections, host, watch_script(self.inputs, asked), on_text=read)
+            if waiting:  # it has ended by itself: its Python cannot run there, or not yet
+                judge(self.health(host, waiting))
                 time.sleep(POLL)
+
+    def _go_on(self, host: Host, health: Health, deaths: int, deadline: float) -> None:
+        """Raise HostError where there is nothing to wait for any longer."""
+        if health.verdict == "failed" or health.state.restarts > deaths:
+            raise self._unhealthy(host, health, "died after its start")
+        if time.monotonic() > deadline:
+            limit = self.fleet.deploy.health_timeout
+            raise self._unhealthy(host, health, f"is not healthy {limit} s after its start")
 
     def _unhealthy(self, host: Host, health: Health, what: str) -> HostError:
         journal = self.journal(host, health.unit)

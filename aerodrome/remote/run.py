@@ -58,11 +58,12 @@ def run(
     host: Host,
     script: str,
     payload: bytes = b"",
-    on_text: Callable[[str], None] | None = None,
+    on_text: Callable[[str], object] | None = None,
     hold: bool = False,
 ) -> Output:
     """Run `script` as root on `host`, with `payload` on its descriptor 3; hand on its stdout as it comes.
 
+    Where `on_text` returns True it has read enough: the rest is not waited for, and ends when it next prints.
     `hold` keeps descriptor 3 open until this side ends: a script that follows something can wait for that.
 
     Raises HostError where the host cannot be reached, or sudo's password is missing or wrong.
@@ -84,12 +85,12 @@ def _exec(
     host: Host,
     command: str,
     data: Sequence[bytes],
-    on_text: Callable[[str], None] | None,
+    on_text: Callable[[str], object] | None,
     hold: bool,
 ) -> Output:
     connection = connections.to(host)
     execs[host.name] += 1
-    output = Output()
+    output, channel = Output(), None
     try:
         channel = connection.transport.open_session()
         channel.exec_command(command)
@@ -100,16 +101,19 @@ def _exec(
         while block := channel.recv(1 << 16):
             part = decode(block)
             output.text += part
-            if on_text:
-                on_text(part)
+            if on_text and on_text(part) is True:
+                return output
         output.status = channel.recv_exit_status()
         errors.join()
         output.errors = errors.text
+        return output
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise HostError(
             host.name, "connect", f"the connection broke: {error or type(error).__name__}", "run the same again"
         ) from error
-    return output
+    finally:
+        if channel:
+            channel.close()
 
 
 class _read_beside(threading.Thread):

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +19,11 @@ from aerodrome.blueprint.health import (
     health_script,
     read_database_health,
     read_health,
+    read_looks,
+    watch_script,
 )
 from aerodrome.fleet import Database
+from aerodrome.resources.base import PRELUDE
 from aerodrome.resources.systemd import UnitState, show
 from tests.unit.make import Shell, fleet, inputs
 
@@ -99,6 +107,79 @@ def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
     answer = json.loads(done.stdout)
     assert sorted(answer) == ["jobs_error", "worker_error"]
     assert answer["worker_error"].startswith("ConnectionRefusedError: ")
+
+
+def test_the_script_that_looks_again_and_again_as_a_whole() -> None:
+    script = watch_script(inputs(), ["webserver", "worker"])
+    head, _, rest = script.partition("<<'END_OF_FILE'\n")
+    program, _, tail = rest.partition("END_OF_FILE\n")
+    one = health_script(inputs(), ["webserver", "worker"])
+    look = one.removeprefix(f"{PRELUDE}date +%s\nreadlink /home/astro/airflow-venv || echo\n")
+    units, python = look.partition("systemd-run")[0], look[look.index("systemd-run") : look.index("- 2>/dev/null")]
+    assert head == f"{PRELUDE}{{ cat "
+    assert tail == (
+        "while :; do\ndate +%s; readlink /home/astro/airflow-venv || echo\n"
+        f"{units}echo @ask || exit; sleep 0.3\ndone; }} | "
+        f"{python}-c 'import sys; exec(sys.stdin.buffer.read({len(program.encode())}))' 2>/dev/null\n"
+    )
+    ast.parse(program, feature_version=(3, 6))
+
+
+PSYCOPG2 = """\
+import os
+
+class Cursor:
+    def execute(self, *query):
+        if os.path.exists("gone"):
+            raise RuntimeError("the server closed the connection")
+    def fetchone(self):
+        return ["job"]
+    def fetchall(self):
+        return [("SchedulerJob", 2.5, 1795382068.5)]
+
+class Connection:
+    cursor = Cursor
+    def close(self):
+        print("closed", file=open("log", "a"))
+
+class Error(Exception):
+    pass
+
+def connect(url, connect_timeout):
+    print("connected", file=open("log", "a"))
+    return Connection()
+"""
+
+
+def test_a_host_looks_with_one_program_and_one_connection(tmp_path: Path) -> None:
+    (tmp_path / "psycopg2.py").write_text(PSYCOPG2)
+    # In place of systemd: the unit's environment, and a unit that runs; the database goes away for one look.
+    script = watch_script(inputs(), ["scheduler"]).replace(PRELUDE, "n=0\n")
+    script = re.sub(
+        r"systemd-run .*/bin/python", f"PYTHONPATH=. AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=x://y {sys.executable}", script
+    )
+    script = script.replace(
+        "sleep 0.3", "sleep 0.1; n=$((n+1)); rm -f gone; [ $n != 2 ] || touch gone; [ $n != 4 ] || exit"
+    )
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\ncat <<END\n{UNIT}END\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, timeout=30)
+    looks, rest = read_looks(done.stdout.decode())
+    found = [read_health(inputs(), "s1", ["scheduler"], look) for look in looks]
+    assert rest == ""
+    assert [(health.verdict, health.detail) for (health,) in found] == [
+        ("healthy", "heartbeat 2 s ago"),
+        ("healthy", "heartbeat 2 s ago"),
+        ("waiting", "RuntimeError: the server closed the connection"),
+        ("healthy", "heartbeat 2 s ago"),
+    ]
+    assert (tmp_path / "log").read_text().split() == ["connected", "closed", "connected"]
+
+
+def test_looks_come_in_any_pieces() -> None:
+    assert read_looks("a\nb\n@looked\nc\n@looked\nd\n@loo") == (["a\nb", "c"], "d\n@loo")
+    assert read_looks("") == ([], "")
 
 
 def test_several_roles_of_a_host_are_told_apart() -> None:

@@ -72,6 +72,12 @@ class Channel:
         assert self._process.stdin is not None
         self._process.stdin.close()
 
+    def close(self) -> None:
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None
+            stream.close()
+        self._process.wait(30)  # what still prints ends of it
+
 
 class Local:
     """Connections whose every host is this machine; `sudo` is the password that its sudo asks, if any.

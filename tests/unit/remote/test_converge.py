@@ -476,6 +476,40 @@ def health(verdict: str, role: str = "worker", restarts: int = 0, detail: str = 
     return Health("w1", role, f"airflow@{role}.service", state, 0, "3.3.2", verdict, detail)  # type: ignore[arg-type]
 
 
+def test_a_host_looks_by_itself_until_all_its_roles_are_healthy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The host goes on looking until nobody reads it: three looks are needed, one exec.
+    log = world.folder / "looks"
+    script = f"while :; do echo look >>'{log}'; printf 'number %s\\n@looked\\n' $(grep -c . '{log}'); sleep 0.05; done"
+    monkeypatch.setattr(converge, "watch_script", lambda inputs, roles: script)
+    scheduler, triggerer = health("healthy", "scheduler"), health("healthy", "triggerer")
+    answers = {
+        "number 1": [scheduler, replace(triggerer, verdict="waiting")],
+        "number 2": [scheduler, replace(triggerer, verdict="waiting")],
+        "number 3": [scheduler, triggerer],
+    }
+    asked: list[tuple[str, ...]] = []
+
+    def read(inputs: Any, host: str, roles: tuple[str, ...], text: str) -> list[Health]:
+        asked.append(roles)
+        return answers[text]
+
+    monkeypatch.setattr(converge, "read_health", read)
+    world.run.await_health(HOSTS["s1"], ["scheduler", "triggerer"])
+    assert asked == [("scheduler", "triggerer")] * 3
+    assert world.heard.lines == ["w1 scheduler is healthy", "w1 triggerer is healthy"]
+    assert execs == {"s1": 1}
+
+
+def test_a_unit_that_dies_while_its_host_looks_is_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "while :; do printf 'a look\\n@looked\\n'; sleep 0.05; done"
+    monkeypatch.setattr(converge, "watch_script", lambda inputs, roles: script)
+    monkeypatch.setattr(converge, "read_health", lambda *_: [health("failed", detail="the unit is failed")])
+    monkeypatch.setattr(Run, "journal", lambda self, host, unit, lines=20: "Address already in use")
+    with pytest.raises(HostError, match="died after its start: the unit is failed") as caught:
+        world.run.await_health(HOSTS["w1"], ["worker"])
+    assert caught.value.detail == "Address already in use"
+
+
 @pytest.fixture
 def looks(world: World, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     """Give what each look at the health of w1 sees; the last one goes on for ever."""
@@ -485,6 +519,7 @@ def looks(world: World, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-unt
     monkeypatch.setattr(converge.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(converge.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
     monkeypatch.setattr(Run, "journal", lambda self, host, unit, lines=20: "last lines: no pg_hba.conf entry")
+    monkeypatch.setattr(converge, "run", lambda *_, **__: None)  # the host cannot look by itself
 
     def wait(*seen: list[Health], roles: tuple[str, ...] = ("worker",)) -> list[list[str]]:
         asked: list[list[str]] = []

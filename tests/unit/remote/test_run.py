@@ -119,6 +119,26 @@ def test_output_is_handed_on_as_it_comes(host: tuple[Local, Host]) -> None:
     assert parts == ["one\n", "two\n"]
 
 
+def test_what_was_read_enough_of_ends_by_itself(host: tuple[Local, Host], tmp_path: Path) -> None:
+    local, of = host
+    script = f"while :; do echo look; sleep 0.1; done; touch '{tmp_path}/never'"
+    parts: list[str] = []
+
+    def enough(text: str) -> bool:
+        parts.append(text)
+        return len(parts) == 2
+
+    assert run(local, of, script, on_text=enough).text == "look\nlook\n"  # type: ignore[arg-type]
+
+
+def test_what_fails_while_reading_is_told_and_ends_it_too(tmp_path: Path) -> None:
+    def fail(text: str) -> None:
+        raise HostError("db1", "roles.worker", text)
+
+    with pytest.raises(HostError, match="look"):
+        run(Local(tmp_path), ROOT, "while :; do echo look; sleep 0.1; done", on_text=fail)  # type: ignore[arg-type]
+
+
 def test_a_letter_that_comes_in_two_parts_is_one_letter(host: tuple[Local, Host]) -> None:
     local, of = host
     parts: list[str] = []
