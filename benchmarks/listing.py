@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.measure import Command, by_turns, ratios
-from benchmarks.practice import FAB, PROJECT
+from benchmarks.practice import FAB, PROJECT, operators
 from benchmarks.report import Goal, Section, side_by_side
 
 EMPTY = Path(__file__).with_name("empty")
@@ -21,9 +20,9 @@ def listing(rounds: int) -> Iterator[Section]:
 
 
 def _measure(title: str, arguments: tuple[str, ...], rounds: int) -> Section:
-    ours = Command((FAB, *arguments), PROJECT, dict(os.environ))
+    ours = Command((FAB, *arguments), PROJECT, operators())
     # Its folder has no fabric.yaml either: Fabric alone is what is measured.
-    empty = Command((FAB, *arguments), EMPTY, dict(os.environ))
+    empty = Command((FAB, *arguments), EMPTY, operators())
     costs = by_turns({"Aerodrome": ours, "empty fabfile": empty}, rounds)
     goal = Goal(f"{title}: Aerodrome / empty fabfile", ratios(costs["Aerodrome"], costs["empty fabfile"]), 1.3)
     return side_by_side(title, f"fab {' '.join(arguments)}", costs, "empty fabfile", (goal,))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from benchmarks.measure import Command, by_turns, ratios
 from benchmarks.peers.engines import Peer, commands, unchanged
 from benchmarks.peers.layout import lay_out
 from benchmarks.peers.same import assert_same, fingerprints
-from benchmarks.practice import OURS, PROJECT, Practice
+from benchmarks.practice import OURS, PROJECT, Practice, operators
 from benchmarks.report import Costs, Goal, Section, side_by_side
 
 FLOOR = Path(__file__).with_name("floor.py")
@@ -56,4 +55,4 @@ def floor(fleet: Practice) -> Command:
         {"name": host.name, "address": host.address, "user": host.user, "key": host.key, "jump": host.jump}
         for host in load(str(fleet.hosts_yaml)).hosts.values()
     ]
-    return Command((sys.executable, str(FLOOR), json.dumps(hosts)), PROJECT, dict(os.environ))
+    return Command((sys.executable, str(FLOOR), json.dumps(hosts)), PROJECT, operators())

@@ -42,6 +42,12 @@ apt-get clean
 rm -rf /var/lib/apt/lists/*"""
 
 
+def operators() -> dict[str, str]:
+    """Return the environment of an operator, who has not told Python or Aerodrome anything."""
+    told = ("AERODROME_", "PYTHON")
+    return {name: value for name, value in os.environ.items() if not name.startswith(told)}
+
+
 @dataclass(frozen=True)
 class Practice:
     """Five hosts that are up."""
@@ -59,8 +65,7 @@ class Practice:
 
     def environment(self) -> dict[str, str]:
         """Return what fab runs with."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AERODROME_")}
-        return {**kept, "AERODROME_HOSTS": str(self.hosts_yaml)}
+        return {**operators(), "AERODROME_HOSTS": str(self.hosts_yaml)}
 
     def fab(self, *arguments: str, last: str = "") -> Command:
         """Return a run of fab on this fleet."""

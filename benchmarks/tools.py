@@ -26,7 +26,9 @@ def tool(name: str) -> Path:
     done = place / "installed"
     if not done.exists() or done.stat().st_mtime < PINS.stat().st_mtime:
         _run("venv", "-q", "--clear", "--python", sys.executable, str(place))
-        _run("pip", "install", "-q", "--python", f"{place}/bin/python", "-c", str(PINS), *PACKAGES[name])
+        # Compiled, as pip does it: else the first run of a program would do that, or every one.
+        compiled = ("--compile-bytecode", "--python", f"{place}/bin/python")
+        _run("pip", "install", "-q", *compiled, "-c", str(PINS), *PACKAGES[name])
         done.touch()
     return place
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.kit import SCRIPT, pack
 from benchmarks.measure import Command, Cost, Failed
 from benchmarks.peers.same import ANSIBLE, BY_HAND, MayDiffer
-from benchmarks.practice import PROJECT, Practice
+from benchmarks.practice import PROJECT, Practice, operators
 from benchmarks.tools import tool
 
 HERE = Path(__file__).resolve().parent
@@ -59,7 +59,7 @@ def by_hand(fleet: Practice, place: Path, what: str) -> Command:
 
 
 def _inherited() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "AERODROME_"))}
+    return {name: value for name, value in operators().items() if not name.startswith("ANSIBLE_")}
 
 
 Way = Callable[[Practice, Path], Command]
