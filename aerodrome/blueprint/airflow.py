@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aerodrome.blueprint.inputs import Inputs
-from aerodrome.resources.base import quote
+from aerodrome.resources.base import heredoc, quote
 
 
 def in_unit_environment(inputs: Inputs, command: Sequence[str]) -> str:
@@ -25,6 +25,11 @@ def in_unit_environment(inputs: Inputs, command: Sequence[str]) -> str:
     ]
     options = " ".join(f"-p {quote(each)}" for each in properties)
     return f"systemd-run --quiet --pipe --wait --collect {options} {' '.join(quote(word) for word in command)}"
+
+
+def python_program(inputs: Inputs, program: str) -> str:
+    """Return sh that runs a program with the node's Python, in the units' environment; `program` ends in a newline."""
+    return f"{in_unit_environment(inputs, [f'{inputs.venv}/bin/python', '-'])} {heredoc(program)}"
 
 
 def airflow_command(inputs: Inputs, arguments: Sequence[str]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from aerodrome.blueprint.airflow import connection, in_unit_environment
+from aerodrome.blueprint.airflow import connection, python_program
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.step import Step
 from aerodrome.render import render
-from aerodrome.resources.base import Resource, heredoc
+from aerodrome.resources.base import Resource
 from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer, identifier
@@ -36,8 +36,7 @@ def database_login(inputs: Inputs) -> list[Step]:
     settings = inputs.fleet.database
     if settings.managed:
         return []
-    python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-"])
-    program = f"{python} {heredoc(render('login.py.j2', **connection(inputs)))}"
+    program = python_program(inputs, render("login.py.j2", **connection(inputs)))
     needs = (f"link {inputs.venv}", f"file {inputs.environment_file}")
     server = f"{inputs.database_host}:{settings.port}"
     return [Step("database.login", (DatabaseLogin(server, program, needs, _grants(inputs)),))]

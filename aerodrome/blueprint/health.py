@@ -55,12 +55,8 @@ def unreachable(host: str, role: str, why: str) -> Health:
 
 def health_script(inputs: Inputs, roles: Sequence[str]) -> str:
     """Return sh that prints, for each role of a host, its unit's state, and then Airflow's own answers."""
-    units = "\n".join(_ask_unit(inputs, role) for role in roles)
     python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-"])
-    return (
-        f"{PRELUDE}date +%s\nreadlink {quote(inputs.venv)} || echo\n{units}\n"
-        f"{python} 2>/dev/null {heredoc(_program(inputs, roles))}\n"
-    )
+    return f"{PRELUDE}{_ask_units(inputs, roles)}{python} 2>/dev/null {heredoc(_program(inputs, roles))}\n"
 
 
 def watch_script(inputs: Inputs, roles: Sequence[str]) -> str:
@@ -69,13 +65,11 @@ def watch_script(inputs: Inputs, roles: Sequence[str]) -> str:
     One exec, one Python and one session of the database serve all looks. The program comes first on Python's standard
     input, as bytes that it counts; after it what the shell sees as root, look by look.
     """
-    units = "\n".join(_ask_unit(inputs, role) for role in roles)
     program = _program(inputs, roles, watch=True)
     start = f"import sys; exec(sys.stdin.buffer.read({len(program.encode())}))"
     python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", start])
     return (
-        f"{PRELUDE}{{ cat {heredoc(program)}\nwhile :; do\n"
-        f"date +%s; readlink {quote(inputs.venv)} || echo\n{units}\n"
+        f"{PRELUDE}{{ cat {heredoc(program)}\nwhile :; do\n{_ask_units(inputs, roles)}"
         f"echo {ASKS} || exit; sleep {BETWEEN_LOOKS}\ndone; }} | {python} 2>/dev/null\n"
     )
 
@@ -108,6 +102,12 @@ def read_database_health(host: str, output: str) -> Health:
     state = replace(state, started=int(started))
     detail = f"answers, {sessions} of {limit} connections are Airflow's"
     return Health(host, "database", "postgresql.service", state, now, version.split()[0], "healthy", detail)
+
+
+def _ask_units(inputs: Inputs, roles: Sequence[str]) -> str:
+    """Return sh that prints what root sees: the time, the environment in use, and the state of each role's unit."""
+    units = "".join(f"{_ask_unit(inputs, role)}\n" for role in roles)
+    return f"date +%s\nreadlink {quote(inputs.venv)} || echo\n{units}"
 
 
 def _ask_unit(inputs: Inputs, role: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import partial
 
-from aerodrome.blueprint.airflow import in_unit_environment
+from aerodrome.blueprint.airflow import python_program
 from aerodrome.blueprint.database import database_login
 from aerodrome.blueprint.environment import commands, environment, mask_config, mask_environment, render_variables
 from aerodrome.blueprint.inputs import Inputs, Text
@@ -15,7 +15,7 @@ from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Host
 from aerodrome.lockfile import DISTRIBUTION, EXCLUDED, EXTRAS, digest
 from aerodrome.render import render
-from aerodrome.resources.base import Resource, heredoc
+from aerodrome.resources.base import Resource
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
 from aerodrome.resources.files import MARK, Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
@@ -124,9 +124,7 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
         key = inputs.catalogue.variable("core", "fernet_key")
         resources.insert(0, FoundKeys(path, f"{inputs.fleet.airflow.home}/airflow.cfg", key, inputs.fernet_key))
     if asked := commands(inputs):
-        python = f"{inputs.venv}/bin/python"
-        program = heredoc(render("commands.py.j2", names=repr(sorted(asked))))
-        ask = f"{in_unit_environment(inputs, [python, '-'])} {program}"
+        ask = python_program(inputs, render("commands.py.j2", names=repr(sorted(asked))))
         resources.append(CommandsAnswer(path, f"{path}.asked", digest(repr(sorted(asked.items()))), ask))
     return tuple(resources)
 

@@ -118,7 +118,7 @@ def test_the_script_that_looks_again_and_again_as_a_whole() -> None:
     units, python = look.partition("systemd-run")[0], look[look.index("systemd-run") : look.index("- 2>/dev/null")]
     assert head == f"{PRELUDE}{{ cat "
     assert tail == (
-        "while :; do\ndate +%s; readlink /home/astro/airflow-venv || echo\n"
+        "while :; do\ndate +%s\nreadlink /home/astro/airflow-venv || echo\n"
         f"{units}echo @ask || exit; sleep 0.3\ndone; }} | "
         f"{python}-c 'import sys; exec(sys.stdin.buffer.read({len(program.encode())}))' 2>/dev/null\n"
     )
