@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 
 from benchmarks.clones import clones
 from benchmarks.measure import Cost, Spread, by_turns, median
 from benchmarks.practice import Practice
 from benchmarks.report import Goal, Section
-from benchmarks.simulated import simulated
+from benchmarks.simulated import addresses, simulated
 
 REAL = (1, 5, 10, 25, 50)
 SIMULATED = (100, 200, 500)
@@ -35,15 +36,18 @@ def _real(fleet: Practice, rounds: int) -> Section:
 
 
 def _simulated(fleet: Practice, rounds: int) -> Section:
-    points: dict[tuple[int, int], Sequence[Cost]] = {}
     fleet.settle()  # what a real worker answers then is what all of them will answer
-    for number in SIMULATED:
-        for delay in DELAYS:
-            with simulated(fleet, number, delay) as deploy:
-                way = name(number, delay)
-                points[number, delay] = by_turns({way: deploy}, rounds)[way]
-    note = "One process answers for all as a real worker did, to the byte; the controller is real: `fab deploy`."
-    return section("Growth: simulated hosts", note, points, goals(points))
+    points = [(number, delay) for number in SIMULATED for delay in DELAYS]
+    with ExitStack() as stack:
+        stack.enter_context(addresses())
+        ways = {name(*point): stack.enter_context(simulated(fleet, *point)) for point in points}
+        found = by_turns(ways, rounds)
+    costs = {point: found[name(*point)] for point in points}
+    note = (
+        "A process answers for all as a real worker did, to the byte and in the same time; the controller is real: "
+        "`fab deploy`."
+    )
+    return section("Growth: simulated hosts", note, costs, goals(costs))
 
 
 def goals(points: Points) -> tuple[Goal, ...]:
@@ -66,7 +70,7 @@ def straight(what: str, points: Points, delay: int) -> Goal:
 
 
 def bend(points: Sequence[tuple[int, float]]) -> float:
-    """Return what a further host costs between the last two points over what it costs on the whole way: 1 is a line.
+    """Return what a further host costs in the second half of the points over what it costs in the first: 1 is a line.
 
     `points` are numbers of hosts with seconds, at least three.
     """
@@ -74,7 +78,8 @@ def bend(points: Sequence[tuple[int, float]]) -> float:
     def slope(first: tuple[int, float], last: tuple[int, float]) -> float:
         return (last[1] - first[1]) / (last[0] - first[0])
 
-    return slope(points[-2], points[-1]) / slope(points[0], points[-1])
+    middle = points[len(points) // 2]
+    return slope(middle, points[-1]) / slope(points[0], middle)
 
 
 def section(title: str, note: str, points: Points, goals: tuple[Goal, ...]) -> Section:

@@ -23,7 +23,7 @@ class Cost:
     seconds: float
     cpu: float
     lines: tuple[tuple[float, str], ...]  # seconds since the start, line
-    memory: float = 0  # MB at its peak; of its children, that of the largest
+    memory: float = 0  # MB at its peak, and no less than this process had when it started the other (Linux)
 
 
 @dataclass(frozen=True)

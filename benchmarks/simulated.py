@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from benchmarks.counts import probes
 from benchmarks.measure import Command, Failed
 from benchmarks.practice import FAB, PROJECT, Practice
 from benchmarks.tools import tool
+from lab.keyring import write_secret
 
 SERVER = Path(__file__).with_name("ssh_server.py")
 PREFIX = "10.214"  # of their addresses; hosts.yaml takes none of 127.0.0.0/8
@@ -20,14 +22,14 @@ PREFIX = "10.214"  # of their addresses; hosts.yaml takes none of 127.0.0.0/8
 @contextmanager
 def simulated(fleet: Practice, number: int, delay: int) -> Iterator[Command]:
     """Start `number` workers with `delay` ms of added round trip, and yield the deploy of them."""
-    port, folder = _free_port(), fleet.folder / f"simulated-{number}"
+    port, folder = _free_port(), fleet.folder / f"simulated-{number}-{delay}"
     hosts = {f"simulated{place}": f"{PREFIX}.{place // 250}.{place % 250 + 1}" for place in range(number)}
     fleet.grow(folder, {name: f"address: {address}\n    port: {port}" for name, address in hosts.items()})
     _know(folder, hosts.values(), port)
-    (folder / "answer").write_text(_record(fleet, folder), errors="surrogateescape")
+    _record(fleet, folder)
     python = tool("simulated") / "bin" / "python"
     argv = [str(python), str(SERVER), str(folder), str(port), str(delay)]
-    with _addresses(), subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None and server.stdout is not None
         try:
             if server.stdout.readline() != "ready\n":
@@ -40,7 +42,7 @@ def simulated(fleet: Practice, number: int, delay: int) -> Iterator[Command]:
 
 
 @contextmanager
-def _addresses() -> Iterator[None]:
+def addresses() -> Iterator[None]:
     """Make this machine answer at every address of the prefix (ip-route(8), type local)."""
     route = ["local", f"{PREFIX}.0.0/16", "dev", "lo"]
     subprocess.run(["ip", "route", "replace", *route], check=True)
@@ -59,17 +61,22 @@ def _know(folder: Path, addresses: Iterable[str], port: int) -> None:
         known.writelines(f"[{address}]:{port} {shown}\n" for address in addresses)
 
 
-def _record(fleet: Practice, folder: Path) -> str:
-    """Return what the probe of a real worker prints that is as this hosts.yaml wants it."""
+def _record(fleet: Practice, folder: Path) -> None:
+    """Keep the probe of a real worker that is as this hosts.yaml wants it, what it prints, and how long it takes."""
     hosts_yaml = folder / "hosts.yaml"
     environment = {**fleet.environment(), "AERODROME_HOSTS": str(hosts_yaml)}
     Command((FAB, "-H", "worker1", "setup-node"), PROJECT, environment).run()  # all their names in its /etc/hosts
     script = probes(hosts_yaml)["worker1"]
+    begun = time.perf_counter()
     done = fleet.lab.run("worker1", script)
+    seconds = time.perf_counter() - begun
     nonce = done.stdout.split()[0].removeprefix("@")
     if f"@{nonce} end" not in done.stdout:
         raise Failed(f"worker1: its probe cannot be recorded: {done.stdout[-500:]}{done.stderr}")
-    return done.stdout.replace(nonce, "NONCE")
+    # They hold the secrets of a node.
+    write_secret(folder / "answer", done.stdout.replace(nonce, "NONCE"))
+    write_secret(folder / "probe", script.replace(nonce, "NONCE"))
+    write_secret(folder / "seconds", f"{seconds}\n")
 
 
 def _keygen(*arguments: str) -> str:

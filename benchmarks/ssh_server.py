@@ -1,11 +1,12 @@
-"""Many hosts in one process: SSH servers that answer every probe as one real host did.
+"""Many hosts in one process: SSH servers that answer the probe as one real host did.
 
     ssh_server.py FOLDER PORT MILLISECONDS
 
-FOLDER has host_key, authorized_keys, and answer: what the real host printed, with NONCE in the place of its nonce.
-They listen on each address of this machine; MILLISECONDS is the round trip that is
-added to each connection, half of it to what comes and half to what goes. It prints a line when they are ready, and
-ends with its standard input. It runs in an environment of its own (benchmarks/tools.py), which has asyncssh.
+FOLDER has host_key and authorized_keys; probe, the script that the real host was asked with, and answer, what it
+printed, both with NONCE in the place of the run's own; and seconds, how long it took. Any other script is refused.
+They listen on each address of this machine. MILLISECONDS is the round trip that is added to each connection, as if it
+were that of the line. It prints a line when they are ready, and ends with its standard input. It runs in an environment
+of its own (benchmarks/tools.py), which has asyncssh.
 """
 
 import asyncio
@@ -17,8 +18,9 @@ from pathlib import Path
 
 import asyncssh
 
-FOLDER, PORT, SECONDS = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]) / 1000
-ANSWER = (FOLDER / "answer").read_bytes()
+FOLDER, PORT, ROUND_TRIP = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]) / 1000
+PROBE, ANSWER = ((FOLDER / name).read_bytes() for name in ("probe", "answer"))
+SECONDS = float((FOLDER / "seconds").read_text())
 HOST_KEY = asyncssh.read_private_key(FOLDER / "host_key")
 USERS = asyncssh.read_authorized_keys(str(FOLDER / "authorized_keys"))
 
@@ -27,32 +29,42 @@ async def answer(process):
     """Read the script, as a host does, and print what the real one printed."""
     size = int(re.search(r"head -c (\d+)", process.command)[1])
     script = await process.stdin.readexactly(size)
-    nonce = re.search(rb"@%s %s\\n' ([0-9a-f]+) 0", script)[1]
-    process.stdout.write(ANSWER.replace(b"NONCE", nonce))
+    nonce = re.search(rb"@%s %s\\n' ([0-9a-f]+) 0", script)
+    if not nonce or script.replace(nonce[1], b"NONCE") != PROBE:
+        process.stdout.write(b"this is not the probe that was recorded\n")
+        process.exit(1)
+        return
+    await asyncio.sleep(SECONDS)
+    process.stdout.write(ANSWER.replace(b"NONCE", nonce[1]))
     process.exit(0)
 
 
 async def serve(reader, writer):
-    """Put the round trip between a client and its server."""
-    await asyncio.sleep(SECONDS)  # that of TCP's own handshake, which the kernel has made without us
+    """Put the line between a client and its server.
+
+    The kernel has made TCP's handshake at once. On a line the client may send after one round trip, which the server
+    has, as it has the connection, after one and a half.
+    """
+    begin = asyncio.get_running_loop().time() + 1.5 * ROUND_TRIP
     near, far = socket.socketpair()
     from_server, to_server = await asyncio.open_connection(sock=near)
-    both = asyncio.gather(carry(reader, to_server), carry(from_server, writer), return_exceptions=True)
+    both = asyncio.gather(carry(reader, to_server, begin), carry(from_server, writer), return_exceptions=True)
+    await asyncio.sleep(1.5 * ROUND_TRIP)
     await asyncssh.run_server(
         far, server_host_keys=[HOST_KEY], authorized_client_keys=USERS, process_factory=answer, encoding=None
     )
     await both
 
 
-async def carry(reader, writer):
-    """Hand on what comes, in order, half a round trip later."""
+async def carry(reader, writer, begin=0.0):
+    """Hand on what comes, in order, half a round trip later and not before `begin`."""
     loop, queue = asyncio.get_running_loop(), asyncio.Queue()
 
     async def take():
         data = b"begin"
         while data:
             data = await reader.read(1 << 16)
-            queue.put_nowait((loop.time() + SECONDS / 2, data))
+            queue.put_nowait((max(loop.time() + ROUND_TRIP / 2, begin), data))
 
     taking = asyncio.create_task(take())
     try:

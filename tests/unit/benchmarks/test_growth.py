@@ -14,8 +14,9 @@ def test_a_line_has_no_bend_whatever_it_begins_with() -> None:
 
 
 def test_what_costs_more_and_more_has_one() -> None:
-    # The square: from 25 to 50 hosts 75 a host, from 1 to 50 only 51.
-    assert bend([(1, 1), (25, 625), (50, 2500)]) == pytest.approx(75 / 51)
+    # The square: from 10 to 50 hosts 60 a host, from 1 to 10 only 11; from 200 to 500 it is 700, from 100 to 200 300.
+    assert bend([(n, n * n) for n in growth.REAL]) == pytest.approx(60 / 11)
+    assert bend([(n, n * n) for n in growth.SIMULATED]) == pytest.approx(700 / 300)
 
 
 def test_the_bend_is_that_of_each_round() -> None:

@@ -8,6 +8,8 @@ import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,9 +129,12 @@ def test_the_script_that_looks_again_and_again_as_a_whole() -> None:
 
 PSYCOPG2 = """\
 import os
+import time
 
 class Cursor:
     def execute(self, *query):
+        if os.path.exists("hang"):
+            time.sleep(60)
         if os.path.exists("gone"):
             raise RuntimeError("the server closed the connection")
     def fetchone(self):
@@ -151,30 +156,56 @@ def connect(url, connect_timeout):
 """
 
 
-def test_a_host_looks_with_one_program_and_one_connection(tmp_path: Path) -> None:
+@pytest.fixture
+def watch(tmp_path: Path) -> Callable[..., tuple[list[Health], list[str]]]:
+    """Run the script that looks again and again, with a unit that runs and a database of Python."""
     (tmp_path / "psycopg2.py").write_text(PSYCOPG2)
-    # In place of systemd: the unit's environment, and a unit that runs; the database goes away for one look.
-    script = watch_script(inputs(), ["scheduler"]).replace(PRELUDE, "n=0\n")
-    script = re.sub(
-        r"systemd-run .*/bin/python", f"PYTHONPATH=. AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=x://y {sys.executable}", script
-    )
-    script = script.replace(
-        "sleep 0.3", "sleep 0.1; n=$((n+1)); rm -f gone; [ $n != 2 ] || touch gone; [ $n != 4 ] || exit"
-    )
     (tmp_path / "systemctl").write_text(f"#!/bin/sh\ncat <<END\n{UNIT}END\n")
     (tmp_path / "systemctl").chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, timeout=30)
-    looks, rest = read_looks(done.stdout.decode())
-    found = [read_health(inputs(), "s1", ["scheduler"], look) for look in looks]
-    assert rest == ""
-    assert [(health.verdict, health.detail) for (health,) in found] == [
+
+    def run(between: str, **replaced: str) -> tuple[list[Health], list[str]]:
+        script = watch_script(inputs(), ["scheduler"]).replace(PRELUDE, "n=0\n")
+        python = f"PYTHONPATH=. AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=x://y {sys.executable}"
+        script = re.sub(r"systemd-run .*/bin/python", python, script).replace("sleep 0.3", f"n=$((n+1)); {between}")
+        for old, new in replaced.items():
+            script = script.replace(old, new)
+        done = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, timeout=30)
+        looks, rest = read_looks(done.stdout.decode())
+        assert rest == ""
+        found = [health for look in looks for health in read_health(inputs(), "s1", ["scheduler"], look)]
+        return found, (tmp_path / "log").read_text().split()
+
+    return run
+
+
+def test_a_host_looks_with_one_program_and_one_connection(watch: Callable[..., tuple[list[Health], list[str]]]) -> None:
+    # The database goes away for one look.
+    between = "sleep 0.2; rm -f gone; [ $n != 2 ] || touch gone; [ $n != 4 ] || exit"
+    found, log = watch(between)
+    assert [(health.verdict, health.detail) for health in found] == [
         ("healthy", "heartbeat 2 s ago"),
         ("healthy", "heartbeat 2 s ago"),
         ("waiting", "RuntimeError: the server closed the connection"),
         ("healthy", "heartbeat 2 s ago"),
     ]
-    assert (tmp_path / "log").read_text().split() == ["connected", "closed", "connected"]
+    assert log == ["connected", "closed", "connected"]
+
+
+def test_looks_that_have_waited_too_long_are_left_out(watch: Callable[..., tuple[list[Health], list[str]]]) -> None:
+    # The clock of the second one is that of a host whose database did not answer for a minute.
+    found, _ = watch("sleep 0.2; [ $n != 3 ] || exit", **{"date +%s": "echo $(($(date +%s) - 60 * (n == 1)))"})
+    assert len(found) == 2
+
+
+def test_a_database_that_never_answers_ends_the_looking(
+    watch: Callable[..., tuple[list[Health], list[str]]], tmp_path: Path
+) -> None:
+    (tmp_path / "hang").touch()
+    begun = time.monotonic()
+    found, log = watch("sleep 0.1", **{"signal.alarm(10)": "signal.alarm( 1)"})
+    assert (found, log) == ([], ["connected"])
+    assert time.monotonic() - begun < 20
 
 
 def test_looks_come_in_any_pieces() -> None:
