@@ -23,7 +23,7 @@ READY = " ready."
 # Seconds after which a worker that still runs is taken for ready, where its log level hides that word.
 WORKER_SETTLES = 60
 
-BETWEEN_LOOKS = 0.3  # seconds; a look takes about 40 ms of a host
+BETWEEN_LOOKS = 0.15  # seconds; a look takes about 40 ms of a host
 ASKS, LOOKED = "@ask", "@looked"  # what a look of the shell ends with, and what one of both
 
 Verdict = Literal["healthy", "waiting", "failed"]

@@ -121,7 +121,7 @@ def test_the_script_that_looks_again_and_again_as_a_whole() -> None:
     assert head == f"{PRELUDE}{{ cat "
     assert tail == (
         "while :; do\ndate +%s\nreadlink /home/astro/airflow-venv || echo\n"
-        f"{units}echo @ask || exit; sleep 0.3\ndone; }} | "
+        f"{units}echo @ask || exit; sleep 0.15\ndone; }} | "
         f"{python}-c 'import sys; exec(sys.stdin.buffer.read({len(program.encode())}))' 2>/dev/null\n"
     )
     ast.parse(program, feature_version=(3, 6))
@@ -167,7 +167,7 @@ def watch(tmp_path: Path) -> Callable[..., tuple[list[Health], list[str]]]:
     def run(between: str, **replaced: str) -> tuple[list[Health], list[str]]:
         script = watch_script(inputs(), ["scheduler"]).replace(PRELUDE, "n=0\n")
         python = f"PYTHONPATH=. AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=x://y {sys.executable}"
-        script = re.sub(r"systemd-run .*/bin/python", python, script).replace("sleep 0.3", f"n=$((n+1)); {between}")
+        script = re.sub(r"systemd-run .*/bin/python", python, script).replace("sleep 0.15", f"n=$((n+1)); {between}")
         for old, new in replaced.items():
             script = script.replace(old, new)
         done = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, timeout=30)
