@@ -57,7 +57,7 @@ node() {
     say node.install
     install -o astro -g astro -m 0644 lock.txt uv.txt $venv/
     as_astro $venv/bin/pip install -q --disable-pip-version-check --require-hashes -r $venv/uv.txt
-    as_astro $venv/bin/uv pip install -q --system-certs --link-mode copy --python $venv/bin/python \
+    as_astro $venv/bin/uv pip install -q --system-certs --python $venv/bin/python \
         --require-hashes -r $venv/lock.txt
     files
     install -d -o astro -g astro $home/dags

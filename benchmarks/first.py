@@ -16,16 +16,15 @@ HEADER = ("", "fab deploy s", "by hand s", "×")
 
 
 def first(fleet: Practice, peers: Sequence[Peer], rounds: int) -> Iterator[Section]:
-    """Measure all by turns, the hosts wiped before each; what they download is in the caches that all hosts share."""
-    fleet.fab("-H", "worker1", "setup-node").run()
-    fleet.keep_wheels()
+    """Measure all by turns, the hosts wiped before each; what they download they have already."""
+    fleet.keep_downloads()
 
     def before(way: str) -> None:
         fleet.wipe()
-        fleet.lend_wheels()
+        fleet.lend_downloads()
 
     costs = by_turns(_ways(fleet, peers, "first"), rounds, before)
-    note = "The hosts share caches of apt, uv and pip; each way was run once before, unmeasured."
+    note = "Each host has what apt, uv and pip download for it already; each way was run once before, unmeasured."
     yield from _sections("warm", note, costs)
 
 

@@ -22,22 +22,34 @@ FAB = str(Path(sys.executable).with_name("fab"))
 OURS = "fab deploy"
 HOSTS = ("db1", "sched1", "web1", "worker1", "worker2")
 
-# pip keeps a download only where the index says that it may, which mirrors often do not, and uv always does. So that
-# both are as warm, what pip installs lies downloaded in its cache, and pip.conf names that folder; and no index, as of
-# two files that are the same pip takes the one that it has to download.
-WHEELS = f"{cache.BINDS['pip']}/benchmarks"
+# What an installer has downloaded once each host gets on a disk of its own, as a host has it that has installed before:
+# uv then links the files into the environment, where the cache that all labs share would have them copied. pip keeps a
+# download only where the index says that it may, which mirrors often do not: so what it installs lies downloaded in a
+# folder that pip.conf names; and no index, as of two files that are the same pip takes the one that it has to download.
+WHEELS, UV = f"{cache.BINDS['pip']}/benchmarks", f"{cache.BINDS['uv']}/benchmarks"
+OWN_UV = "/var/cache/uv-own"
+KEEP_UV = f"rm -rf {UV}\nsed -i 's|{cache.BINDS['uv']}|{UV}|' /etc/environment /etc/uv/uv.toml"
+LINKS = "sed -i -e '/^link-mode/d' -e '/^UV_LINK_MODE/d' /etc/environment /etc/uv/uv.toml"
 KEEP_WHEELS = f"""set -e
 cd /home/astro
 for lock in airflow-venv/requirements.txt airflow-venvs/.uv-*.txt; do
     runuser -u astro -- env PYTHONPATH="$(echo /usr/share/python-wheels/pip-*.whl)" python3 -m pip download -q \\
         --no-cache-dir --no-deps --require-hashes -r "$lock" -d {WHEELS}
 done"""
-LEND_WHEELS = f"printf 'find-links = %s\\nno-index = true\\n' {WHEELS} >>/etc/pip.conf"
+# 999: the first system user of a host, which the service user is going to be. A link wants its owner's file (proc(5),
+# protected_hardlinks).
+LEND = f"""set -e
+printf 'find-links = %s\\nno-index = true\\n' {WHEELS} >>/etc/pip.conf
+cp -r {UV} {OWN_UV}
+chown -R 999:999 {OWN_UV}
+sed -i 's|{cache.BINDS['uv']}|{OWN_UV}|' /etc/environment /etc/uv/uv.toml
+{LINKS}"""
 
 # Each host is left with an empty folder of its own where it saw the cache that all labs share, which is not touched;
 # and without what apt has downloaded. Wiped, it sees the shared cache again.
 COLD = f"""set -e
 for folder in {" ".join(cache.BINDS.values())}; do umount "$folder"; chmod 1777 "$folder"; done
+{LINKS}
 apt-get clean
 rm -rf /var/lib/apt/lists/*"""
 
@@ -80,14 +92,17 @@ class Practice:
         """Wait until no unit was started just now: its health would be asked too, with nothing to do."""
         time.sleep(SETTLES + 15)
 
-    def keep_wheels(self) -> None:
-        """Download what pip installs, for `lend_wheels`; worker1 has to be deployed."""
+    def keep_downloads(self) -> None:
+        """Install worker1 anew, and keep what uv and pip download for it."""
+        self.lab.wipe_host("worker1")
+        self._run("worker1", KEEP_UV)
+        self.fab("-H", "worker1", "setup-node").run()
         self._run("worker1", KEEP_WHEELS)
 
-    def lend_wheels(self) -> None:
-        """Let pip on every host find what has been downloaded, until the host is wiped."""
+    def lend_downloads(self) -> None:
+        """Let uv and pip on every host find what has been kept, until the host is wiped."""
         for name in HOSTS:
-            self._run(name, LEND_WHEELS)
+            self._run(name, LEND)
 
     def forget_downloads(self) -> None:
         """Make every host one that has never downloaded a package, until it is wiped."""

@@ -139,7 +139,7 @@ def install():
             name=f"Send {name}", src=str(PEERS / name), dest=f"{ENVIRONMENTS}/{name}", user=USER, mode="644", _sudo=True
         )
     pip = f"{ENVIRONMENTS}/uv/bin/pip install -q --disable-pip-version-check --require-hashes"
-    install = f"{UV} pip install -q --link-mode copy --python {PYTHON} --require-hashes -r {ENVIRONMENTS}/lock.txt"
+    install = f"{UV} pip install -q --python {PYTHON} --require-hashes -r {ENVIRONMENTS}/lock.txt"
     server.shell(
         name="Install what is locked",
         commands=[
