@@ -42,7 +42,7 @@ LEND = f"""set -e
 printf 'find-links = %s\\nno-index = true\\n' {WHEELS} >>/etc/pip.conf
 cp -r {UV} {OWN_UV}
 chown -R 999:999 {OWN_UV}
-sed -i 's|{cache.BINDS['uv']}|{OWN_UV}|' /etc/environment /etc/uv/uv.toml
+sed -i 's|{cache.BINDS["uv"]}|{OWN_UV}|' /etc/environment /etc/uv/uv.toml
 {LINKS}"""
 
 # Each host is left with an empty folder of its own where it saw the cache that all labs share, which is not touched;
