@@ -7,6 +7,7 @@ from functools import partial
 
 from aerodrome.blueprint.environment import mask_environment, render_variables, role_environment
 from aerodrome.blueprint.inputs import Inputs, Text
+from aerodrome.blueprint.queues import declared
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Host
 from aerodrome.render import render
@@ -19,7 +20,7 @@ from aerodrome.resources.takeover import Superseded
 def role(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
     """Return what makes `host` run the role `name`; `again` restarts it where it runs."""
     variables = role_environment(inputs, host, name)
-    service = Service(inputs.unit(name), reads(inputs, name), again)
+    service = Service(inputs.unit(name), reads(inputs, name), again, declared(inputs, host) if name == "worker" else ())
     parts = (
         _variables(inputs, name, variables),
         _dropin(inputs, host, name, bool(variables)),

@@ -139,16 +139,7 @@ class Run:
         # Units that run are restarted on one host at a time; all else goes at once.
         rolling = [host for host in busy if stage.roles and current[host.name].interrupts]
         starting = [host for host in busy if host not in rolling]
-
-        together = batches(starting) if stage.name == "workers" else [starting]
-        failures: list[HostError] = []
-        for batch in together:
-            try:
-                each(batch, work, self.fleet.deploy.parallel)
-            except FleetError as error:
-                failures += error.failures
-        if failures:
-            raise FleetError(failures)
+        each(starting, work, self.fleet.deploy.parallel)
         # What still runs is left alone once a restart has failed: the others may fail of the same.
         for host in rolling:
             each([host], work, 1)
@@ -286,29 +277,6 @@ class Run:
         """Return the last lines of a unit's journal."""
         script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {quote(unit)}"
         return run(self.connections, host, script).text.rstrip()
-
-
-def batches(workers: Sequence[Host]) -> list[list[Host]]:
-    """Part workers that start so that no two that start at once are the first on the same queue.
-
-    Over a database, Celery's workers each look for their queue's row and make it where there is none: of two that
-    do so at once one dies of the other's row (kombu's sqlalchemy transport; seen with 5.6.2).
-    """
-    parted: list[list[Host]] = []
-    known: set[str] = set()
-    waiting = list(workers)
-    while waiting:
-        taken: set[str] = set()
-        batch = []
-        for host in waiting:
-            new = set(host.worker.queues or ("",)) - known
-            if not new & taken:
-                batch.append(host)
-                taken |= new
-        known |= taken
-        waiting = [host for host in waiting if host not in batch]
-        parted.append(batch)
-    return parted
 
 
 class Progress:

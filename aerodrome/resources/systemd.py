@@ -63,12 +63,13 @@ class Service:
 
     `reads` are the paths that need a restart when they change. Their times are compared with the start of
     the main process, so that a run that was killed between write and restart is still made good by the next.
-    `again` restarts it where it runs, whatever it reads.
+    `again` restarts it where it runs, whatever it reads; `before` is done before it is started where it does not.
     """
 
     unit: str
     reads: tuple[str, ...] = ()
     again: bool = False
+    before: tuple[Change, ...] = ()
 
     @property
     def key(self) -> str:
@@ -89,6 +90,7 @@ class Service:
             unit = quote(self.unit)
             reset = f"{self._reload(state)}systemctl reset-failed {unit} 2>/dev/null || true"
             script = f"{reset}\nsystemctl start {unit}"
+            changes += self.before
             changes.append(Change(f"start {self.unit}", script, restarts=self.unit))
         elif reason := self._outdated(state, seen):
             script = f"{self._reload(state)}systemctl restart {quote(self.unit)}"

@@ -219,3 +219,28 @@ def test_what_is_said_while_followed_is_shown_at_once(fleet: Fleet) -> None:
         for stream in (follower.stdout, follower.stderr):
             if stream:
                 stream.close()
+
+
+def test_workers_of_the_same_new_queues_start_at_once(fleet: Fleet) -> None:
+    """Each would make the queues' rows in the broker by itself, and one die of the other's (kombu 5.6.2)."""
+    ours = fleet.hosts_yaml.read_text()
+    queues = [f"new{number}" for number in range(20)]
+    kept = "SELECT count(*) FROM kombu_queue WHERE name LIKE 'new%'"
+    fleet.fab("stop", "--role=worker")
+    for found in ("queues: [default]", "queues: [default, reports]"):
+        fleet.change(found, f"{found[:-1]}, {', '.join(queues)}]")
+
+    done = fleet.fab("deploy", "--role=worker")
+
+    lines = [line.split()[:3] for line in done.err.splitlines() if "roles.worker" in line]
+    starts = [line[0] for line in lines if line[2] == "start"]
+    assert sorted(starts) == list(WORKERS)
+    assert max(lines.index([host, "roles.worker", "start"]) for host in WORKERS) < min(
+        index for index, line in enumerate(lines) if line[2] == "healthy"
+    ), done.err
+    assert fleet.sh("db1", f'runuser -u postgres -- psql -XAtqd airflow -c "{kept}"').strip() == str(len(queues))
+    assert [row["restarts"] for row in rows(fleet, "--role=worker")] == [0, 0]
+
+    fleet.hosts_yaml.write_text(ours)
+    fleet.fab("deploy", "--role=worker")
+    fleet.nothing_to_do("deploy")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from aerodrome.blueprint.inputs import Inputs, Settings
+from aerodrome.blueprint.queues import declared
 from aerodrome.blueprint.roles import reads, role, stopped
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Deploy, Host, Worker
+from aerodrome.resources.base import Change
 from aerodrome.resources.files import Absent, File
 from aerodrome.resources.systemd import Service, Stopped
 from aerodrome.resources.takeover import Superseded
@@ -114,6 +116,16 @@ def test_a_role_is_its_variables_and_its_dropin_and_then_its_unit() -> None:
     assert dropin.key == "file /etc/systemd/system/airflow@triggerer.service.d/10-aerodrome.conf"
     reads = tuple(path.replace("scheduler", "triggerer") for path in READS)
     assert service == Service("airflow@triggerer.service", reads, again=True)
+
+
+def test_a_workers_queues_are_declared_before_it_is_started() -> None:
+    def before(name: str, host: str) -> tuple[Change, ...]:
+        service = role(inputs(), HOSTS[host], name).resources[-1]
+        assert isinstance(service, Service)
+        return service.before
+
+    assert before("worker", "w1") == declared(inputs(), HOSTS["w1"]) != ()
+    assert before("scheduler", "s1") == before("webserver", "web1") == ()
 
 
 @pytest.mark.parametrize("version, commands", [("1.10.10", ["upgradedb"]), ("3.3.2", ["db migrate", "upgradedb"])])

@@ -17,7 +17,7 @@ from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
 from aerodrome.fleet import Deploy, Host, Worker
 from aerodrome.plan import HostPlan, PlannedChange
 from aerodrome.remote import converge
-from aerodrome.remote.converge import Progress, Run, batches, hint, last_words, settled
+from aerodrome.remote.converge import Progress, Run, hint, last_words, settled
 from aerodrome.remote.run import execs
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File
@@ -574,25 +574,6 @@ def test_a_role_that_is_not_healthy_in_time_is_a_failure(looks) -> None:  # type
     with pytest.raises(HostError) as caught:
         looks([health("waiting", detail="no heartbeat yet")])
     assert caught.value.message == "airflow@worker.service is not healthy 10 s after its start: no heartbeat yet"
-
-
-# Workers that start
-
-
-def test_workers_of_one_queue_start_after_the_first_of_them() -> None:
-    def worker(name: str, *queues: str) -> Host:
-        return Host(name, "10.0.0.1", worker=Worker(queues))
-
-    def names(*workers: Host) -> list[list[str]]:
-        return [[host.name for host in batch] for batch in batches(workers)]
-
-    assert names() == []
-    assert names(worker("a"), worker("b"), worker("c")) == [["a"], ["b", "c"]]
-    assert names(worker("a", "x"), worker("b", "y")) == [["a", "b"]]
-    assert names(worker("a", "x"), worker("b", "x", "y"), worker("c", "y"), worker("d", "x")) == [
-        ["a", "c"],
-        ["b", "d"],
-    ]
 
 
 # Progress

@@ -110,6 +110,13 @@ def test_a_unit_that_is_not_there_yet_is_enabled_and_started() -> None:
     ]
 
 
+def test_what_comes_before_a_start_comes_before_no_restart() -> None:
+    declare = Change("declare the default queue in the broker", "declare")
+    service = Service(UNIT, again=True, before=(declare,))
+    assert service.changes(Seen(GIVEN_UP)) == [declare, Change(f"start {UNIT}", START, restarts=UNIT)]
+    assert only_change(service, RUNS).summary == f"restart {UNIT} (as asked)"
+
+
 @pytest.mark.parametrize("text", [GIVEN_UP, BETWEEN_CRASHES])
 def test_a_unit_that_died_is_started_even_past_its_start_limit(text: str) -> None:
     assert SERVICE.changes(Seen(text)) == [Change(f"start {UNIT}", START, restarts=UNIT)]
