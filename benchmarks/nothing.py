@@ -37,12 +37,12 @@ def nothing(fleet: Practice, peers: Sequence[Peer], rounds: int) -> Section:
 
 def goals(costs: Costs) -> tuple[Goal, ...]:
     """Return what is aimed at, for those that were measured."""
-    floor = Goal("fab deploy / floor", ratios(costs[OURS], costs["floor"]), 2)
+    floor = Goal("Nothing to do: fab deploy / floor", ratios(costs[OURS], costs["floor"]), 2)
     aims = {"pyinfra": 5, "ansible": 80}
     return (
         floor,
         *(
-            Goal(f"{peer} / fab deploy", ratios(costs[peer], costs[OURS]), aim, at_least=True)
+            Goal(f"Nothing to do: {peer} / fab deploy", ratios(costs[peer], costs[OURS]), aim, at_least=True)
             for peer, aim in aims.items()
             if peer in costs
         ),

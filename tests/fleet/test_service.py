@@ -232,7 +232,7 @@ def test_workers_of_the_same_new_queues_start_at_once(fleet: Fleet) -> None:
 
     done = fleet.fab("deploy", "--role=worker")
 
-    lines = [line.split()[:3] for line in done.err.splitlines() if "roles.worker" in line]
+    lines = [line.replace(":", "").split()[:3] for line in done.err.splitlines() if "roles.worker" in line]
     starts = [line[0] for line in lines if line[2] == "start"]
     assert sorted(starts) == list(WORKERS)
     assert max(lines.index([host, "roles.worker", "start"]) for host in WORKERS) < min(
