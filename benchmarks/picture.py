@@ -11,9 +11,9 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("svg")
-matplotlib.rcParams["svg.fonttype"] = "none"  # text as text: a tenth of the size, and it can be searched
 import matplotlib.pyplot as plt
 
+matplotlib.rcParams["svg.fonttype"] = "none"  # text as text: half the size, and it can be searched
 COLUMNS = 3
 OURS, OTHER, MISSED = "#1f77b4", "#b0b7bf", "#c0392b"
 
