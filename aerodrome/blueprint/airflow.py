@@ -8,11 +8,11 @@ from aerodrome.blueprint.inputs import Inputs
 from aerodrome.resources.base import heredoc, quote
 
 
-def in_unit_environment(inputs: Inputs, command: Sequence[str]) -> str:
+def in_unit_environment(inputs: Inputs, command: Sequence[str], role: str = "") -> str:
     """Return sh that runs a command as systemd would run a unit, its streams and exit code handed through.
 
-    systemd reads the environment file itself: sourced in a shell it would mean something else, and replace PATH.
-    `--pipe` needs systemd 235.
+    With a `role` it gets the variables that only that role's unit reads, too. systemd reads the files itself: sourced
+    in a shell they would mean something else, and replace PATH. `--pipe` needs systemd 235.
     """
     airflow = inputs.fleet.airflow
     properties = [
@@ -20,6 +20,7 @@ def in_unit_environment(inputs: Inputs, command: Sequence[str]) -> str:
         f"Group={airflow.user}",
         f"EnvironmentFile=-{inputs.kept_file}",
         f"EnvironmentFile={inputs.environment_file}",
+        *([f"EnvironmentFile=-{inputs.role_file(role)}"] if role else []),
         f"WorkingDirectory={airflow.home}",
         "UMask=0027",
     ]
@@ -27,9 +28,9 @@ def in_unit_environment(inputs: Inputs, command: Sequence[str]) -> str:
     return f"systemd-run --quiet --pipe --wait --collect {options} {' '.join(quote(word) for word in command)}"
 
 
-def python_program(inputs: Inputs, program: str) -> str:
+def python_program(inputs: Inputs, program: str, role: str = "") -> str:
     """Return sh that runs a program with the node's Python, in the units' environment; `program` ends in a newline."""
-    return f"{in_unit_environment(inputs, [f'{inputs.venv}/bin/python', '-'])} {heredoc(program)}"
+    return f"{in_unit_environment(inputs, [f'{inputs.venv}/bin/python', '-'], role)} {heredoc(program)}"
 
 
 def airflow_command(inputs: Inputs, arguments: Sequence[str]) -> str:

@@ -22,4 +22,4 @@ def declared(inputs: Inputs, host: Host) -> tuple[Change, ...]:
     section = inputs.catalogue.variable("operators", "default_queue").split("__")[1].lower()
     program = render("queues.py.j2", queues=repr(queues), section=section)
     what = f"the queues {', '.join(queues)}" if queues else "the default queue"
-    return (Change(f"declare {what} in the broker", python_program(inputs, program)),)
+    return (Change(f"declare {what} in the broker", python_program(inputs, program, "worker")),)

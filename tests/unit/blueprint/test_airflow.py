@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aerodrome.blueprint.airflow import airflow_command
+from aerodrome.blueprint.airflow import airflow_command, in_unit_environment
 from tests.unit.make import Shell, fleet, inputs
 
 PREFIX = (
@@ -23,6 +23,14 @@ def test_another_service_and_user() -> None:
         "systemd-run --quiet --pipe --wait --collect -p User=air -p Group=air "
         "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=/etc/default/ac "
         "-p WorkingDirectory=/srv/air -p UMask=0027 /home/air/airflow-venv/bin/airflow info"
+    )
+
+
+def test_a_role_has_variables_of_its_own_which_win() -> None:
+    assert (
+        in_unit_environment(inputs(), ["env"], "worker")
+        == PREFIX.replace("-p WorkingDirectory", "-p EnvironmentFile=-/etc/default/airflow-worker -p WorkingDirectory")
+        + "env"
     )
 
 

@@ -88,6 +88,8 @@ def node(tmp_path: Path) -> Node:
 def worker(*queues: str, **given: object) -> list[str]:
     changes = declared(inputs(fleet(**given)), Host("w9", "10.0.0.9", worker=Worker(queues)))  # type: ignore[arg-type]
     assert all(isinstance(change, Change) and change.script.startswith("systemd-run ") for change in changes)
+    # What hosts.yaml says of the role, its default queue or a broker, is said there.
+    assert all(" -p EnvironmentFile=-/etc/default/airflow-worker " in change.script for change in changes)
     return [change.summary for change in changes]
 
 
