@@ -14,9 +14,12 @@ from tasks.values import look_up
 
 
 def inputs_of(hosts_yaml: Path) -> Inputs:
-    """Read hosts.yaml, and look up its values."""
+    """Read hosts.yaml, and look up its values; the secrets that are made are kept, for `fab deploy` to use the same."""
     fleet = load(str(hosts_yaml))
-    return look_up(fleet, Vault(fleet))
+    vault = Vault(fleet)
+    inputs = look_up(fleet, vault)
+    vault.keep()
+    return inputs
 
 
 def steps(inputs: Inputs) -> dict[str, list[Step]]:
