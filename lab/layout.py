@@ -14,8 +14,11 @@ PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_LAB = "demo"
 DEFAULT_SUITE = "bookworm"
 
-# Each lab has a subnet of its own, so that the tests' fleet runs beside a person's.
-SUBNETS = {"demo": "10.213.77", "test": "10.213.78", "bench": "10.213.79", "scenarios": "10.213.80"}
+# Each lab has a subnet of its own, so that the tests' fleet runs beside a person's. The labs dev1 to dev8 are for
+# several checkouts at once.
+SUBNETS = {"demo": "10.213.77", "test": "10.213.78", "bench": "10.213.79", "scenarios": "10.213.80"} | {
+    f"dev{number}": f"10.213.{80 + number}" for number in range(1, 9)
+}
 
 
 @dataclass(frozen=True)
