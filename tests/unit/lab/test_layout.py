@@ -38,6 +38,6 @@ def test_interface_names_fit_into_the_kernels_fifteen_characters() -> None:
 def test_a_lab_or_host_that_nobody_knows_is_refused_with_the_known_ones() -> None:
     with pytest.raises(LabError, match="no lab is called mine") as error:
         Layout("mine")
-    assert error.value.hint == "set AERODROME_LAB to one of: demo, test, bench, scenarios"
+    assert error.value.hint.startswith("set AERODROME_LAB to one of: demo, test, bench, scenarios, dev1, ")
     with pytest.raises(LabError, match="the lab has no host db9"):
         host_spec("db9")
