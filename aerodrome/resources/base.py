@@ -66,6 +66,16 @@ def unified_diff(path: str, old: str, new: str) -> str:
     return "\n".join(lines)
 
 
+def as_user(user: str, command: str, home: str = "") -> str:
+    """Return sh that runs a command, quoted already, as another user; with `home` its HOME is set to that.
+
+    It inherits neither the payload (descriptor 3), which may hold secrets, nor the host's lock (9), which a process
+    that it leaves behind would hold for ever. A here-document for it goes after what is returned.
+    """
+    environment = f"env HOME={quote(home)} " if home else ""
+    return f"runuser -u {quote(user)} -- {environment}{command} 3<&- 9<&-"
+
+
 def put_text(text: str, into: str) -> str:
     """Return sh that writes `text` to `into`, which is quoted already; the text is in no process's argv."""
     if text.endswith("\n"):

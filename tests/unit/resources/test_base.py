@@ -1,10 +1,10 @@
-"""Here-documents and diffs."""
+"""Commands as another user, here-documents and diffs."""
 
 from __future__ import annotations
 
 import pytest
 
-from aerodrome.resources.base import heredoc, unified_diff
+from aerodrome.resources.base import as_user, heredoc, unified_diff
 from tests.unit.make import Shell
 
 
@@ -47,3 +47,34 @@ def test_a_diff_shows_two_lines_around() -> None:
         "-5",
         "+five",
     ]
+
+
+RUNUSER = 'shift 3; exec "$@"'  # runuser -u USER -- COMMAND, without root
+
+
+def test_a_command_runs_as_another_user_without_payload_and_lock() -> None:
+    assert as_user("astro", "id -u") == "runuser -u astro -- id -u 3<&- 9<&-"
+
+
+def test_a_home_and_a_user_are_quoted() -> None:
+    script = as_user("my user", "id -u", "/home/my user")
+    assert script == "runuser -u 'my user' -- env HOME='/home/my user' id -u 3<&- 9<&-"
+
+
+def test_what_runs_as_another_user_inherits_neither_descriptor(sh: Shell) -> None:
+    script = f"set -eu\nexec 9</\n{as_user('astro', 'ls /proc/self/fd', '/tmp')}"
+    done = sh(script, b"secret", {"runuser": RUNUSER})
+    found = set(done.stdout.decode().split())
+    assert {"0", "1", "2"} <= found, done
+    assert not {"9"} & found and len(found) == 4, done  # the fourth is the directory that ls reads
+
+
+def test_the_descriptors_stay_open_for_what_follows(sh: Shell) -> None:
+    script = f"set -eu\nexec 9</\n{as_user('astro', 'true')}\ncat <&3\n[ -e /proc/$$/fd/9 ] && echo held"
+    assert sh(script, b"payload ", {"runuser": RUNUSER}).stdout == b"payload held\n"
+
+
+def test_descriptors_that_are_not_open_are_no_error(sh: Shell) -> None:
+    text = heredoc("text\n")
+    script = f"set -eu\nexec 3<&-\n{as_user('astro', 'cat')} {text}"
+    assert sh(script, programs={"runuser": RUNUSER}).stdout == b"text\n"
