@@ -45,6 +45,8 @@ class RoleSettings:
 
     environment: Mapping[str, Value] = field(default_factory=dict)
     config: Config = field(default_factory=dict)
+    sandbox: str = ""  # strict, relaxed or off; empty: that of the section airflow
+    read_write_paths: tuple[str, ...] = ()  # beside those of the section airflow
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Airflow:
     web_workers: int | None = None  # processes of the web server; None: Airflow's own default
     base_url: str | None = None
     config_file: str | None = None  # a local airflow.cfg, absolute
+    sandbox: str = "strict"  # of the units: strict, relaxed or off
+    read_write_paths: tuple[str, ...] = ()  # that processes in a strict sandbox may write to, beside their logs
     environment: Mapping[str, Value] = field(default_factory=dict)
     config: Config = field(default_factory=dict)
     fernet_key: SecretValue | None = None

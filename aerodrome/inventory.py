@@ -91,11 +91,17 @@ HOST = Table(
     required=("address",),
 )
 HOST_LIST = List("a list of hosts: [worker1, worker2]", HOST_NAME)
+SANDBOX: dict[str, Kind] = {
+    "sandbox": Choice(("strict", "relaxed", "off")),
+    "read_write_paths": List(
+        "a list of paths: [/data]", Text("an absolute path of letters, digits and . _ + -", rf"{_PLAIN_PATH}/?")
+    ),
+}
 ROLE = Either(
     HOST_LIST,
     Table(
-        "hosts: [worker1, worker2], and environment: or config: of the role",
-        {"hosts": HOST_LIST, "environment": ENVIRONMENT, "config": CONFIG},
+        "hosts: [worker1, worker2], and environment:, config:, sandbox: or read_write_paths: of the role",
+        {"hosts": HOST_LIST, "environment": ENVIRONMENT, "config": CONFIG, **SANDBOX},
         required=("hosts",),
     ),
 )
@@ -130,6 +136,7 @@ AIRFLOW = Table(
         "web_workers": Number(1, 256),
         "base_url": Text("an address that begins with http:// or https://", r"https?://[^\s\"'\\<>]+"),
         "config_file": LocalPath("the path of an airflow.cfg"),
+        **SANDBOX,
         "environment": ENVIRONMENT,
         "config": CONFIG,
         "fernet_key": SecretText(FERNET_KEY_RIGHT, FERNET_KEY),
@@ -332,7 +339,10 @@ def _check_roles(reader: Reader, found: Sections) -> None:
         if len(roles.get(role) or ()) > 1:
             wrong(role, f"only one host can be the {role}; name one")
         if found["role_settings"].get(role):
-            wrong(role, "environment: and config: are Airflow's, and it does not run here; leave them out")
+            wrong(
+                role,
+                "only hosts: is known here: everything else is Airflow's, which this role does not run; leave it out",
+            )
     if executor == "CeleryExecutor" and "worker" in empty:
         wrong("worker", "no worker, and CeleryExecutor needs one; name a host, or set executor: LocalExecutor")
     if executor == "LocalExecutor" and roles.get("worker"):

@@ -322,7 +322,7 @@ class CommandLine(Text):
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words."""
+    """One of a few words; without quotes, YAML takes `off` for a no, and it is a word all the same."""
 
     words: tuple[str, ...]
 
@@ -331,6 +331,8 @@ class Choice:
         return " or ".join(self.words)
 
     def read(self, reader: Reader, node: yaml.Node, path: KeyPath) -> str:
+        if type_of(node) == FLAG and node.value in self.words:
+            return str(node.value)
         text, shown = reader.scalar(node, path, TEXT, self.right)
         if text not in self.words:
             raise Mistake(f"{shown} does not fit; give {self.right}")

@@ -8,6 +8,7 @@ from functools import partial
 from aerodrome.blueprint.environment import mask_environment, render_variables, role_environment
 from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.queues import declared
+from aerodrome.blueprint.sandbox import sandbox
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Host
 from aerodrome.render import render
@@ -97,5 +98,6 @@ def _dropin(inputs: Inputs, host: Host, name: str, variables: bool) -> File:
         drain_timeout=inputs.fleet.deploy.drain_timeout if runs_tasks else 0,
         pid_file=f"{airflow.home}/airflow-webserver.pid" if gunicorn else "",
         variables=inputs.role_file(name) if variables else "",
+        **sandbox(inputs, host, name),
     )
     return File(dropin_path(inputs, name), text, reload=True)

@@ -7,7 +7,7 @@ import re
 import socket
 
 from tests.real import PASSWORD, wait
-from tests.scenarios.conftest import Site, run_the_dag, write_secret
+from tests.scenarios.conftest import Site, run_the_dag, run_to_success, write_secret
 from tests.scenarios.web import led_to, lets_in, log, status
 
 DAG = "who_runs_me"
@@ -22,6 +22,14 @@ CLOSED = {
 def rows(site: Site) -> list[dict[str, object]]:
     found = json.loads(site.fab("status", "--json").out)
     assert isinstance(found, list)
+    return found
+
+
+def exposure(site: Site, host: str, unit: str) -> float:
+    """Return what systemd itself says of a unit that runs: 0 is no exposure, 10 is all of it."""
+    told = site.sh(host, f"systemd-analyze security --no-pager {unit}")
+    found = float(re.findall(r"Overall exposure level for \S+: ([\d.]+)", told)[0])
+    print(f"{site.scenario.name}: {host}: {unit}: exposure {found}")
     return found
 
 
@@ -91,6 +99,18 @@ def test_the_web_server_shows_what_the_tasks_have_logged(site: Site) -> None:
             return content in log(site.scenario.major, site.web_url, ("ada", PASSWORD), columns)
 
         wait(f"“{content}” in the log of {task}", shown, 30)
+
+
+def test_tasks_in_the_sandbox_may_do_what_tasks_do(site: Site) -> None:
+    tasks = run_to_success(site, "what_tasks_do")
+
+    assert [task for task, _, _ in tasks] == ["files", "in_bash", "network", "processes"]
+
+
+def test_what_runs_is_exposed_little(site: Site) -> None:
+    for row in rows(site):
+        if row["role"] != "database":
+            assert exposure(site, str(row["host"]), str(row["unit"])) <= 2.0, row
 
 
 def test_a_second_deploy_changes_nothing(site: Site) -> None:

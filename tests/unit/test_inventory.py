@@ -619,7 +619,7 @@ def test_a_mistake(added: str, problem: str) -> None:
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: w1}", "",
          "roles.worker.hosts: is text, not a list; give a list of hosts: [worker1, worker2]"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [w1], env: {}}", "",
-         "roles.worker.env: unknown key; known are hosts, environment, config"),
+         "roles.worker.env: unknown key; known are hosts, environment, config, sandbox, read_write_paths"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [wrkr]}", "",
          "roles.worker: no host is named wrkr; known are db1, s1, w1"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [w1], environment: {AIRFLOW_HOME: /}}", "",
@@ -627,7 +627,8 @@ def test_a_mistake(added: str, problem: str) -> None:
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [w1], config: {celery: {broker_url: x}}}",
          "", "roles.worker.config.celery.broker_url: Aerodrome sets this itself; give broker.url"),
         ("database: {hosts: [db1], config: {core: {a: b}}}, scheduler: [s1], webserver: [s1], worker: [w1]", "",
-         "roles.database: environment: and config: are Airflow's, and it does not run here; leave them out"),
+         "roles.database: only hosts: is known here: everything else is Airflow's, which this role does not run; "
+            "leave it out"),
         # one of each
         ("database: [db1, s1], scheduler: [s1], webserver: [s1], worker: [w1]", "",
          "roles.database: only one host can be the database; name one"),

@@ -47,15 +47,6 @@ RestartSec=5s
 KillMode=mixed
 TimeoutStopSec=60s
 UMask=0027
-NoNewPrivileges=yes
-ProtectSystem=full
-ReadWritePaths=/usr/local/airflow
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectControlGroups=yes
-RestrictSUIDSGID=yes
-RestrictRealtime=yes
-LockPersonality=yes
 
 [Install]
 WantedBy=multi-user.target
