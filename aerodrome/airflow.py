@@ -12,6 +12,10 @@ from urllib.parse import quote
 from aerodrome.secrets import Secret
 from aerodrome.settings import rename
 
+# The module of a node that knows the node's name, in a folder of AIRFLOW_HOME that every version has on its path
+# (`prepare_syspath` of airflow/settings.py), and the function in it.
+NAME_MODULE, NAME_FUNCTION = "aerodrome_host", "name"
+
 # What a role's process calls itself in the metadata database's table `job`.
 JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
 
@@ -60,6 +64,7 @@ _CATALOGUES = {
         fixed={
             ("webserver", "rbac"): "True",  # without it there is no login at all
             ("api", "auth_backend"): "airflow.api.auth.backend.deny_all",  # the experimental API has none
+            ("core", "hostname_callable"): f"{NAME_MODULE}:{NAME_FUNCTION}",
         },
         notes=("Airflow 1.10 shows a worker's task logs to whoever reaches its port 8793: let in only the web server",),
         logins="from airflow.www_rbac.app import cached_appbuilder\nlogins = cached_appbuilder().sm",
@@ -77,7 +82,10 @@ _CATALOGUES = {
         },
         migrate="db migrate",
         health_path="/health",
-        fixed={("api", "auth_backends"): f"{_FAB}.api.auth.backend.basic_auth,{_FAB}.api.auth.backend.session"},
+        fixed={
+            ("api", "auth_backends"): f"{_FAB}.api.auth.backend.basic_auth,{_FAB}.api.auth.backend.session",
+            ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
+        },
         # The command came with 2.9, and fails in 2.11.2 (AssertionError: The sqlalchemy extension was not registered).
         logins="from airflow.www.app import cached_app\napp = cached_app()\napp.app_context().push()\n"
         "logins = app.appbuilder.sm",
@@ -97,7 +105,10 @@ _CATALOGUES = {
         migrate="db migrate",
         health_path="/api/v2/monitor/health",
         # The simple auth manager, which is the default, writes its password into a world-readable file.
-        fixed={("core", "auth_manager"): f"{_FAB}.fab_auth_manager.FabAuthManager"},
+        fixed={
+            ("core", "auth_manager"): f"{_FAB}.fab_auth_manager.FabAuthManager",
+            ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
+        },
     ),
 }
 

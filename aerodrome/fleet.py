@@ -15,6 +15,11 @@ SERVICES = ("database", "redis")
 Config = Mapping[str, Mapping[str, Value]]  # section → key → value
 
 
+def is_ip(address: str) -> bool:
+    """Tell whether an address is IPv4 or IPv6, and not a DNS name."""
+    return ":" in address or address.replace(".", "").isdigit()
+
+
 @dataclass(frozen=True)
 class Worker:
     """What one worker host takes on: Celery queues, and tasks at once (None: Airflow's own default)."""

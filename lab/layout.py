@@ -30,6 +30,12 @@ class HostSpec:
     user: str = "root"
     asks_password: bool = False  # does sudo ask the user for one?
     via: str | None = None  # the host that ssh has to go through: from this machine it is refused
+    hostname: str = ""  # what the machine calls itself, where that is not its name in hosts.yaml
+
+    @property
+    def node(self) -> str:
+        """What the machine calls itself (`uname -n`)."""
+        return self.hostname or self.name
 
 
 # Between them, the five have every way of logging in that a fleet of one's own may have.
@@ -38,10 +44,10 @@ FLEET = (
     HostSpec("sched1", 12, user="ops"),
     HostSpec("web1", 13, user="ops", asks_password=True),
     HostSpec("worker1", 14),
-    HostSpec("worker2", 15, user="ops", via="sched1"),
+    HostSpec("worker2", 15, user="ops", via="sched1", hostname="debian"),  # as images of virtual machines do
 )
 EXTRAS = (  # raised on demand, by tests
-    HostSpec("worker3", 16),
+    HostSpec("worker3", 16, hostname="ip-10-0-0-16"),  # as cloud machines do
     HostSpec("old1", 17),
     HostSpec("new1", 18),
     HostSpec("redis1", 19),

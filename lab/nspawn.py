@@ -53,7 +53,7 @@ def boot_command(layout: Layout, spec: HostSpec, root: Path, binds: Sequence[str
         "--keep-unit",
         marker(root),
         f"--machine={layout.machine(spec)}",
-        f"--hostname={spec.name}",
+        f"--hostname={spec.node}",
         f"--network-bridge={layout.bridge}",
         "--resolv-conf=off",
         "--console=pipe",

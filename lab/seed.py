@@ -55,9 +55,9 @@ def write(root: Path, files: Mapping[str, File]) -> None:
 def identity(layout: Layout, spec: HostSpec) -> dict[str, File]:
     """Return the files that give the host its name and its address."""
     return {
-        "/etc/hostname": File(f"{spec.name}\n"),
+        "/etc/hostname": File(f"{spec.node}\n"),
         # As Debian's installer leaves it: no host knows another's name.
-        "/etc/hosts": File(f"127.0.0.1\tlocalhost\n127.0.1.1\t{spec.name}\n"),
+        "/etc/hosts": File(f"127.0.0.1\tlocalhost\n127.0.1.1\t{spec.node}\n"),
         # An empty one makes systemd-firstboot fail, and the host "degraded".
         "/etc/machine-id": File(f"{uuid.uuid4().hex}\n", 0o444),
         "/etc/resolv.conf": File(borrowed.resolv_conf()),

@@ -47,7 +47,7 @@ def user(context: Any) -> None:
 
 @task
 def hosts(context: Any) -> None:
-    """Write the fleet's names and addresses into /etc/hosts."""
+    """Write the fleet's names and addresses into /etc/hosts, and the name that Airflow reports for each host."""
     _node(context, "node.hosts")
 
 

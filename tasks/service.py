@@ -49,11 +49,12 @@ def stop(context: Any, role: str | None = None) -> None:
 @task(help={**ROLE, "json": "print JSON"})
 def status(context: Any, role: str | None = None, json: bool = False) -> None:
     """Show every role's unit and health; exit code 1 when anything is not healthy."""
+    from aerodrome.remote.status import status as look
     from aerodrome.report.json import show_status_as_json
     from aerodrome.report.status import show_status
 
     with session(context) as run:
-        rows = run.run.status(run.hosts, pick_roles(run.fleet, role))
+        rows = look(run.run, run.hosts, pick_roles(run.fleet, role))
     (show_status_as_json if json else show_status)(rows)
     if not rows or not all(row.healthy for row in rows):
         sys.exit(1)

@@ -17,6 +17,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.fleet import Lab
+from lab.layout import host_spec
 
 PROJECT = Path(__file__).resolve().parents[1]
 FAB = Path(sys.executable).with_name("fab")
@@ -122,6 +123,10 @@ class Fleet:
             for host in self.hosts
             for line in self.lab.run(host, command).stdout.splitlines()
         }
+
+    def node(self, host: str) -> str:
+        """Return what a practice host calls itself: some have another name there, as cloud machines do."""
+        return host_spec(host).node
 
     def journals(self) -> str:
         """Return the last lines of every unit's journal, for a test that failed."""

@@ -42,6 +42,7 @@ class Health:
     verdict: Verdict
     detail: str
     body: dict[str, Any] | None = None  # the web server's health body
+    reports: str = ""  # the name under which the host's tasks and jobs are known to Airflow
 
     @property
     def healthy(self) -> bool:
@@ -123,14 +124,15 @@ def _ask_unit(inputs: Inputs, role: str) -> str:
 def _program(inputs: Inputs, roles: Sequence[str], watch: bool = False) -> str:
     from aerodrome.render import render
 
-    ask: dict[str, object] = {"jobs": True}
+    ask: dict[str, object] = {"name": True, "jobs": True}
     if "webserver" in roles:
         port, path = inputs.fleet.airflow.web_port, inputs.catalogue.health_path
         ask["web"] = f"http://127.0.0.1:{port}{path}"
     if "worker" in roles:
         ask["worker"] = WORKER_PORT
+    names = {"callable_variable": inputs.catalogue.variable("core", "hostname_callable")}
     marks = {"watch": watch, "asks": ASKS, "looked": LOOKED}
-    return render("health.py.j2", ask=repr(json.dumps(ask)), **marks, **connection(inputs))
+    return render("health.py.j2", ask=repr(json.dumps(ask)), **names, **marks, **connection(inputs))
 
 
 def read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) -> list[Health]:
@@ -150,7 +152,8 @@ def read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) ->
         ready = "Ready=yes" in text.splitlines()
         verdict, detail = _judge(role, state, now, answers, ready)
         body = answers.get("web") if role == "webserver" else None
-        found.append(Health(host, role, inputs.unit(role), state, now, version, verdict, detail, body))
+        unit, reports = inputs.unit(role), str(answers.get("name", ""))
+        found.append(Health(host, role, unit, state, now, version, verdict, detail, body, reports))
     return found
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from aerodrome.airflow import Catalogue, catalogue, url
-from aerodrome.fleet import Fleet, Host
+from aerodrome.airflow import NAME_MODULE, Catalogue, catalogue, url
+from aerodrome.fleet import Fleet, Host, is_ip
 from aerodrome.resources.tree import Tree
 from aerodrome.secrets import Secret
 
@@ -82,6 +82,20 @@ class Inputs:
     def role_file(self, role: str) -> str:
         """Return the file of variables that only the units of a role read, after the other."""
         return f"{self.environment_file}-{role}"
+
+    @property
+    def name_folder(self) -> str:
+        """The folder of AIRFLOW_HOME in which Airflow looks for Python modules."""
+        return f"{self.fleet.airflow.home}/config"
+
+    @property
+    def name_file(self) -> str:
+        """The Python module that tells Airflow the name of the node."""
+        return f"{self.name_folder}/{NAME_MODULE}.py"
+
+    def known_as(self, host: Host) -> str:
+        """Return the name that a host's processes report, and that every other host can resolve."""
+        return host.address if self.fleet.deploy.dns and not is_ip(host.address) else host.name
 
     @property
     def web_url(self) -> str:

@@ -32,7 +32,7 @@ def node(inputs: Inputs, host: Host) -> list[Step]:
     steps = [
         Step("node.packages", (packages(airflow.python),)),
         Step("node.user", _user(inputs)),
-        Step("node.hosts", _hosts(inputs)),
+        Step("node.hosts", (*_hosts(inputs), *_name(inputs, host))),
         Step("node.venv", (VirtualEnvironment(*python),)),
         Step("node.install", (Installed(*python), Executable(inputs.venv))),
         Step("node.unit", (_unit(inputs),)),
@@ -79,6 +79,12 @@ def _hosts(inputs: Inputs) -> tuple[Resource, ...]:
     if inputs.fleet.deploy.dns:
         return ()
     return (Block("/etc/hosts", tuple(f"{host.address} {host.name}" for host in inputs.fleet.hosts.values())),)
+
+
+def _name(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
+    """Return the module by which Airflow reports the host's name in hosts.yaml, whatever the machine calls itself."""
+    text = render("hostname.py.j2", name=f'"{inputs.known_as(host)}"')
+    return (Directory(inputs.name_folder, "root", "root"), File(inputs.name_file, text, keep=True))
 
 
 def _requirements(inputs: Inputs) -> Requirements:

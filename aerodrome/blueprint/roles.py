@@ -71,6 +71,7 @@ def reads(inputs: Inputs, name: str) -> tuple[str, ...]:
         f"/etc/systemd/system/{airflow.service}@.service",
         dropin_path(inputs, name),
         inputs.venv,
+        inputs.name_file,
     ]
     return (*paths, f"{airflow.home}/airflow.cfg") if inputs.config_file is not None else tuple(paths)
 

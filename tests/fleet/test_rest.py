@@ -44,10 +44,11 @@ def test_tasks_run_on_their_workers_and_their_logs_are_read_through_the_web_serv
     assert {name: task.state.value for name, task in tasks.items()} == dict.fromkeys(tasks, "success")
     assert {tasks["look_around"].hostname, tasks["say_hello"].hostname} <= {"worker1", "worker2"}
     assert (tasks["write_report"].hostname, tasks["write_report"].queue) == ("worker2", "reports")
+    node = {name: deployed.node(str(task.hostname)) for name, task in tasks.items()}
     known = {
-        "look_around": f"\n{tasks['look_around'].hostname}\n",
-        "say_hello": f"hello from {tasks['say_hello'].hostname}",
-        "write_report": "written on worker2",
+        "look_around": f"\n{node['look_around']}\n",
+        "say_hello": f"hello from {node['say_hello']}",
+        "write_report": f"written on {node['write_report']}",
     }
     assert set(tasks) == set(known)
     for name, content in known.items():

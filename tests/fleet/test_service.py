@@ -132,6 +132,19 @@ def test_a_task_that_runs_while_its_worker_restarts_ends_well(fleet: Fleet, slow
     assert "awake again" in api.log("slow", run, "sleep")
 
 
+def test_status_says_that_a_worker_s_logs_cannot_be_read(fleet: Fleet) -> None:
+    fleet.sh("web1", "sed -i '/ worker2$/d' /etc/hosts")
+    try:
+        found = {row["host"]: row for row in rows(fleet, code=1) if not row["healthy"]}
+        assert list(found) == ["web1"]
+        detail = str(found["web1"]["detail"])
+        assert detail.endswith('; task logs of worker2 cannot be read: web1 does not resolve "worker2"'), detail
+        assert "task logs of worker1" not in detail
+    finally:
+        fleet.fab("-H", "web1", "node.hosts")
+    assert all(row["healthy"] for row in rows(fleet))
+
+
 def test_status_as_json(fleet: Fleet) -> None:
     found = rows(fleet)
 

@@ -93,7 +93,7 @@ def test_the_web_server_shows_what_the_tasks_have_logged(site: Site) -> None:
     for task, said in (("in_bash", "run in Bash on"), ("in_python", "run in Python on")):
         ((host,),) = site.sql(f"SELECT hostname FROM task_instance WHERE task_id = '{task}'")
         columns = {"dag_id": DAG, "run_id": run, "task_id": task, "execution_date": when}
-        content = f"{said} {host}"
+        content = f"{said} {site.node(host)}"
 
         def shown(content: str = content, columns: dict[str, str] = columns) -> bool:
             return content in log(site.scenario.major, site.web_url, ("ada", PASSWORD), columns)

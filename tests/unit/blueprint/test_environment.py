@@ -41,6 +41,7 @@ AIRFLOW__API__BASE_URL=http://10.0.0.3:8080
 AIRFLOW__API_AUTH__JWT_SECRET=jwt-secret
 AIRFLOW__CORE__EXECUTION_API_SERVER_URL=http://10.0.0.3:8080/execution/
 AIRFLOW__CORE__AUTH_MANAGER=airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
+AIRFLOW__CORE__HOSTNAME_CALLABLE=aerodrome_host.name
 """
 
 
@@ -58,6 +59,7 @@ def test_airflow_2_has_its_own_names_and_nothing_of_airflow_3() -> None:
         "PATH",
         "AIRFLOW__CORE__EXECUTOR",
         "AIRFLOW__CORE__LOAD_EXAMPLES",
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE",
         "AIRFLOW__CORE__FERNET_KEY",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
         "AIRFLOW__WEBSERVER__SECRET_KEY",
@@ -74,6 +76,14 @@ def test_airflow_1_10_has_the_database_in_core_and_denies_the_open_api() -> None
     assert "AIRFLOW__CORE__SQL_ALCHEMY_CONN" in found
     assert found["AIRFLOW__WEBSERVER__RBAC"] == "True"
     assert found["AIRFLOW__API__AUTH_BACKEND"] == "airflow.api.auth.backend.deny_all"
+
+
+@pytest.mark.parametrize("version, named", [("1.10.10", "aerodrome_host:name"), ("2.11.2", "aerodrome_host.name")])
+def test_a_host_reports_its_name_of_hosts_yaml_unless_the_operator_says_otherwise(version: str, named: str) -> None:
+    variable, of = "AIRFLOW__CORE__HOSTNAME_CALLABLE", fleet(version=version)
+    assert environment(inputs(of), WEB1)[variable] == named
+    given = inputs(of, settings=Settings(config={"core": {"hostname_callable": "socket:gethostname"}}))
+    assert environment(given, WEB1)[variable] == "socket:gethostname"
 
 
 def test_without_celery_there_is_no_broker() -> None:

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -98,7 +99,12 @@ def test_the_program_asks_what_the_version_has(version: str, variable: str, web:
     (ask,) = [
         node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ASK"
     ]
-    assert json.loads(ast.literal_eval(ask.args[0])) == {"jobs": True, "web": web, "worker": 8793}  # type: ignore[attr-defined]
+    assert json.loads(ast.literal_eval(ask.args[0])) == {  # type: ignore[attr-defined]
+        "name": True,
+        "jobs": True,
+        "web": web,
+        "worker": 8793,
+    }
     assert f'os.environ.get("{variable}")' in program
 
 
@@ -107,8 +113,22 @@ def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
     program = program.replace("8793", "1")  # where nobody listens
     done = sh(f"env -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN python3 - {program}")
     answer = json.loads(done.stdout)
-    assert sorted(answer) == ["jobs_error", "worker_error"]
+    assert sorted(answer) == ["jobs_error", "name", "worker_error"]
+    assert answer["name"] == socket.getfqdn()
     assert answer["worker_error"].startswith("ConnectionRefusedError: ")
+
+
+def test_the_program_knows_the_name_that_airflow_reports(sh: Shell, tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/aerodrome_host.py").write_text("def name():\n    return 'w1'\n")
+    program = health_script(inputs(), []).partition("/airflow-venv/bin/python - 2>/dev/null ")[2]
+    for given, name in (
+        ("aerodrome_host:name", "w1"),
+        ("aerodrome_host.name", "w1"),
+        ("socket.gethostname", socket.gethostname()),
+    ):
+        done = sh(f"AIRFLOW__CORE__HOSTNAME_CALLABLE={given} AIRFLOW_HOME={tmp_path} python3 - {program}")
+        assert json.loads(done.stdout)["name"] == name
 
 
 def test_the_script_that_looks_again_and_again_as_a_whole() -> None:

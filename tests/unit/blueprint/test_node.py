@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_the_steps_of_the_guide_in_order() -> None:
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
     keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.resources]
-    assert len(keys) == len(set(keys)) == 14
+    assert len(keys) == len(set(keys)) == 16
 
 
 @pytest.mark.parametrize("python", ["python3", "python", "/usr/bin/python3.12", "pypy3.10", "python3.12-debug"])
@@ -105,13 +106,37 @@ def test_the_user_of_the_guide() -> None:
     )
 
 
+NAME_FILE = """\
+# Written by Aerodrome: the name of this host in hosts.yaml, which the other hosts can resolve.
+# Airflow asks for it ([core] hostname_callable) to say where a task ran and where its log is, so that logs can be
+# read whatever the machine calls itself.
+
+
+def name():
+    return "w1"
+"""
+NAME = (
+    Directory("/usr/local/airflow/config", "root", "root"),
+    File("/usr/local/airflow/config/aerodrome_host.py", NAME_FILE, keep=True),
+)
+
+
 def test_every_host_knows_every_other_by_name() -> None:
     lines = ("10.0.0.1 db1", "10.0.0.2 s1", "10.0.0.3 web1", "10.0.0.4 w1", "10.0.0.5 w2")
-    assert resources("node.hosts") == (Block("/etc/hosts", lines),)
+    assert resources("node.hosts") == (Block("/etc/hosts", lines), *NAME)
 
 
 def test_where_dns_knows_them_etc_hosts_is_left_alone() -> None:
-    assert resources("node.hosts", inputs(fleet(deploy=Deploy(dns=True)))) == ()
+    assert resources("node.hosts", inputs(fleet(deploy=Deploy(dns=True)))) == NAME
+
+
+def test_a_host_whose_address_is_a_dns_name_is_known_by_it() -> None:
+    def known_as(address: str, dns: bool) -> str:
+        return inputs(fleet(deploy=Deploy(dns=dns))).known_as(replace(HOSTS["w1"], address=address))
+
+    assert known_as("w1.example.com", True) == "w1.example.com"
+    assert {known_as(address, True) for address in ("10.0.0.4", "fd00::4")} == {"w1"}
+    assert known_as("10.0.0.4", False) == "w1"
 
 
 def test_the_unit_as_a_whole() -> None:

@@ -23,6 +23,7 @@ READS = (
     "/etc/systemd/system/airflow@.service",
     "/etc/systemd/system/airflow@scheduler.service.d/10-aerodrome.conf",
     "/home/astro/airflow-venv",
+    "/usr/local/airflow/config/aerodrome_host.py",
 )
 
 
