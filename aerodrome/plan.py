@@ -18,11 +18,15 @@ from aerodrome.secrets import MASK
 # What PostgreSQL keeps of a password (RFC 5803): no password, but something to guess against.
 VERIFIER = re.compile(r"SCRAM-SHA-256\$\d+:[\w+/=]+\$[\w+/=]+:[\w+/=]+")
 
+# A line that begins so says what a script waits for; it is shown to the operator as it comes.
+WAITING = "@waiting for "
+# Root's own directory, made by whichever script needs it first. Nobody else can open what is in it, and so lock it.
+RUNTIME = "[ -d /run/aerodrome ] || mkdir -p -m 700 /run/aerodrome; "
 # An apply holds this lock on its host, a probe waits for it: after a killed run, the script that still runs
-# on the host is finished before anything is asked. A directory's own descriptor can be locked: nothing is made.
-WAITING = "@waiting for the lock"
+# on the host is finished before anything is asked.
 LOCK = (
-    f"exec 9</run; flock {{mode}} -n 9 || {{{{ echo '{WAITING}'; flock {{mode}} -w 900 9; }}}} || "
+    f"{RUNTIME}umask 077; exec 9>>/run/aerodrome/lock; umask 022; "
+    f"flock {{mode}} -n 9 || {{{{ echo '{WAITING}another run that is at work on this host'; flock {{mode}} -w 900 9; }}}} || "
     "{{ echo 'another run has been at work on this host for 15 minutes'; exit 75; }}"
 )
 

@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Protocol
 
 from aerodrome.blueprint.health import (
@@ -34,6 +33,7 @@ from aerodrome.resources.base import quote
 from aerodrome.resources.systemd import Service
 
 ROUNDS = 3  # how often a host is asked again before it is said not to converge
+LONGEST = 2000  # characters of a line that a host prints while it works; what is longer is not read to its end
 POLL = 1.0  # seconds between two looks at health, where the host cannot look by itself
 
 
@@ -145,7 +145,8 @@ class Run:
             each([host], work, 1)
 
     def _ask(self, host: Host, steps: Sequence[Step]) -> HostPlan:
-        output = run(self.connections, host, probe_script(steps, self._nonce), on_text=partial(self._waits, host))
+        waits = Waits(self.report, host.name, self._nonce)
+        output = run(self.connections, host, probe_script(steps, self._nonce), on_text=waits.read)
         return self._read(host, steps, output.status, output.text)
 
     def _read(self, host: Host, steps: Sequence[Step], status: int, text: str) -> HostPlan:
@@ -153,10 +154,6 @@ class Run:
         if status == 75:
             raise HostError(host.name, "lock", text.strip(), "see what it does: fab run 'ps -ef'")
         return plan_host(host.name, steps, read_probe(text, steps, self._nonce))
-
-    def _waits(self, host: Host, text: str) -> None:
-        if WAITING in text:
-            self.report.waits(host.name, "another run is at work on this host: waiting for it to end")
 
     def _bring_about(self, host: Host, wanted: Sequence[Step], steps: Sequence[Step], plan: HostPlan) -> HostPlan:
         """Make what a host's `plan` has for `steps`, the first of `wanted`; return what it then needs of `wanted`."""
@@ -176,12 +173,7 @@ class Run:
         progress = Progress(self.report, plan, self._nonce)
         if any(planned.change.script for planned in plan.changes):
             self.changed.add(host.name)
-
-        def read(text: str) -> None:
-            progress.read(text)
-            self._waits(host, text)
-
-        output = run(self.connections, host, apply.script, apply.payload, read)
+        output = run(self.connections, host, apply.script, apply.payload, progress.read)
         if output.status == -1:
             raise HostError(
                 host.name, "connect", "the connection broke in the middle of a change", "run the same again"
@@ -279,25 +271,63 @@ class Run:
         return run(self.connections, host, script).text.rstrip()
 
 
+class Waits:
+    """Read a probe's output as it comes, up to its first answer, and report what the host waits for before it."""
+
+    def __init__(self, report: Reporter, host: str, nonce: str) -> None:
+        self._report, self._host = report, host
+        self._end = f"@{nonce} "
+        self._pending, self._over = "", False
+
+    def read(self, text: str) -> None:
+        """Take the next part of the output."""
+        if self._over:
+            return  # answers are anybody's text
+        lines, _, pending = (self._pending + text).rpartition("\n")
+        self._pending = pending[:LONGEST]
+        for line in lines.split("\n"):
+            if line.startswith(self._end):
+                self._over = True
+                return
+            tell_wait(self._report, self._host, line)
+
+
+def tell_wait(report: Reporter, host: str, line: str) -> None:
+    """Report a line of a script's output if it says what the host waits for."""
+    if line.startswith(WAITING):
+        report.waits(host, line[1:LONGEST])
+
+
 class Progress:
     """Read an apply's output as it comes, and tell each change when its turn has come."""
 
     def __init__(self, report: Reporter, plan: HostPlan, nonce: str) -> None:
         self.current: PlannedChange | None = None
         self._report, self._plan = report, plan
-        self._marker = re.compile(rf"^@{nonce} (\d+)$", re.MULTILINE)
-        self._end = f"@{nonce} done\n"
-        self._pending = self._over = ""
+        self._marker = re.compile(rf"@{nonce} (\d+)")
+        self._done = f"@{nonce} done"
+        self._pending = ""
+        self._probe: Waits | None = None  # reads what follows the changes, whose marks look alike
+        self._nonce = nonce
 
     def read(self, text: str) -> None:
         """Take the next part of the output."""
-        if self._over:
-            return  # what follows are the answers of a probe, whose marks look alike
-        lines, newline, self._pending = (self._pending + text).rpartition("\n")
-        made, self._over, _ = (lines + newline).partition(self._end)
-        for number in self._marker.findall(made):
-            self.current = self._plan.changes[int(number)]
+        if self._probe:
+            return self._probe.read(text)
+        *lines, pending = (self._pending + text).split("\n")
+        self._pending = pending[:LONGEST]
+        for number, line in enumerate(lines):
+            if line == self._done:
+                self._probe = Waits(self._report, self._plan.host, self._nonce)
+                return self._probe.read("\n".join([*lines[number + 1 :], pending]))
+            self._read_line(line)
+
+    def _read_line(self, line: str) -> None:
+        if mark := self._marker.fullmatch(line):
+            self.current = self._plan.changes[int(mark[1])]
             self._report.change(self._plan.host, self.current)
+        else:
+            tell_wait(self._report, self._plan.host, line)
 
 
 def settled(steps: Sequence[Step]) -> list[Step]:

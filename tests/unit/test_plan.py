@@ -29,7 +29,8 @@ from tests.unit.make import Shell
 
 PRELUDE = "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\numask 022\ncd /\n"
 LOCKED = (
-    "exec 9</run; flock {0} -n 9 || {{ echo '@waiting for the lock'; flock {0} -w 900 9; }} || "
+    "[ -d /run/aerodrome ] || mkdir -p -m 700 /run/aerodrome; umask 077; exec 9>>/run/aerodrome/lock; umask 022; "
+    "flock {0} -n 9 || {{ echo '@waiting for another run that is at work on this host'; flock {0} -w 900 9; }} || "
     "{{ echo 'another run has been at work on this host for 15 minutes'; exit 75; }}\n"
 )
 
@@ -65,7 +66,7 @@ def planned(*scripts: str, payload: bytes = b"") -> list[PlannedChange]:
 
 def local(script: str, folder: Path) -> str:
     """Return the script with a lock of its own: this machine's must not be waited for."""
-    return script.replace("9</run", f"9<'{folder}'")
+    return script.replace("/run/aerodrome", f"'{folder}/run aerodrome'")
 
 
 # Asking
@@ -119,7 +120,7 @@ def test_a_probe_that_fails_leaves_the_others_their_answers(sh: Shell, tmp_path:
 
 def test_words_before_the_first_answer_are_no_answer() -> None:
     steps = [Step("a", (Thing("one"),))]
-    assert read_probe("@waiting for the lock\n\n@n0nce 0\nyes\n\n@n0nce end\n", steps, "n0nce") == ["yes\n"]
+    assert read_probe("@waiting for another run that is at work on this host\n\n@n0nce 0\nyes\n\n@n0nce end\n", steps, "n0nce") == ["yes\n"]
 
 
 @pytest.mark.parametrize("output", ["", "\n@n0nce 0\nyes\n", "sudo: a password is required\n", "\n@other end\n"])
@@ -290,7 +291,7 @@ def held(tmp_path: Path):  # type: ignore[no-untyped-def]
 def test_a_probe_waits_for_a_run_that_is_at_work_and_says_so(sh: Shell, tmp_path: Path, held: None) -> None:
     steps = [Step("a", (Thing("one", f"cat '{tmp_path}/over'"),))]
     output = sh(local(probe_script(steps, "n0nce"), tmp_path)).stdout.decode()
-    assert output.startswith("@waiting for the lock\n")
+    assert output.startswith("@waiting for another run that is at work on this host\n")
     assert read_probe(output, steps, "n0nce") == ["over\n"]
 
 
@@ -299,7 +300,7 @@ def test_after_too_long_the_wait_is_given_up(sh: Shell, tmp_path: Path, held: No
     done = sh(local(script, tmp_path))
     assert (done.returncode, done.stdout.decode()) == (
         75,
-        "@waiting for the lock\nanother run has been at work on this host for 15 minutes\n",
+        "@waiting for another run that is at work on this host\nanother run has been at work on this host for 15 minutes\n",
     )
 
 

@@ -17,7 +17,7 @@ from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
 from aerodrome.fleet import Deploy, Host, Worker
 from aerodrome.plan import HostPlan, PlannedChange
 from aerodrome.remote import converge
-from aerodrome.remote.converge import Progress, Run, hint, last_words, settled
+from aerodrome.remote.converge import Progress, Run, Waits, hint, last_words, settled
 from aerodrome.remote.run import execs
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File
@@ -458,8 +458,11 @@ def test_a_restart_that_was_asked_for_is_made_once_in_each_stage(world: World, m
 
 
 def test_another_run_that_is_at_work_is_told_of(world: World) -> None:
-    world.run._waits(Host("w1", "10.0.0.4"), "@waiting for the lock\n")
-    assert world.heard.lines == ["w1 waits: another run is at work on this host: waiting for it to end"]
+    waits = Waits(world.heard, "w1", "n0nce")
+    for part in ("@waiting ", "for another run", " that is at work\nword", "s\n\n@n0nce 0\n@waiting for nothing\n"):
+        waits.read(part)
+    waits.read("@waiting for nothing\n")
+    assert world.heard.lines == ["w1 waits: waiting for another run that is at work"]
 
 
 def test_another_run_that_never_ends_is_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
