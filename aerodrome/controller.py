@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import getpass
+import glob
 import os
 import re
 import shlex
+import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -22,6 +25,7 @@ import yaml
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet import Fleet
 from aerodrome.inventory import parse
+from aerodrome.localfiles import expand, hosts_file, read_text
 from aerodrome.secrets import (
     FERNET_KEY,
     FERNET_KEY_RIGHT,
@@ -36,6 +40,7 @@ from aerodrome.secrets import (
 
 COMMAND_TIMEOUT = 60  # seconds
 PROMPT_TRIES = 3
+LEFT_OVER = 60  # seconds; a younger temporary file may be another run's, where the file system knows no locks
 ADOPTED = "adopted_fernet_keys"  # their name in secrets.yaml
 
 _terminal = Lock()  # one question at a time
@@ -47,13 +52,13 @@ _SECRETS_HEADER = """\
 
 
 def load(path: str | None = None) -> Fleet:
-    """Return the fleet of `path`, else of $AERODROME_HOSTS, else of hosts.yaml in the current folder.
+    """Return the fleet of `path`, else of $AERODROME_HOSTS, else of hosts.yaml here or beside the fabfile.
 
     Local paths in it are absolute. Raises InvalidInput when the file cannot be read or holds mistakes.
     """
-    source = path or os.environ.get("AERODROME_HOSTS") or "hosts.yaml"
-    file = Path(source).expanduser()
-    text = _read(file, f"{source}: ", "say which file describes your hosts: AERODROME_HOSTS=production.yaml fab …")
+    source = path or os.environ.get("AERODROME_HOSTS") or str(hosts_file())
+    file = Path(expand(source, "AERODROME_HOSTS: "))
+    text = read_text(file, f"{source}: ", "say which file describes your hosts: AERODROME_HOSTS=production.yaml fab …")
     fleet = parse(text, str(file), base=str(file.absolute().parent), resolve=resolve)
     return _at_home(fleet)
 
@@ -61,34 +66,22 @@ def load(path: str | None = None) -> Fleet:
 def _at_home(fleet: Fleet) -> Fleet:
     """Return `fleet` with every ~ replaced by the home folder."""
     airflow, deploy = fleet.airflow, fleet.deploy
+
+    def home(path: str | None, key: str) -> str | None:
+        return path and expand(path, f"{fleet.source}: {key}: ")
+
     return replace(
         fleet,
-        hosts={name: replace(host, key=_expand(host.key)) for name, host in fleet.hosts.items()},
+        hosts={name: replace(host, key=home(host.key, f"hosts.{name}.key")) for name, host in fleet.hosts.items()},
         airflow=replace(
             airflow,
-            lock=_expand(airflow.lock),
-            constraints=_expand(airflow.constraints),
-            config_file=_expand(airflow.config_file),
+            lock=home(airflow.lock, "airflow.lock"),
+            constraints=home(airflow.constraints, "airflow.constraints"),
+            config_file=home(airflow.config_file, "airflow.config_file"),
         ),
-        deploy=replace(deploy, dags=_expand(deploy.dags)),
-        ssh=replace(fleet.ssh, known_hosts=os.path.expanduser(fleet.ssh.known_hosts)),
+        deploy=replace(deploy, dags=home(deploy.dags, "deploy.dags")),
+        ssh=replace(fleet.ssh, known_hosts=expand(fleet.ssh.known_hosts, f"{fleet.source}: ssh.known_hosts: ")),
     )
-
-
-def _expand(path: str | None) -> str | None:
-    return path and os.path.expanduser(path)
-
-
-def _read(file: Path, where: str, hint: str = "") -> str:
-    """Return the text of a file; InvalidInput says in words why it cannot be read."""
-    try:
-        return file.read_bytes().decode()
-    except FileNotFoundError:
-        raise InvalidInput(f"{where}there is no file {file.absolute()}", hint) from None
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{where}{file} is not UTF-8 text", hint) from None
-    except OSError as error:
-        raise InvalidInput(f"{where}{file} cannot be read: {error.strerror}", hint) from None
 
 
 def resolve(reference: Reference) -> str:
@@ -118,8 +111,8 @@ def _from_env(reference: Reference) -> str:
 
 
 def _from_file(reference: Reference) -> str:
-    file = Path(reference.folder, Path(reference.argument).expanduser())
-    return _without_last_newline(_read(file, f"{reference.where}: !file: "))
+    file = Path(reference.folder, expand(reference.argument, f"{reference.where}: !file: "))
+    return _without_last_newline(read_text(file, f"{reference.where}: !file: "))
 
 
 def _from_command(reference: Reference) -> str:
@@ -174,7 +167,7 @@ class SecretsFile:
     """secrets.yaml: name → secret, for the owner's eyes only; made when the first secret is kept."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path.resolve()  # a link stays a link
+        self.path = Path(os.path.realpath(path))  # a link stays a link
 
     def get(self, name: str) -> Secret | None:
         """Return the secret kept under `name`, or None; InvalidInput when others can read the file."""
@@ -204,7 +197,10 @@ class SecretsFile:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold a lock on the folder: one on the file would be lost when the file is replaced."""
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise InvalidInput(f"{self.path}: cannot be used: {error.strerror}") from None
         try:
             with suppress(OSError):  # NFS knows no lock on a folder; the file still arrives whole
                 fcntl.flock(folder, fcntl.LOCK_EX)
@@ -214,17 +210,22 @@ class SecretsFile:
 
     def _all(self) -> dict[str, Secret]:
         try:
-            mode = self.path.stat().st_mode & 0o777
+            found = self.path.stat()
         except FileNotFoundError:
             return {}
+        except OSError as error:
+            raise InvalidInput(f"{self.path}: cannot be read: {error.strerror}") from None
+        mode = stat.S_IMODE(found.st_mode)
+        if not stat.S_ISREG(found.st_mode):
+            raise InvalidInput(f"{self.path}: not a file; the fleet's secrets go there", "move it away")
         if mode & 0o077:
             raise InvalidInput(
                 f"{self.path}: others can read or write it (mode {mode:04o})",
                 f"chmod 600 {shlex.quote(str(self.path))}; change its secrets if others may have seen them",
             )
         try:
-            kept = yaml.safe_load(_read(self.path, "")) or {}
-        except yaml.YAMLError as error:  # its words may quote a secret
+            kept = yaml.safe_load(read_text(self.path, "")) or {}
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # its words may quote a secret
             mark = getattr(error, "problem_mark", None)
             line = f":{mark.line + 1}" if mark else ""
             raise InvalidInput(f"{self.path}{line}: not YAML", "restore your backup") from None
@@ -239,6 +240,7 @@ class SecretsFile:
         plain = {name: secret.reveal() for name, secret in secrets.items()}
         text = _SECRETS_HEADER + yaml.safe_dump(plain, allow_unicode=True, width=1000)
         try:
+            self._clean()
             descriptor, beside = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")  # 0600
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -251,6 +253,12 @@ class SecretsFile:
                 raise
         except OSError as error:
             raise InvalidInput(f"{self.path}: cannot be written: {error.strerror}") from None
+
+    def _clean(self) -> None:
+        """Remove what a run that was killed while it wrote has left; it holds every secret."""
+        for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.????????"):
+            if left.is_file() and time.time() - left.stat().st_mtime > LEFT_OVER:
+                left.unlink(missing_ok=True)
 
 
 def secrets_path(hosts: Path) -> Path:

@@ -10,6 +10,8 @@ from typing import Any
 
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet import ROLES, SERVICES, Airflow, Broker, Database, Deploy, Fleet, Host, RoleSettings, Ssh, Worker
+from aerodrome.ports import check_ports
+from aerodrome.reserved import home_problem, service_problem
 from aerodrome.schema import (
     AnyText,
     Choice,
@@ -34,7 +36,6 @@ from aerodrome.settings import rename
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PACKAGE = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PLAIN_PATH = r"(?!.*/\.\.?(/|$))(/[A-Za-z0-9._+-]+)+"
-_SYSTEM_FOLDERS = r"(?!/(bin|boot|dev|etc|home|lib|lib64|opt|proc|root|run|sbin|srv|sys|tmp|usr(/local)?|var)/?$)"
 
 # localhost would lose its own address in /etc/hosts; digits alone would be taken for an address.
 HOST_NAME = Text(
@@ -125,7 +126,7 @@ AIRFLOW = Table(
         ),
         "home": Text(
             "an absolute path of letters, digits and . _ + -, a folder of Airflow's own",
-            rf"{_SYSTEM_FOLDERS}{_PLAIN_PATH}/?",
+            rf"{_PLAIN_PATH}/?",
         ),
         "lock": LocalPath("the path of a lock file"),
         "constraints": LocalPath("the path of a constraints file"),
@@ -256,8 +257,10 @@ def parse(text: str, source: str, *, base: str | None = None, resolve: Callable[
     _part_roles(sections)
     for check in (_check_addresses, _check_jumps, _check_owned, _check_database, _check_broker, _check_install):
         check(reader, sections)
+    _check_reserved(reader, sections["airflow"])
     if found.get("roles") is not None:
         _check_roles(reader, sections)
+        check_ports(reader, sections, _roles(sections), _version(sections))
     if problems := reader.problems():
         raise InvalidInput(problems)
     return _fleet(source, sections)
@@ -303,7 +306,8 @@ def _roles(found: Sections) -> dict[str, tuple[str, ...]]:
     """Return the hosts of every role, also of those that the first scheduler's host takes by itself."""
     roles = found["roles"]
     own = {role for role, since in _SINCE.items() if _version(found) >= since}
-    return {role: roles.get(role, roles["scheduler"][:1] if role in own else ()) for role in ROLES}
+    first = (roles.get("scheduler") or ())[:1]
+    return {role: roles.get(role, first if role in own else ()) for role in ROLES}
 
 
 def _version(found: Sections) -> tuple[int, ...]:
@@ -426,6 +430,14 @@ def _check_install(reader: Reader, found: Sections) -> None:
             reader.mistake(("airflow", key), "not used when pinned is false; leave out one of the two")
     _refuse_both(reader, airflow, "airflow", "lock", "constraints")
     _refuse_both(reader, airflow, "airflow", "fernet_key", "fernet_key_command")
+
+
+def _check_reserved(reader: Reader, airflow: dict[str, Any]) -> None:
+    """Refuse a folder, and names of units, that belong to the system."""
+    if problem := home_problem(airflow.get("home") or Airflow.home):
+        reader.mistake(("airflow", "home"), f"{problem}; give a folder of Airflow's own, such as {Airflow.home}")
+    if problem := service_problem(airflow.get("service") or Airflow.service):
+        reader.mistake(("airflow", "service"), f"{problem}; choose another, such as {Airflow.service}")
 
 
 def _refuse_both(reader: Reader, given: dict[str, Any], section: str, one: str, other: str) -> None:

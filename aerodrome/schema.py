@@ -16,6 +16,7 @@ import yaml
 from aerodrome.errors import InvalidInput
 from aerodrome.secrets import Reference, Secret, Value, check_text
 
+SHOWN = 100  # characters of a value in a message
 KeyPath = tuple[str | int, ...]  # the keys that lead to a value; a number is a place in a list
 
 TEXT, NUMBER, FLAG, EMPTY = "text", "a whole number", "a yes or no", "empty"
@@ -142,7 +143,8 @@ class Reader:
         if reference:
             return self.resolve(reference), f"what !{reference.kind} gives"
         expect(node, wanted, right)
-        return node.value, repr(node.value) if wanted == TEXT else node.value
+        shown = shortened(node.value)
+        return node.value, repr(shown) if wanted == TEXT else shown
 
     def reference(self, node: yaml.Node, path: KeyPath, prompt: bool) -> Reference | None:
         """Return the reference that `node` is, or None; `prompt` says whether a person may be asked."""
@@ -177,7 +179,12 @@ def _splits(command: str) -> bool:
 
 def dotted(path: KeyPath) -> str:
     """Return the path as people write it, without places in lists."""
-    return ".".join(key for key in path if isinstance(key, str))
+    return ".".join(shortened(key) for key in path if isinstance(key, str))
+
+
+def shortened(text: str) -> str:
+    """Return a text as a message may show it: a value can be a whole file that was pasted in the wrong place."""
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
 def type_of(node: yaml.Node) -> str:

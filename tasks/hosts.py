@@ -7,34 +7,77 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
-from tasks.session import session
+from tasks.session import Session, session
 
 if TYPE_CHECKING:
+    from paramiko import PKey
+
     from aerodrome.fleet import Host
 
 
 @task(help={"yes": "do not ask (you have compared the fingerprints by other means)"})
 def trust_hosts(context: Any, yes: bool = False) -> None:
     """Show the fingerprints of hosts whose keys are not known yet, and add them to known_hosts."""
-    from aerodrome.errors import InvalidInput
-    from aerodrome.remote.hostkeys import add_host_key, fingerprint, offered_key
+    from aerodrome.errors import FleetError, HostError
+    from aerodrome.remote.hostkeys import offered_key
+
+    failures: list[HostError] = []
+    with session(context) as run:
+        for host in _jump_hosts_first(run):
+            try:
+                _trust(run, host, offered_key(run.connections, host), yes)
+            except HostError as error:
+                failures.append(error)
+    if failures:
+        raise FleetError(failures)
+
+
+def _jump_hosts_first(run: Session) -> list[Host]:
+    """Return the picked hosts, those that others are reached through before these."""
+
+    def depth(host: Host) -> int:
+        return 1 + depth(run.fleet.hosts[host.jump]) if host.jump else 0
+
+    return sorted(run.hosts, key=depth)
+
+
+def _trust(run: Session, host: Host, key: PKey, yes: bool) -> None:
+    """Compare a host's key with the known one, or add it once somebody has said that it is right."""
+    from aerodrome.errors import HostError
+    from aerodrome.remote.hostkeys import add_host_key, fingerprint, is_changed, trust_anew
     from aerodrome.report.terminal import say
 
-    with session(context) as run:
-        for host in run.hosts:
-            if run.connections.knows(host):
-                say(f"{host.name}: known")
-                continue
-            key = offered_key(run.connections, host)
-            say(f"{host.name}: {host.address} shows {fingerprint(key)}")
-            if not yes:
-                if not sys.stdin.isatty():
-                    raise InvalidInput("there is no terminal to ask on", "compare the fingerprints, then add --yes")
-                if input("Is it the right one? [y/N] ").strip().lower() not in ("y", "yes"):
-                    say(f"{host.name}: left out")
-                    continue
-            add_host_key(run.connections, host, key)
-            say(f"{host.name}: added to {run.fleet.ssh.known_hosts}")
+    shown, known_hosts = f"{host.address} shows {fingerprint(key)}", run.fleet.ssh.known_hosts
+    if is_changed(run.connections, host, key):
+        raise HostError(
+            host.name,
+            "trust-hosts",
+            f"{shown}, which is not the key in {known_hosts}",
+            f"if the machine was reinstalled: {trust_anew(host, known_hosts)}",
+        )
+    if run.connections.knows(host):
+        say(f"{host.name}: known")
+        return
+    say(f"{host.name}: {shown}")
+    if yes or _is_right(host):
+        add_host_key(run.connections, host, key)
+        say(f"{host.name}: added to {known_hosts}")
+    else:
+        say(f"{host.name}: left out")
+
+
+def _is_right(host: Host) -> bool:
+    """Ask whether the fingerprint is the right one; InvalidInput where nobody can answer."""
+    from aerodrome.errors import InvalidInput
+
+    hint = "compare the fingerprints, then add --yes"
+    if not sys.stdin.isatty():
+        raise InvalidInput("there is no terminal to ask on", hint)
+    try:
+        return input("Is it the right one? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        print(file=sys.stderr)
+        raise InvalidInput(f"no answer: the key of {host.name} was not added", hint) from None
 
 
 @task(positional=["command"], help={"command": "a shell command, run as root"})

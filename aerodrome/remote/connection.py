@@ -15,7 +15,7 @@ from paramiko.ssh_exception import NoValidConnectionsError
 
 from aerodrome.errors import HostError
 from aerodrome.fleet import Fleet, Host
-from aerodrome.remote.hostkeys import known_name, load_host_keys
+from aerodrome.remote.hostkeys import known_name, load_host_keys, trust_anew
 from aerodrome.remote.transport import prompt_transport
 from aerodrome.secrets import Secret, SecretValue
 
@@ -93,13 +93,13 @@ class Connections:
         try:
             connection.open()
         except (OSError, EOFError, paramiko.SSHException, ValueError, Exit) as error:
-            raise _explain(host, error) from error
+            raise _explain(host, error, self.fleet.ssh.known_hosts) from error
         connection.transport.set_keepalive(KEEPALIVE)
         connection.transport.sock.settimeout(IDLE)
         return connection
 
 
-def _explain(host: Host, error: Exception) -> HostError:
+def _explain(host: Host, error: Exception, known_hosts: str) -> HostError:
     """Turn what paramiko says into which host, what is wrong and what to do."""
     where = f"{host.user}@{host.address}:{host.port}"
     if isinstance(error, paramiko.BadHostKeyException):
@@ -108,8 +108,7 @@ def _explain(host: Host, error: Exception) -> HostError:
             "connect",
             f"the host key of {host.address} is not the one in known_hosts: "
             f"it shows {error.key.get_name()} {error.key.fingerprint}",
-            "if the machine was reinstalled, remove its old line from known_hosts and run: "
-            f"fab -H {host.name} trust-hosts",
+            f"if the machine was reinstalled: {trust_anew(host, known_hosts)}",
         )
     if isinstance(error, paramiko.AuthenticationException):
         hint = f"try: ssh -p {host.port} {host.user}@{host.address}; see user and key in hosts.yaml"

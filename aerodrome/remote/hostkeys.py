@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import socket
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import paramiko
@@ -68,6 +69,7 @@ def offered_key(connections: Connections, host: Host) -> paramiko.PKey:
             stream = socket.create_connection((host.address, host.port), timeout=timeout)
         transport = paramiko.Transport(stream)
         try:
+            _prefer_known(transport, connections, host)
             transport.start_client(timeout=connections.fleet.ssh.connect_timeout)
             return transport.get_remote_server_key()
         finally:
@@ -76,6 +78,28 @@ def offered_key(connections: Connections, host: Host) -> paramiko.PKey:
         raise HostError(
             host.name, "trust-hosts", f"cannot connect to {host.address}:{host.port}: {error}", "is it up?"
         ) from error
+
+
+def _prefer_known(transport: paramiko.Transport, connections: Connections, host: Host) -> None:
+    """Ask for a kind of key that is known first, as a login does: a host has one of each kind."""
+    known = connections.host_keys.lookup(known_name(host))
+    kinds = {"ssh-rsa": "rsa-sha2-512"}
+    wanted = [kinds.get(kind, kind) for kind in (known or ())]
+    options = transport.get_security_options()
+    every = list(options.key_types)
+    options.key_types = sorted(every, key=lambda kind: kind not in wanted)
+
+
+def is_changed(connections: Connections, host: Host, key: paramiko.PKey) -> bool:
+    """Tell whether known_hosts has keys of a host, and the one that it shows is none of them: a login is refused."""
+    known = connections.host_keys.lookup(known_name(host))
+    return known is not None and known.get(key.get_name()) != key
+
+
+def trust_anew(host: Host, known_hosts: str) -> str:
+    """Return the command line that forgets a host's old key and shows the new one."""
+    name, path = quote(known_name(host)), quote(os.path.expanduser(known_hosts))
+    return f"ssh-keygen -R {name} -f {path} && fab -H {quote(host.name)} trust-hosts"
 
 
 def add_host_key(connections: Connections, host: Host, key: paramiko.PKey) -> None:

@@ -117,9 +117,45 @@ def test_load_says_why_a_file_cannot_be_read(folder: Path) -> None:
     (folder / "hosts.yaml").mkdir()
     with pytest.raises(InvalidInput, match="^hosts.yaml: hosts.yaml cannot be read: Is a directory$"):
         load()
-    (folder / "latin.yaml").write_bytes(b"# \xe9\n")
-    with pytest.raises(InvalidInput, match="^latin.yaml: latin.yaml is not UTF-8 text$"):
-        load("latin.yaml")
+    (folder / "latin.yaml").write_bytes(b"hosts:\n  # caf\xe9\n")
+    (folder / "wide.yaml").write_bytes("hosts:\n".encode("utf-16"))
+    (folder / "endless").write_bytes(b"#" * (17 << 20))
+    for name, told in {
+        "latin.yaml": ":2: byte 8 of the line (0xE9) is not UTF-8 text: save it as UTF-8",
+        "wide.yaml": " is UTF-16: save it as UTF-8",
+        "endless": " is larger than 16 MB",
+    }.items():
+        with pytest.raises(InvalidInput) as caught:
+            load(name)
+        assert caught.value.message == f"{name}: {name}{told}"
+
+
+def test_a_hosts_file_of_windows_may_begin_with_its_mark(folder: Path) -> None:
+    (folder / "hosts.yaml").write_bytes(b"\xef\xbb\xbf" + HOSTS.encode())
+    assert "db1" in load().hosts
+
+
+def test_hosts_yaml_is_found_beside_the_fabfile_from_a_folder_below(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "fabfile.py").touch()
+    below = folder / "docs" / "deep"
+    below.mkdir(parents=True)
+    fleet(folder)
+    monkeypatch.chdir(below)
+    assert load().source == "../../hosts.yaml"
+    (below.parent / "fabfile.py").touch()  # another project's: its hosts are not ours
+    with pytest.raises(InvalidInput, match=r"^hosts.yaml: there is no file"):
+        load()
+
+
+def test_a_home_folder_of_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AERODROME_HOSTS", "~nosuch/x")
+    with pytest.raises(InvalidInput, match=r"^AERODROME_HOSTS: ~nosuch: no user of this machine is called that$"):
+        load()
+    monkeypatch.delenv("AERODROME_HOSTS")
+    with pytest.raises(InvalidInput, match=r"^hosts.yaml: deploy.dags: ~nosuch: no user"):
+        fleet(folder, "deploy: {dags: ~nosuch/dags}\n")
 
 
 # resolve
@@ -582,3 +618,37 @@ def test_a_failed_lookup_is_tried_again_by_the_next_who_asks(folder: Path) -> No
         vault.value(late)
     (folder / "late").write_text("here")
     assert vault.value(late) == Secret("here")
+
+
+def test_a_secrets_file_that_is_no_file(folder: Path) -> None:
+    (folder / "secrets.yaml").mkdir(mode=0o700)
+    with pytest.raises(InvalidInput, match="secrets.yaml: not a file; the fleet's secrets go there$"):
+        SecretsFile(folder / "secrets.yaml").get("a")
+
+
+def test_a_secrets_file_that_leads_in_a_circle(folder: Path) -> None:
+    (folder / "secrets.yaml").symlink_to("secrets.yaml")
+    with pytest.raises(InvalidInput, match="secrets.yaml: cannot be read: Too many levels of symbolic links$"):
+        SecretsFile(folder / "secrets.yaml").get("a")
+
+
+@pytest.mark.parametrize("text", ["a: " + "9" * 5000, "a: 2020-99-99", "a: !!binary hunter2", "[" * 9000])
+def test_a_secrets_file_that_yaml_cannot_make_values_of(folder: Path, text: str) -> None:
+    path = folder / "secrets.yaml"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(InvalidInput) as caught:
+        SecretsFile(path).get("a")
+    assert caught.value.message.startswith(str(path))
+    assert len(caught.value.message) < len(str(path)) + 60
+    assert "hunter2" not in caught.value.message
+
+
+def test_what_a_killed_run_left_of_the_secrets_is_removed_by_the_next_that_writes(folder: Path) -> None:
+    left, another = folder / ".secrets.yaml.abcd1234", folder / ".secrets.yaml.wxyz5678"
+    for path in (left, another):
+        path.write_text("a: old\n")
+    os.utime(left, (0, 0))
+    SecretsFile(folder / "secrets.yaml").put("a", Secret("x"))
+    assert not left.exists()
+    assert another.exists()  # so young that another run may be at work on it

@@ -383,6 +383,7 @@ roles:
 VALUE = 'give text, a number, true or false, !env NAME, !file PATH or !command "program argument …"'
 ANY_REFERENCE = '!env NAME or !file PATH or !command "program argument …"'
 COMMAND = 'give a command of the nodes, such as "vault kv get -field=dsn secret/airflow-db"'
+OWN_HOME = "give a folder of Airflow's own, such as /usr/local/airflow"
 HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflow's own"
 
 
@@ -427,7 +428,11 @@ HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflo
          "of small letters, digits, _ and -"),
         ("airflow: {service: 'a;b'}",
          "airflow.service: 'a;b' does not fit; give a unit's name of small letters, digits and -"),
-        ("airflow: {home: /usr/local/}", f"airflow.home: '/usr/local/' does not fit; {HOME}"),
+        ("airflow: {home: /usr/local/}", f"airflow.home: /usr/local/ is shared with others; {OWN_HOME}"),
+        ("airflow: {home: /etc/systemd/}",
+         f"airflow.home: /etc/systemd/ belongs to the system: /etc, and everything below it; {OWN_HOME}"),
+        ("airflow: {service: ssh}",
+         "airflow.service: ssh is the name of a system service; choose another, such as airflow"),
         ("airflow: {home: /srv/../etc}", f"airflow.home: '/srv/../etc' does not fit; {HOME}"),
         ("airflow: {home: '/srv/a b'}", f"airflow.home: '/srv/a b' does not fit; {HOME}"),
         ("airflow: {home: '/srv/%h'}", f"airflow.home: '/srv/%h' does not fit; {HOME}"),

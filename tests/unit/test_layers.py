@@ -13,7 +13,19 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 LAYERS = (
     {"errors"},
-    {"fleet", "airflow", "render", "secrets", "schema", "inventory", "lockfile", "settings"},
+    {
+        "fleet",
+        "airflow",
+        "render",
+        "secrets",
+        "schema",
+        "inventory",
+        "lockfile",
+        "settings",
+        "ports",
+        "reserved",
+        "localfiles",
+    },
     {"resources"},
     {"dags", "blueprint"},
     {"plan"},
@@ -21,7 +33,19 @@ LAYERS = (
     {"controller"},  # beside them: it looks things up for tasks, and knows hosts.yaml only
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-PURE = {"errors", "fleet", "airflow", "settings", "render", "secrets", "schema", "inventory", "lockfile"} | {
+PURE = {
+    "errors",
+    "ports",
+    "reserved",
+    "fleet",
+    "airflow",
+    "settings",
+    "render",
+    "secrets",
+    "schema",
+    "inventory",
+    "lockfile",
+} | {
     "resources",
     "dags",
     "blueprint",
