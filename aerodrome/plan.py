@@ -131,11 +131,14 @@ def apply_script(changes: Sequence[PlannedChange], steps: Sequence[Step], nonce:
     """Return the script that makes `changes`, in order, stops at the first that fails, and asks for `steps` again.
 
     It prints `@NONCE NUMBER` before each change, `@NONCE done` after the last one, and then what `probe_script` does.
-    It changes nothing that was not planned: changes without a script wait for the next round.
+    It changes nothing that was not planned: changes without a script wait for the next round, as does all that
+    comes after a gate.
     """
     parts = ["set -eu\n", PRELUDE, LOCK.format(mode="-x"), "\n"]
     payload = b""
     for number, planned in enumerate(changes):
+        if planned.change.gate:
+            break
         if planned.change.script:
             parts.append(f"printf '\\n@%s %s\\n' {nonce} {number} # {planned.step}: {planned.change.summary}\n")
             parts.append(planned.change.script + "\n")

@@ -8,10 +8,11 @@ from aerodrome.blueprint.inputs import Inputs
 from aerodrome.resources.base import heredoc, quote
 
 
-def in_unit_environment(inputs: Inputs, command: Sequence[str], role: str = "") -> str:
+def in_unit_environment(inputs: Inputs, command: Sequence[str], role: str = "", bare: bool = False) -> str:
     """Return sh that runs a command as systemd would run a unit, its streams and exit code handed through.
 
-    With a `role` it gets the variables that only that role's unit reads, too. systemd reads the files itself: sourced
+    With a `role` it gets the variables that only that role's unit reads, too; `bare` is for a host that may have no
+    environment file yet. systemd reads the files itself: sourced
     in a shell they would mean something else, and replace PATH. `--pipe` needs systemd 235.
     """
     airflow = inputs.fleet.airflow
@@ -19,7 +20,7 @@ def in_unit_environment(inputs: Inputs, command: Sequence[str], role: str = "") 
         f"User={airflow.user}",
         f"Group={airflow.user}",
         f"EnvironmentFile=-{inputs.kept_file}",
-        f"EnvironmentFile={inputs.environment_file}",
+        f"EnvironmentFile={'-' if bare else ''}{inputs.environment_file}",
         *([f"EnvironmentFile=-{inputs.role_file(role)}"] if role else []),
         f"WorkingDirectory={airflow.home}",
         "UMask=0027",

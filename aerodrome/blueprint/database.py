@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from aerodrome.blueprint.airflow import connection, python_program
+from aerodrome.blueprint.airflow import connection, in_unit_environment
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.step import Step
 from aerodrome.render import render
-from aerodrome.resources.base import Resource
+from aerodrome.resources.base import Resource, heredoc, quote
 from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer, identifier
@@ -32,14 +32,21 @@ def database(inputs: Inputs) -> list[Step]:
 
 
 def database_login(inputs: Inputs) -> list[Step]:
-    """Return the login of a node to a database that somebody else runs; nothing where it is ours."""
+    """Return the login of a node to a database that somebody else runs; nothing where it is ours.
+
+    What hosts.yaml says is tried, not what is in the node's environment file.
+    """
     settings = inputs.fleet.database
     if settings.managed:
         return []
-    program = python_program(inputs, render("login.py.j2", **connection(inputs)))
-    needs = (f"link {inputs.venv}", f"file {inputs.environment_file}")
+    command = settings.connection_command
+    url = "" if command else inputs.database_url("postgresql").reveal()
+    python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-"], bare=True)
+    text = render("login.py.j2", url=repr(url), command=repr(command), **connection(inputs))
+    # Where there is no environment yet, there is nothing to start. The URL comes in the program, on stdin.
+    program = f"if [ -e {quote(inputs.venv)}/bin/python ]; then {python} {heredoc(text)}\nfi"
     server = f"{inputs.database_host}:{settings.port}"
-    return [Step("database.login", (DatabaseLogin(server, program, needs, _grants(inputs)),))]
+    return [Step("database.login", (DatabaseLogin(server, program, f"link {inputs.venv}", _grants(inputs)),))]
 
 
 def _grants(inputs: Inputs) -> str:

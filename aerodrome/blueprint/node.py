@@ -29,16 +29,17 @@ def node(inputs: Inputs, host: Host) -> list[Step]:
     """Return what a node is made of, step by step, in the guide's order."""
     airflow = inputs.fleet.airflow
     python = (airflow.user, inputs.user_home, airflow.python, _requirements(inputs))
-    steps = [
+    return [
         Step("node.packages", (packages(airflow.python),)),
         Step("node.user", _user(inputs)),
         Step("node.hosts", (*_hosts(inputs), *_name(inputs, host))),
         Step("node.venv", (VirtualEnvironment(*python),)),
         Step("node.install", (Installed(*python), Executable(inputs.venv))),
+        *database_login(inputs),
         Step("node.unit", (_unit(inputs),)),
         Step("node.environment", _environment(inputs, host)),
+        Step("node.dags", dags(inputs)),
     ]
-    return [*steps, *database_login(inputs), Step("node.dags", dags(inputs))]
 
 
 def packages(python: str) -> Packages:

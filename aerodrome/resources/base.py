@@ -33,6 +33,7 @@ class Change:
     restarts: str = ""
     interrupts: bool = False
     attributes: bool = False  # only owner or mode: what reads the file need not restart
+    gate: bool = False  # what comes after it is held back until it has been asked again
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,16 @@ from aerodrome.resources.base import Change, Seen
 
 @dataclass(frozen=True)
 class DatabaseLogin:
-    """A login that works, from this very host, over TCP and with the node's own credentials; only tried, never made.
+    """A login that works, from this very host and over TCP; only tried, never made.
 
-    `program` is sh that prints `in`, or in one line why not. What it needs on the host are the resources `needs`.
+    It is tried with the credentials of hosts.yaml, before they are written: `program` is sh that prints `in`, or in
+    one line why not, and nothing where `needs`, the link to the virtual environment, is not there yet. On such a host
+    what follows waits until that has been installed and the login has worked.
     """
 
     server: str  # for messages: HOST:PORT
     program: str
-    needs: tuple[str, ...]
+    needs: str  # key of the resource
     grants: str  # what the database's administrator has to run
 
     @property
@@ -28,14 +30,12 @@ class DatabaseLogin:
         return self.program
 
     def changes(self, seen: Seen) -> list[Change]:
-        if seen.changing & set(self.needs):
-            return [Change(f"log in to the database at {self.server}", "")]
         answer = seen.text.strip()
         if answer == "in":
             return []
-        if not answer:
-            raise AerodromeError(
-                "Airflow is not set up here, and the login cannot be tried", "fab setup-node does both"
-            )
-        message = f"cannot log in to the database at {self.server}: {answer}"
-        raise AerodromeError(message, "its administrator has to run what is shown", self.grants)
+        if answer:
+            message = f"cannot log in to the database at {self.server}: {answer}"
+            raise AerodromeError(message, "its administrator has to run what is shown", self.grants)
+        if self.needs in seen.changing:
+            return [Change(f"log in to the database at {self.server}", "", gate=True)]
+        raise AerodromeError("Airflow is not set up here, and the login cannot be tried", "fab setup-node does both")

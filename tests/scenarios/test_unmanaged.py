@@ -64,6 +64,8 @@ def test_a_login_that_fails_is_told_for_each_node_with_what_has_to_be_run(site: 
     assert PASSWORD not in done.text
     assert site.sh(HEAD, "systemctl list-units --plain --no-legend 'airflow@*'") == ""
     assert site.lab.run(HEAD, "dpkg -l postgresql").returncode, "nothing of the database is installed"
+    for host in MINE:
+        assert site.lab.run(host, "test -e /etc/default/airflow").returncode, "credentials that do not work are there"
 
 
 def test_setup_db_says_the_same(site: Site) -> None:
@@ -90,12 +92,19 @@ def test_a_run_ends_well_once_the_administrator_has_run_it(site: Site) -> None:
     assert re.search(r"^default\s+0$", queues, re.MULTILINE), queues
 
 
-def test_a_password_that_is_changed_there_is_told(site: Site) -> None:
+def test_a_login_that_does_not_work_is_refused_before_any_host_is_touched(site: Site) -> None:
     write_secret(site.folder / "password", "another one")
-    done = site.fab("setup-db", code=0)  # the nodes still have the old one, and it works
-    assert done.err.splitlines()[-1] == "no changes"
+    look = "sha256sum /etc/default/airflow*; stat -c '%n %Z' /etc/default/airflow* /etc/systemd/system/airflow*"
+    before = {host: site.sh(host, look) for host in MINE}, site.started()
 
-    done = site.fab("deploy", code=1)
-    assert "password authentication failed" in done.err
+    for task in ("setup-db", "plan", "deploy"):
+        done = site.fab(task, code=1)
+        for host in MINE:
+            assert f"{host}: database.login: cannot log in to the database" in done.err
+        assert "password authentication failed" in done.err
+        assert "another one" not in done.text
+    assert ({host: site.sh(host, look) for host in MINE}, site.started()) == before
+
     write_secret(site.folder / "password", PASSWORD)
-    site.fab("deploy")
+    site.nothing_to_do("setup-db")
+    site.nothing_to_do("deploy")

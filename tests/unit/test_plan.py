@@ -72,6 +72,13 @@ def local(script: str, folder: Path) -> str:
 # Asking
 
 
+def test_what_comes_after_a_gate_waits_for_the_next_round() -> None:
+    gate = PlannedChange("b", "login", Change("log in", "", gate=True))
+    changes = [*planned("echo before"), gate, *planned("echo after")]
+    script = apply_script(changes, [], "n0nce").script
+    assert "echo before" in script and "echo after" not in script
+
+
 def test_the_probe_of_a_host_as_a_whole() -> None:
     steps = [Step("a", (Thing("one", "echo 1"), Thing("two", "echo 2"))), Step("b", (Thing("three", "echo 3"),))]
     assert probe_script(steps, "n0nce") == (

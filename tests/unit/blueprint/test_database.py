@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
 from aerodrome.blueprint.database import database, database_login
+from aerodrome.blueprint.node import node
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Database
-from aerodrome.resources.base import quote
 from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer
 from aerodrome.secrets import Reference, Secret
-from tests.unit.make import AWKWARD, ROLES_OF_FLEET, Shell, fleet, inputs
+from tests.unit.make import AWKWARD, HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
 
 NODES = ("10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")
 
@@ -81,7 +82,18 @@ def test_a_database_of_ours_is_logged_in_to_by_airflow_alone() -> None:
 
 def test_every_node_tries_the_login_once_it_has_python_and_credentials() -> None:
     assert login().server == "pg.example.com:5433"
-    assert login().needs == ("link /home/astro/airflow-venv", "file /etc/default/ac")
+    assert login().needs == "link /home/astro/airflow-venv"
+
+
+def test_the_login_is_tried_before_the_credentials_are_written() -> None:
+    names = [step.name for step in node(inputs(fleet(database=NOT_OURS)), HOSTS["w1"])]
+    assert names[names.index("node.install") :] == [
+        "node.install",
+        "database.login",
+        "node.unit",
+        "node.environment",
+        "node.dags",
+    ]
 
 
 def test_what_the_administrator_has_to_run_as_a_whole() -> None:
@@ -99,17 +111,19 @@ def test_what_the_administrator_has_to_run_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize("version, variable", [("1.10.10", "AIRFLOW__CORE__SQL_ALCHEMY_CONN"), ("3.3.2", CONN)])
-def test_the_login_is_tried_in_the_units_environment(version: str, variable: str) -> None:
+def test_the_login_is_tried_in_the_units_environment_with_what_hosts_yaml_says(version: str, variable: str) -> None:
     head, _, rest = login(version).program.partition("<<'END_OF_FILE'\n")
     assert head == (
+        "if [ -e /home/astro/airflow-venv/bin/python ]; then "
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
-        "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=/etc/default/ac "
+        "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=-/etc/default/ac "
         "-p WorkingDirectory=/usr/local/airflow -p UMask=0027 /home/astro/airflow-venv/bin/python - "
     )
-    program = rest.removesuffix("END_OF_FILE")
+    program = rest.removesuffix("END_OF_FILE\nfi")
     ast.parse(program, feature_version=(3, 6))
+    url = inputs(fleet(database=NOT_OURS)).database_url("postgresql").reveal()
+    assert f'os.environ["{variable}"] = {url!r}\n' in program
     assert f'os.environ.get("{variable}")' in program
-    assert f'os.environ["{variable}_CMD"]' in program
 
 
 # Stands in for psycopg2: knows one URL, and a login that may make no tables.
@@ -132,28 +146,52 @@ def connect(url, connect_timeout):
 """
 
 
+def tried(sh: Shell, folder: Path, of: Database, driver: str = PSYCOPG2) -> str:
+    """Return what the program prints on a host whose environment file has an older login, which would work."""
+    (folder / "psycopg2.py").write_text(driver)
+    (step,) = database_login(inputs(fleet(database=of), password=Secret("p@ss")))
+    (resource,) = step.resources
+    assert isinstance(resource, DatabaseLogin)
+    program = resource.program.replace("/home/astro/airflow-venv/bin/python -", "python3 -")
+    program = program.replace("/home/astro/airflow-venv/bin/python", "/bin/sh")
+    script = f"export PYTHONPATH='{folder}' {CONN}=postgresql://u:old@10.0.0.9/d\n{program}"
+    done = sh(script, programs={"systemd-run": 'while [ "$1" != python3 ]; do shift; done; exec "$@"'})
+    assert done.returncode == 0
+    return done.stdout.decode()
+
+
 @pytest.mark.parametrize(
-    "variables, answer",
+    "of, answer",
     [
-        (f"{CONN}=postgresql+psycopg2://u:p%40ss@10.0.0.9/d", "in"),
-        (f"{CONN}=postgresql://reader:p@10.0.0.9/d", "the login may make no tables in the schema public"),
-        (f"{CONN}=postgresql://u:p@10.0.0.8/d", "OperationalError: could not connect to 10.0.0.8/d"),
-        # A password that is not encoded is taken for the name of a host; libpq quotes it, and we do not.
-        (f"{CONN}=postgresql://u:half@secret@10.0.0.8/d", "OperationalError: could not connect to ********@10.0.0.8/d"),
+        (Database("d", "u", managed=False, host="10.0.0.9"), "in\n"),
+        (
+            Database("d", "reader", managed=False, host="10.0.0.9"),
+            "the login may make no tables in the schema public\n",
+        ),
+        (
+            Database("d", "u", managed=False, host="10.0.0.8"),
+            "OperationalError: could not connect to 10.0.0.8:5432/d\n",
+        ),
         # A command of the node, run as Airflow runs it: without a shell, and taken as it is.
-        (f"{CONN}_CMD=printf %s 'postgresql://u:$x y@10.0.0.9/d'", "in"),
-        (f"{CONN}_CMD=false", "CalledProcessError: Command '['false']' returned non-zero exit status 1."),
-        ("A=b", f"KeyError: '{CONN}_CMD'"),
+        (
+            Database(managed=False, host="h", connection_command="printf %s 'postgresql://u:$x y@10.0.0.9/d'"),
+            "in\n",
+        ),
+        (
+            Database(managed=False, host="h", connection_command="false"),
+            "CalledProcessError: Command '['false']' returned non-zero exit status 1.\n",
+        ),
+        # A password that is not encoded is taken for the name of a host; libpq quotes it, and we do not.
+        (
+            Database(managed=False, host="h", connection_command="printf %s postgresql://u:half@secret@10.0.0.8/d"),
+            "OperationalError: could not connect to ********@10.0.0.8/d\n",
+        ),
     ],
 )
-def test_the_program_tries_a_login_and_says_how_it_went(
-    sh: Shell, tmp_path: object, variables: str, answer: str
-) -> None:
-    with open(f"{tmp_path}/psycopg2.py", "w") as file:
-        file.write(PSYCOPG2)
-    name, _, value = variables.partition("=")
-    program = login().program.replace("/home/astro/airflow-venv/bin/python", "python3")
-    script = f"export PYTHONPATH='{tmp_path}' {name}={quote(value)}\n{program}"
-    stand_in = 'while [ "$1" != python3 ]; do shift; done; exec "$@"'
-    done = sh(script, programs={"systemd-run": stand_in})
-    assert (done.stdout.decode(), done.returncode) == (f"{answer}\n", 0)
+def test_the_program_tries_the_login_of_hosts_yaml(sh: Shell, tmp_path: Path, of: Database, answer: str) -> None:
+    assert tried(sh, tmp_path, of) == answer
+
+
+def test_where_there_is_no_environment_or_no_driver_in_it_nothing_is_said(sh: Shell, tmp_path: Path) -> None:
+    assert tried(sh, tmp_path, Database("d", "u", managed=False, host="10.0.0.9"), "raise ImportError") == ""
+    assert sh(login().program).stdout == b""

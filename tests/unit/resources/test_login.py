@@ -8,7 +8,7 @@ from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.login import DatabaseLogin
 
-LOGIN = DatabaseLogin("pg:5432", "try it", ("link /venv", "file /etc/default/airflow"), "CREATE ROLE airflow LOGIN;")
+LOGIN = DatabaseLogin("pg:5432", "try it", "link /venv", "CREATE ROLE airflow LOGIN;")
 
 
 def refused(text: str) -> AerodromeError:
@@ -45,7 +45,14 @@ def test_a_login_that_cannot_be_tried_says_what_is_missing(text: str) -> None:
     )
 
 
-@pytest.mark.parametrize("needs", ["link /venv", "file /etc/default/airflow"])
-@pytest.mark.parametrize("text", ["", "in\n", "OperationalError: refused\n"])
-def test_a_login_waits_for_what_it_needs(needs: str, text: str) -> None:
-    assert LOGIN.changes(Seen(text, frozenset({needs}))) == [Change("log in to the database at pg:5432", "")]
+@pytest.mark.parametrize("text", ["", "\n"])
+def test_a_login_waits_for_what_it_needs_and_holds_back_what_follows(text: str) -> None:
+    waits = Change("log in to the database at pg:5432", "", gate=True)
+    assert LOGIN.changes(Seen(text, frozenset({"link /venv"}))) == [waits]
+
+
+def test_a_login_that_can_be_tried_does_not_wait_for_other_packages() -> None:
+    seen = frozenset({"link /venv"})
+    assert LOGIN.changes(Seen("in\n", seen)) == []
+    with pytest.raises(AerodromeError):
+        LOGIN.changes(Seen("OperationalError: refused\n", seen))
