@@ -153,6 +153,11 @@ class Fleet:
         """Return the roles of `host`, in deploy order."""
         return [role for role in ROLES if host.name in self.roles[role]]
 
+    def asked(self) -> list[Host]:
+        """Return the hosts that are asked what runs there: all but those that are only passed through."""
+        passed = {host.jump for host in self.hosts.values()}
+        return [host for host in self.hosts.values() if self.roles_of(host) or host.name not in passed]
+
     def nodes(self) -> list[Host]:
         """Return the hosts that run Airflow, in the order of hosts.yaml."""
         airflow = {name for role, names in self.roles.items() if role not in SERVICES for name in names}

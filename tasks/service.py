@@ -38,11 +38,14 @@ def restart(context: Any, role: str | None = None) -> None:
 
 @task(help=ROLE)
 def stop(context: Any, role: str | None = None) -> None:
-    """Stop, workers first; they finish their running tasks. What is enabled starts again at boot."""
+    """Stop, workers first; they finish their running tasks. What is enabled starts again at boot.
+
+    Units that hosts.yaml no longer has on a host are stopped, too.
+    """
     from aerodrome.blueprint.stages import only, stop_stages
 
     with session(context) as run:
-        roles = pick_roles(run.fleet, role)
+        roles = pick_roles(run.fleet, role, unused=True)
         converge(run, lambda inputs: only(stop_stages(inputs, roles), run.names))
 
 
@@ -54,7 +57,7 @@ def status(context: Any, role: str | None = None, json: bool = False) -> None:
     from aerodrome.report.status import show_status
 
     with session(context) as run:
-        rows = look(run.run, run.hosts, pick_roles(run.fleet, role))
+        rows = look(run.run, run.hosts, pick_roles(run.fleet, role, unused=True))
     (show_status_as_json if json else show_status)(rows)
     if not rows or not all(row.healthy for row in rows):
         sys.exit(1)

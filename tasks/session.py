@@ -122,10 +122,10 @@ def pick(fleet: Fleet, names: list[str]) -> list[Host]:
     return [host for host in fleet.hosts.values() if host.name in picked]
 
 
-def pick_roles(fleet: Fleet, role: str | None) -> list[str]:
+def pick_roles(fleet: Fleet, role: str | None, unused: bool = False) -> list[str]:
     """Return the roles that `--role` names, parted by commas, or all.
 
-    Raises InvalidInput for a role that there is not.
+    Raises InvalidInput for a role that there is not; with `unused` it need not be on any host of hosts.yaml.
     """
     from aerodrome.errors import InvalidInput
     from aerodrome.fleet import ROLES
@@ -136,6 +136,6 @@ def pick_roles(fleet: Fleet, role: str | None) -> list[str]:
     for name in roles:
         if name not in ROLES:
             raise InvalidInput(f"--role: there is no role {name}", f"roles are {', '.join(ROLES)}")
-        if not fleet.roles[name]:
+        if not fleet.roles[name] and not unused:
             raise InvalidInput(f"--role: no host of {fleet.source} has the role {name}")
     return roles

@@ -10,8 +10,11 @@ from typing import Any, Literal
 from aerodrome.airflow import JOBS
 from aerodrome.blueprint.airflow import connection, in_unit_environment
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.roles import unwanted_roles
+from aerodrome.fleet import ROLES, Host
 from aerodrome.resources.base import PRELUDE, heredoc, quote
 from aerodrome.resources.postgres import literal, sql
+from aerodrome.resources.retired import REASON, Retired, leftovers
 from aerodrome.resources.systemd import UnitState, show
 
 # Airflow's own threshold for a scheduler ([scheduler] scheduler_health_check_threshold), seconds.
@@ -52,6 +55,23 @@ class Health:
 def unreachable(host: str, role: str, why: str) -> Health:
     """Return what is known of a role on a host that cannot be asked."""
     return Health(host, role, "", UnitState(active="unknown"), 0, "", "failed", why)
+
+
+def leftover_script(inputs: Inputs, host: Host) -> str:
+    """Return sh that prints the state of each unit that runs, or is enabled, where hosts.yaml does not have it."""
+    units = tuple(inputs.unit(role) for role in unwanted_roles(inputs, host))
+    return f"{PRELUDE}{Retired(units, units).probe()}\n"
+
+
+def leftover_health(inputs: Inputs, host: str, output: str) -> list[Health]:
+    """Read what `leftover_script` printed; what is not wanted is not healthy."""
+    roles = {inputs.unit(role): role for role in ROLES}
+    detail = f"{REASON}: fab deploy stops and disables it"
+    return [
+        Health(host, roles[unit], unit, state, state.now, "", "failed", detail)
+        for unit, state in leftovers(output)
+        if unit in roles
+    ]
 
 
 def health_script(inputs: Inputs, roles: Sequence[str]) -> str:

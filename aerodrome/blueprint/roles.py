@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from aerodrome.blueprint.environment import mask_environment, render_variables, role_environment
@@ -10,10 +10,11 @@ from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.queues import declared
 from aerodrome.blueprint.sandbox import sandbox
 from aerodrome.blueprint.step import Step
-from aerodrome.fleet import Host
+from aerodrome.fleet import ROLES, SERVICES, Host
 from aerodrome.render import render
 from aerodrome.resources.base import Resource
 from aerodrome.resources.files import Absent, File
+from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service, Stopped
 from aerodrome.resources.takeover import Superseded
 
@@ -33,6 +34,18 @@ def role(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
 def stopped(inputs: Inputs, name: str) -> Step:
     """Return what makes a host not run the role `name` for now."""
     return Step(f"roles.{name}", (Stopped(inputs.unit(name)),))
+
+
+def retired(inputs: Inputs, host: Host, name: str, roles: Collection[str]) -> Step:
+    """Return what ends the units of `roles` that hosts.yaml does not have on `host`; `name` tells such steps apart."""
+    unwanted = unwanted_roles(inputs, host)
+    units = tuple(inputs.unit(role) for role in unwanted if role in roles)
+    return Step(f"retire.{name}", (Retired(tuple(inputs.unit(role) for role in unwanted), units),) if units else ())
+
+
+def unwanted_roles(inputs: Inputs, host: Host) -> list[str]:
+    """Return the roles of Airflow that a host does not have, in the order in which they start."""
+    return [role for role in ROLES if role not in SERVICES and role not in inputs.roles(host)]
 
 
 def dropin_path(inputs: Inputs, name: str) -> str:

@@ -9,7 +9,7 @@ from aerodrome.blueprint.database import database
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.node import node
 from aerodrome.blueprint.redis import redis
-from aerodrome.blueprint.roles import role, stopped
+from aerodrome.blueprint.roles import retired, role, stopped, unwanted_roles
 from aerodrome.blueprint.step import Step
 
 # Stage → the roles that start in it (design: order across hosts). The first scheduler has a stage of its own.
@@ -41,10 +41,20 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     for host in fleet.nodes():
         if set(inputs.roles(host)) & set(roles):
             machines.setdefault(host.name, []).extend(node(inputs, host))
+    # A second scheduler must not go on beside the first of its kind. Workers end their tasks, which may need the web
+    # server of before until then.
+    schedulers, webservers, workers = (_retire(inputs, name, members, roles) for name, members in STAGES.items())
     # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
     parts = [Stage("machines", machines, {})]
-    parts += role_stages(inputs, roles)
+    parts += [schedulers, *role_stages(inputs, roles), workers, webservers]
     return only(parts, hosts)
+
+
+def _retire(inputs: Inputs, name: str, members: Sequence[str], roles: Collection[str]) -> Stage:
+    """Return the stage in which units end that hosts.yaml no longer has on a host."""
+    ending = [member for member in members if member in roles]
+    steps = {host.name: [retired(inputs, host, name, ending)] for host in inputs.fleet.asked()}
+    return Stage(f"retire {name}", {host: found for host, found in steps.items() if found[0].resources}, {})
 
 
 def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> list[Stage]:
@@ -74,11 +84,19 @@ def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> 
 
 
 def stop_stages(inputs: Inputs, roles: Collection[str]) -> list[Stage]:
-    """Return the stages in which the units of `roles` stop: the other way round, so workers come first."""
+    """Return the stages in which the units of `roles` stop: the other way round, so workers come first.
+
+    At the end those that hosts.yaml no longer has on a host.
+    """
     parts = []
     for name in reversed(inputs.catalogue.roles):
         hosts = [host.name for host in inputs.fleet.nodes() if name in roles and name in inputs.roles(host)]
         parts.append(Stage(f"stop {name}", {host: [stopped(inputs, name)] for host in hosts}, {}))
+    leftovers = {
+        host.name: [stopped(inputs, name) for name in reversed(unwanted_roles(inputs, host)) if name in roles]
+        for host in inputs.fleet.asked()
+    }
+    parts.append(Stage("stop leftovers", {host: steps for host, steps in leftovers.items() if steps}, {}))
     return parts
 
 

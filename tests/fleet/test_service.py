@@ -145,6 +145,41 @@ def test_status_says_that_a_worker_s_logs_cannot_be_read(fleet: Fleet) -> None:
     assert all(row["healthy"] for row in rows(fleet))
 
 
+def test_what_hosts_yaml_does_not_have_is_shown_stopped_and_disabled(fleet: Fleet) -> None:
+    left, other = "airflow@triggerer.service", "other@triggerer.service"
+    before = fleet.started()
+    fleet.sh(
+        "web1",
+        "sed 's/^ExecStart=.*/ExecStart=sleep 1000/' /etc/systemd/system/airflow@.service "
+        "| tee /etc/systemd/system/other@.service; systemctl daemon-reload",
+    )
+    try:
+        fleet.sh("web1", f"systemctl enable --now {left} {other}")
+        plan = fleet.fab("plan", code=2)
+        assert f"stop and disable {left} (no longer in hosts.yaml)" in plan.out
+        (row,) = [row for row in rows(fleet, code=1) if not row["healthy"]]
+        assert (row["host"], row["unit"], row["active"]) == ("web1", left, "active")
+        assert str(row["detail"]).startswith("no longer in hosts.yaml")
+
+        stopped = fleet.fab("-H", "web1", "stop", "--role=triggerer")
+        assert f"stop {left}" in stopped.err
+        assert fleet.lab.run("web1", f"systemctl is-active {left}").stdout.strip() == "inactive"
+
+        done = fleet.fab("deploy")
+        assert f"disable {left} (no longer in hosts.yaml)" in done.err
+        assert fleet.lab.run("web1", f"systemctl is-enabled {left}").stdout.strip() == "disabled"
+        fleet.nothing_to_do("deploy")
+        states = fleet.lab.run("web1", f"systemctl is-active {other}; systemctl is-enabled {other}").stdout
+        assert states.split() == ["active", "enabled"], "another service's units are left alone"
+    finally:
+        fleet.sh(
+            "web1",
+            f"systemctl disable --now {left} {other}; rm /etc/systemd/system/other@.service; systemctl daemon-reload",
+        )
+    assert fleet.started() == before
+    assert all(row["healthy"] for row in rows(fleet))
+
+
 def test_status_as_json(fleet: Fleet) -> None:
     found = rows(fleet)
 

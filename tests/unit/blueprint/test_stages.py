@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aerodrome.blueprint.stages import only, role_stages, stages, stop_stages
+from aerodrome.blueprint.step import Step
 from aerodrome.fleet import ROLES, Database, Host
+from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service
 from aerodrome.secrets import Secret
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
@@ -17,20 +21,26 @@ def test_a_deploy_goes_from_the_database_to_the_workers() -> None:
     parts = stages(inputs(), list(HOSTS), ROLES)
     assert [(stage.name, list(stage.steps)) for stage in parts] == [
         ("machines", ["db1", "s1", "web1", "w1", "w2"]),
+        ("retire schedulers", ["db1", "web1", "w1", "w2"]),
         ("scheduler", ["s1"]),
         ("schedulers", ["s1"]),
         ("webservers", ["web1"]),
         ("workers", ["w1", "w2"]),
+        ("retire workers", ["db1", "s1", "web1"]),
+        ("retire webservers", ["db1", "s1", "w1", "w2"]),
     ]
 
 
 def test_each_stage_says_what_must_be_healthy_at_its_end() -> None:
     assert order(stages(inputs(), list(HOSTS), ROLES)) == [
         ("machines", {}),
+        ("retire schedulers", {}),
         ("scheduler", {"s1": ["scheduler"]}),
         ("schedulers", {"s1": ["dag-processor", "triggerer"]}),
         ("webservers", {"web1": ["webserver"]}),
         ("workers", {"w1": ["worker"], "w2": ["worker"]}),
+        ("retire workers", {}),
+        ("retire webservers", {}),
     ]
 
 
@@ -73,12 +83,18 @@ def test_one_role_only() -> None:
     assert [(stage.name, list(stage.steps)) for stage in parts] == [
         ("machines", ["w1", "w2"]),
         ("workers", ["w1", "w2"]),
+        ("retire workers", ["db1", "s1", "web1"]),
     ]
 
 
 def test_one_host_only() -> None:
     parts = stages(inputs(), ["w2"], ROLES)
-    assert [(stage.name, list(stage.steps)) for stage in parts] == [("machines", ["w2"]), ("workers", ["w2"])]
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("machines", ["w2"]),
+        ("retire schedulers", ["w2"]),
+        ("workers", ["w2"]),
+        ("retire webservers", ["w2"]),
+    ]
 
 
 def test_the_database_alone_makes_no_nodes() -> None:
@@ -105,14 +121,29 @@ def test_a_database_that_is_not_ours_is_no_machine() -> None:
     assert [[step.name for step in steps].count("database.login") for steps in machines.values()] == [1] * 4
 
 
-def test_a_host_without_a_role_takes_no_part() -> None:
-    of = fleet(hosts={**HOSTS, "bastion": Host("bastion", "10.0.0.9")})
+def test_a_host_that_is_only_passed_through_takes_no_part() -> None:
+    through = replace(HOSTS["w2"], jump="bastion")
+    of = fleet(hosts={**HOSTS, "w2": through, "bastion": Host("bastion", "10.0.0.9")})
     assert stages(inputs(of), ["bastion"], ROLES) == []
+    assert only(stop_stages(inputs(of), ROLES), ["bastion"]) == []
+
+
+def test_what_a_host_no_longer_has_ends_there() -> None:
+    of = fleet(hosts={**HOSTS, "old": Host("old", "10.0.0.9")})
+    parts = stages(inputs(of), ["old"], ROLES)
+    assert [stage.name for stage in parts] == ["retire schedulers", "retire workers", "retire webservers"]
+    units = tuple(f"airflow@{name}.service" for name in ("scheduler", "dag-processor", "triggerer"))
+    unwanted = (*units, "airflow@webserver.service", "airflow@worker.service")
+    assert [stage.steps["old"] for stage in parts] == [
+        [Step("retire.schedulers", (Retired(unwanted, units),))],
+        [Step("retire.workers", (Retired(unwanted, unwanted[4:]),))],
+        [Step("retire.webservers", (Retired(unwanted, unwanted[3:4]),))],
+    ]
 
 
 def test_what_an_airflow_does_not_have_is_left_out() -> None:
     of = fleet(version="1.10.10", roles={**ROLES_OF_FLEET, "dag-processor": (), "triggerer": ()})
-    assert [stage.name for stage in stages(inputs(of), list(HOSTS), ROLES)] == [
+    assert [stage.name for stage in stages(inputs(of), list(HOSTS), ROLES) if "retire" not in stage.name] == [
         "machines",
         "scheduler",
         "webservers",
@@ -141,9 +172,14 @@ def test_a_stop_goes_the_other_way_round() -> None:
         ("stop triggerer", ["s1"]),
         ("stop dag-processor", ["s1"]),
         ("stop scheduler", ["s1"]),
+        ("stop leftovers", ["db1", "s1", "web1", "w1", "w2"]),
     ]
+    assert [step.name for step in parts[-1].steps["s1"]] == ["roles.worker", "roles.webserver"]
 
 
 def test_a_stop_of_one_role_on_one_host() -> None:
     parts = only(stop_stages(inputs(), ["worker"]), ["w2", "web1"])
-    assert [(stage.name, list(stage.steps)) for stage in parts] == [("stop worker", ["w2"])]
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("stop worker", ["w2"]),
+        ("stop leftovers", ["web1"]),
+    ]

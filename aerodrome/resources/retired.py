@@ -1,0 +1,68 @@
+"""Units that an earlier hosts.yaml had on a host, and this one has not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aerodrome.resources.base import Change, Seen, quote
+from aerodrome.resources.systemd import PROPERTIES, UnitState
+
+REASON = "no longer in hosts.yaml"
+
+
+@dataclass(frozen=True)
+class Retired:
+    """Units that neither run nor start with their machine; `units` of all `unwanted` on the host.
+
+    A host is asked for all of them at once, whichever a resource is about, and by what systemd keeps in directories:
+    links of enabled units (systemd.unit(5), [Install]) and of those that run (/run/systemd/units). Where there are
+    none, as nearly always, no process is started.
+    """
+
+    unwanted: tuple[str, ...]
+    units: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return f"retired {' '.join(self.units)}"
+
+    def probe(self) -> str:
+        names = " ".join(quote(unit) for unit in self.unwanted)
+        return (
+            f"found=; for unit in {names}; do\n"
+            'for link in /etc/systemd/system/*.wants/"$unit" /run/systemd/units/invocation:"$unit"; do\n'
+            '[ ! -h "$link" ] || { found="$found $unit"; break; }; done; done\n'
+            f'[ -z "$found" ] || {{ date +Now=%s; echo; TZ=UTC systemctl show -p Id,{PROPERTIES} $found; }}'
+        )
+
+    def changes(self, seen: Seen) -> list[Change]:
+        return [change for unit, state in leftovers(seen.text) if unit in self.units for change in [_end(unit, state)]]
+
+
+def leftovers(text: str) -> list[tuple[str, UnitState]]:
+    """Read what the probe printed: the units that run or would start with their machine."""
+    head, *blocks = text.strip().split("\n\n")
+    now = re.search(r"^Now=(\d{1,12})$", head, re.MULTILINE)
+    found = []
+    for block in blocks:
+        name = re.search(r"^Id=(\S+)$", block, re.MULTILINE)
+        state = UnitState.parse(f"{block}\nNow={now[1] if now else 0}")
+        if name and (_runs(state) or _enabled(state)):
+            found.append((name[1], state))
+    return found
+
+
+def _runs(state: UnitState) -> bool:
+    return state.active not in ("inactive", "failed", "")
+
+
+def _enabled(state: UnitState) -> bool:
+    return state.file.startswith("enabled")
+
+
+def _end(unit: str, state: UnitState) -> Change:
+    does = {"stop": _runs(state), "disable": _enabled(state)}
+    words = [word for word, wanted in does.items() if wanted]
+    script = "\n".join(f"systemctl {word} {quote(unit)}" for word in words)
+    return Change(f"{' and '.join(words)} {unit} ({REASON})", script, interrupts=does["stop"])

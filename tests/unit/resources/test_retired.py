@@ -1,0 +1,78 @@
+"""Units that hosts.yaml no longer has on a host."""
+
+from __future__ import annotations
+
+import pytest
+
+from aerodrome.resources.base import Change, Seen
+from aerodrome.resources.retired import Retired, leftovers
+from tests.unit.make import Shell
+
+WEB, WORKER = "airflow@webserver.service", "airflow@worker.service"
+RETIRED = Retired((WEB, WORKER), (WEB,))
+BLOCK = """\
+Id={0}
+LoadState=loaded
+UnitFileState={1}
+ActiveState={2}
+SubState=running
+NRestarts=2
+NeedDaemonReload=no
+ExecMainStartTimestamp=Sun 2026-11-22 21:14:23 UTC
+MainPID=50
+"""
+
+
+def answer(*blocks: tuple[str, str, str]) -> str:
+    return "Now=1795382100\n\n" + "\n".join(BLOCK.format(*block) for block in blocks)
+
+
+def test_the_probe_as_a_whole() -> None:
+    assert RETIRED.probe() == (
+        "found=; for unit in airflow@webserver.service airflow@worker.service; do\n"
+        'for link in /etc/systemd/system/*.wants/"$unit" /run/systemd/units/invocation:"$unit"; do\n'
+        '[ ! -h "$link" ] || { found="$found $unit"; break; }; done; done\n'
+        '[ -z "$found" ] || { date +Now=%s; echo; TZ=UTC systemctl show -p '
+        "Id,LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,ExecMainStartTimestamp,MainPID"
+        " $found; }"
+    )
+    assert Retired((WEB, WORKER), (WORKER,)).probe() == RETIRED.probe()
+
+
+def test_on_a_host_without_such_units_nothing_is_started(sh: Shell) -> None:
+    done = sh(RETIRED.probe(), programs={"systemctl": "echo called", "date": "echo called"})
+    assert (done.stdout, done.returncode) == (b"", 0)
+
+
+@pytest.mark.parametrize(
+    "file, active, summary, script",
+    [
+        ("enabled", "active", "stop and disable", f"systemctl stop {WEB}\nsystemctl disable {WEB}"),
+        ("enabled", "inactive", "disable", f"systemctl disable {WEB}"),
+        ("disabled", "activating", "stop", f"systemctl stop {WEB}"),
+    ],
+)
+def test_what_runs_is_stopped_and_what_would_start_is_disabled(
+    file: str, active: str, summary: str, script: str
+) -> None:
+    text = answer((WEB, file, active), (WORKER, "enabled", "active"))
+    stops = "stop" in summary
+    assert RETIRED.changes(Seen(text)) == [
+        Change(f"{summary} {WEB} (no longer in hosts.yaml)", script, interrupts=stops)
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "\n", answer((WEB, "disabled", "inactive")), answer((WEB, "", "failed"))])
+def test_what_neither_runs_nor_would_is_left_alone(text: str) -> None:
+    assert RETIRED.changes(Seen(text)) == []
+
+
+def test_what_is_left_over_has_its_state() -> None:
+    ((unit, state),) = leftovers(answer((WEB, "enabled", "active")))
+    assert (unit, state.active, state.restarts, state.started, state.now) == (
+        WEB,
+        "active",
+        2,
+        1795382063,
+        1795382100,
+    )
