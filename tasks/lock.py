@@ -27,6 +27,7 @@ LOCKS = Path(__file__).resolve().parent.parent / "locks"
         "package": "a further package: pandas==2.2.3 (may be repeated)",
         "distribution": "the package that Airflow comes as",
         "output": "the file to write (default: where deploy looks for it, in locks/)",
+        "force": "replace a lock file that ships with Aerodrome",
     },
 )
 def lock(
@@ -39,11 +40,13 @@ def lock(
     package: Any = None,
     distribution: str = "apache-airflow",
     output: str = "",
+    force: bool = False,
 ) -> None:
     """Pin every package of an Airflow version, with hashes, in a file of locks/."""
     import os
 
     from aerodrome.errors import AerodromeError
+    from aerodrome.localfiles import expand
     from aerodrome.lockfile import Request, digest, header, lock_name, parse
     from aerodrome.report.terminal import say
 
@@ -57,16 +60,40 @@ def lock(
         distribution=distribution,
     )
     _check(request)
-    path = Path(output).expanduser() if output else LOCKS / lock_name(distribution, version, python)
+    path = Path(expand(output, "--output: ")) if output else LOCKS / lock_name(distribution, version, python)
+    before = _read(path)
+    if before and not output and not force:
+        _refuse_shipped(request, path)
     text = header(request) + _compile(request)
     made = parse(text)
     if not made.hashed:
         raise AerodromeError("the index tells no hashes for some of the packages: a lock without them protects nothing")
-    before = path.read_text("utf-8") if path.exists() else None
     if text != before:
         _write(path, text)
     change = "unchanged" if text == before else "written"
     say(f"{os.path.relpath(path)}: {change}, {len(made.pins)} packages, {digest(text)}")
+
+
+def _read(path: Path) -> str | None:
+    """Return what a lock file says; None where there is none yet."""
+    from aerodrome.localfiles import read_text
+
+    return read_text(path, "--output: ") if path.exists() else None
+
+
+def _refuse_shipped(request: Request, path: Path) -> None:
+    """Refuse to replace a lock file that Aerodrome was tested with: deploy would install something else by it."""
+    import os
+
+    from aerodrome.errors import AerodromeError
+    from aerodrome.lockfile import DATES, DISTRIBUTION, release
+
+    if request.distribution == DISTRIBUTION and release(request.version) in DATES:
+        raise AerodromeError(
+            f"{os.path.relpath(path)} ships with Aerodrome, which was tested with it",
+            "write your own with --output=locks/mine.txt and name it in hosts.yaml (airflow.lock: locks/mine.txt),"
+            " or replace it with --force",
+        )
 
 
 def _day(version: str) -> str:
@@ -150,10 +177,11 @@ def _folder(request: Request) -> Iterator[Path]:
 def _absolute(constraints: str) -> str:
     """Return a path that means the same in any folder; a URL stays as it is."""
     from aerodrome.errors import AerodromeError
+    from aerodrome.localfiles import expand
 
     if not constraints or "://" in constraints:
         return constraints
-    path = Path(constraints).expanduser().absolute()
+    path = Path(expand(constraints, "--constraints: ")).absolute()
     if not path.is_file():
         raise AerodromeError(f"--constraints={constraints}: no such file")
     return str(path)

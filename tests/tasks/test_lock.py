@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tasks.conftest import Done, Fab
+from tests.tasks.conftest import PROJECT, Done, Fab
 
 
 def wheel(folder: Path, name: str, version: str, *requires: str) -> None:
@@ -135,3 +135,26 @@ def test_a_version_that_there_is_none_of(lock: Locker, tmp_path: Path) -> None:
     assert done.code == 1
     assert done.err.startswith("error: uv cannot lock apache-airflow 3.3.99: No solution found")
     assert not lock.output.exists()
+
+
+def test_a_lock_file_that_ships_is_not_replaced_by_accident(fab: Fab) -> None:
+    ships = PROJECT / "locks" / "airflow-3.3.2-py3.11.txt"
+    before = ships.read_text()
+    done = fab("lock", UV_NO_INDEX="1", UV_OFFLINE="1")
+    assert done.code == 1
+    assert done.err.splitlines() == [
+        "error: locks/airflow-3.3.2-py3.11.txt ships with Aerodrome, which was tested with it",
+        "  → write your own with --output=locks/mine.txt and name it in hosts.yaml (airflow.lock: locks/mine.txt),"
+        " or replace it with --force",
+    ]
+    assert ships.read_text() == before
+    # Asked for by name or with --force, it goes on, and fails only as there is no index here.
+    for arguments in (("--force",), (f"--output={ships}",)):
+        assert "ships with Aerodrome" not in fab("lock", *arguments, UV_NO_INDEX="1", UV_OFFLINE="1").err
+    assert ships.read_text() == before
+
+
+@pytest.mark.parametrize("output", ["/", "~nosuch/lock.txt", "/dev/full"])
+def test_an_output_that_is_no_file(fab: Fab, output: str) -> None:
+    done = fab("lock", f"--output={output}", UV_NO_INDEX="1", UV_OFFLINE="1")
+    assert (done.code, done.err.startswith("error: ")) == (1, True)
