@@ -12,6 +12,7 @@ from tasks.session import Session, pick_roles, session
 
 if TYPE_CHECKING:
     from aerodrome.fleet import Host
+    from aerodrome.report.journal import Journal
 
 ROLE = {"role": "only this role (several: scheduler,worker)"}
 
@@ -63,29 +64,40 @@ def status(context: Any, role: str | None = None, json: bool = False) -> None:
         sys.exit(1)
 
 
-@task(help={**ROLE, "follow": "go on until Ctrl-C", "lines": "how many of the last lines of each unit"})
+@task(help={**ROLE, "follow": "go on until Ctrl-C", "lines": "how many of the last entries of each unit"})
 def logs(context: Any, role: str | None = None, follow: bool = False, lines: str = "50") -> None:
-    """Show the journals of the units, each line with its host."""
-    from aerodrome.blueprint.logs import journal_script
-    from aerodrome.errors import InvalidInput
+    """Show the journals of the units in the order of time, each line with its host and role."""
+    from aerodrome.report.journal import Journal
+    from tasks.numbers import number
+
+    count = number("lines", lines, 0, 100_000)
+    with session(context) as run:
+        roles = pick_roles(run.fleet, role)
+        hosts = _with_units(run, roles)
+        journal = Journal([host.name for host in hosts], roles, follow)
+        try:
+            _read_journals(run, hosts, roles, count, journal)
+        finally:
+            journal.close()
+
+
+def _read_journals(run: Session, hosts: list[Host], roles: list[str], lines: int, journal: Journal) -> None:
+    """Read the journals of all hosts at once."""
+    from aerodrome.blueprint.logs import journal_script, journal_units
+    from aerodrome.errors import HostError
+    from aerodrome.remote.converge import last_words
     from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script
-    from aerodrome.report.terminal import Prefixed
 
-    with session(context) as run:
-        if not lines.isdigit():
-            raise InvalidInput(f"--lines: {lines} is no number", "--lines=100")
-        roles, width = pick_roles(run.fleet, role), max(len(name) for name in run.names)
+    def read(host: Host) -> None:
+        units = journal_units(run.inputs, host, roles)
+        reader = journal.reader(host.name, units)
+        script = journal_script(units, lines, journal.follow)
+        output = run_script(run.connections, host, script, on_text=reader.read, hold=journal.follow)
+        if output.errors and not reader.entries:
+            raise HostError(host.name, "logs", "its journal cannot be read", "", last_words(output.errors))
 
-        def show(host: Host) -> None:
-            script = journal_script(run.inputs, host, roles, int(lines), follow)
-            printer = Prefixed(host.name, width)
-            run_script(run.connections, host, script, on_text=printer.read, hold=follow)
-            printer.close()
-
-        nodes = _with_units(run, roles)
-        # Side by side they would mix; followed, that is what is wanted.
-        each(nodes, show, len(nodes) if follow else 1)
+    each(hosts, read, len(hosts) if journal.follow else run.fleet.deploy.parallel)
 
 
 def _with_units(run: Session, roles: list[str]) -> list[Host]:

@@ -1,0 +1,70 @@
+"""The journals of several hosts, in the order of time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+
+from aerodrome.blueprint.logs import SHOWN, Entry, read_entry
+from aerodrome.report.terminal import Prefixed
+
+
+class Journal:
+    """Show entries with host and role: all hosts' last ones sorted at the end, or, followed, as they come."""
+
+    def __init__(self, hosts: Sequence[str], roles: Sequence[str], follow: bool) -> None:
+        self.follow = follow
+        self._host_width = max(map(len, hosts), default=0)
+        self._role_width = max(map(len, roles), default=0)
+        self._kept: list[Entry] = []
+        self._lock = threading.Lock()
+
+    def reader(self, host: str, units: Mapping[str, str]) -> HostJournal:
+        """Return what reads the journal of one host."""
+        return HostJournal(self, host, units)
+
+    def keep(self, entries: Iterable[Entry]) -> None:
+        """Take entries that are shown with those of the other hosts."""
+        with self._lock:
+            self._kept += entries
+
+    def close(self) -> None:
+        """Show what was kept."""
+        self.show(self._kept)
+        self._kept = []
+
+    def show(self, entries: Iterable[Entry]) -> None:
+        """Show entries, the oldest first."""
+        for entry in sorted(entries):
+            label = f"{entry.host:{self._host_width}} {entry.role:{self._role_width}}"
+            printer = Prefixed(label, len(label))
+            printer.read("".join(f"{line}\n" for line in entry.lines()))
+
+
+class HostJournal:
+    """Read what the script of one host prints, line by line."""
+
+    def __init__(self, journal: Journal, host: str, units: Mapping[str, str]) -> None:
+        self.entries = 0
+        self._journal, self._host, self._units = journal, host, units
+        self._last: list[Entry] | None = []  # None: they have been shown, and the journal is followed
+        self._rest = ""
+
+    def read(self, text: str) -> None:
+        """Take the next part of the output."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line == SHOWN and self._last is not None:
+                self._journal.show(self._last)
+                self._last = None
+            elif entry := read_entry(self._host, self._units, line):
+                self._take(entry)
+
+    def _take(self, entry: Entry) -> None:
+        self.entries += 1
+        if not self._journal.follow:
+            self._journal.keep([entry])
+        elif self._last is not None:
+            self._last.append(entry)
+        else:
+            self._journal.show([entry])
