@@ -6,17 +6,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aerodrome.fleet import Airflow, Broker, Database
 from aerodrome.schema import KeyPath, Reader
 from aerodrome.settings import rename
 
-# The servers that hand out task logs: the role → what it is called, its setting, and the port where that says nothing.
-_LOG_SERVERS = {
-    "worker": ("the worker's log server", ("logging", "worker_log_server_port"), 8793),
-    # With LocalExecutor the scheduler runs the tasks, and so has their logs (`serve_logs` of both executors).
-    "scheduler": ("the scheduler's log server", ("logging", "worker_log_server_port"), 8793),
-    "triggerer": ("the triggerer's log server", ("logging", "trigger_log_server_port"), 8794),
+
+@dataclass(frozen=True)
+class LogServer:
+    """A server that hands out task logs: its setting, and its port where that says nothing."""
+
+    what: str
+    setting: tuple[str, str]
+    port: int
+
+
+_OF_TASKS = ("logging", "worker_log_server_port")
+LOG_SERVERS = {
+    "worker": LogServer("the worker's log server", _OF_TASKS, 8793),
+    "scheduler": LogServer("the scheduler's log server", _OF_TASKS, 8793),
+    "triggerer": LogServer("the triggerer's log server", ("logging", "trigger_log_server_port"), 8794),
 }
-TRIGGERER_LOGS_SINCE = (2, 6)
+
+
+def serves_logs(role: str, executor: str, version: tuple[int, ...]) -> bool:
+    """Tell whether a role has a log server: the scheduler where it runs the tasks itself, a triggerer since 2.6."""
+    if role == "scheduler":
+        return executor == "LocalExecutor"
+    return role == "worker" or (role == "triggerer" and version >= (2, 6))
 
 
 @dataclass(frozen=True)
@@ -52,23 +68,22 @@ def _ports(
 ) -> Iterator[Port]:
     """Give what listens on a host; what hosts.yaml says wrongly, or looks up elsewhere, is left out."""
     for role, what, section, key, default in (
-        ("database", "PostgreSQL", "database", "port", 5432),
-        ("redis", "Redis", "broker", "port", 6379),
-        ("webserver", "the web server", "airflow", "web_port", 8080),
+        ("database", "PostgreSQL", "database", "port", Database.port),
+        ("redis", "Redis", "broker", "port", Broker.port),
+        ("webserver", "the web server", "airflow", "web_port", Airflow.web_port),
     ):
         number = found[section].get(key, default)
         if host in (roles.get(role) or ()) and number:
             yield Port(number, what, ((section, key), ("roles", role)))
-    local = found["airflow"].get("executor") == "LocalExecutor"
-    for role, (what, setting, default) in _LOG_SERVERS.items():
-        absent = host not in (roles.get(role) or ()) or (role == "scheduler" and not local)
-        if absent or (role == "triggerer" and version < TRIGGERER_LOGS_SINCE):
+    executor = found["airflow"].get("executor") or Airflow.executor
+    for role, server in LOG_SERVERS.items():
+        if host not in (roles.get(role) or ()) or not serves_logs(role, executor, version):
             continue
-        text, path = _setting(found, version[0], host, role, setting)
+        text, path = _setting(found, version[0], host, role, server.setting)
         if text is None:
-            yield Port(default, what, (("roles", role),))
+            yield Port(server.port, server.what, (("roles", role),))
         elif isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 5:
-            yield Port(int(text), what, (path,))
+            yield Port(int(text), server.what, (path,))
 
 
 def _setting(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aerodrome.blueprint.airflow import connection, in_unit_environment
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.ports import database_port
 from aerodrome.blueprint.step import Step
 from aerodrome.render import render
 from aerodrome.resources.base import Resource, heredoc, quote
@@ -22,7 +23,7 @@ def database(inputs: Inputs) -> list[Step]:
     addresses = tuple(node.address for node in fleet.nodes())
     return [
         Step("database.packages", packages),
-        Step("database.server", (PostgresServer(settings.port, settings.user, settings.name),)),
+        Step("database.server", (database_port(inputs), PostgresServer(settings.port, settings.user, settings.name))),
         Step("database.access", (PostgresAccess(settings.name, settings.user, addresses),)),
         Step(
             "database.account",

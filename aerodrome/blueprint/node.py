@@ -16,6 +16,7 @@ from aerodrome.fleet import Host
 from aerodrome.lockfile import DISTRIBUTION, EXCLUDED, EXTRAS, digest
 from aerodrome.render import render
 from aerodrome.resources.base import Resource
+from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
 from aerodrome.resources.files import MARK, Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
@@ -36,7 +37,7 @@ def node(inputs: Inputs, host: Host) -> list[Step]:
         Step("node.venv", (VirtualEnvironment(*python),)),
         Step("node.install", (Installed(*python), Executable(inputs.venv))),
         *database_login(inputs),
-        Step("node.unit", (_unit(inputs),)),
+        Step("node.unit", (OwnUnits(airflow.service), _unit(inputs))),
         Step("node.environment", _environment(inputs, host)),
         Step("node.dags", dags(inputs)),
     ]
@@ -69,6 +70,7 @@ def dags(inputs: Inputs) -> tuple[Resource, ...]:
 def _user(inputs: Inputs) -> tuple[Resource, ...]:
     user, home = inputs.fleet.airflow.user, inputs.fleet.airflow.home
     return (
+        OwnHome(home, user, inputs.environment_file),
         User(user, inputs.user_home),
         Directory(home, user, user),
         Line(f"{inputs.user_home}/.bashrc", f"export AIRFLOW_HOME={home}", "export AIRFLOW_HOME=", user),
@@ -126,10 +128,11 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     path, variables = inputs.environment_file, environment(inputs, host)
     mask, check = partial(mask_environment, variables), partial(_check_found, inputs)
     file = File(path, render_variables(variables), mode=0o600, mask=mask, check=check, keep=True)
-    resources: list[Resource] = [KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, variables)), file]
+    kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, variables))
+    resources: list[Resource] = [OwnEnvironment(path), kept, file]
     if inputs.fernet_key:
         key = inputs.catalogue.variable("core", "fernet_key")
-        resources.insert(0, FoundKeys(path, f"{inputs.fleet.airflow.home}/airflow.cfg", key, inputs.fernet_key))
+        resources.insert(1, FoundKeys(path, f"{inputs.fleet.airflow.home}/airflow.cfg", key, inputs.fernet_key))
     if asked := commands(inputs):
         ask = python_program(inputs, render("commands.py.j2", names=repr(sorted(asked))))
         resources.append(CommandsAnswer(path, f"{path}.asked", digest(repr(sorted(asked.items()))), ask))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from aerodrome.blueprint.health import Health
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.ports import redis_port
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Host
 from aerodrome.render import render
@@ -39,6 +40,7 @@ def redis(inputs: Inputs, host: Host) -> list[Step]:
                 Directory(data, "redis", "redis", 0o750),
                 File(config, render("redis.conf.j2", **values), "root", "redis", 0o640, mask=mask_redis),
                 File(unit, render("redis.service.j2", **values), reload=True),
+                redis_port(inputs, host, redis_unit(inputs)),
                 Service(redis_unit(inputs), (config, unit)),
             ),
         ),

@@ -7,6 +7,7 @@ from functools import partial
 
 from aerodrome.blueprint.environment import mask_environment, render_variables, role_environment
 from aerodrome.blueprint.inputs import Inputs, Text
+from aerodrome.blueprint.ports import role_ports
 from aerodrome.blueprint.queues import declared
 from aerodrome.blueprint.sandbox import sandbox
 from aerodrome.blueprint.step import Step
@@ -28,7 +29,7 @@ def role(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
         _dropin(inputs, host, name, bool(variables)),
         *_override(inputs, name),
     )
-    return Step(f"roles.{name}", (*parts, service))
+    return Step(f"roles.{name}", (*parts, *role_ports(inputs, host, name), service))
 
 
 def stopped(inputs: Inputs, name: str) -> Step:

@@ -13,6 +13,7 @@ from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Database
 from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
+from aerodrome.resources.ports import FreePort
 from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer
 from aerodrome.secrets import Reference, Secret
 from tests.unit.make import AWKWARD, HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
@@ -24,7 +25,10 @@ def test_a_database_host_as_a_whole() -> None:
     given = inputs(fleet(database=Database("meta", "me", 5433)))
     assert database(given) == [
         Step("database.packages", (Packages(apt=("postgresql",), dnf=("postgresql-server",)),)),
-        Step("database.server", (PostgresServer(5433, "me", "meta"),)),
+        Step(
+            "database.server",
+            (FreePort(5433, "postgresql*.service", "database.port"), PostgresServer(5433, "me", "meta")),
+        ),
         Step("database.access", (PostgresAccess("meta", "me", NODES),)),
         Step("database.account", (PostgresAccount("me", Secret(AWKWARD), "meta", bytes(range(16))),)),
     ]

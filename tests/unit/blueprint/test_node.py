@@ -13,6 +13,7 @@ from aerodrome.blueprint.node import dags, node
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Deploy
 from aerodrome.resources.base import Seen, quote
+from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables
 from aerodrome.resources.files import Block, Directory, File, Line
 from aerodrome.resources.packages import Packages
@@ -75,7 +76,7 @@ def test_the_steps_of_the_guide_in_order() -> None:
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
     keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.resources]
-    assert len(keys) == len(set(keys)) == 16
+    assert len(keys) == len(set(keys)) == 19
 
 
 @pytest.mark.parametrize("python", ["python3", "python", "/usr/bin/python3.12", "pypy3.10", "python3.12-debug"])
@@ -100,6 +101,7 @@ def test_packages_follow_the_python_that_the_operator_names() -> None:
 def test_the_user_of_the_guide() -> None:
     given = inputs(fleet(user="air", home="/srv/airflow"))
     assert resources("node.user", given) == (
+        OwnHome("/srv/airflow", "air", "/etc/default/airflow"),
         User("air", "/home/air"),
         Directory("/srv/airflow", "air", "air"),
         Line("/home/air/.bashrc", "export AIRFLOW_HOME=/srv/airflow", "export AIRFLOW_HOME=", "air"),
@@ -140,7 +142,8 @@ def test_a_host_whose_address_is_a_dns_name_is_known_by_it() -> None:
 
 
 def test_the_unit_as_a_whole() -> None:
-    assert resources("node.unit") == (File("/etc/systemd/system/airflow@.service", UNIT, reload=True, keep=True),)
+    unit = File("/etc/systemd/system/airflow@.service", UNIT, reload=True, keep=True)
+    assert resources("node.unit") == (OwnUnits("airflow"), unit)
 
 
 def test_the_environment_file_is_roots_alone() -> None:
@@ -243,7 +246,8 @@ def test_a_key_that_nobody_gave_does_not_replace_one_that_a_host_has(
 
 
 def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None:
-    found, kept, file = resources("node.environment", inputs(fleet(service="ac", home="/srv/air")))
+    own, found, kept, file = resources("node.environment", inputs(fleet(service="ac", home="/srv/air")))
+    assert own == OwnEnvironment("/etc/default/ac")
     assert found == FoundKeys(
         "/etc/default/ac", "/srv/air/airflow.cfg", "AIRFLOW__CORE__FERNET_KEY", Secret(FERNET_KEY)
     )
@@ -254,7 +258,7 @@ def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None
 
 def test_no_key_is_looked_for_where_the_nodes_ask_a_command_for_it() -> None:
     given = inputs(fleet(fernet_key_command="vault"), fernet_key=None)
-    kept, file, commands = resources("node.environment", given)
+    _, kept, file, commands = resources("node.environment", given)
     assert (type(kept), type(file), type(commands)) == (KeptVariables, File, CommandsAnswer)
     assert (commands.file, commands.key) == ("/etc/default/airflow", "commands /etc/default/airflow")
 

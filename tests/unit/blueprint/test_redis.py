@@ -15,6 +15,7 @@ from aerodrome.plan import HostPlan, PlannedChange, readable_script
 from aerodrome.resources.base import Seen
 from aerodrome.resources.files import Directory, File
 from aerodrome.resources.packages import Packages
+from aerodrome.resources.ports import FreePort
 from aerodrome.resources.systemd import Masked, Service, UnitState, show
 from aerodrome.secrets import MASK, Redactor, Secret
 from tests.unit.make import AWKWARD, HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
@@ -82,6 +83,7 @@ def test_a_broker_s_host_as_a_whole() -> None:
                 Directory("/var/lib/redis/ac", "redis", "redis", 0o750),
                 File(config, CONFIG, "root", "redis", 0o640, mask=mask_redis),
                 File(unit, UNIT, reload=True),
+                FreePort(6380, "ac-redis.service", "broker.port", W2.address),
                 Service("ac-redis.service", (config, unit)),
             ),
         ),
@@ -90,7 +92,7 @@ def test_a_broker_s_host_as_a_whole() -> None:
 
 def test_no_two_resources_have_one_key() -> None:
     keys = [resource.key for step in redis(given(), W2) for resource in step.resources]
-    assert len(keys) == len(set(keys)) == 6
+    assert len(keys) == len(set(keys)) == 7
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Deploy, Host, Worker
 from aerodrome.resources.base import Change
 from aerodrome.resources.files import Absent, File
+from aerodrome.resources.ports import FreePort
 from aerodrome.resources.systemd import Service, Stopped
 from aerodrome.resources.takeover import Superseded
 from aerodrome.secrets import Secret
@@ -112,7 +113,8 @@ def test_a_worker_of_1_10_with_queues_has_a_command_of_its_own() -> None:
 def test_a_role_is_its_variables_and_its_dropin_and_then_its_unit() -> None:
     step = role(inputs(), HOSTS["s1"], "triggerer", again=True)
     assert step.name == "roles.triggerer"
-    variables, dropin, service = step.resources
+    variables, dropin, port, service = step.resources
+    assert port == FreePort(8794, "airflow@triggerer.service", "logging.trigger_log_server_port under airflow.config")
     assert variables == Absent("/etc/default/airflow-triggerer")
     assert dropin.key == "file /etc/systemd/system/airflow@triggerer.service.d/10-aerodrome.conf"
     reads = tuple(path.replace("scheduler", "triggerer") for path in READS)

@@ -1,0 +1,142 @@
+"""What a host has already under the names that are to be Airflow's: refused where it is somebody else's.
+
+Each probe ends with the shell's own commands where the host is ours: processes are made on a first deploy only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aerodrome.errors import AerodromeError
+from aerodrome.resources.base import Change, Seen, quote
+from aerodrome.resources.environment import escape
+from aerodrome.resources.files import MARK
+
+LISTED = 64  # names of a folder that are looked at
+# One of these makes a folder an AIRFLOW_HOME.
+AIRFLOW_FILES = {"airflow.cfg", "airflow.db", "dags", "dags-releases", "webserver_config.py"}
+# These an Airflow has too, but so have others: a folder with nothing else is taken for an AIRFLOW_HOME.
+PERHAPS_AIRFLOW = {"logs", "plugins", "config", "lost+found"}
+
+
+@dataclass(frozen=True)
+class OwnHome:
+    """AIRFLOW_HOME is a folder of Airflow's, or there is none yet, or an empty one.
+
+    `environment_file` names the AIRFLOW_HOME of a host that was deployed before.
+    """
+
+    path: str
+    user: str
+    environment_file: str
+
+    @property
+    def key(self) -> str:
+        return f"claim {self.path}"
+
+    def probe(self) -> str:
+        home, file = quote(self.path), quote(self.environment_file)
+        line = quote(f"AIRFLOW_HOME={escape(self.path)}")
+        return (
+            "ours=\n"
+            f"[ ! -f {file} ] || while read -r line; do case $line in\n"
+            f"*{quote(MARK)}*) ours=marked ;;\n{line}) ours=$ours,home; break ;;\n"
+            f"esac; done <{file}\n"
+            f'if [ "$ours" != marked,home ] && [ -e {home} ]; then\n'
+            f"stat -L -c '%F|%U' {home}; [ ! -d {home} ] || ls -A {home} | head -n {LISTED}\nfi"
+        )
+
+    def changes(self, seen: Seen) -> list[Change]:
+        """Return nothing, as nothing is changed here.
+
+        Raises AerodromeError where the folder is somebody else's.
+        """
+        first, _, rest = seen.text.partition("\n")
+        kind, bar, owner = first.partition("|")
+        if not bar:
+            return []
+        elsewhere = "set airflow.home in hosts.yaml to a folder of Airflow's own"
+        if kind != "directory":
+            raise AerodromeError(f"{self.path} is a {kind}, and AIRFLOW_HOME has to be a folder", elsewhere)
+        if owner not in ("root", self.user):
+            raise AerodromeError(
+                f"{self.path} belongs to {owner}, and not to root or {self.user}",
+                f"{elsewhere}, or airflow.user to {owner} if Airflow runs as {owner}",
+            )
+        names = set(rest.splitlines())
+        if names & AIRFLOW_FILES or names <= PERHAPS_AIRFLOW:
+            return []
+        some = ", ".join([*sorted(names - {"lost+found"})[:3], *(["…"] if len(names) > 3 else [])])
+        raise AerodromeError(f"{self.path} is in use, and not by Airflow: it has {some}", elsewhere)
+
+
+@dataclass(frozen=True)
+class OwnUnits:
+    """The units <service>.service and <service>@….service are Airflow's, ours or made by hand, or there are none."""
+
+    service: str
+
+    @property
+    def key(self) -> str:
+        return f"claim {self.service}@.service"
+
+    def probe(self) -> str:
+        ours = quote(f"/etc/systemd/system/{self.service}@.service")
+        units = " ".join(quote(f"{self.service}{end}") for end in (".service", "@scheduler.service"))
+        return (
+            f"line=; [ ! -f {ours} ] || read -r line <{ours}\n"
+            f"case $line in *{quote(MARK)}*) ;; *) for unit in {units}; do\n"
+            'path=$(systemctl show -p FragmentPath --value "$unit")\n'
+            f'[ -z "$path" ] || {_mentions_airflow(PATH)} || printf "%s\\n" "$path"\n'
+            "done ;; esac"
+        )
+
+    def changes(self, seen: Seen) -> list[Change]:
+        """Return nothing, as nothing is changed here.
+
+        Raises AerodromeError where a unit is somebody else's.
+        """
+        for path in seen.text.splitlines():
+            raise AerodromeError(
+                f"the host has a unit of that name that is not Airflow's: {path}",
+                "set airflow.service in hosts.yaml to a name that no other unit has",
+            )
+        return []
+
+
+@dataclass(frozen=True)
+class OwnEnvironment:
+    """The environment file is Airflow's, ours or written by hand, or there is none."""
+
+    path: str
+
+    @property
+    def key(self) -> str:
+        return f"claim {self.path}"
+
+    def probe(self) -> str:
+        file = quote(self.path)
+        return (
+            f"line=; [ ! -f {file} ] || read -r line <{file}\n"
+            f"case $line in *{quote(MARK)}*) ;; *) [ ! -s {file} ] || {_mentions_airflow(file)} || echo other ;; esac"
+        )
+
+    def changes(self, seen: Seen) -> list[Change]:
+        """Return nothing, as nothing is changed here.
+
+        Raises AerodromeError where the file is somebody else's.
+        """
+        if seen.text.strip():
+            raise AerodromeError(
+                f"{self.path} is there already, and says nothing of Airflow",
+                "set airflow.service in hosts.yaml to a name that no other service has",
+            )
+        return []
+
+
+PATH = '"$path"'
+
+
+def _mentions_airflow(file: str) -> str:
+    """Return sh that tells whether a file, quoted already, is ours, or says something of Airflow beside comments."""
+    return f"grep -qsiE {quote(f'{MARK}|^[^#;]*airflow')} {file}"
