@@ -233,6 +233,11 @@ def rename(major: int, section: str, key: str) -> Name:
     return section, key
 
 
+def has_had_names(section: str, key: str) -> bool:
+    """Tell whether a setting, by one of its names, has had several."""
+    return (section.lower(), key.lower()) in _NAMES
+
+
 def gone(major: int, section: str, key: str) -> bool:
     """Tell whether a major version has a setting no more that an older one had, under whatever name."""
     name = (section.lower(), key.lower())

@@ -16,18 +16,21 @@ if TYPE_CHECKING:
 
 @task(positional=["command"], help={"command": 'what comes after “airflow”: "dags list"'})
 def airflow(context: Any, command: str) -> None:
-    """Run an Airflow command on the first scheduler, as the service user, in exactly the units' environment."""
-    from aerodrome.blueprint.airflow import airflow_command
+    """Run an Airflow command on the first scheduler, as the service user, in exactly the units' environment.
+
+    With `-o json`, stdout has the JSON document and nothing else; what Airflow logs goes to stderr.
+    """
+    from aerodrome.blueprint.airflow import airflow_command, wants_json
     from aerodrome.errors import InvalidInput
     from aerodrome.remote.run import run as run_script
-    from aerodrome.report.terminal import Through
+    from aerodrome.report.terminal import JsonAlone, Through
 
     try:
         arguments = shlex.split(command)
     except ValueError as error:
         raise InvalidInput(f"the command's quotes do not match: {error}") from None
     with session(context) as run:
-        host, printer = _host(run), Through()
+        host, printer = _host(run), JsonAlone() if wants_json(arguments) else Through()
         output = run_script(run.connections, host, airflow_command(run.inputs, arguments), on_text=printer.read)
         printer.close(output.errors)
     if output.status:

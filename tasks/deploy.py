@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 @task(help={"role": "only hosts with this role, and only what it needs (several: worker,webserver)"})
 def deploy(context: Any, role: str | None = None) -> None:
     """Bring all hosts, or those of -H, to what hosts.yaml says; each role is healthy before the next."""
+    from aerodrome.blueprint.notes import setting_notes
     from aerodrome.blueprint.stages import stages
+    from aerodrome.report.terminal import say
 
     with session(context) as run:
         roles = pick_roles(run.fleet, role)
+        for note in setting_notes(run.inputs):
+            say(f"note: {note}")
         converge(run, lambda inputs: stages(inputs, run.names, roles))
 
 

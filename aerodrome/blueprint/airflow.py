@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 
 from aerodrome.blueprint.inputs import Inputs
@@ -46,3 +48,33 @@ def connection(inputs: Inputs) -> dict[str, object]:
         "database_variable": inputs.catalogue.variable("database", "sql_alchemy_conn"),
         "database_names": [database.name, database.user, inputs.database_host, str(database.port), "postgresql"],
     }
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Tell whether an Airflow command is to print JSON (`-o json`, `--output=json`)."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return any(
+        word in ("-ojson", "--output=json") or (word in ("-o", "--output") and following == "json")
+        for word, following in pairs
+    )
+
+
+def json_document(text: str) -> tuple[str, str]:
+    """Return the last JSON document in what a command printed, and the rest: Airflow logs on stdout as well.
+
+    A line of the log may begin with [ too. Where there is nothing to list, Airflow says so in words: an empty list.
+    """
+    decoder, found, start = json.JSONDecoder(), None, 0
+    for line in re.finditer(r"^[\[{]", text, re.MULTILINE):
+        if line.start() < start:
+            continue  # within a document
+        try:
+            _, end = decoder.raw_decode(text, line.start())
+        except (ValueError, RecursionError):
+            continue
+        if not text[end:].partition("\n")[0].strip():
+            found, start = (line.start(), end), end
+    if found:
+        return text[found[0] : found[1]], text[: found[0]] + text[found[1] :].removeprefix("\n")
+    nothing = re.search(r"^No data found\s*\Z", text, re.MULTILINE)
+    return ("[]", text[: nothing.start()]) if nothing else ("", text)

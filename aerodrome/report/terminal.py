@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from aerodrome.blueprint.airflow import json_document
 from aerodrome.blueprint.health import Health
 from aerodrome.errors import AerodromeError, FleetError, HostError
 from aerodrome.plan import HostPlan, PlannedChange, readable_script
@@ -80,6 +82,27 @@ class Through:
         data(lines)
 
 
+class JsonAlone(Through):
+    """Keep a command's output, and in the end print the JSON document on stdout and all else on stderr."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: list[str] = []
+
+    def _show(self, lines: str) -> None:
+        self._kept.append(lines)
+
+    def close(self, errors: str = "") -> None:
+        """Print the document, and before it what else was said."""
+        if self._rest:
+            self._show(self._rest)
+        document, rest = json_document("\n".join(self._kept))
+        for text in filter(None, (rest.rstrip("\n"), errors.rstrip("\n"))):
+            say(text)
+        if document:
+            data(document)
+
+
 class Prefixed(Through):
     """Hand output on with the host's name before each line."""
 
@@ -133,8 +156,14 @@ def _show_host_error(error: HostError, detail: str) -> None:
 
 
 def _bold(text: str) -> str:
-    return f"\033[1m{text}\033[0m" if sys.stderr.isatty() else text
+    return _styled(text, "1")
 
 
 def _red(text: str) -> str:
-    return f"\033[31m{text}\033[0m" if sys.stderr.isatty() else text
+    return _styled(text, "31")
+
+
+def _styled(text: str, style: str) -> str:
+    """Return text in a style where stderr is a terminal that has any, and nobody has said NO_COLOR (no-color.org)."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty()
+    return text if plain else f"\033[{style}m{text}\033[0m"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aerodrome.blueprint.airflow import airflow_command, in_unit_environment
+import pytest
+
+from aerodrome.blueprint.airflow import airflow_command, in_unit_environment, json_document, wants_json
 from tests.unit.make import Shell, fleet, inputs
 
 PREFIX = (
@@ -39,3 +41,36 @@ def test_arguments_arrive_one_by_one_and_the_exit_code_comes_back(sh: Shell) -> 
     systemd_run = 'while [ "$1" != -p ]; do shift; done; shift 12; shift; printf "[%s]" "$@"; exit 7'
     done = sh(script, programs={"systemd-run": systemd_run})
     assert (done.stdout, done.returncode) == (b"[a b][$HOME][it's][]", 7)
+
+
+@pytest.mark.parametrize(
+    "command, json",
+    [
+        ("dags list -o json", True), ("dags list --output json", True), ("dags list --output=json -v", True),
+        ("dags list -ojson", True), ("dags list -o yaml", False), ("dags list", False), ("dags trigger json", False),
+        ("dags list -o", False),
+    ],
+)  # fmt: skip
+def test_which_commands_print_json(command: str, json: bool) -> None:
+    assert wants_json(command.split()) is json
+
+
+LOG = "[2026-11-24T11:00:00.000+0000] {migration.py:216} INFO - Context impl PostgresqlImpl.\n"
+
+
+@pytest.mark.parametrize(
+    "text, document, rest",
+    [
+        (f'{LOG}[{{"dag_id": "a"}}]\n', '[{"dag_id": "a"}]', LOG),
+        (f"{LOG}{LOG}[]\n{LOG}", "[]", LOG * 3),
+        ('[\n  {\n    "a": [1]\n  }\n]\n', '[\n  {\n    "a": [1]\n  }\n]', ""),
+        ('{"event": "a log line"}\n[{"dag_id": "[2026"}]', '[{"dag_id": "[2026"}]', '{"event": "a log line"}\n'),
+        (f"{LOG}No data found\n", "[]", LOG),
+        (f"{LOG}airflow: error\n", "", f"{LOG}airflow: error\n"),
+        ("[1] is no document on a line of its own\n", "", "[1] is no document on a line of its own\n"),
+        ("[" * 5000 + "\n", "", "[" * 5000 + "\n"),
+        ("", "", ""),
+    ],
+)
+def test_the_json_document_is_parted_from_the_log(text: str, document: str, rest: str) -> None:
+    assert json_document(text) == (document, rest)

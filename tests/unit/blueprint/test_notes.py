@@ -104,3 +104,55 @@ MANAGER = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAu
 def test_the_simple_auth_manager_is_not_for_production(settings: Settings, told: list[str]) -> None:
     assert notes(inputs(of().fleet, settings=settings)) == told
     assert notes(inputs(of().fleet, role_settings={"webserver": settings})) == told
+
+
+def of_config(version: str, config: dict[str, dict[str, str]]) -> list[str]:
+    told = notes(inputs(of(version).fleet, settings=Settings(config=config)))
+    return [note for note in told if note != LOGS]
+
+
+@pytest.mark.parametrize(
+    "version, section, key, told",
+    [
+        ("3.3.2", "core", "paralelism", "Airflow 3.3.2 has no such setting; was core.parallelism meant? it is set"),
+        ("2.11.2", "Core", "Paralelism", "Airflow 2.11.2 has no such setting; was Core.parallelism meant? it is set"),
+        ("1.10.10", "core", "paralelism", "Airflow 1.10.10 has no such setting; was core.parallelism meant? it is"),
+        ("3.3.2", "scheduler", "parallelism", "Airflow 3.3.2 has no such setting; was core.parallelism meant? it is"),
+        ("3.3.2", "core", "mine_alone", "Airflow 3.3.2 has no such setting; it is set all the same"),
+        ("3.1.0", "core", "paralelism", "Airflow 3.3.2 has no such setting, and 3.1.0 may have none; was core.par"),
+        ("3.3.2", "core", "fernet_key_comd", "Airflow 3.3.2 has no such setting; "),
+    ],
+)
+def test_a_key_that_airflow_does_not_have_is_told_with_the_nearest(
+    version: str, section: str, key: str, told: str
+) -> None:
+    (note,) = of_config(version, {section: {key: "1"}})
+    assert note.startswith(f"config: {section}.{key}: {told}")
+
+
+@pytest.mark.parametrize("version", ["3.3.2", "2.11.2", "1.10.10"])
+def test_what_airflow_and_its_providers_read_is_not(version: str) -> None:
+    known = {
+        "core": {"parallelism": "1", "sql_alchemy_conn_cmd": "x", "DAG_CONCURRENCY": "1"},
+        "celery": {"worker_concurrency": "1", "celeryd_concurrency": "1"},
+        "sentry": {"whatever": "1"},
+        "smtp": {"smtp_host": "x"},
+        "celery_broker_transport_options": {"visibility_timeout": "1"},
+        "scheduler": {"scheduler_heartbeat_sec": "1", "job_heartbeat_sec": "1", "catchup_by_default": "False"},
+        "webserver": {"web_server_host": "0.0.0.0"},
+        "elasticsearch_configs": {"anything": "1"},
+    }
+    assert of_config(version, known) == []
+
+
+def test_another_version_s_own_keys_are_not_told_without_a_near_one() -> None:
+    assert of_config("3.1.0", {"core": {"mine_alone": "1"}}) == []
+
+
+def test_a_variable_that_names_a_setting_is_looked_at_too() -> None:
+    given = {"AIRFLOW__CORE__PARALELISM": "1", "AIRFLOW__COMMON_IO__X": "1", "AIRFLOW__MINE__X": "1", "PARALELISM": "1"}
+    assert notes(inputs(of().fleet, settings=Settings(given))) == [
+        "environment: AIRFLOW__CORE__PARALELISM: Airflow 3.3.2 has no such setting; was core.parallelism meant?"
+        " it is set all the same",
+        "environment: AIRFLOW__COMMON_IO__X: Airflow 3.3.2 has no such setting; it is set all the same",
+    ]

@@ -14,7 +14,7 @@ from aerodrome.plan import HostPlan, PlannedChange
 from aerodrome.report import terminal
 from aerodrome.report.json import show_plans_as_json, show_status_as_json
 from aerodrome.report.status import show_status
-from aerodrome.report.terminal import Prefixed, Terminal, Through, data, say, show_error, show_plans
+from aerodrome.report.terminal import JsonAlone, Prefixed, Terminal, Through, data, say, show_error, show_plans
 from aerodrome.resources.base import Change
 from aerodrome.resources.systemd import UnitState
 from aerodrome.secrets import MASK, Redactor, Secret
@@ -235,3 +235,28 @@ def test_since_when(capsys: Capture, seconds: int, ago: str) -> None:
 def test_words_of_a_host_are_no_markup(capsys: Capture, detail: str) -> None:
     show_status([Health("h", "worker", "u", STATE, 0, "[red]3", "waiting", detail)])
     assert detail in capsys.readouterr().out
+
+
+def test_json_is_alone_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    printer = JsonAlone()
+    for part in ("[2026] log\n[{", '"a": 1}]\n', "more log"):
+        printer.read(part)
+    printer.close("warning\n")
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ('[{"a": 1}]\n', "[2026] log\nmore log\nwarning\n")
+
+
+@pytest.mark.parametrize(
+    "environment, coloured",
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+)
+def test_nothing_is_coloured_where_nobody_wants_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], environment: dict[str, str], coloured: bool
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    show_error(AerodromeError("wrong"))
+    assert capsys.readouterr().err == ("\033[31merror: wrong\033[0m\n" if coloured else "error: wrong\n")
