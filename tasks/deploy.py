@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invoke import task
@@ -17,8 +18,16 @@ if TYPE_CHECKING:
     from aerodrome.plan import HostPlan
 
 
-@task(help={"role": "only hosts with this role, and only what it needs (several: worker,webserver)"})
-def deploy(context: Any, role: str | None = None) -> None:
+DOWNTIME = "stop everything first, in a safe order, where Airflow's version changes: tasks that run are waited for"
+
+
+@task(
+    help={
+        "role": "only hosts with this role, and only what it needs (several: worker,webserver)",
+        "accept_downtime": DOWNTIME,
+    }
+)
+def deploy(context: Any, role: str | None = None, accept_downtime: bool = False) -> None:
     """Bring all hosts, or those of -H, to what hosts.yaml says; each role is healthy before the next."""
     from aerodrome.blueprint.notes import setting_notes
     from aerodrome.blueprint.stages import stages
@@ -26,19 +35,31 @@ def deploy(context: Any, role: str | None = None) -> None:
 
     with session(context) as run:
         roles = pick_roles(run.fleet, role)
+        _check_downtime(run, role, accept_downtime)
         for note in setting_notes(run.inputs):
             say(f"note: {note}")
-        converge(run, lambda inputs: stages(inputs, run.names, roles))
+        converge(run, lambda inputs: stages(replace(inputs, accept_downtime=accept_downtime), run.names, roles))
+
+
+def _check_downtime(run: Session, role: str | None, accept_downtime: bool) -> None:
+    """Refuse to change Airflow's version in a part of the fleet: the rest would go on as the other version."""
+    from aerodrome.errors import InvalidInput
+
+    if accept_downtime and (role or len(run.hosts) < len(run.fleet.hosts)):
+        raise InvalidInput("--accept-downtime is for the whole fleet", "leave out -H and --role")
 
 
 @task(
     help={
         "role": "only hosts with this role",
+        "accept_downtime": "what deploy would do with this option",
         "script": "print the very shell that each host would run, secrets masked",
         "json": "print JSON",
     }
 )
-def plan(context: Any, role: str | None = None, script: bool = False, json: bool = False) -> None:
+def plan(
+    context: Any, role: str | None = None, accept_downtime: bool = False, script: bool = False, json: bool = False
+) -> None:
     """Show what deploy would change, and change nothing; exit code 0: nothing, 2: something, 1: error."""
     from aerodrome.blueprint.notes import notes
     from aerodrome.blueprint.stages import by_host, stages
@@ -49,9 +70,10 @@ def plan(context: Any, role: str | None = None, script: bool = False, json: bool
 
     with session(context) as run:
         roles = pick_roles(run.fleet, role)
+        _check_downtime(run, role, accept_downtime)
 
         def ask() -> tuple[list[HostPlan], FleetError | None]:
-            blueprint = by_host(stages(run.inputs, run.names, roles))
+            blueprint = by_host(stages(replace(run.inputs, accept_downtime=accept_downtime), run.names, roles))
             try:
                 return list(run.run.ask(blueprint).values()), None
             except FleetError as error:

@@ -52,6 +52,7 @@ class Inputs:
     extra_index_url: Secret | None = None
     config_file: str | None = None  # the text of airflow.cfg
     dags: Tree | None = None
+    accept_downtime: bool = False  # everything may be stopped for a change of Airflow's version
     made: frozenset[str] = frozenset()  # names of secrets that this run has made, and no host can have yet
 
     @property

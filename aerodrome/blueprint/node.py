@@ -11,6 +11,7 @@ from aerodrome.blueprint.database import database_login
 from aerodrome.blueprint.environment import commands, environment, mask_config, mask_environment, render_variables
 from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.step import Step
+from aerodrome.blueprint.version import version
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Host
 from aerodrome.lockfile import DISTRIBUTION, EXCLUDED, EXTRAS, digest
@@ -35,7 +36,7 @@ def node(inputs: Inputs, host: Host) -> list[Step]:
         Step("node.user", _user(inputs)),
         Step("node.hosts", (*_hosts(inputs), *_name(inputs, host))),
         Step("node.venv", (VirtualEnvironment(*python),)),
-        Step("node.install", (Installed(*python), Executable(inputs.venv))),
+        Step("node.install", (Installed(*python), Executable(inputs.venv), version(inputs))),
         *database_login(inputs),
         Step("node.unit", (OwnUnits(airflow.service), _unit(inputs))),
         Step("node.environment", _environment(inputs, host)),

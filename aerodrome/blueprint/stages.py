@@ -11,6 +11,7 @@ from aerodrome.blueprint.node import node
 from aerodrome.blueprint.redis import redis
 from aerodrome.blueprint.roles import retired, role, stopped, unwanted_roles
 from aerodrome.blueprint.step import Step
+from aerodrome.blueprint.version import halted
 
 # Stage → the roles that start in it (design: order across hosts). The first scheduler has a stage of its own.
 STAGES = {
@@ -47,7 +48,25 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
     parts = [Stage("machines", machines, {})]
     parts += [schedulers, *role_stages(inputs, roles), workers, webservers]
-    return only(parts, hosts)
+    return only((_halt_stages(inputs) if inputs.accept_downtime else []) + parts, hosts)
+
+
+def _halt_stages(inputs: Inputs) -> list[Stage]:
+    """Return the stages in which everything stops where Airflow's version changes.
+
+    The schedulers come first, so that nothing new is queued, then the workers, once they have ended all that was: until
+    then they need the web server (Airflow 3).
+    """
+    first = inputs.fleet.with_role("scheduler")[0].name
+    hosts = [host.name for host in inputs.fleet.asked()]
+    celery = inputs.fleet.airflow.executor == "CeleryExecutor"
+    others = ("dag-processor", "triggerer", "webserver")
+    return [
+        Stage("stop other schedulers", {host: [halted(inputs, ["scheduler"])] for host in hosts if host != first}, {}),
+        Stage("stop scheduler", {first: [halted(inputs, ["scheduler"], drain=celery)]}, {}),
+        Stage("stop workers", {host: [halted(inputs, ["worker"])] for host in hosts}, {}),
+        Stage("stop others", {host: [halted(inputs, others)] for host in hosts}, {}),
+    ]
 
 
 def _retire(inputs: Inputs, name: str, members: Sequence[str], roles: Collection[str]) -> Stage:

@@ -76,7 +76,7 @@ def test_the_steps_of_the_guide_in_order() -> None:
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
     keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.resources]
-    assert len(keys) == len(set(keys)) == 19
+    assert len(keys) == len(set(keys)) == 20
 
 
 @pytest.mark.parametrize("python", ["python3", "python", "/usr/bin/python3.12", "pypy3.10", "python3.12-debug"])
@@ -171,7 +171,7 @@ def test_python_and_what_goes_into_it() -> None:
         index_url=Secret("https://a"),
         extra_index_url=Secret("https://b"),
     )
-    (venv,), (installed, executable) = resources("node.venv", given), resources("node.install", given)
+    (venv,), (installed, executable, _) = resources("node.venv", given), resources("node.install", given)
     assert isinstance(venv, VirtualEnvironment)
     assert isinstance(installed, Installed)
     assert executable == Executable("/home/astro/airflow-venv")

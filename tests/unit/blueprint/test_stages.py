@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aerodrome.blueprint.stages import only, role_stages, stages, stop_stages
+from aerodrome.blueprint.stages import by_host, only, role_stages, stages, stop_stages
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import ROLES, Database, Host
 from aerodrome.resources.retired import Retired
@@ -139,6 +139,21 @@ def test_what_a_host_no_longer_has_ends_there() -> None:
         [Step("retire.workers", (Retired(unwanted, unwanted[4:]),))],
         [Step("retire.webservers", (Retired(unwanted, unwanted[3:4]),))],
     ]
+
+
+def test_with_downtime_everything_stops_first_and_the_schedulers_before_all() -> None:
+    parts = stages(inputs(accept_downtime=True), list(HOSTS), ROLES)
+    names = list(HOSTS)
+    assert [(stage.name, list(stage.steps)) for stage in parts[:5]] == [
+        ("stop other schedulers", [name for name in names if name != "s1"]),
+        ("stop scheduler", ["s1"]),
+        ("stop workers", names),
+        ("stop others", names),
+        ("machines", names),
+    ]
+    for host, steps in by_host(parts).items():
+        found = [step.name for step in steps]
+        assert len(found) == len(set(found)), f"{host}: a plan is parted by the names of its steps"
 
 
 def test_what_an_airflow_does_not_have_is_left_out() -> None:

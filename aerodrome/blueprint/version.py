@@ -1,0 +1,41 @@
+"""A change of Airflow's version: what keeps it from happening under running tasks, and the stop that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aerodrome.blueprint.airflow import connection, in_unit_environment
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.step import Step
+from aerodrome.render import render
+from aerodrome.resources.base import heredoc, quote
+from aerodrome.resources.version import ELSEWHERE, EMPTY, HERE, UNKNOWN, Halted, Installation, Version
+
+
+def version(inputs: Inputs) -> Version:
+    """Return Airflow's version on a node as what may not change under running tasks."""
+    marks = {"empty": EMPTY, "here": HERE, "elsewhere": ELSEWHERE, "unknown": UNKNOWN}
+    program = render("migrated.py.j2", **marks, **connection(inputs))
+    # Without an environment file nothing has ever run here.
+    ask = f"if [ ! -e {quote(inputs.environment_file)} ]; then echo {EMPTY}; else {_python(inputs, program)}\nfi"
+    return Version(_installation(inputs), ask, inputs.accept_downtime)
+
+
+def halted(inputs: Inputs, roles: Sequence[str], drain: bool = False) -> Step:
+    """Return what stops the units of `roles` on a host whose version changes; with `drain` it waits for all tasks."""
+    wait = ""
+    if drain:
+        program = render("drained.py.j2", seconds=inputs.fleet.deploy.drain_timeout, **connection(inputs))
+        wait = f"{_installation(inputs).find()}\n{_python(inputs, program)}"
+    units = tuple(Halted(_installation(inputs), inputs.unit(role), wait) for role in roles)
+    return Step(f"halt.{roles[0]}", units)
+
+
+def _installation(inputs: Inputs) -> Installation:
+    # The second is where it was before environments had a place of their own.
+    places = dict.fromkeys([inputs.venv, f"{inputs.user_home}/airflow-venv"])
+    return Installation(tuple(places), ".".join(inputs.fleet.airflow.version.split(".")[:3]))
+
+
+def _python(inputs: Inputs, program: str) -> str:
+    return f'{in_unit_environment(inputs, [], bare=True)}"$venv"/bin/python - {heredoc(program)}'
