@@ -119,6 +119,7 @@ class Deploy:
     drain_timeout: int = 600  # seconds that a worker's running tasks get before they are ended
     health_timeout: int = 180  # seconds from a start until it must be healthy
     migration_timeout: int = 1800  # seconds that the first scheduler's migration may take
+    lock_timeout: int = 900  # seconds that a run waits for another one to finish changing the fleet
     dns: bool = False  # True: names come from DNS, /etc/hosts is left alone
     dags: str | None = None  # the local DAG folder, absolute
 

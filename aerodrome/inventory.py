@@ -183,6 +183,7 @@ DEPLOY = Table(
         "drain_timeout": SECONDS,
         "health_timeout": SECONDS,
         "migration_timeout": SECONDS,
+        "lock_timeout": SECONDS,
         "dns": Flag(),
         "dags": LocalPath("the path of the DAG folder"),
     },

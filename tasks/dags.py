@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from invoke import task
 
 from tasks.deploy import converge
-from tasks.session import session
+from tasks.session import WAIT, session
 
 if TYPE_CHECKING:
     from aerodrome.blueprint.inputs import Inputs
     from aerodrome.blueprint.stages import Stage
 
 
-@task
-def deploy_dags(context: Any) -> None:
+@task(help=WAIT)
+def deploy_dags(context: Any, wait: str | None = None) -> None:
     """Put the local DAG folder (and airflow.cfg) on every node, whole; nothing restarts."""
     from aerodrome.blueprint.node import dags
     from aerodrome.blueprint.stages import Stage
@@ -30,5 +30,5 @@ def deploy_dags(context: Any) -> None:
         steps = {name: [Step("node.dags", resources)] for name in nodes}
         return [Stage("dags", steps, {})] if steps else []
 
-    with session(context) as run:
+    with session(context, wait) as run:
         converge(run, stages)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
-from tasks.session import Session, pick_roles, session
+from tasks.session import WAIT, Session, pick_roles, session
 
 if TYPE_CHECKING:
     from aerodrome.blueprint.inputs import Inputs
@@ -25,15 +25,16 @@ DOWNTIME = "stop everything first, in a safe order, where Airflow's version chan
     help={
         "role": "only hosts with this role, and only what it needs (several: worker,webserver)",
         "accept_downtime": DOWNTIME,
+        **WAIT,
     }
 )
-def deploy(context: Any, role: str | None = None, accept_downtime: bool = False) -> None:
+def deploy(context: Any, role: str | None = None, accept_downtime: bool = False, wait: str | None = None) -> None:
     """Bring all hosts, or those of -H, to what hosts.yaml says; each role is healthy before the next."""
     from aerodrome.blueprint.notes import setting_notes
     from aerodrome.blueprint.stages import stages
     from aerodrome.report.terminal import say
 
-    with session(context) as run:
+    with session(context, wait) as run:
         roles = pick_roles(run.fleet, role)
         _check_downtime(run, role, accept_downtime)
         for note in setting_notes(run.inputs):

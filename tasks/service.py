@@ -8,44 +8,45 @@ from typing import TYPE_CHECKING, Any
 from invoke import task
 
 from tasks.deploy import converge
-from tasks.session import Session, pick_roles, session
+from tasks.session import WAIT, Session, pick_roles, session
 
 if TYPE_CHECKING:
     from aerodrome.fleet import Host
     from aerodrome.report.journal import Journal
 
 ROLE = {"role": "only this role (several: scheduler,worker)"}
+CHANGES = {**ROLE, **WAIT}
 
 
-@task(help=ROLE)
-def start(context: Any, role: str | None = None) -> None:
+@task(help=CHANGES)
+def start(context: Any, role: str | None = None, wait: str | None = None) -> None:
     """Start what does not run, in deploy's order, and wait until it is healthy."""
     from aerodrome.blueprint.stages import only, role_stages
 
-    with session(context) as run:
+    with session(context, wait) as run:
         roles = pick_roles(run.fleet, role)
         converge(run, lambda inputs: only(role_stages(inputs, roles), run.names))
 
 
-@task(help=ROLE)
-def restart(context: Any, role: str | None = None) -> None:
+@task(help=CHANGES)
+def restart(context: Any, role: str | None = None, wait: str | None = None) -> None:
     """Restart, one host of a role at a time; workers finish their running tasks first."""
     from aerodrome.blueprint.stages import only, role_stages
 
-    with session(context) as run:
+    with session(context, wait) as run:
         roles = pick_roles(run.fleet, role)
         converge(run, lambda inputs: only(role_stages(inputs, roles, again=True), run.names))
 
 
-@task(help=ROLE)
-def stop(context: Any, role: str | None = None) -> None:
+@task(help=CHANGES)
+def stop(context: Any, role: str | None = None, wait: str | None = None) -> None:
     """Stop, workers first; they finish their running tasks. What is enabled starts again at boot.
 
     Units that hosts.yaml no longer has on a host are stopped, too.
     """
     from aerodrome.blueprint.stages import only, stop_stages
 
-    with session(context) as run:
+    with session(context, wait) as run:
         roles = pick_roles(run.fleet, role, unused=True)
         converge(run, lambda inputs: only(stop_stages(inputs, roles), run.names))
 
@@ -83,6 +84,8 @@ def logs(context: Any, role: str | None = None, follow: bool = False, lines: str
 
 def _read_journals(run: Session, hosts: list[Host], roles: list[str], lines: int, journal: Journal) -> None:
     """Read the journals of all hosts at once."""
+    from threading import Event
+
     from aerodrome.blueprint.logs import journal_script, journal_units
     from aerodrome.errors import HostError
     from aerodrome.remote.converge import last_words
@@ -93,7 +96,8 @@ def _read_journals(run: Session, hosts: list[Host], roles: list[str], lines: int
         units = journal_units(run.inputs, host, roles)
         reader = journal.reader(host.name, units)
         script = journal_script(units, lines, journal.follow)
-        output = run_script(run.connections, host, script, on_text=reader.read, hold=journal.follow)
+        hold = Event() if journal.follow else None
+        output = run_script(run.connections, host, script, on_text=reader.read, hold=hold)
         if output.errors and not reader.entries:
             raise HostError(host.name, "logs", "its journal cannot be read", "", last_words(output.errors))
 

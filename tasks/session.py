@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aerodrome.secrets import Secret, SecretValue
 
 T = TypeVar("T")
+WAIT = {"wait": "how long to wait while another run is changing the fleet: 90s, 15m, 2h (default: deploy.lock_timeout)"}
 
 
 @dataclass
@@ -27,6 +28,8 @@ class Session:
     fleet: Fleet
     hosts: list[Host]  # those of -H, or all
     vault: Vault
+    performing: str = "fab"  # what others are told that this run does
+    wait: int | None = None  # seconds to wait for another run; None: as hosts.yaml says
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -45,11 +48,17 @@ class Session:
     @cached_property
     def run(self) -> Run:
         """The engine: ask, plan, apply, ask again."""
+        from aerodrome.controller import performer
+        from aerodrome.fleet_lock import lock_host
         from aerodrome.remote.converge import Run
+        from aerodrome.remote.fleet_lock import FleetLock
         from aerodrome.report.terminal import Terminal
 
         terminal = Terminal(host.name for host in self.hosts)
-        return Run(self.inputs, self.connections, terminal, before_change=self.vault.keep)
+        holder = f"{performer()}: {self.performing}"
+        patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
+        lock = FleetLock(self.connections, lock_host(self.fleet), holder, patience, terminal.waits)
+        return Run(self.inputs, self.connections, terminal, lock, before_change=self.vault.keep)
 
     def adopting(self, work: Callable[[], T]) -> T:
         """Do `work`; where hosts turn out to have Fernet keys of their own, take them in and begin again."""
@@ -87,17 +96,35 @@ class Session:
 
 
 @contextmanager
-def session(context: Any) -> Iterator[Session]:
-    """Read hosts.yaml and pick the hosts of `-H`; close every connection at the end."""
+def session(context: Any, wait: str | None = None) -> Iterator[Session]:
+    """Read hosts.yaml and pick the hosts of `-H`; close every connection at the end.
+
+    `wait` is how long another run that is changing the fleet is waited for, as `--wait` gives it.
+    """
     from aerodrome.controller import Vault, load
 
     fleet = load()
-    begun = Session(fleet, pick(fleet, context.config.get("selected_hosts", [])), Vault(fleet))
+    hosts, performing = pick(fleet, context.config.get("selected_hosts", [])), context.config.get("performing", "fab")
+    begun = Session(fleet, hosts, Vault(fleet), performing, None if wait is None else seconds(wait))
     try:
         yield begun
     finally:
         if "connections" in begun.__dict__:
             begun.connections.close()
+
+
+def seconds(wait: str) -> int:
+    """Read the value of `--wait`: `90`, `90s`, `15m`, `2h`.
+
+    Raises InvalidInput for anything else.
+    """
+    from aerodrome.errors import InvalidInput
+
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (wait[:-1], wait[-1]) if wait[-1:] in units else (wait, "s")
+    if not (number.isascii() and number.isdigit() and len(number) < 6):
+        raise InvalidInput(f"--wait: {wait[:40]} is not a duration", "--wait=90s, --wait=15m or --wait=2h")
+    return int(number) * units[unit]
 
 
 def pick(fleet: Fleet, names: list[str]) -> list[Host]:

@@ -208,6 +208,23 @@ def _judge_web(answers: dict[str, Any]) -> tuple[Verdict, str]:
     # Airflow answers 200 whatever its health: the body counts.
     if "web" not in answers:
         return "waiting", answers.get("web_error", "not asked")
-    parts = {name: (part or {}).get("status") for name, part in answers["web"].items() if isinstance(part, dict)}
+    parts = _reported(answers["web"])
     told = ", ".join(f"{name} {status}" for name, status in sorted(parts.items()) if status)
+    # Of its own start: it may come up before what it reports on.
     return ("healthy" if parts.get("metadatabase") == "healthy" else "waiting"), told
+
+
+def fleet_wide(inputs: Inputs, health: Health) -> Health:
+    """Return a role's health as part of the fleet's: a web server that reports a sick role of the fleet is not healthy."""
+    parts = _reported(health.body or {})
+    sick = [
+        name
+        for name in ("scheduler", "triggerer", "dag_processor")
+        if parts.get(name) == "unhealthy" and inputs.fleet.roles[name.replace("_", "-")]
+    ]
+    return replace(health, verdict="waiting") if sick and health.healthy else health
+
+
+def _reported(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the status of each part that the web server's health body reports on."""
+    return {name: part.get("status") for name, part in body.items() if isinstance(part, dict)}

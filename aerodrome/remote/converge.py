@@ -12,6 +12,7 @@ from typing import Protocol
 from aerodrome.blueprint.health import (
     Health,
     database_health_script,
+    fleet_wide,
     health_script,
     read_database_health,
     read_health,
@@ -46,6 +47,14 @@ class Reporter(Protocol):
     def waits(self, host: str, why: str) -> None: ...
 
 
+class Lock(Protocol):
+    """What keeps other runs from changing the fleet; `FleetLock`, but in tests."""
+
+    def take(self) -> float: ...
+    def check(self) -> None: ...
+    def release(self) -> None: ...
+
+
 class Run:
     """One run over the fleet: its connections, what it has asked and what it has changed."""
 
@@ -54,6 +63,7 @@ class Run:
         inputs: Inputs,
         connections: Connections,
         report: Reporter,
+        lock: Lock,
         before_change: Callable[[], None] = lambda: None,
     ) -> None:
         """Take what the run works with; `before_change` is called before hosts of a stage are changed."""
@@ -62,6 +72,7 @@ class Run:
         self.fleet = inputs.fleet
         self.report = report
         self.changed: set[str] = set()  # hosts on which something was applied
+        self._lock = lock
         self._before_change = before_change
         self._nonce = os.urandom(6).hex()
 
@@ -81,19 +92,48 @@ class Run:
     def converge(self, stages: Sequence[Stage]) -> bool:
         """Bring the stages about, one after another; tell whether anything had to be changed.
 
+        The fleet's lock is taken before anything is changed, and not at all if nothing has to be.
+
         Raises FleetError where a host of a stage fails; later stages are then not begun. Where a host is in a state
-        that must not be touched, no stage is.
+        that must not be touched, no stage is. Raises HostError if the fleet's lock cannot be had.
         """
         wanted = by_host(stages)
+        asked = time.monotonic()
+        plans, failed = self._ask_to_touch(wanted)
+        if not any(plan.changes for plan in plans.values()):
+            self._stages(stages, wanted, plans, failed)
+            return False
+        try:
+            # What another run may have changed since it was asked has to be asked again. A second more: the host counts
+            # in whole ones.
+            if self._lock.take() <= time.monotonic() - asked + 1:
+                plans, failed = self._ask_to_touch(wanted)
+            self._stages(stages, wanted, plans, failed)
+        finally:
+            self._lock.release()
+        return bool(self.changed)
+
+    def _ask_to_touch(
+        self, wanted: Mapping[str, Sequence[Step]]
+    ) -> tuple[dict[str, HostPlan], dict[str, HostError]]:
+        """Ask all hosts; return the plans of those that answer, and why the others do not."""
         plans, failed = self._ask_what_answers(wanted)
         if any(failure.refusal for failure in failed.values()):
             # hosts.yaml and a host do not fit: nothing is touched anywhere. A host that is down stops nobody else.
             raise FleetError(list(failed.values()))
+        return plans, failed
+
+    def _stages(
+        self,
+        stages: Sequence[Stage],
+        wanted: dict[str, list[Step]],
+        plans: dict[str, HostPlan],
+        failed: Mapping[str, HostError],
+    ) -> None:
         for stage in stages:
             self._stage(stage, wanted, plans, failed)
             for name, steps in stage.steps.items():
                 wanted[name] = wanted[name][len(steps) :]
-        return bool(self.changed)
 
     def _ask_what_answers(
         self, blueprint: Mapping[str, Sequence[Step]]
@@ -169,6 +209,7 @@ class Run:
 
     def _apply(self, host: Host, plan: HostPlan, wanted: Sequence[Step]) -> HostPlan:
         """Make the changes of a plan and ask again, in one exec; return what the host then needs of `wanted`."""
+        self._lock.check()
         apply = apply_script(plan.changes, wanted, self._nonce)
         progress = Progress(self.report, plan, self._nonce)
         if any(planned.change.script for planned in plan.changes):
@@ -263,7 +304,7 @@ class Run:
             return found + (self.health(host, mine) if mine else [])
 
         found = each(hosts, look, self.fleet.deploy.parallel)
-        return [health for rows in found.values() for health in rows]
+        return [fleet_wide(self.inputs, health) for rows in found.values() for health in rows]
 
     def journal(self, host: Host, unit: str, lines: int = 20) -> str:
         """Return the last lines of a unit's journal."""

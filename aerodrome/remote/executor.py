@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import fabric
@@ -35,6 +36,8 @@ class FleetExecutor(fabric.Executor):  # type: ignore[misc]
 
         names = self.core[0].args.hosts.value
         self.config.selected_hosts = [name.strip() for name in names.split(",")] if names else []
+        # What the fleet's lock says is going on. Names only: arguments may hold what is nobody else's business.
+        self.config.performing = " ".join(["fab", *(["-H", names] if names else []), *_names(tasks)])
         try:
             return super().execute(*tasks)
         except AerodromeError as error:
@@ -48,3 +51,8 @@ class FleetExecutor(fabric.Executor):  # type: ignore[misc]
             os._exit(130)
         except BrokenPipeError:
             os._exit(141)  # whoever read our output has gone: `fab logs | head`
+
+
+def _names(tasks: Sequence[Any]) -> list[str]:
+    """Return the names of tasks as the command line or a test gives them."""
+    return [str(getattr(each, "name", each)) for each in tasks]

@@ -39,6 +39,7 @@ if sudo -n true 2>/dev/null; then sudo -n sh -c "$run"; status=$?; sudo -k; exit
 """
 
 PIECE = 1 << 18  # bytes: eight packets
+SIGN_OF_LIFE = 15.0  # seconds between two dots on descriptor 3 of a script that is held
 
 # Execs a host, for the guard that counts them.
 execs: Counter[str] = Counter()
@@ -59,12 +60,13 @@ def run(
     script: str,
     payload: bytes = b"",
     on_text: Callable[[str], object] | None = None,
-    hold: bool = False,
+    hold: threading.Event | None = None,
 ) -> Output:
     """Run `script` as root on `host`, with `payload` on its descriptor 3; hand on its stdout as it comes.
 
     Where `on_text` returns True it has read enough: the rest is not waited for, and ends when it next prints.
-    `hold` keeps descriptor 3 open until this side ends: a script that follows something can wait for that.
+    `hold` keeps descriptor 3 open until the event is set, or this side ends: a script can wait for that. Meanwhile it
+    gets a dot every SIGN_OF_LIFE seconds, for an end of this side that nobody could tell it of.
 
     Raises HostError where the host cannot be reached, or sudo's password is missing or wrong.
     """
@@ -86,7 +88,7 @@ def _exec(
     command: str,
     data: Sequence[bytes],
     on_text: Callable[[str], object] | None,
-    hold: bool,
+    hold: threading.Event | None,
 ) -> Output:
     connection = connections.to(host)
     execs[host.name] += 1
@@ -132,14 +134,15 @@ class _read_beside(threading.Thread):
         self.text = b"".join(blocks).decode("utf-8", "replace")
 
 
-def _send(channel: paramiko.Channel, data: Sequence[bytes], hold: bool) -> None:
+def _send(channel: paramiko.Channel, data: Sequence[bytes], hold: threading.Event | None) -> None:
     try:
         for part in data:
             # In pieces: sendall() copies all that is left each time that it has sent a packet (paramiko 5).
             for start in range(0, len(part), PIECE):
                 channel.sendall(part[start : start + PIECE])
-        if not hold:
-            channel.shutdown_write()
+        while hold and not hold.wait(SIGN_OF_LIFE):
+            channel.sendall(b".")
+        channel.shutdown_write()
     except OSError:
         pass  # the other side ended first; its exit status says why
 

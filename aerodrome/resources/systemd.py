@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from aerodrome.resources.base import Change, Seen, quote
 
 PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,ExecMainStartTimestamp,MainPID"
-
+# What units were started with, one file each; root's own, and kept over a reboot.
+RECORDS = "/var/lib/aerodrome/started"
 
 SETTLES = 60  # seconds after its start until a unit that runs is taken to go on
 
@@ -26,11 +27,12 @@ class UnitState:
     started: int = 0
     pid: int = 0
     now: int = 0  # by the host's clock, where it was asked
+    invocation: str = ""  # names this start of the unit, and no other (systemd.exec(5), $INVOCATION_ID)
 
     @classmethod
     def parse(cls, text: str) -> UnitState:
         """Read `KEY=value` lines; what is missing is as if the unit did not exist."""
-        lines = [line for line in text.splitlines() if not line.startswith("mtime ")]
+        lines = [line for line in text.splitlines() if not line.startswith(("reads ", "record "))]
         show = dict(line.split("=", 1) for line in lines if "=" in line)
         return cls(
             load=show.get("LoadState", ""),
@@ -42,12 +44,13 @@ class UnitState:
             started=_epoch(show.get("ExecMainStartTimestamp", "")),
             pid=int(show.get("MainPID") or 0),
             now=int(show.get("Now") or 0),
+            invocation=show.get("InvocationID", ""),
         )
 
 
-def show(unit: str) -> str:
-    """Return sh that prints the state of a unit, its times in UTC."""
-    return f"TZ=UTC systemctl show -p {PROPERTIES} {quote(unit)}"
+def show(unit: str, more: str = "") -> str:
+    """Return sh that prints the state of a unit, its times in UTC; `more` are further properties, each after a comma."""
+    return f"TZ=UTC systemctl show -p {PROPERTIES}{more} {quote(unit)}"
 
 
 def _epoch(timestamp: str) -> int:
@@ -61,8 +64,10 @@ def _epoch(timestamp: str) -> int:
 class Service:
     """A unit that is enabled, runs, and was started after the last change of what it reads.
 
-    `reads` are the paths that need a restart when they change. Their times are compared with the start of
-    the main process, so that a run that was killed between write and restart is still made good by the next.
+    `reads` are the paths that need a restart when they change. What they were when we last started the unit is recorded
+    on the host: as long as they are the same, the unit runs what it should, whatever clocks say. Where they are not, or
+    there is no record, their times are compared with the start of the main process, so that a run that was killed
+    between write and restart is still made good by the next.
     `again` restarts it where it runs, whatever it reads; `before` is done before it is started where it does not.
     """
 
@@ -76,8 +81,10 @@ class Service:
         return f"unit {self.unit}"
 
     def probe(self) -> str:
-        times = f"; date +'Now=%s'; stat -c 'mtime %Y %n' {' '.join(quote(path) for path in self.reads)} 2>/dev/null"
-        return show(self.unit) + (times if self.reads else "")
+        if not self.reads:
+            return show(self.unit)
+        record = f"while IFS= read -r line; do printf 'record %s\\n' \"$line\"; done <{quote(self._record)}"
+        return f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; {self._stat}; [ ! -r {quote(self._record)} ] || {record}"
 
     def changes(self, seen: Seen) -> list[Change]:
         state = UnitState.parse(seen.text)
@@ -87,15 +94,40 @@ class Service:
         if state.active not in ("active", "reloading"):
             # A unit that hit its start limit is refused until it is reset (systemd.unit(5), StartLimitBurst=).
             # start, not restart: one that is in its ExecStartPre= (a migration) must be waited for, not killed.
-            unit = quote(self.unit)
-            reset = f"{self._reload(state)}systemctl reset-failed {unit} 2>/dev/null || true"
-            script = f"{reset}\nsystemctl start {unit}"
+            reset = f"{self._reload(state)}systemctl reset-failed {quote(self.unit)} 2>/dev/null || true"
             changes += self.before
-            changes.append(Change(f"start {self.unit}", script, restarts=self.unit))
+            changes.append(Change(f"start {self.unit}", f"{reset}\n{self._recorded('start')}", restarts=self.unit))
         elif reason := self._outdated(state, seen):
-            script = f"{self._reload(state)}systemctl restart {quote(self.unit)}"
+            script = f"{self._reload(state)}{self._recorded('restart')}"
             changes.append(Change(f"restart {self.unit} ({reason})", script, restarts=self.unit, interrupts=True))
         return changes
+
+    @property
+    def _record(self) -> str:
+        return f"{RECORDS}/{self.unit}"
+
+    @property
+    def _stat(self) -> str:
+        """Return sh that prints time, size and inode of what the unit reads: a file that is replaced has another one."""
+        paths = " ".join(quote(path) for path in self.reads)
+        return f"stat -c 'reads %.Y %s %i %n' {paths} 2>/dev/null"
+
+    def _recorded(self, verb: str) -> str:
+        """Return sh that starts or restarts the unit, and records what it was started with.
+
+        Looked at before the start, recorded after it: a record is never newer than what the unit has read. A start that
+        found the unit already on its way, or up again by itself, is not recorded: it may have read something older.
+        """
+        start = f"systemctl {verb} {quote(self.unit)}"
+        if not self.reads:
+            return start
+        invocation = f"$(systemctl show -p InvocationID {quote(self.unit)})"
+        record = quote(self._record)
+        return (
+            f"was={invocation} reads=$({self._stat} || true)\n{start}\nis={invocation}\n"
+            f'[ "$is" = "$was" ] || {{ mkdir -p {RECORDS} && printf \'%s\\n\' "$is" "$reads" >{record}.new '
+            f"&& mv {record}.new {record}; }}"
+        )
 
     def _reload(self, state: UnitState) -> str:
         """Return what makes systemd read unit files that a killed run has written and not got further.
@@ -119,15 +151,35 @@ class Service:
         changing = sorted(key.split(" ", 1)[1] for key in seen.changing if key.split(" ", 1)[1] in self.reads)
         if changing:
             return f"{', '.join(changing)} changes"
-        newer = [path for time, path in _times(seen.text) if time > state.started]
-        if newer:
-            return f"{', '.join(newer)} is newer"
+        if reason := self._changed(state, seen.text):
+            return reason
         return "its unit file is newer" if state.stale else ""
 
+    def _changed(self, state: UnitState, text: str) -> str:
+        """Say what has changed since the unit was started; nothing where it runs what it should."""
+        reads = _files(text, "reads ")
+        record = _files(text, "record reads ")
+        if record == reads and record:
+            return ""
+        if state.invocation and f"record InvocationID={state.invocation}" in text.splitlines():
+            # It is this very start that has been recorded: no clock is needed.
+            paths = sorted(path for path in {**reads, **record} if reads.get(path) != record.get(path))
+            return f"{', '.join(paths)} has changed since its start" if paths else ""
+        newer = [path for path, about in reads.items() if _seconds(about) > state.started]
+        if any(_seconds(reads[path]) > state.now for path in newer) and state.now:
+            return f"{', '.join(newer)} has a time in the future: check the host's clock"
+        return f"{', '.join(newer)} is newer" if newer else ""
 
-def _times(text: str) -> list[tuple[int, str]]:
-    fields = [line.split(" ", 2) for line in text.splitlines() if line.startswith("mtime ")]
-    return [(int(time), path) for _, time, path in fields]
+
+def _files(text: str, prefix: str) -> dict[str, str]:
+    """Return time, size and inode of each path, of the lines that begin with `prefix`."""
+    lines = [line.removeprefix(prefix).split(" ", 3) for line in text.splitlines() if line.startswith(prefix)]
+    return {line[3]: " ".join(line[:3]) for line in lines if len(line) == 4}
+
+
+def _seconds(about: str) -> int:
+    whole = about.partition(".")[0]
+    return int(whole) if whole.isdigit() else 0
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ deploy:
   drain_timeout: 4
   health_timeout: 5
   migration_timeout: 6
+  lock_timeout: 7
   dns: false
   dags: dags
 """)
@@ -174,7 +175,7 @@ deploy:
         database=Database(
             "meta", "meta-rw", 5433, reference("prompt", "database.password", 57, "database.password"), False
         ),
-        deploy=Deploy(3, 4, 5, 6, False, "/fleet/dags"),
+        deploy=Deploy(3, 4, 5, 6, 7, False, "/fleet/dags"),
         ssh=Ssh("/fleet/k", 3),
     )
 

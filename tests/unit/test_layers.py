@@ -30,6 +30,7 @@ LAYERS = (
     {"resources"},
     {"dags", "blueprint"},
     {"plan"},
+    {"fleet_lock"},
     {"remote", "report"},
     {"controller"},  # beside them: it looks things up for tasks, and knows hosts.yaml only
 )
@@ -52,6 +53,7 @@ PURE = {
     "dags",
     "blueprint",
     "plan",
+    "fleet_lock",
 }
 NOT_PURE = {"fabric", "invoke", "paramiko", "subprocess", "socket", "getpass"}
 HEAVY = {"fabric", "paramiko", "jinja2", "rich", "yaml", "cryptography", "aerodrome", "lab"}

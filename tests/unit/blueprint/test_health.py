@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aerodrome.blueprint.health import (
     Health,
     database_health_script,
+    fleet_wide,
     health_script,
     read_database_health,
     read_health,
@@ -28,7 +30,7 @@ from aerodrome.blueprint.health import (
 from aerodrome.fleet import Database
 from aerodrome.resources.base import PRELUDE
 from aerodrome.resources.systemd import UnitState, show
-from tests.unit.make import Shell, fleet, inputs
+from tests.unit.make import ROLES_OF_FLEET, Shell, fleet, inputs
 
 NOW = 1795382100
 STARTED = 1795382063
@@ -307,6 +309,25 @@ def test_a_unit_between_two_crashes_has_failed() -> None:
 )
 def test_a_web_server_by_its_health_body(answer: object, verdict: str, detail: str) -> None:
     assert judged("webserver", answer) == (verdict, detail)
+
+
+@pytest.mark.parametrize(
+    "part, roles, verdict",
+    [
+        ("scheduler", {}, "waiting"),
+        ("triggerer", {}, "waiting"),
+        ("dag_processor", {}, "waiting"),
+        ("triggerer", {"triggerer": ()}, "healthy"),  # the fleet is to have none
+        ("cellar", {}, "healthy"),
+    ],
+)
+def test_a_fleet_whose_web_server_reports_a_sick_role_is_not_healthy(part: str, roles: Any, verdict: str) -> None:
+    given = inputs(fleet(roles={**ROLES_OF_FLEET, **roles}))
+    answer = {"jobs": {}, "web": {**BODY, part: {"status": "unhealthy"}}}
+    (own,) = read_health(given, "h", ["webserver"], output(answer, UNIT))
+    assert own.healthy  # by itself it is up, and a deploy goes on
+    whole = fleet_wide(given, own)
+    assert (whole.verdict, f"{part} unhealthy" in whole.detail) == (verdict, True)
 
 
 def test_the_body_is_kept_for_those_who_want_all_of_it() -> None:

@@ -46,6 +46,26 @@ class Heard:
         self.lines.append(f"{host} waits: {why}")
 
 
+@dataclass
+class Held:
+    """A lock over the fleet that is free, unless a test says otherwise; `age` is what taking it returns."""
+
+    age: float = 1e9
+    log: list[str] = field(default_factory=list)
+    lost: bool = False
+
+    def take(self) -> float:
+        self.log.append("take")
+        return self.age
+
+    def check(self) -> None:
+        if self.lost:
+            raise HostError("db1", "lock", "the lock is lost")
+
+    def release(self) -> None:
+        self.log.append("release")
+
+
 @dataclass(frozen=True)
 class Scripted:
     """A resource that is there when `path` is, and is made by `script`."""
@@ -72,10 +92,11 @@ class World:
         self.folder, self.heard = folder, Heard()
         self.local = Local(folder)
         self.deploy = deploy or Deploy()
+        self.lock = Held()
         self.run = self.new_run()
 
     def new_run(self) -> Run:
-        return Run(inputs(fleet(deploy=self.deploy)), self.local, self.heard)  # type: ignore[arg-type]
+        return Run(inputs(fleet(deploy=self.deploy)), self.local, self.heard, self.lock)  # type: ignore[arg-type]
 
     def file(self, name: str, content: str = "x\n") -> File:
         return File(str(self.folder / name), content, ME, MY_GROUP)
@@ -352,7 +373,7 @@ def test_the_status_of_a_host_that_is_down_is_told_beside_the_others(
 
 def test_the_status_of_redis_is_told_beside_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)})
-    world.run = Run(inputs(of, redis_password=Secret("x")), world.local, world.heard)  # type: ignore[arg-type]
+    world.run = Run(inputs(of, redis_password=Secret("x")), world.local, world.heard, world.lock)  # type: ignore[arg-type]
     monkeypatch.setattr(converge, "health_script", lambda inputs, roles: "echo 5")
     answer = "5\\n\\n\\nredis_version:7\\nuptime_in_seconds:1\\nconnected_clients:2\\n"
     monkeypatch.setattr(converge, "redis_health_script", lambda inputs, host: f"printf '{answer}'")
@@ -469,6 +490,67 @@ def test_another_run_that_never_ends_is_a_failure(world: World, monkeypatch: pyt
     monkeypatch.setattr(plan, "LOCK", "echo 'another run has been at work'; exit 75")
     (error,) = failed(lambda: world.run.ask({"w1": []}))
     assert (error.host, error.step, error.message) == ("w1", "lock", "another run has been at work")
+
+
+# One run at a time over the whole fleet
+
+
+def test_the_lock_is_held_while_the_fleet_is_changed_and_not_taken_for_nothing(world: World) -> None:
+    stages = [stage("nodes", w1=world.file("a"), w2=world.file("b"))]
+    world.run.converge(stages)
+    assert world.lock.log == ["take", "release"]
+    assert execs == {"w1": 2, "w2": 2}  # asked once, changed and asked again in one
+
+    world.lock.log.clear()
+    assert not world.new_run().converge(stages)
+    assert world.lock.log == []
+
+
+def test_the_lock_is_given_back_after_a_failure(world: World) -> None:
+    failed(lambda: world.run.converge([stage("nodes", w1=world.scripted("a", "false"))]))
+    assert world.lock.log == ["take", "release"]
+
+
+def test_what_was_asked_before_another_run_ended_is_asked_again(world: World) -> None:
+    wanted = world.file("a")
+
+    class Other(Held):
+        def take(self) -> float:
+            (world.folder / "a").write_text("of the other run\n")
+            return super().take()
+
+    world.lock = Other(age=0)
+    (world.folder / "b").touch()
+    # By the first answer there is nothing to do for the file that the other run has written since.
+    (world.folder / "a").write_text("x\n")
+    assert world.new_run().converge([stage("nodes", w1=wanted, w2=world.scripted("c"))])
+    assert (world.folder / "a").read_text() == "x\n"
+    assert execs == {"w1": 3, "w2": 3}
+
+
+def test_where_the_other_run_has_done_it_all_nothing_is_left(world: World) -> None:
+    class Other(Held):
+        def take(self) -> float:
+            (world.folder / "a").touch()
+            return super().take()
+
+    world.lock = Other(age=0)
+    assert not world.new_run().converge([stage("nodes", w1=world.scripted("a"))])
+    assert world.lock.log == ["take", "release"]
+
+
+def test_a_run_that_has_lost_the_lock_changes_nothing_more(world: World) -> None:
+    class Lost(Held):
+        def check(self) -> None:
+            self.lost = (world.folder / "a").exists()
+            super().check()
+
+    world.lock = Lost()
+    stages = [stage("nodes", w1=world.scripted("a")), stage("late", w2=world.scripted("b"))]
+    (error,) = failed(lambda: world.new_run().converge(stages))
+    assert (error.host, error.step) == ("db1", "lock")
+    assert not (world.folder / "b").exists()
+    assert world.lock.log == ["take", "release"]
 
 
 # Health

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.systemd import Masked, Service, Stopped, UnitState, show
-from tests.unit.make import only_change
+from tests.unit.make import Shell, only_change
 
 RUNS = """\
 MainPID=50
@@ -17,6 +19,7 @@ ActiveState=active
 SubState=running
 UnitFileState=enabled
 NeedDaemonReload=no
+InvocationID=0123abcd
 """
 STALE = RUNS.replace("NeedDaemonReload=no", "NeedDaemonReload=yes")
 STARTED = 1795382063  # date -u -d '2026-11-22 21:14:23' +%s
@@ -52,24 +55,52 @@ NeedDaemonReload=no
 """
 UNIT = "airflow@worker.service"
 RELOAD = "systemctl daemon-reload\n"
-START = "systemctl reset-failed airflow@worker.service 2>/dev/null || true\nsystemctl start airflow@worker.service"
+RESET = "systemctl reset-failed airflow@worker.service 2>/dev/null || true\n"
+START = RESET + "systemctl start airflow@worker.service"
 RESTART = "systemctl restart airflow@worker.service"
+STAT = "stat -c 'reads %.Y %s %i %n' /etc/default/airflow /home/astro/airflow-venv 2>/dev/null"
+INVOCATION = "$(systemctl show -p InvocationID airflow@worker.service)"
+RECORD = "/var/lib/aerodrome/started/airflow@worker.service"
 SERVICE = Service(UNIT, ("/etc/default/airflow", "/home/astro/airflow-venv"))
 
 
 @pytest.mark.parametrize(
     "text, state",
     [
-        (RUNS, UnitState("loaded", "enabled", "active", "running", 0, False, STARTED, 50)),
+        (RUNS, UnitState("loaded", "enabled", "active", "running", 0, False, STARTED, 50, 0, "0123abcd")),
         (BETWEEN_CRASHES, UnitState("loaded", "enabled", "activating", "auto-restart", 1, False, STARTED + 30, 0)),
         (GIVEN_UP, UnitState("loaded", "enabled", "failed", "failed", 5, False, STARTED, 0)),
         (NOT_THERE, UnitState("not-found", "", "inactive", "dead", 0, False, 0, 0)),
-        (STALE, UnitState("loaded", "enabled", "active", "running", 0, True, STARTED, 50)),
+        (STALE, UnitState("loaded", "enabled", "active", "running", 0, True, STARTED, 50, 0, "0123abcd")),
         ("", UnitState()),
     ],
 )  # fmt: skip
 def test_a_unit_as_systemd_tells_it(text: str, state: UnitState) -> None:
     assert UnitState.parse(text) == state
+
+
+def recorded(start: str) -> str:
+    """Return the script that starts SERVICE and records what it was started with."""
+    return (
+        f"was={INVOCATION} reads=$({STAT} || true)\n{start}\nis={INVOCATION}\n"
+        '[ "$is" = "$was" ] || { mkdir -p /var/lib/aerodrome/started && '
+        f'printf \'%s\\n\' "$is" "$reads" >{RECORD}.new && mv {RECORD}.new {RECORD}; }}'
+    )
+
+
+STARTED_ANEW = RESET + recorded("systemctl start airflow@worker.service")
+RESTARTED_ANEW = recorded("systemctl restart airflow@worker.service")
+
+
+def reads(*times: int) -> str:
+    """Return what a probe prints of the files that SERVICE reads."""
+    return "".join(f"reads {time}.5 3 77 {path}\n" for time, path in zip(times, SERVICE.reads, strict=False))
+
+
+def record(*times: int, start: str = "0123abcd") -> str:
+    """Return what a probe prints of the record of SERVICE's last start."""
+    lines = [f"InvocationID={start}", *reads(*times).splitlines()]
+    return "".join(f"record {line}\n" for line in lines)
 
 
 def test_the_probes_as_a_whole() -> None:
@@ -79,12 +110,13 @@ def test_the_probes_as_a_whole() -> None:
     )
     assert show(UNIT) == Service(UNIT).probe() == Stopped(UNIT).probe() == asked
     assert SERVICE.probe() == (
-        f"{asked}; date +'Now=%s'; stat -c 'mtime %Y %n' /etc/default/airflow /home/astro/airflow-venv 2>/dev/null"
+        f"{asked.replace('MainPID', 'MainPID,InvocationID')}; date +'Now=%s'; {STAT}; [ ! -r {RECORD} ] || "
+        f"while IFS= read -r line; do printf 'record %s\\n' \"$line\"; done <{RECORD}"
     )
 
 
 def test_a_unit_that_runs_and_has_read_everything_needs_nothing() -> None:
-    times = f"mtime {STARTED} /etc/default/airflow\nmtime {STARTED - 9} /home/astro/airflow-venv\n"
+    times = reads(STARTED, STARTED - 9)
     assert SERVICE.changes(Seen(RUNS + times, frozenset({"file /etc/other"}))) == []
 
 
@@ -106,7 +138,7 @@ def test_a_unit_that_does_not_run_is_started_rather_than_looked_at(text: str) ->
 def test_a_unit_that_is_not_there_yet_is_enabled_and_started() -> None:
     assert SERVICE.changes(Seen(NOT_THERE)) == [
         Change(f"enable {UNIT}", f"systemctl enable {UNIT}"),
-        Change(f"start {UNIT}", RELOAD + START, restarts=UNIT),
+        Change(f"start {UNIT}", RELOAD + STARTED_ANEW, restarts=UNIT),
     ]
 
 
@@ -119,7 +151,7 @@ def test_what_comes_before_a_start_comes_before_no_restart() -> None:
 
 @pytest.mark.parametrize("text", [GIVEN_UP, BETWEEN_CRASHES])
 def test_a_unit_that_died_is_started_even_past_its_start_limit(text: str) -> None:
-    assert SERVICE.changes(Seen(text)) == [Change(f"start {UNIT}", START, restarts=UNIT)]
+    assert SERVICE.changes(Seen(text)) == [Change(f"start {UNIT}", STARTED_ANEW, restarts=UNIT)]
 
 
 def test_a_unit_that_runs_but_is_not_enabled_is_not_restarted() -> None:
@@ -133,15 +165,61 @@ def test_a_unit_that_runs_but_is_not_enabled_is_not_restarted() -> None:
         (Seen(RUNS, frozenset({"file /etc/default/airflow"})), "/etc/default/airflow changes"),
         (Seen(RUNS, frozenset({"link /home/astro/airflow-venv"})), "/home/astro/airflow-venv changes"),
         # Killed between the write and the restart: the next run makes good for it.
-        (Seen(f"{RUNS}mtime {STARTED + 1} /etc/default/airflow\n"), "/etc/default/airflow is newer"),
+        (Seen(f"{RUNS}{reads(STARTED + 1)}"), "/etc/default/airflow is newer"),
+        # The same, where the clock was set back in between: it was this very start that was recorded.
+        (Seen(f"{RUNS}{reads(STARTED - 9)}{record(STARTED)}"), "/etc/default/airflow has changed since its start"),
+        (Seen(f"{RUNS}{record(STARTED)}"), "/etc/default/airflow has changed since its start"),  # removed
+        # Started anew by hand or by systemd since it was recorded: times have to do.
+        (Seen(f"{RUNS}{reads(STARTED + 1)}{record(STARTED, start='other')}"), "/etc/default/airflow is newer"),
+        (
+            Seen(f"{RUNS}Now={STARTED + 60}\n{reads(STARTED + 9999)}"),
+            "/etc/default/airflow has a time in the future: check the host's clock",
+        ),
     ],
 )
 def test_a_unit_that_runs_with_something_old_is_restarted(seen: Seen, reason: str) -> None:
-    assert SERVICE.changes(seen) == [Change(f"restart {UNIT} ({reason})", RESTART, restarts=UNIT, interrupts=True)]
+    assert SERVICE.changes(seen) == [Change(f"restart {UNIT} ({reason})", RESTARTED_ANEW, restarts=UNIT, interrupts=True)]
+
+
+@pytest.mark.parametrize("start", ["0123abcd", "other"])
+def test_a_time_in_the_future_restarts_nothing_a_second_time(start: str) -> None:
+    text = f"{RUNS}Now={STARTED + 60}\n{reads(STARTED + 9999)}{record(STARTED + 9999, start=start)}"
+    assert SERVICE.changes(Seen(text)) == []
+
+
+def test_what_has_changed_before_a_start_by_hand_restarts_nothing() -> None:
+    assert SERVICE.changes(Seen(f"{RUNS}{reads(STARTED - 5)}{record(STARTED - 99, start='other')}")) == []
+
+
+def test_a_record_that_is_broken_is_none() -> None:
+    assert SERVICE.changes(Seen(f"{RUNS}{reads(STARTED)}record reads x\nrecord \nreads\nreads x y z\n")) == []
+
+
+def test_what_a_unit_was_started_with_is_recorded(sh: Shell, tmp_path: Path) -> None:
+    path, log = tmp_path / "a file", tmp_path / "log"
+    path.write_text("one")
+    service = Service(UNIT, (str(path), f"{tmp_path}/none"))
+    systemctl = f'case $1 in show) echo "InvocationID=$(cat {log} 2>/dev/null | wc -l)";; restart) echo x >>{log};; esac'
+    here = lambda script: script.replace("/var/lib/aerodrome", str(tmp_path))  # noqa: E731
+    script = only_change(Service(UNIT, service.reads, again=True), RUNS).script
+
+    def asked() -> list[str]:
+        text = sh(here(service.probe()), programs={"systemctl": systemctl}).stdout.decode()
+        return [line for line in text.splitlines() if not line.startswith("Now=")]
+
+    (invocation, before) = asked()
+    assert sh(f"set -eu\n{here(script)}", programs={"systemctl": systemctl}).returncode == 0
+    assert asked() == ["InvocationID=1", before, "record InvocationID=1", f"record {before}"]
+    assert invocation == "InvocationID=0"
+    # What was up already has been recorded by nobody.
+    path.write_text("another")
+    start = only_change(service, GIVEN_UP).script
+    assert sh(f"set -eu\n{here(start)}", programs={"systemctl": systemctl}).returncode == 0
+    assert asked()[-1] == f"record {before}" != f"record {asked()[1]}"
 
 
 def test_a_unit_whose_unit_file_is_newer_is_restarted() -> None:
-    change = Change(f"restart {UNIT} (its unit file is newer)", RELOAD + RESTART, restarts=UNIT, interrupts=True)
+    change = Change(f"restart {UNIT} (its unit file is newer)", RELOAD + RESTARTED_ANEW, restarts=UNIT, interrupts=True)
     assert SERVICE.changes(Seen(STALE)) == [change]
 
 

@@ -1,0 +1,164 @@
+"""Runs against each other, and against other users of a host: one change at a time, and nobody else holds it up."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from shlex import quote
+
+import pytest
+
+from tests.fleet.conftest import HOSTS, Fleet
+from tests.real import FAB, PROJECT
+
+# Of the things that a run changes, the one that is quick on bare hosts, and that no unit reads.
+TASK = "node.hosts"
+NODES = [host for host in HOSTS if host != "db1"]  # which is no node: it only keeps the lock
+
+
+@pytest.fixture(autouse=True)
+def names(bare: Fleet) -> Iterator[None]:
+    """Have the fleet's own names in every /etc/hosts, before and after."""
+    bare.fab(TASK)
+    yield
+    bare.fab(TASK)
+
+
+class Controller:
+    """Somebody with a hosts.yaml of their own, which has one more machine."""
+
+    def __init__(self, fleet: Fleet, name: str) -> None:
+        self.fleet, self.name = fleet, name
+        self.hosts_yaml = fleet.folder / f"hosts-{name}.yaml"
+        own = f"hosts:\n  of-{name}: {{address: 192.0.2.77}}\n"
+        self.hosts_yaml.write_text(fleet.hosts_yaml.read_text().replace("hosts:\n", own, 1))
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [FAB, *arguments],
+            cwd=PROJECT,
+            env={
+                **self.fleet.environment(),
+                "AERODROME_HOSTS": str(self.hosts_yaml),
+                "AERODROME_PERFORMER": f"{self.name}@test",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def ann(bare: Fleet) -> Controller:
+    return Controller(bare, "ann")
+
+
+@pytest.fixture
+def bob(bare: Fleet) -> Controller:
+    return Controller(bare, "bob")
+
+
+@pytest.fixture
+def busy(bare: Fleet) -> Iterator[None]:
+    """Keep worker2 readable and unchangeable for some seconds, so that a run over the fleet takes that long."""
+    process = bare.lab.run("worker2", "flock -s /run/aerodrome/lock sleep 6 >/dev/null 2>&1 & echo $!")
+    yield
+    bare.lab.run("worker2", f"kill {process.stdout.strip()}")
+
+
+def names_of(fleet: Fleet) -> set[str]:
+    """Return which of the controllers' own machines the hosts know."""
+    return {fleet.sh(host, "grep -o 'of-[a-z]*' /etc/hosts || true").strip() for host in NODES}
+
+
+def told(process: subprocess.Popen[str], words: str) -> str:
+    """Read what a run says until it says this."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if words in line:
+            return line
+    raise AssertionError(said)
+
+
+def test_of_two_runs_at_once_the_second_waits_and_then_does_it_all(
+    bare: Fleet, ann: Controller, bob: Controller, busy: None
+) -> None:
+    first = ann.start(TASK)
+    told(first, "worker2  waiting for another run that is at work on this host")
+    second = bob.start(TASK)
+    line = told(second, "db1")
+    assert re.search(
+        r"db1 +waiting for ann@test: fab node\.hosts, which has been changing the fleet since \d\d:\d\d:\d\d \(\d s\); "
+        r"at most 15 min",
+        line,
+    )
+    _, rest = first.communicate(timeout=60)
+    assert first.returncode == 0, rest
+    _, rest = second.communicate(timeout=60)
+    assert second.returncode == 0, rest
+    assert rest.splitlines()[-1] == f"done: {len(NODES)} hosts changed"
+    assert names_of(bare) == {"of-bob"}
+
+
+def test_a_run_that_may_not_wait_changes_nothing(bare: Fleet, ann: Controller, bob: Controller, busy: None) -> None:
+    first = ann.start(TASK)
+    told(first, "worker2  waiting for another run")
+    bob.hosts_yaml.write_text(bob.hosts_yaml.read_text().replace("deploy:\n", "deploy:\n  lock_timeout: 1\n"))
+    _, said = bob.start(TASK).communicate(timeout=30)
+    assert "db1: lock: cannot take the fleet's lock, nothing was changed: waited 1 s for ann@test: fab" in said
+    first.communicate(timeout=60)
+    assert names_of(bare) == {"of-ann"}
+
+
+def test_a_run_that_is_killed_lets_the_next_one_on_within_seconds(
+    bare: Fleet, ann: Controller, bob: Controller, busy: None
+) -> None:
+    first = ann.start(TASK)
+    told(first, "worker2  waiting for another run")
+    second = bob.start(TASK)
+    told(second, "waiting for ann@test")
+    first.kill()
+    began = time.monotonic()
+    first.communicate()
+    told(second, TASK)
+    assert time.monotonic() - began < 5
+    _, rest = second.communicate(timeout=60)
+    assert second.returncode == 0, rest
+    # What the killed run had begun on worker2 went before.
+    assert names_of(bare) == {"of-bob"}
+
+
+def test_nothing_to_do_takes_no_lock(bare: Fleet) -> None:
+    lock = "stat -c '%Y %i' /run/aerodrome/fleet.lock"
+    before = bare.sh("db1", lock)
+    time.sleep(1.1)
+    bare.nothing_to_do(TASK)
+    assert bare.sh("db1", lock) == before
+
+
+def test_another_user_of_a_host_holds_nothing_up(bare: Fleet) -> None:
+    bare.sh("worker1", "id mallory >/dev/null 2>&1 || useradd -m mallory")
+    holds = (
+        "for path in /run /run/* /run/aerodrome/* / /tmp; do "
+        "flock \"$path\" sleep 60 </dev/null >/dev/null 2>&1 & done; sleep 1; pgrep -u mallory -fc 'sleep 60'"
+    )
+    try:
+        held = bare.sh("worker1", f"runuser -u mallory -- sh -c {quote(holds)}")
+        assert int(held) > 3  # it has got hold of what is everybody's
+        began = time.monotonic()
+        done = bare.fab("-H", "worker1", TASK)
+        assert time.monotonic() - began < 10
+        assert "waiting" not in done.err
+    finally:
+        bare.sh("worker1", "pkill -u mallory; true")
+
+
+def test_the_locks_are_roots_own(bare: Fleet) -> None:
+    assert bare.sh("db1", "stat -c '%U %a' /run/aerodrome /run/aerodrome/lock /run/aerodrome/fleet.lock") == (
+        "root 700\nroot 600\nroot 600\n"
+    )
