@@ -11,15 +11,13 @@ from dataclasses import dataclass
 
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import AerodromeError, HostError
-from aerodrome.resources.base import PRELUDE, Change, Resource, Seen
+from aerodrome.resources.base import PRELUDE, WAITING, Change, Resource, Seen
 from aerodrome.resources.systemd import Service
 from aerodrome.secrets import MASK
 
 # What PostgreSQL keeps of a password (RFC 5803): no password, but something to guess against.
 VERIFIER = re.compile(r"SCRAM-SHA-256\$\d+:[\w+/=]+\$[\w+/=]+:[\w+/=]+")
 
-# A line that begins so says what a script waits for; it is shown to the operator as it comes.
-WAITING = "@waiting for "
 # Root's own directory, made by whichever script needs it first. Nobody else can open what is in it, and so lock it.
 RUNTIME = "[ -d /run/aerodrome ] || mkdir -p -m 700 /run/aerodrome; "
 # An apply holds this lock on its host, a probe waits for it: after a killed run, the script that still runs

@@ -26,11 +26,11 @@ from aerodrome.blueprint.stages import Stage, by_host
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import FleetError, HostError
 from aerodrome.fleet import Host
-from aerodrome.plan import WAITING, HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
+from aerodrome.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
 from aerodrome.remote.connection import Connections
 from aerodrome.remote.parallel import each
 from aerodrome.remote.run import run
-from aerodrome.resources.base import quote
+from aerodrome.resources.base import WAITING, quote
 from aerodrome.resources.systemd import Service
 
 ROUNDS = 3  # how often a host is asked again before it is said not to converge

@@ -9,6 +9,9 @@ from typing import Protocol
 
 quote = shlex.quote
 
+# A line of a script's output that begins so says what it waits for; it is shown to the operator as it comes.
+WAITING = "@waiting for "
+
 # What every remote script starts with: one language for messages, and a PATH that has sbin for any login.
 PRELUDE = """\
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

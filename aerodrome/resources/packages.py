@@ -5,13 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, quote
+from aerodrome.resources.base import WAITING, Change, Seen, quote
 
-# DPkg::Lock::Timeout: wait for unattended-upgrades instead of failing (apt 1.9.11).
 # NEEDRESTART_SUSPEND: Ubuntu's needrestart must not restart services behind our back.
 APT_ENVIRONMENT = "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1"
+# DPkg::Lock::Timeout: for what takes dpkg's lock after we have looked (apt 1.9.11). It covers neither dpkg itself nor the
+# locks of apt's lists and downloads, which apt-daily.service holds at boot.
 # Pattern-Only: a name that no package has, such as python3.12, is not taken for a regular expression (apt 2.0).
 APT = "apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -o APT::Cmd::Pattern-Only=true"
+# Wait until nobody holds a lock of dpkg's or apt's, and say for whom. They are locks of fcntl(2), which /proc/locks lists
+# with process and inode (proc_locks(5)); whose file that inode is, the process's open files tell. Nothing is run but
+# `stat` where no lock is held.
+APT_LOCKS = "/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock"
+APT_WAITS = 600  # seconds
+_APT_FREE = f"""\
+apt_holder() {{
+  inodes=" $(stat -c %i {APT_LOCKS} 2>/dev/null | tr '\\n' ' ')"
+  while read -r _ kind _ _ pid file _; do
+    case $kind$inodes in POSIX*" ${{file##*:}} "*) ;; *) continue ;; esac
+    for path in {APT_LOCKS}; do
+      for open in /proc/"$pid"/fd/*; do
+        [ "$open" -ef "$path" ] && echo "$(cat /proc/"$pid"/comm 2>/dev/null) (pid $pid) to release $path" && return
+      done
+    done
+  done </proc/locks
+}}
+apt_free() {{
+  waited=0 last=
+  while holder=$(apt_holder) && [ -n "$holder" ]; do
+    [ "$holder" = "$last" ] || echo "{WAITING}$holder"
+    [ $waited -lt {APT_WAITS} ] || {{ echo "waited {APT_WAITS // 60} minutes for $holder" >&2; exit 1; }}
+    last=$holder waited=$((waited + 1))
+    sleep 1
+  done
+}}"""
 # dnf waits for its lock by itself.
 DNF = "dnf -y --setopt=install_weak_deps=False"
 
@@ -55,11 +82,13 @@ class Packages:
 
     def _apt(self, missing: list[str]) -> str:
         install = f"{APT} install --no-install-recommends {' '.join(quote(name) for name in missing)} </dev/null"
+        settle = "dpkg --configure -a </dev/null"  # what a killed run left half done
         return (
-            f"{APT_ENVIRONMENT}\n"
-            "dpkg --configure -a </dev/null\n"  # what a killed run left half done
+            f"{APT_ENVIRONMENT}\n{_APT_FREE}\napt_free\n"
+            # Once more, for a lock that somebody took between the look and this.
+            f"{settle} || {{ apt_free; {settle}; }}\napt_free\n"
             # The lists are fetched only where they are missing or too old to find a package.
-            f"{install} || {{ {APT} update </dev/null && {install}; }}"
+            f"{install} || {{ apt_free; {APT} update </dev/null && {install}; }}"
         )
 
     def _dnf(self, missing: list[str]) -> str:

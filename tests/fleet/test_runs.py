@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from shlex import quote
 
 import pytest
@@ -62,11 +62,15 @@ def bob(bare: Fleet) -> Controller:
 
 
 @pytest.fixture
-def busy(bare: Fleet) -> Iterator[None]:
-    """Keep worker2 readable and unchangeable for some seconds, so that a run over the fleet takes that long."""
-    process = bare.lab.run("worker2", "flock -s /run/aerodrome/lock sleep 6 >/dev/null 2>&1 & echo $!")
-    yield
-    bare.lab.run("worker2", f"kill {process.stdout.strip()}")
+def release(bare: Fleet) -> Iterator[Callable[[], None]]:
+    """Keep worker2 readable but unchangeable, so that a run over the fleet does not end, until this is called."""
+    holder = bare.sh("worker2", "flock -s /run/aerodrome/lock sleep 300 >/dev/null 2>&1 & echo $!").strip()
+
+    def end() -> None:
+        bare.lab.run("worker2", f"pkill -P {holder}; kill {holder}")
+
+    yield end
+    end()
 
 
 def names_of(fleet: Fleet) -> set[str]:
@@ -86,17 +90,18 @@ def told(process: subprocess.Popen[str], words: str) -> str:
 
 
 def test_of_two_runs_at_once_the_second_waits_and_then_does_it_all(
-    bare: Fleet, ann: Controller, bob: Controller, busy: None
+    bare: Fleet, ann: Controller, bob: Controller, release: Callable[[], None]
 ) -> None:
     first = ann.start(TASK)
     told(first, "worker2  waiting for another run that is at work on this host")
     second = bob.start(TASK)
     line = told(second, "db1")
     assert re.search(
-        r"db1 +waiting for ann@test: fab node\.hosts, which has been changing the fleet since \d\d:\d\d:\d\d \(\d s\); "
+        r"db1 +waiting for ann@test: fab node\.hosts, which has been changing the fleet since \d\d:\d\d:\d\d \(\d+ s\); "
         r"at most 15 min",
         line,
     )
+    release()
     _, rest = first.communicate(timeout=60)
     assert first.returncode == 0, rest
     _, rest = second.communicate(timeout=60)
@@ -105,18 +110,19 @@ def test_of_two_runs_at_once_the_second_waits_and_then_does_it_all(
     assert names_of(bare) == {"of-bob"}
 
 
-def test_a_run_that_may_not_wait_changes_nothing(bare: Fleet, ann: Controller, bob: Controller, busy: None) -> None:
+def test_a_run_that_may_not_wait_changes_nothing(bare: Fleet, ann: Controller, bob: Controller, release: Callable[[], None]) -> None:
     first = ann.start(TASK)
     told(first, "worker2  waiting for another run")
     bob.hosts_yaml.write_text(bob.hosts_yaml.read_text().replace("deploy:\n", "deploy:\n  lock_timeout: 1\n"))
     _, said = bob.start(TASK).communicate(timeout=30)
     assert "db1: lock: cannot take the fleet's lock, nothing was changed: waited 1 s for ann@test: fab" in said
+    release()
     first.communicate(timeout=60)
     assert names_of(bare) == {"of-ann"}
 
 
 def test_a_run_that_is_killed_lets_the_next_one_on_within_seconds(
-    bare: Fleet, ann: Controller, bob: Controller, busy: None
+    bare: Fleet, ann: Controller, bob: Controller, release: Callable[[], None]
 ) -> None:
     first = ann.start(TASK)
     told(first, "worker2  waiting for another run")
@@ -126,7 +132,8 @@ def test_a_run_that_is_killed_lets_the_next_one_on_within_seconds(
     began = time.monotonic()
     first.communicate()
     told(second, TASK)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # two rounds of questions on a busy machine; a connection that is cut takes 60
+    release()
     _, rest = second.communicate(timeout=60)
     assert second.returncode == 0, rest
     # What the killed run had begun on worker2 went before.
@@ -152,13 +159,12 @@ def test_another_user_of_a_host_holds_nothing_up(bare: Fleet) -> None:
         assert int(held) > 3  # it has got hold of what is everybody's
         began = time.monotonic()
         done = bare.fab("-H", "worker1", TASK)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
         assert "waiting" not in done.err
     finally:
         bare.sh("worker1", "pkill -u mallory; true")
 
 
 def test_the_locks_are_roots_own(bare: Fleet) -> None:
-    assert bare.sh("db1", "stat -c '%U %a' /run/aerodrome /run/aerodrome/lock /run/aerodrome/fleet.lock") == (
-        "root 700\nroot 600\nroot 600\n"
-    )
+    for host, name in (("db1", "fleet.lock"), ("worker1", "lock")):
+        assert bare.sh(host, f"stat -c '%U %a' /run/aerodrome /run/aerodrome/{name}") == "root 700\nroot 600\n"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from aerodrome.errors import AerodromeError
+from aerodrome.resources import packages
 from aerodrome.resources.base import Seen
 from aerodrome.resources.packages import Packages
 from tests.unit.make import Shell, only_change
@@ -45,8 +51,9 @@ def test_what_is_missing_is_installed_by_apt() -> None:
     assert change.summary == "install gcc, python3-venv"
     assert change.script == (
         "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1\n"
-        "dpkg --configure -a </dev/null\n"
-        f"{install} || {{ apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "
+        f"{packages._APT_FREE}\n"
+        "apt_free\ndpkg --configure -a </dev/null || { apt_free; dpkg --configure -a </dev/null; }\napt_free\n"
+        f"{install} || {{ apt_free; apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "
         f"-o APT::Cmd::Pattern-Only=true update </dev/null && {install}; }}"
     )
 
@@ -73,10 +80,10 @@ def test_a_package_that_goes_by_another_name_counts_as_installed(sh: Shell, tmp_
         'for name; do case $name in postgresql-server) case "$*" in '
         '*%{NAME}*) echo "postgresql16-server installed";; *) echo postgresql16-server-16.3;; esac; exit 0;; esac; done'
     )
-    packages = Packages(apt=(), dnf=("postgresql-server",))
-    probe = packages.probe().replace("command -v apt-get", "false")
+    wanted = Packages(apt=(), dnf=("postgresql-server",))
+    probe = wanted.probe().replace("command -v apt-get", "false")
     done = sh(probe, programs={"rpm": rpm, "dnf": ":"})
-    assert packages.changes(Seen(done.stdout.decode())) == []
+    assert wanted.changes(Seen(done.stdout.decode())) == []
 
 
 def test_lists_are_fetched_only_where_a_package_is_not_found(sh: Shell, tmp_path: Path) -> None:
@@ -96,3 +103,51 @@ def test_a_package_that_no_source_has_is_a_failure(sh: Shell) -> None:
     apt_get = 'case "$*" in *update*) ;; *) echo "E: Unable to locate package gcc" >&2; exit 100;; esac'
     done = sh(f"set -eu\n{change.script}", programs={"apt-get": apt_get, "dpkg": ":"})
     assert (done.returncode, done.stderr) == (100, b"E: Unable to locate package gcc\n" * 2)
+
+
+HOLD = "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def locks(tmp_path: Path) -> str:
+    """Return the functions that look at apt's locks, for two files of the test's own."""
+    paths = f"{tmp_path}/lock-frontend {tmp_path}/lock"
+    for path in paths.split():
+        Path(path).touch()
+    return packages._APT_FREE.replace(packages.APT_LOCKS, paths)
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that holds the second of them."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, f"{tmp_path}/lock"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_who_holds_a_lock_is_named_and_waited_for(
+    sh: Shell, tmp_path: Path, locks: str, held: subprocess.Popen[bytes]
+) -> None:
+    threading.Timer(2.5, held.kill).start()
+    threading.Timer(2.6, held.wait).start()
+    done = sh(f"set -eu\n{locks}\napt_free; apt_free; echo free", programs={"sleep": f"exec {shutil.which('sleep')} 0.2"})
+    name = Path(f"/proc/{held.pid}/comm").read_text().strip() if held.poll() is None else "python"
+    line, free = done.stdout.decode().splitlines()
+    assert line.startswith(f"@waiting for {name[:6]}") and line.endswith(f" (pid {held.pid}) to release {tmp_path}/lock")
+    assert (free, done.returncode) == ("free", 0)
+
+
+def test_a_lock_that_is_never_released_is_an_error(
+    sh: Shell, tmp_path: Path, locks: str, held: subprocess.Popen[bytes]
+) -> None:
+    script = locks.replace("-lt 600", "-lt 2")
+    done = sh(f"set -eu\n{script}\napt_free; echo free", programs={"sleep": ":"})
+    assert (done.returncode, done.stdout.count(b"@waiting for"), b"free\n" in done.stdout) == (1, 1, False)
+    assert done.stderr.decode().startswith("waited 10 minutes for python")
+
+
+def test_where_nobody_holds_a_lock_nothing_is_said(sh: Shell, locks: str) -> None:
+    assert sh(f"set -eu\n{locks}\napt_free; echo free").stdout == b"free\n"
