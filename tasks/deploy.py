@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
-from tasks.session import WAIT, Session, pick_roles, session
+from tasks.session import FORCE, WAIT, Session, pick_roles, session
 
 if TYPE_CHECKING:
     from aerodrome.blueprint.inputs import Inputs
@@ -26,9 +26,16 @@ DOWNTIME = "stop everything first, in a safe order, where Airflow's version chan
         "role": "only hosts with this role, and only what it needs (several: worker,webserver)",
         "accept_downtime": DOWNTIME,
         **WAIT,
+        **FORCE,
     }
 )
-def deploy(context: Any, role: str | None = None, accept_downtime: bool = False, wait: str | None = None) -> None:
+def deploy(
+    context: Any,
+    role: str | None = None,
+    accept_downtime: bool = False,
+    wait: str | None = None,
+    force: bool = False,
+) -> None:
     """Bring all hosts, or those of -H, to what hosts.yaml says; each role is healthy before the next."""
     from aerodrome.blueprint.notes import setting_notes
     from aerodrome.blueprint.stages import stages
@@ -39,7 +46,7 @@ def deploy(context: Any, role: str | None = None, accept_downtime: bool = False,
         _check_downtime(run, role, accept_downtime)
         for note in setting_notes(run.inputs):
             say(f"note: {note}")
-        converge(run, lambda inputs: stages(replace(inputs, accept_downtime=accept_downtime), run.names, roles))
+        converge(run, lambda inputs: stages(replace(inputs, accept_downtime=accept_downtime), run.names, roles), force)
 
 
 def _check_downtime(run: Session, role: str | None, accept_downtime: bool) -> None:
@@ -98,9 +105,12 @@ def plan(
         sys.exit(2)
 
 
-def converge(run: Session, stages: Callable[[Inputs], Sequence[Stage]]) -> None:
-    """Bring about the stages that `stages` makes of the run's inputs; say whether anything had to be changed."""
-    from aerodrome.errors import InvalidInput
+def converge(run: Session, stages: Callable[[Inputs], Sequence[Stage]], force: bool = False) -> None:
+    """Bring about the stages that `stages` makes of the run's inputs; say whether anything had to be changed.
+
+    Raises FleetError at the end if running tasks were killed, unless `force` has allowed it.
+    """
+    from aerodrome.errors import FleetError, InvalidInput
     from aerodrome.report.terminal import say
 
     def work() -> bool:
@@ -111,3 +121,5 @@ def converge(run: Session, stages: Callable[[Inputs], Sequence[Stage]]) -> None:
 
     changed = run.adopting(work)
     say(f"done: {len(run.run.changed)} hosts changed" if changed else "no changes")
+    if run.run.killed and not force:
+        raise FleetError(run.run.killed)

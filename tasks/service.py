@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from invoke import task
 
 from tasks.deploy import converge
-from tasks.session import WAIT, Session, pick_roles, session
+from tasks.session import FORCE, WAIT, Session, pick_roles, session
 
 if TYPE_CHECKING:
     from aerodrome.fleet import Host
@@ -28,18 +28,18 @@ def start(context: Any, role: str | None = None, wait: str | None = None) -> Non
         converge(run, lambda inputs: only(role_stages(inputs, roles), run.names))
 
 
-@task(help=CHANGES)
-def restart(context: Any, role: str | None = None, wait: str | None = None) -> None:
+@task(help={**CHANGES, **FORCE})
+def restart(context: Any, role: str | None = None, wait: str | None = None, force: bool = False) -> None:
     """Restart, one host of a role at a time; workers finish their running tasks first."""
     from aerodrome.blueprint.stages import only, role_stages
 
     with session(context, wait) as run:
         roles = pick_roles(run.fleet, role)
-        converge(run, lambda inputs: only(role_stages(inputs, roles, again=True), run.names))
+        converge(run, lambda inputs: only(role_stages(inputs, roles, again=True), run.names), force)
 
 
-@task(help=CHANGES)
-def stop(context: Any, role: str | None = None, wait: str | None = None) -> None:
+@task(help={**CHANGES, **FORCE})
+def stop(context: Any, role: str | None = None, wait: str | None = None, force: bool = False) -> None:
     """Stop, workers first; they finish their running tasks. What is enabled starts again at boot.
 
     Units that hosts.yaml no longer has on a host are stopped, too.
@@ -48,7 +48,7 @@ def stop(context: Any, role: str | None = None, wait: str | None = None) -> None
 
     with session(context, wait) as run:
         roles = pick_roles(run.fleet, role, unused=True)
-        converge(run, lambda inputs: only(stop_stages(inputs, roles), run.names))
+        converge(run, lambda inputs: only(stop_stages(inputs, roles), run.names), force)
 
 
 @task(help={**ROLE, "json": "print JSON"})

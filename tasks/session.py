@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WAIT = {"wait": "how long to wait while another run is changing the fleet: 90s, 15m, 2h (default: deploy.lock_timeout)"}
+FORCE = {"force": "end well even if tasks that outlast deploy.drain_timeout are killed"}
 
 
 @dataclass

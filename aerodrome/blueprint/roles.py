@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import partial
 
+from aerodrome.blueprint.census import drain, runs_tasks
 from aerodrome.blueprint.environment import mask_environment, render_variables, role_environment
 from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.ports import role_ports
@@ -23,7 +24,8 @@ from aerodrome.resources.takeover import Superseded
 def role(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
     """Return what makes `host` run the role `name`; `again` restarts it where it runs."""
     variables = role_environment(inputs, host, name)
-    service = Service(inputs.unit(name), reads(inputs, name), again, declared(inputs, host) if name == "worker" else ())
+    before = declared(inputs, host) if name == "worker" else ()
+    service = Service(inputs.unit(name), reads(inputs, name), again, before, drain(inputs, host, name))
     parts = (
         _variables(inputs, name, variables),
         _dropin(inputs, host, name, bool(variables)),
@@ -32,9 +34,9 @@ def role(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
     return Step(f"roles.{name}", (*parts, *role_ports(inputs, host, name), service))
 
 
-def stopped(inputs: Inputs, name: str) -> Step:
+def stopped(inputs: Inputs, host: Host, name: str) -> Step:
     """Return what makes a host not run the role `name` for now."""
-    return Step(f"roles.{name}", (Stopped(inputs.unit(name)),))
+    return Step(f"roles.{name}", (Stopped(inputs.unit(name), drain(inputs, host, name)),))
 
 
 def retired(inputs: Inputs, host: Host, name: str, roles: Collection[str]) -> Step:
@@ -101,7 +103,6 @@ def _dropin(inputs: Inputs, host: Host, name: str, variables: bool) -> File:
     if name == "worker" and host.worker.queues:
         command += f" --queues {','.join(host.worker.queues)}"
     migrates = name == "scheduler" and is_first_scheduler(inputs, host)
-    runs_tasks = name == "worker" or (name == "scheduler" and airflow.executor == "LocalExecutor")
     gunicorn = name == "webserver" and catalogue.major < 3
     text = render(
         "dropin.conf.j2",
@@ -110,7 +111,7 @@ def _dropin(inputs: Inputs, host: Host, name: str, variables: bool) -> File:
         command=command,
         migrate=catalogue.migrate if migrates else "",
         migration_timeout=inputs.fleet.deploy.migration_timeout,
-        drain_timeout=inputs.fleet.deploy.drain_timeout if runs_tasks else 0,
+        drain_timeout=inputs.fleet.deploy.drain_timeout if runs_tasks(inputs, name) else 0,
         pid_file=f"{airflow.home}/airflow-webserver.pid" if gunicorn else "",
         variables=inputs.role_file(name) if variables else "",
         **sandbox(inputs, host, name),

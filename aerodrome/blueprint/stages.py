@@ -109,10 +109,10 @@ def stop_stages(inputs: Inputs, roles: Collection[str]) -> list[Stage]:
     """
     parts = []
     for name in reversed(inputs.catalogue.roles):
-        hosts = [host.name for host in inputs.fleet.nodes() if name in roles and name in inputs.roles(host)]
-        parts.append(Stage(f"stop {name}", {host: [stopped(inputs, name)] for host in hosts}, {}))
+        hosts = [host for host in inputs.fleet.nodes() if name in roles and name in inputs.roles(host)]
+        parts.append(Stage(f"stop {name}", {host.name: [stopped(inputs, host, name)] for host in hosts}, {}))
     leftovers = {
-        host.name: [stopped(inputs, name) for name in reversed(unwanted_roles(inputs, host)) if name in roles]
+        host.name: [stopped(inputs, host, name) for name in reversed(unwanted_roles(inputs, host)) if name in roles]
         for host in inputs.fleet.asked()
     }
     parts.append(Stage("stop leftovers", {host: steps for host, steps in leftovers.items() if steps}, {}))

@@ -30,7 +30,7 @@ from aerodrome.plan import HostPlan, PlannedChange, apply_script, plan_host, pro
 from aerodrome.remote.connection import Connections
 from aerodrome.remote.parallel import each
 from aerodrome.remote.run import run
-from aerodrome.resources.base import WAITING, quote
+from aerodrome.resources.base import KILLED, NOTE, WAITING, quote
 from aerodrome.resources.systemd import Service
 
 ROUNDS = 3  # how often a host is asked again before it is said not to converge
@@ -72,6 +72,7 @@ class Run:
         self.fleet = inputs.fleet
         self.report = report
         self.changed: set[str] = set()  # hosts on which something was applied
+        self.killed: list[HostError] = []  # running tasks that a stop or restart has killed
         self._lock = lock
         self._before_change = before_change
         self._nonce = os.urandom(6).hex()
@@ -113,9 +114,7 @@ class Run:
             self._lock.release()
         return bool(self.changed)
 
-    def _ask_to_touch(
-        self, wanted: Mapping[str, Sequence[Step]]
-    ) -> tuple[dict[str, HostPlan], dict[str, HostError]]:
+    def _ask_to_touch(self, wanted: Mapping[str, Sequence[Step]]) -> tuple[dict[str, HostPlan], dict[str, HostError]]:
         """Ask all hosts; return the plans of those that answer, and why the others do not."""
         plans, failed = self._ask_what_answers(wanted)
         if any(failure.refusal for failure in failed.values()):
@@ -211,7 +210,7 @@ class Run:
         """Make the changes of a plan and ask again, in one exec; return what the host then needs of `wanted`."""
         self._lock.check()
         apply = apply_script(plan.changes, wanted, self._nonce)
-        progress = Progress(self.report, plan, self._nonce)
+        progress = Progress(self.report, plan, self._nonce, self._killed)
         if any(planned.change.script for planned in plan.changes):
             self.changed.add(host.name)
         output = run(self.connections, host, apply.script, apply.payload, progress.read)
@@ -230,6 +229,13 @@ class Run:
             words = self.journal(host, planned.change.restarts)
         message = f"could not {planned.change.summary} (exit {output.status})"
         raise HostError(host.name, planned.step, message, hint(words), words)
+
+    def _killed(self, host: str, planned: PlannedChange, tasks: str) -> None:
+        """Take note of running tasks that a change has killed."""
+        self.report.waits(host, f"killed {tasks}")
+        limit = f"deploy.drain_timeout: {self.fleet.deploy.drain_timeout}"
+        hint = f"they had {self.fleet.deploy.drain_timeout} s ({limit}); --force makes this no error"
+        self.killed.append(HostError(host, planned.step, f"running tasks were killed: {tasks}", hint))
 
     def await_health(self, host: Host, roles: Sequence[str]) -> None:
         """Wait until all `roles` of a host are healthy.
@@ -334,17 +340,20 @@ class Waits:
 
 
 def tell_wait(report: Reporter, host: str, line: str) -> None:
-    """Report a line of a script's output if it says what the host waits for."""
-    if line.startswith(WAITING):
+    """Report a line of a script's output if it says what the host waits for, or what else there is to know."""
+    if line.startswith((WAITING, NOTE)):
         report.waits(host, line[1:LONGEST])
 
 
 class Progress:
     """Read an apply's output as it comes, and tell each change when its turn has come."""
 
-    def __init__(self, report: Reporter, plan: HostPlan, nonce: str) -> None:
+    def __init__(
+        self, report: Reporter, plan: HostPlan, nonce: str, killed: Callable[[str, PlannedChange, str], None]
+    ) -> None:
+        """Take who is told of changes and waits, and of running tasks that a change has killed."""
         self.current: PlannedChange | None = None
-        self._report, self._plan = report, plan
+        self._report, self._plan, self._killed = report, plan, killed
         self._marker = re.compile(rf"@{nonce} (\d+)")
         self._done = f"@{nonce} done"
         self._pending = ""
@@ -367,6 +376,8 @@ class Progress:
         if mark := self._marker.fullmatch(line):
             self.current = self._plan.changes[int(mark[1])]
             self._report.change(self._plan.host, self.current)
+        elif self.current and line.startswith(KILLED):
+            self._killed(self._plan.host, self.current, line[len(KILLED) : LONGEST])
         else:
             tell_wait(self._report, self._plan.host, line)
 

@@ -9,8 +9,9 @@ from typing import Protocol
 
 quote = shlex.quote
 
-# A line of a script's output that begins so says what it waits for; it is shown to the operator as it comes.
-WAITING = "@waiting for "
+# Lines of a change's output that begin so are shown to the operator as they come: what it waits for, what else there is
+# to know, and which running tasks it has killed, which is a failure unless it was asked for.
+WAITING, NOTE, KILLED = "@waiting for ", "@note: ", "@killed "
 
 # What every remote script starts with: one language for messages, and a PATH that has sbin for any login.
 PRELUDE = """\

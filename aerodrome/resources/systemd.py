@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aerodrome.resources.base import Change, Seen, quote
+from aerodrome.resources.drain import Drain
 
 PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,ExecMainStartTimestamp,MainPID"
 # What units were started with, one file each; root's own, and kept over a reboot.
@@ -69,12 +70,14 @@ class Service:
     there is no record, their times are compared with the start of the main process, so that a run that was killed
     between write and restart is still made good by the next.
     `again` restarts it where it runs, whatever it reads; `before` is done before it is started where it does not.
+    `drain` is how it stops before it starts again, if it runs tasks.
     """
 
     unit: str
     reads: tuple[str, ...] = ()
     again: bool = False
     before: tuple[Change, ...] = ()
+    drain: Drain | None = None
 
     @property
     def key(self) -> str:
@@ -119,6 +122,8 @@ class Service:
         found the unit already on its way, or up again by itself, is not recorded: it may have read something older.
         """
         start = f"systemctl {verb} {quote(self.unit)}"
+        if verb == "restart" and self.drain:
+            start = f"{self.drain.stop(self.unit)}\nsystemctl start {quote(self.unit)}"
         if not self.reads:
             return start
         invocation = f"$(systemctl show -p InvocationID {quote(self.unit)})"
@@ -187,6 +192,7 @@ class Stopped:
     """A unit that does not run; it stays enabled, and starts again with its machine or by `fab start`."""
 
     unit: str
+    drain: Drain | None = None
 
     @property
     def key(self) -> str:
@@ -198,7 +204,8 @@ class Stopped:
     def changes(self, seen: Seen) -> list[Change]:
         if UnitState.parse(seen.text).active in ("inactive", "failed", ""):
             return []
-        return [Change(f"stop {self.unit}", f"systemctl stop {quote(self.unit)}", interrupts=True)]
+        script = self.drain.stop(self.unit) if self.drain else f"systemctl stop {quote(self.unit)}"
+        return [Change(f"stop {self.unit}", script, interrupts=True)]
 
 
 @dataclass(frozen=True)

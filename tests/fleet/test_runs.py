@@ -110,7 +110,9 @@ def test_of_two_runs_at_once_the_second_waits_and_then_does_it_all(
     assert names_of(bare) == {"of-bob"}
 
 
-def test_a_run_that_may_not_wait_changes_nothing(bare: Fleet, ann: Controller, bob: Controller, release: Callable[[], None]) -> None:
+def test_a_run_that_may_not_wait_changes_nothing(
+    bare: Fleet, ann: Controller, bob: Controller, release: Callable[[], None]
+) -> None:
     first = ann.start(TASK)
     told(first, "worker2  waiting for another run")
     bob.hosts_yaml.write_text(bob.hosts_yaml.read_text().replace("deploy:\n", "deploy:\n  lock_timeout: 1\n"))

@@ -127,7 +127,9 @@ def test_a_probe_that_fails_leaves_the_others_their_answers(sh: Shell, tmp_path:
 
 def test_words_before_the_first_answer_are_no_answer() -> None:
     steps = [Step("a", (Thing("one"),))]
-    assert read_probe("@waiting for another run that is at work on this host\n\n@n0nce 0\nyes\n\n@n0nce end\n", steps, "n0nce") == ["yes\n"]
+    assert read_probe(
+        "@waiting for another run that is at work on this host\n\n@n0nce 0\nyes\n\n@n0nce end\n", steps, "n0nce"
+    ) == ["yes\n"]
 
 
 @pytest.mark.parametrize("output", ["", "\n@n0nce 0\nyes\n", "sudo: a password is required\n", "\n@other end\n"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aerodrome.blueprint.census import drain
 from aerodrome.blueprint.inputs import Inputs, Settings
 from aerodrome.blueprint.queues import declared
 from aerodrome.blueprint.roles import reads, role, stopped
@@ -189,4 +190,10 @@ def test_new_dags_restart_nothing() -> None:
 
 
 def test_a_role_that_is_stopped() -> None:
-    assert stopped(inputs(), "worker") == Step("roles.worker", (Stopped("airflow@worker.service"),))
+    drained = drain(inputs(), HOSTS["w1"], "worker")
+    assert drained is not None
+    assert stopped(inputs(), HOSTS["w1"], "worker") == Step(
+        "roles.worker", (Stopped("airflow@worker.service", drained),)
+    )
+    web = Step("roles.webserver", (Stopped("airflow@webserver.service"),))
+    assert stopped(inputs(), HOSTS["web1"], "webserver") == web

@@ -492,6 +492,33 @@ def test_another_run_that_never_ends_is_a_failure(world: World, monkeypatch: pyt
     assert (error.host, error.step, error.message) == ("w1", "lock", "another run has been at work")
 
 
+# Tasks that outlast their time
+
+
+def test_tasks_that_a_change_has_killed_are_told_and_kept(world: World) -> None:
+    script = (
+        "echo '@waiting for 1 running task: a.b (r, 5 s); at most 600 s'; echo '@killed 1 running task: a.b (r, 605 s)'"
+    )
+    made = world.scripted("a", f"{script}; echo '@note: and this'; touch '{world.folder}/a'")
+    assert world.run.converge([stage("workers", w1=made)])
+    assert world.heard.lines[2:] == [
+        "w1 waits: waiting for 1 running task: a.b (r, 5 s); at most 600 s",
+        "w1 waits: killed 1 running task: a.b (r, 605 s)",
+        "w1 waits: note: and this",
+    ]
+    (error,) = world.run.killed
+    assert (error.host, error.step) == ("w1", "workers.step")
+    assert error.message == "running tasks were killed: 1 running task: a.b (r, 605 s)"
+    assert error.hint == "they had 600 s (deploy.drain_timeout: 600); --force makes this no error"
+
+
+def test_what_a_probe_answers_kills_nothing(world: World) -> None:
+    (world.folder / "a").write_text("@killed x\n@waiting for y\n")
+    assert world.run.converge([stage("workers", w1=world.file("a", "@killed x\n"))])
+    assert world.run.killed == []
+    assert [line for line in world.heard.lines if "waits" in line] == []
+
+
 # One run at a time over the whole fleet
 
 
@@ -669,7 +696,7 @@ CHANGES = tuple(PlannedChange("s", "r", Change(f"change {number}", "true")) for 
 
 def progress(*parts: str) -> tuple[list[str], PlannedChange | None]:
     heard = Heard()
-    reader = Progress(heard, HostPlan("h", CHANGES), "n0nce")
+    reader = Progress(heard, HostPlan("h", CHANGES), "n0nce", lambda host, planned, tasks: None)
     for part in parts:
         reader.read(part)
     return heard.lines, reader.current

@@ -133,10 +133,14 @@ def test_who_holds_a_lock_is_named_and_waited_for(
 ) -> None:
     threading.Timer(2.5, held.kill).start()
     threading.Timer(2.6, held.wait).start()
-    done = sh(f"set -eu\n{locks}\napt_free; apt_free; echo free", programs={"sleep": f"exec {shutil.which('sleep')} 0.2"})
+    done = sh(
+        f"set -eu\n{locks}\napt_free; apt_free; echo free", programs={"sleep": f"exec {shutil.which('sleep')} 0.2"}
+    )
     name = Path(f"/proc/{held.pid}/comm").read_text().strip() if held.poll() is None else "python"
     line, free = done.stdout.decode().splitlines()
-    assert line.startswith(f"@waiting for {name[:6]}") and line.endswith(f" (pid {held.pid}) to release {tmp_path}/lock")
+    assert line.startswith(f"@waiting for {name[:6]}") and line.endswith(
+        f" (pid {held.pid}) to release {tmp_path}/lock"
+    )
     assert (free, done.returncode) == ("free", 0)
 
 

@@ -178,7 +178,9 @@ def test_a_unit_that_runs_but_is_not_enabled_is_not_restarted() -> None:
     ],
 )
 def test_a_unit_that_runs_with_something_old_is_restarted(seen: Seen, reason: str) -> None:
-    assert SERVICE.changes(seen) == [Change(f"restart {UNIT} ({reason})", RESTARTED_ANEW, restarts=UNIT, interrupts=True)]
+    assert SERVICE.changes(seen) == [
+        Change(f"restart {UNIT} ({reason})", RESTARTED_ANEW, restarts=UNIT, interrupts=True)
+    ]
 
 
 @pytest.mark.parametrize("start", ["0123abcd", "other"])
@@ -199,7 +201,9 @@ def test_what_a_unit_was_started_with_is_recorded(sh: Shell, tmp_path: Path) -> 
     path, log = tmp_path / "a file", tmp_path / "log"
     path.write_text("one")
     service = Service(UNIT, (str(path), f"{tmp_path}/none"))
-    systemctl = f'case $1 in show) echo "InvocationID=$(cat {log} 2>/dev/null | wc -l)";; restart) echo x >>{log};; esac'
+    systemctl = (
+        f'case $1 in show) echo "InvocationID=$(cat {log} 2>/dev/null | wc -l)";; restart) echo x >>{log};; esac'
+    )
     here = lambda script: script.replace("/var/lib/aerodrome", str(tmp_path))  # noqa: E731
     script = only_change(Service(UNIT, service.reads, again=True), RUNS).script
 
