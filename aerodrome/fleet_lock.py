@@ -54,7 +54,7 @@ def lock_host(fleet: Fleet) -> Host:
 
 
 def lock_script(holder: str, patience: int) -> str:
-    """Return sh that takes the lock, waits for it at most `patience` seconds, and holds it while its descriptor 3 lives.
+    """Return sh that takes the lock, waiting at most `patience` seconds, and holds it while its descriptor 3 lives.
 
     It prints `@held NOW SINCE WHO` if another run holds the lock, then `@taken AGE` once the lock is its own, where AGE
     is the seconds since a run last took or released it. It exits with 75 if it has waited in vain.

@@ -24,7 +24,8 @@ RUNTIME = "[ -d /run/aerodrome ] || mkdir -p -m 700 /run/aerodrome; "
 # on the host is finished before anything is asked.
 LOCK = (
     f"{RUNTIME}umask 077; exec 9>>/run/aerodrome/lock; umask 022; "
-    f"flock {{mode}} -n 9 || {{{{ echo '{WAITING}another run that is at work on this host'; flock {{mode}} -w 900 9; }}}} || "
+    f"flock {{mode}} -n 9 || {{{{ echo '{WAITING}another run that is at work on this host'; "
+    "flock {mode} -w 900 9; }} || "
     "{{ echo 'another run has been at work on this host for 15 minutes'; exit 75; }}"
 )
 

@@ -215,7 +215,7 @@ def _judge_web(answers: dict[str, Any]) -> tuple[Verdict, str]:
 
 
 def fleet_wide(inputs: Inputs, health: Health) -> Health:
-    """Return a role's health as part of the fleet's: a web server that reports a sick role of the fleet is not healthy."""
+    """Return a role's health as part of the fleet's: not healthy if it is a web server that reports a sick role."""
     parts = _reported(health.body or {})
     sick = [
         name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -29,22 +28,13 @@ from aerodrome.fleet import Host
 from aerodrome.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
 from aerodrome.remote.connection import Connections
 from aerodrome.remote.parallel import each
+from aerodrome.remote.progress import Progress, Reporter, Waits
 from aerodrome.remote.run import run
-from aerodrome.resources.base import KILLED, NOTE, WAITING, quote
+from aerodrome.resources.base import quote
 from aerodrome.resources.systemd import Service
 
 ROUNDS = 3  # how often a host is asked again before it is said not to converge
-LONGEST = 2000  # characters of a line that a host prints while it works; what is longer is not read to its end
 POLL = 1.0  # seconds between two looks at health, where the host cannot look by itself
-
-
-class Reporter(Protocol):
-    """What a run tells while it goes."""
-
-    def stage(self, name: str) -> None: ...
-    def change(self, host: str, planned: PlannedChange) -> None: ...
-    def healthy(self, health: Health) -> None: ...
-    def waits(self, host: str, why: str) -> None: ...
 
 
 class Lock(Protocol):
@@ -316,70 +306,6 @@ class Run:
         """Return the last lines of a unit's journal."""
         script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {quote(unit)}"
         return run(self.connections, host, script).text.rstrip()
-
-
-class Waits:
-    """Read a probe's output as it comes, up to its first answer, and report what the host waits for before it."""
-
-    def __init__(self, report: Reporter, host: str, nonce: str) -> None:
-        self._report, self._host = report, host
-        self._end = f"@{nonce} "
-        self._pending, self._over = "", False
-
-    def read(self, text: str) -> None:
-        """Take the next part of the output."""
-        if self._over:
-            return  # answers are anybody's text
-        lines, _, pending = (self._pending + text).rpartition("\n")
-        self._pending = pending[:LONGEST]
-        for line in lines.split("\n"):
-            if line.startswith(self._end):
-                self._over = True
-                return
-            tell_wait(self._report, self._host, line)
-
-
-def tell_wait(report: Reporter, host: str, line: str) -> None:
-    """Report a line of a script's output if it says what the host waits for, or what else there is to know."""
-    if line.startswith((WAITING, NOTE)):
-        report.waits(host, line[1:LONGEST])
-
-
-class Progress:
-    """Read an apply's output as it comes, and tell each change when its turn has come."""
-
-    def __init__(
-        self, report: Reporter, plan: HostPlan, nonce: str, killed: Callable[[str, PlannedChange, str], None]
-    ) -> None:
-        """Take who is told of changes and waits, and of running tasks that a change has killed."""
-        self.current: PlannedChange | None = None
-        self._report, self._plan, self._killed = report, plan, killed
-        self._marker = re.compile(rf"@{nonce} (\d+)")
-        self._done = f"@{nonce} done"
-        self._pending = ""
-        self._probe: Waits | None = None  # reads what follows the changes, whose marks look alike
-        self._nonce = nonce
-
-    def read(self, text: str) -> None:
-        """Take the next part of the output."""
-        if self._probe:
-            return self._probe.read(text)
-        *lines, pending = (self._pending + text).split("\n")
-        self._pending = pending[:LONGEST]
-        for number, line in enumerate(lines):
-            if line == self._done:
-                self._probe = Waits(self._report, self._plan.host, self._nonce)
-                return self._probe.read("\n".join([*lines[number + 1 :], pending]))
-            self._read_line(line)
-
-    def _read_line(self, line: str) -> None:
-        if mark := self._marker.fullmatch(line):
-            self.current = self._plan.changes[int(mark[1])]
-            self._report.change(self._plan.host, self.current)
-        elif self.current and line.startswith(KILLED):
-            self._killed(self._plan.host, self.current, line[len(KILLED) : LONGEST])
-        else:
-            tell_wait(self._report, self._plan.host, line)
 
 
 def settled(steps: Sequence[Step]) -> list[Step]:

@@ -24,12 +24,12 @@ stop=$! waited=0
 while kill -0 $stop 2>/dev/null; do
   sleep 0.2
   waited=$((waited + 1))
-  [ $((waited % {looks})) != 0 ] || echo "{waiting}$(running_tasks | grep . || echo 'the unit to end, of which no task runs any more')"
+  [ $((waited % {looks})) != 0 ] || echo "{waiting}$(running_tasks | grep . || echo '{idle}')"
 done
 wait $stop
 if [ "$(systemctl show -p Result --value {unit})" != success ]; then
   tasks=$(running_tasks)
-  if [ -n "$tasks" ]; then echo "{killed}$tasks"; else echo "{note}it did not end by itself within {limit} s, but no task was lost"; fi
+  if [ -n "$tasks" ]; then echo "{killed}$tasks"; else echo "{note}{hung}"; fi
 fi"""
 
 
@@ -52,6 +52,8 @@ class Drain:
             limit=self.limit,
             looks=AGAIN * 5,
             unknown=UNKNOWN,
+            idle="the unit to end, of which no task runs any more",
+            hung=f"it did not end by itself within {self.limit} s, but no task was lost",
             waiting=WAITING,
             killed=KILLED,
             note=NOTE,

@@ -9,13 +9,12 @@ from aerodrome.resources.base import WAITING, Change, Seen, quote
 
 # NEEDRESTART_SUSPEND: Ubuntu's needrestart must not restart services behind our back.
 APT_ENVIRONMENT = "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1"
-# DPkg::Lock::Timeout: for what takes dpkg's lock after we have looked (apt 1.9.11). It covers neither dpkg itself nor the
-# locks of apt's lists and downloads, which apt-daily.service holds at boot.
+# DPkg::Lock::Timeout: for what takes dpkg's lock after we have looked (apt 1.9.11). It covers neither dpkg itself nor
+# the locks of apt's lists and downloads, which apt-daily.service holds at boot.
 # Pattern-Only: a name that no package has, such as python3.12, is not taken for a regular expression (apt 2.0).
 APT = "apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -o APT::Cmd::Pattern-Only=true"
-# Wait until nobody holds a lock of dpkg's or apt's, and say for whom. They are locks of fcntl(2), which /proc/locks lists
-# with process and inode (proc_locks(5)); whose file that inode is, the process's open files tell. Nothing is run but
-# `stat` where no lock is held.
+# Wait until nobody holds a lock of dpkg's or apt's, and say for whom. They are locks of fcntl(2), which /proc/locks
+# lists with process and inode (proc_locks(5)); which file that inode is, the process's open files tell.
 APT_LOCKS = "/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock"
 APT_WAITS = 600  # seconds
 _APT_FREE = f"""\

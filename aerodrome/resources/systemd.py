@@ -50,7 +50,7 @@ class UnitState:
 
 
 def show(unit: str, more: str = "") -> str:
-    """Return sh that prints the state of a unit, its times in UTC; `more` are further properties, each after a comma."""
+    """Return sh that prints the state of a unit, its times in UTC; `more` properties each follow a comma."""
     return f"TZ=UTC systemctl show -p {PROPERTIES}{more} {quote(unit)}"
 
 
@@ -86,8 +86,11 @@ class Service:
     def probe(self) -> str:
         if not self.reads:
             return show(self.unit)
-        record = f"while IFS= read -r line; do printf 'record %s\\n' \"$line\"; done <{quote(self._record)}"
-        return f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; {self._stat}; [ ! -r {quote(self._record)} ] || {record}"
+        record = quote(self._record)
+        return (
+            f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; {self._stat}; [ ! -r {record} ] || "
+            f"while IFS= read -r line; do printf 'record %s\\n' \"$line\"; done <{record}"
+        )
 
     def changes(self, seen: Seen) -> list[Change]:
         state = UnitState.parse(seen.text)
@@ -111,7 +114,7 @@ class Service:
 
     @property
     def _stat(self) -> str:
-        """Return sh that prints time, size and inode of what the unit reads: a file that is replaced has another one."""
+        """Return sh that prints time, size and inode of what the unit reads: a replaced file has another inode."""
         paths = " ".join(quote(path) for path in self.reads)
         return f"stat -c 'reads %.Y %s %i %n' {paths} 2>/dev/null"
 

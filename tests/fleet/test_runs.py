@@ -97,8 +97,8 @@ def test_of_two_runs_at_once_the_second_waits_and_then_does_it_all(
     second = bob.start(TASK)
     line = told(second, "db1")
     assert re.search(
-        r"db1 +waiting for ann@test: fab node\.hosts, which has been changing the fleet since \d\d:\d\d:\d\d \(\d+ s\); "
-        r"at most 15 min",
+        r"db1 +waiting for ann@test: fab node\.hosts, "
+        r"which has been changing the fleet since \d\d:\d\d:\d\d \(\d+ s\); at most 15 min",
         line,
     )
     release()

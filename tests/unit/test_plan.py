@@ -309,7 +309,8 @@ def test_after_too_long_the_wait_is_given_up(sh: Shell, tmp_path: Path, held: No
     done = sh(local(script, tmp_path))
     assert (done.returncode, done.stdout.decode()) == (
         75,
-        "@waiting for another run that is at work on this host\nanother run has been at work on this host for 15 minutes\n",
+        "@waiting for another run that is at work on this host\n"
+        "another run has been at work on this host for 15 minutes\n",
     )
 
 

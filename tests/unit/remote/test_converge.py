@@ -17,7 +17,8 @@ from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
 from aerodrome.fleet import Deploy, Host, Worker
 from aerodrome.plan import HostPlan, PlannedChange
 from aerodrome.remote import converge
-from aerodrome.remote.converge import Progress, Run, Waits, hint, last_words, settled
+from aerodrome.remote.converge import Run, hint, last_words, settled
+from aerodrome.remote.progress import Progress, Waits
 from aerodrome.remote.run import execs
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File

@@ -105,7 +105,10 @@ def test_a_package_that_no_source_has_is_a_failure(sh: Shell) -> None:
     assert (done.returncode, done.stderr) == (100, b"E: Unable to locate package gcc\n" * 2)
 
 
-HOLD = "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); time.sleep(60)"
+HOLD = (
+    "import fcntl, sys, time; opened = open(sys.argv[1], 'w'); fcntl.lockf(opened, fcntl.LOCK_EX); "
+    "print(flush=True); time.sleep(60)"
+)
 
 
 @pytest.fixture
