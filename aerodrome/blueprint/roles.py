@@ -42,8 +42,14 @@ def stopped(inputs: Inputs, host: Host, name: str) -> Step:
 def retired(inputs: Inputs, host: Host, name: str, roles: Collection[str]) -> Step:
     """Return what ends the units of `roles` that hosts.yaml does not have on `host`; `name` tells such steps apart."""
     unwanted = unwanted_roles(inputs, host)
-    units = tuple(inputs.unit(role) for role in unwanted if role in roles)
-    return Step(f"retire.{name}", (Retired(tuple(inputs.unit(role) for role in unwanted), units),) if units else ())
+    ending = [role for role in unwanted if role in roles]
+    drains = {inputs.unit(role): drain(inputs, host, role) for role in ending}
+    resource = Retired(
+        tuple(inputs.unit(role) for role in unwanted),
+        tuple(drains),
+        tuple((unit, how) for unit, how in drains.items() if how),
+    )
+    return Step(f"retire.{name}", (resource,) if ending else ())
 
 
 def unwanted_roles(inputs: Inputs, host: Host) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from aerodrome.resources.base import Change, Seen, quote
+from aerodrome.resources.drain import Drain
 from aerodrome.resources.systemd import PROPERTIES, UnitState
 
 REASON = "no longer in hosts.yaml"
@@ -22,6 +23,7 @@ class Retired:
 
     unwanted: tuple[str, ...]
     units: tuple[str, ...]
+    drains: tuple[tuple[str, Drain], ...] = ()  # how those of them stop that run tasks
 
     @property
     def key(self) -> str:
@@ -37,7 +39,8 @@ class Retired:
         )
 
     def changes(self, seen: Seen) -> list[Change]:
-        return [change for unit, state in leftovers(seen.text) if unit in self.units for change in [_end(unit, state)]]
+        drains = dict(self.drains)
+        return [_end(unit, state, drains.get(unit)) for unit, state in leftovers(seen.text) if unit in self.units]
 
 
 def leftovers(text: str) -> list[tuple[str, UnitState]]:
@@ -61,8 +64,11 @@ def _enabled(state: UnitState) -> bool:
     return state.file.startswith("enabled")
 
 
-def _end(unit: str, state: UnitState) -> Change:
+def _end(unit: str, state: UnitState, drain: Drain | None) -> Change:
     does = {"stop": _runs(state), "disable": _enabled(state)}
     words = [word for word, wanted in does.items() if wanted]
-    script = "\n".join(f"systemctl {word} {quote(unit)}" for word in words)
+    scripts = {word: f"systemctl {word} {quote(unit)}" for word in words}
+    if drain and "stop" in scripts:
+        scripts["stop"] = drain.stop(unit)
+    script = "\n".join(scripts.values())
     return Change(f"{' and '.join(words)} {unit} ({REASON})", script, interrupts=does["stop"])

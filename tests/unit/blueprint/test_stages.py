@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from aerodrome.blueprint.census import drain
 from aerodrome.blueprint.stages import by_host, only, role_stages, stages, stop_stages
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import ROLES, Database, Host
@@ -134,9 +135,11 @@ def test_what_a_host_no_longer_has_ends_there() -> None:
     assert [stage.name for stage in parts] == ["retire schedulers", "retire workers", "retire webservers"]
     units = tuple(f"airflow@{name}.service" for name in ("scheduler", "dag-processor", "triggerer"))
     unwanted = (*units, "airflow@webserver.service", "airflow@worker.service")
+    drained = drain(inputs(of), of.hosts["old"], "worker")
+    assert drained is not None
     assert [stage.steps["old"] for stage in parts] == [
         [Step("retire.schedulers", (Retired(unwanted, units),))],
-        [Step("retire.workers", (Retired(unwanted, unwanted[4:]),))],
+        [Step("retire.workers", (Retired(unwanted, unwanted[4:], ((unwanted[4], drained),)),))],
         [Step("retire.webservers", (Retired(unwanted, unwanted[3:4]),))],
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aerodrome.resources.base import Change, Seen
+from aerodrome.resources.drain import Drain
 from aerodrome.resources.retired import Retired, leftovers
 from tests.unit.make import Shell
 
@@ -37,6 +38,13 @@ def test_the_probe_as_a_whole() -> None:
         " $found; }"
     )
     assert Retired((WEB, WORKER), (WORKER,)).probe() == RETIRED.probe()
+
+
+def test_a_worker_that_is_no_longer_wanted_ends_its_tasks_first() -> None:
+    drain = Drain("echo task", 600)
+    retired = Retired((WEB, WORKER), (WEB, WORKER), ((WORKER, drain),))
+    scripts = [change.script for change in retired.changes(Seen(answer((WORKER, "enabled", "active"))))]
+    assert scripts == [f"{drain.stop(WORKER)}\nsystemctl disable {WORKER}"]
 
 
 def test_on_a_host_without_such_units_nothing_is_started(sh: Shell) -> None:
