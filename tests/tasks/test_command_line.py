@@ -127,6 +127,8 @@ def test_a_hosts_yaml_that_is_not_there(fab: Fab, hosts: Path) -> None:
             "fab -H HOST run 'COMMAND'",
         ),
         (("airflow", "dags list '"), "the command's quotes do not match: No closing quotation", None),
+        (("deploy", "--wait=soon"), "--wait: soon is not a duration", "--wait=90s, --wait=15m or --wait=2h"),
+        (("stop", "--wait=²"), "--wait: ² is not a duration", "--wait=90s, --wait=15m or --wait=2h"),
         (("deploy-dags",), "HOSTS: there is no DAG folder to deploy", "name one: deploy.dags"),
     ],
 )

@@ -652,3 +652,20 @@ def test_what_a_killed_run_left_of_the_secrets_is_removed_by_the_next_that_write
     SecretsFile(folder / "secrets.yaml").put("a", Secret("x"))
     assert not left.exists()
     assert another.exists()  # so young that another run may be at work on it
+
+
+# Who runs this
+
+
+def test_who_performs_a_run_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AERODROME_PERFORMER", "Ann\n\x1b[2J of CI" + "x" * 300)
+    assert controller.performer() == ("Ann??[2J of CI" + "x" * 300)[:200]
+    monkeypatch.delenv("AERODROME_PERFORMER")
+    monkeypatch.setattr(controller.getpass, "getuser", lambda: "ann")
+    assert controller.performer() == f"ann@{os.uname().nodename}"
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr(controller.getpass, "getuser", nameless)
+    assert controller.performer() == f"uid {os.getuid()}@{os.uname().nodename}"
