@@ -116,6 +116,8 @@ def node():
         _sudo=True,
     )
     unit = put("Install the unit", f"/etc/systemd/system/{SERVICE}@.service", "644")
+    files.directory(name="Make the folder of modules", path=f"{HOME}/config", mode=755, _sudo=True)
+    name = put("Name the host to Airflow", f"{HOME}/config/aerodrome_host.py", "644")
     variables = put("Install the environment file", f"/etc/default/{SERVICE}", "600")
     files.sync(
         name="Send the DAGs",
@@ -126,7 +128,7 @@ def node():
         exclude_dir=["__pycache__", "*/__pycache__"],
         _sudo=True,
     )
-    return [link, unit, variables]
+    return [link, unit, name, variables]
 
 
 def install():
