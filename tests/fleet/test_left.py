@@ -1,0 +1,90 @@
+"""A host that hosts.yaml has no role for any more: what it still runs is shown, stopped and disabled."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab.fleet import Lab
+from tests import real
+from tests.real import PROJECT
+
+HOST = "worker3"
+WORKER, WEB, FLOWER, OTHER = (
+    f"{name}.service" for name in ("airflow@worker", "airflow@webserver", "airflow@flower", "other@worker")
+)
+# Units as an earlier deploy has left them, of a program that does nothing.
+LEFT = r"""
+for service in airflow other; do
+printf '[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n' \
+  >/etc/systemd/system/$service@.service
+done
+systemctl daemon-reload
+systemctl enable -q --now airflow@worker airflow@flower other@worker
+systemctl start airflow@webserver
+"""
+
+
+@dataclass
+class Left(real.Fleet):
+    """One host beyond the fleet, without a role."""
+
+    @property
+    def hosts_yaml(self) -> Path:
+        return self.folder / "left.yaml"
+
+    def states(self) -> dict[str, list[str]]:
+        command = "systemctl is-active {0}; systemctl is-enabled {0}"
+        units = (WORKER, WEB, FLOWER, OTHER)
+        return {unit: self.lab.run(HOST, command.format(unit)).stdout.split() for unit in units}
+
+
+@pytest.fixture(scope="module")
+def left() -> Iterator[Left]:
+    lab = Lab(os.environ.get("AERODROME_TEST_LAB", "test"))
+    lab.up_host(HOST)
+    fleet = Left(lab, PROJECT / ".lab" / lab.name, (HOST,))
+    fleet.hosts_yaml.write_text(
+        "ssh: {key: id_ed25519, known_hosts: known_hosts}\n"
+        f"hosts: {{one: {{address: {lab.address('db1')}}}, {HOST}: {{address: {lab.address(HOST)}}}}}\n"
+        "roles: {database: [one], scheduler: [one], webserver: [one], worker: [one]}\n"
+    )
+    lab.run(HOST, LEFT)
+    try:
+        yield fleet
+    finally:
+        lab.remove([HOST])
+
+
+def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
+    before = left.states()
+    assert before == {
+        WORKER: ["active", "enabled"],
+        WEB: ["active", "disabled"],
+        FLOWER: ["active", "enabled"],
+        OTHER: ["active", "enabled"],
+    }
+    plan = left.fab("-H", HOST, "plan", code=2).out
+    assert f"stop and disable {WORKER} (no longer in hosts.yaml)" in plan
+    assert f"stop {WEB} (no longer in hosts.yaml)" in plan
+    assert "flower" not in plan and "other" not in plan
+
+    rows = json.loads(left.fab("-H", HOST, "status", "--json", code=1).out)
+    assert [(row["host"], row["unit"], row["active"], row["healthy"]) for row in rows] == [
+        (HOST, WEB, "active", False),
+        (HOST, WORKER, "active", False),
+    ]
+
+    left.fab("-H", HOST, "stop", "--role=webserver")
+    assert left.states() == {**before, WEB: ["inactive", "disabled"]}
+
+    done = left.fab("-H", HOST, "deploy")
+    assert f"stop and disable {WORKER}" in done.err
+    assert left.states() == {**before, WEB: ["inactive", "disabled"], WORKER: ["inactive", "disabled"]}
+    left.nothing_to_do("-H", HOST, "deploy")
+    left.nothing_to_do("-H", HOST, "stop")
