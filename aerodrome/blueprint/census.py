@@ -18,5 +18,5 @@ def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
     """Return how the unit of a role is stopped; None for a role that runs no tasks."""
     if not runs_tasks(inputs, role):
         return None
-    program = render("census.py.j2", name=repr(host.name), **connection(inputs))
+    program = render("census.py.j2", name=repr(inputs.known_as(host)), **connection(inputs))
     return Drain(python_program(inputs, program, role), inputs.fleet.deploy.drain_timeout)

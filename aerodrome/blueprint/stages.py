@@ -57,15 +57,18 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
     The schedulers come first, so that nothing new is queued, then the workers, once they have ended all that was: until
     then they need the web server (Airflow 3).
     """
-    first = inputs.fleet.with_role("scheduler")[0].name
-    hosts = [host.name for host in inputs.fleet.asked()]
+    first = inputs.fleet.with_role("scheduler")[0]
+    hosts = inputs.fleet.asked()
     celery = inputs.fleet.airflow.executor == "CeleryExecutor"
-    others = ("dag-processor", "triggerer", "webserver")
+
+    def stop(name: str, *roles: str) -> Stage:
+        return Stage(name, {host.name: [halted(inputs, host, roles)] for host in hosts}, {})
+
     return [
-        Stage("stop other schedulers", {host: [halted(inputs, ["scheduler"])] for host in hosts if host != first}, {}),
-        Stage("stop scheduler", {first: [halted(inputs, ["scheduler"], drain=celery)]}, {}),
-        Stage("stop workers", {host: [halted(inputs, ["worker"])] for host in hosts}, {}),
-        Stage("stop others", {host: [halted(inputs, others)] for host in hosts}, {}),
+        *only([stop("stop other schedulers", "scheduler")], [host.name for host in hosts if host != first]),
+        Stage("stop scheduler", {first.name: [halted(inputs, first, ["scheduler"], last=celery)]}, {}),
+        stop("stop workers", "worker"),
+        stop("stop others", "dag-processor", "triggerer", "webserver"),
     ]
 
 

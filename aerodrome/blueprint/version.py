@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aerodrome.blueprint.airflow import connection, in_unit_environment
+from aerodrome.blueprint.census import drain
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.step import Step
+from aerodrome.fleet import Host
 from aerodrome.render import render
 from aerodrome.resources.base import heredoc, quote
 from aerodrome.resources.version import ELSEWHERE, EMPTY, HERE, UNKNOWN, Halted, Installation, Version
@@ -21,13 +23,13 @@ def version(inputs: Inputs) -> Version:
     return Version(_installation(inputs), ask, inputs.accept_downtime)
 
 
-def halted(inputs: Inputs, roles: Sequence[str], drain: bool = False) -> Step:
-    """Return what stops the units of `roles` on a host whose version changes; with `drain` it waits for all tasks."""
+def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False) -> Step:
+    """Return what stops the units of `roles` on a host whose version changes; the `last` one waits for all tasks."""
     wait = ""
-    if drain:
+    if last:
         program = render("drained.py.j2", seconds=inputs.fleet.deploy.drain_timeout, **connection(inputs))
         wait = f"{_installation(inputs).find()}\n{_python(inputs, program)}"
-    units = tuple(Halted(_installation(inputs), inputs.unit(role), wait) for role in roles)
+    units = tuple(Halted(_installation(inputs), inputs.unit(role), wait, drain(inputs, host, role)) for role in roles)
     return Step(f"halt.{roles[0]}", units)
 
 

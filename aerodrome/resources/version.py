@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen, quote
+from aerodrome.resources.drain import Drain
 from aerodrome.resources.systemd import UnitState, show
 
 # What the program says of the metadata database: never migrated, at the version that is installed here, at another
@@ -107,6 +108,7 @@ class Halted:
     installation: Installation
     unit: str
     wait: str = ""
+    drain: Drain | None = None  # how it stops, if it runs tasks
 
     @property
     def key(self) -> str:
@@ -120,7 +122,8 @@ class Halted:
         if not found or UnitState.parse(seen.text).active in ("inactive", "failed", ""):
             return []
         reason = f"Airflow {found} becomes {self.installation.wanted}"
-        changes = [Change(f"stop {self.unit} ({reason})", f"systemctl stop {quote(self.unit)}", interrupts=True)]
+        script = self.drain.stop(self.unit) if self.drain else f"systemctl stop {quote(self.unit)}"
+        changes = [Change(f"stop {self.unit} ({reason})", script, interrupts=True)]
         if self.wait:
             changes.append(Change("wait until no task is queued or running", self.wait))
         return changes

@@ -11,7 +11,7 @@ from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.version import halted, version
 from aerodrome.fleet import Deploy
 from aerodrome.resources.version import Halted
-from tests.unit.make import Shell, fleet, inputs
+from tests.unit.make import HOSTS, Shell, fleet, inputs
 
 NEW, OLD = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
 URL = "postgresql+psycopg2://u:p@h/d"
@@ -111,7 +111,7 @@ def test_places_and_version() -> None:
 
 def drained(sh: Shell, folder: Path, *tasks: str, seconds: int = 60) -> tuple[int, str]:
     (folder / "tasks").write_text("\n".join(tasks))
-    step = halted(inputs(fleet(deploy=Deploy(drain_timeout=seconds))), ["scheduler"], drain=True)
+    step = halted(inputs(fleet(deploy=Deploy(drain_timeout=seconds))), HOSTS["s1"], ["scheduler"], last=True)
     (resource,) = step.resources
     assert isinstance(resource, Halted)
     return run(sh, folder, resource.wait.replace("STUCK = 60", "STUCK = 0.3"))
@@ -135,7 +135,7 @@ def test_what_runs_for_too_long_is_said(sh: Shell, tmp_path: Path) -> None:
 
 
 def test_without_a_drain_a_unit_just_stops() -> None:
-    step = halted(inputs(), ["triggerer", "webserver"])
+    step = halted(inputs(), HOSTS["web1"], ["triggerer", "webserver"])
     assert step.name == "halt.triggerer"
     assert [resource.key for resource in step.resources] == [
         "halt airflow@triggerer.service",

@@ -70,6 +70,12 @@ def test_what_runs_is_stopped_and_what_would_start_is_disabled(
     ]
 
 
+def test_a_unit_that_runs_tasks_ends_them_first() -> None:
+    drain = Drain("echo tasks", 600)
+    (change,) = Retired((WEB,), (WEB,), ((WEB, drain),)).changes(Seen(answer((WEB, "enabled", "active"))))
+    assert change.script == f"{drain.stop(WEB)}\nsystemctl disable {WEB}"
+
+
 @pytest.mark.parametrize("text", ["", "\n", answer((WEB, "disabled", "inactive")), answer((WEB, "", "failed"))])
 def test_what_neither_runs_nor_would_is_left_alone(text: str) -> None:
     assert RETIRED.changes(Seen(text)) == []
