@@ -10,6 +10,7 @@ from aerodrome.blueprint.step import Step
 from aerodrome.controller import Vault, load
 from aerodrome.fleet import ROLES
 from aerodrome.resources.base import Resource
+from aerodrome.resources.module import Module
 from tasks.values import look_up
 
 
@@ -28,5 +29,8 @@ def steps(inputs: Inputs) -> dict[str, list[Step]]:
 
 
 def resources(inputs: Inputs) -> dict[str, list[Resource]]:
-    """Return all resources of each host."""
-    return {host: [resource for step in own for resource in step.resources] for host, own in steps(inputs).items()}
+    """Return all resources of each host; a module is a file as any other."""
+    return {
+        host: [each.file if isinstance(each, Module) else each for step in own for each in step.resources]
+        for host, own in steps(inputs).items()
+    }

@@ -85,14 +85,9 @@ class Inputs:
         return f"{self.environment_file}-{role}"
 
     @property
-    def name_folder(self) -> str:
-        """The folder of AIRFLOW_HOME in which Airflow looks for Python modules."""
-        return f"{self.fleet.airflow.home}/config"
-
-    @property
     def name_file(self) -> str:
-        """The Python module that tells Airflow the name of the node."""
-        return f"{self.name_folder}/{NAME_MODULE}.py"
+        """The Python module that tells Airflow the name of the node, in a folder where Airflow looks for modules."""
+        return f"{self.fleet.airflow.home}/config/{NAME_MODULE}.py"
 
     def known_as(self, host: Host) -> str:
         """Return the name that a host's processes report, and that every other host can resolve."""

@@ -20,6 +20,7 @@ from aerodrome.resources.base import Resource
 from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
 from aerodrome.resources.files import MARK, Block, Directory, File, Line
+from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
 from aerodrome.resources.selinux import Executable
@@ -88,7 +89,7 @@ def _hosts(inputs: Inputs) -> tuple[Resource, ...]:
 def _name(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     """Return the module by which Airflow reports the host's name in hosts.yaml, whatever the machine calls itself."""
     text = render("hostname.py.j2", name=f'"{inputs.known_as(host)}"')
-    return (Directory(inputs.name_folder, "root", "root"), File(inputs.name_file, text, keep=True))
+    return (Module(inputs.name_file, text),)
 
 
 def _requirements(inputs: Inputs) -> Requirements:

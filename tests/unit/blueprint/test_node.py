@@ -16,6 +16,7 @@ from aerodrome.resources.base import Seen, quote
 from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables
 from aerodrome.resources.files import Block, Directory, File, Line
+from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, VirtualEnvironment
 from aerodrome.resources.selinux import Executable
@@ -76,7 +77,7 @@ def test_the_steps_of_the_guide_in_order() -> None:
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
     keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.resources]
-    assert len(keys) == len(set(keys)) == 20
+    assert len(keys) == len(set(keys)) == 19
 
 
 @pytest.mark.parametrize("python", ["python3", "python", "/usr/bin/python3.12", "pypy3.10", "python3.12-debug"])
@@ -117,10 +118,7 @@ NAME_FILE = """\
 def name():
     return "w1"
 """
-NAME = (
-    Directory("/usr/local/airflow/config", "root", "root"),
-    File("/usr/local/airflow/config/aerodrome_host.py", NAME_FILE, keep=True),
-)
+NAME = (Module("/usr/local/airflow/config/aerodrome_host.py", NAME_FILE),)
 
 
 def test_every_host_knows_every_other_by_name() -> None:
