@@ -44,6 +44,10 @@ class Catalogue:
         section, key = rename(self.major, section, key)
         return f"AIRFLOW__{section.upper().replace('.', '_')}__{key.upper()}"
 
+    def web_host(self, address: str) -> str:
+        """Return an address as the web server's setting has it: gunicorn, up to 2, wants IPv6 in brackets."""
+        return f"[{address}]" if ":" in address and self.major < 3 else address
+
     def create_user(self, name: str, email: str, first: str, last: str, role: str) -> list[str]:
         """Return the arguments of `airflow` that make a login; the password is asked on stdin, twice."""
         command = ["create_user"] if self.major == 1 else ["users", "create"]

@@ -42,6 +42,7 @@ class Host:
     worker: Worker = Worker()
     environment: Mapping[str, Value] = field(default_factory=dict)
     config: Config = field(default_factory=dict)
+    listen: str = ""  # address that its services listen on; empty: `address`
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Database:
     password: SecretValue | None = None
     install: bool = True  # install the distribution's PostgreSQL where there is none
     managed: bool = True  # False: it is somebody else's, and only logged in to
+    sandbox: bool = True  # confine the unit of the PostgreSQL that was installed
     host: str | None = None  # address or name of one that is not managed
     connection_command: str | None = None  # prints the whole URL; run on the node by Airflow
 

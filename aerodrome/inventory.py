@@ -75,6 +75,7 @@ HOST = Table(
     {
         "address": Text("an IP address, or a name when deploy.dns is true", r"[0-9A-Za-z.:-]{1,253}"),
         **LOGIN,
+        "listen": Text("an IP address of the host itself, or 0.0.0.0 for all of them", r"[0-9A-Fa-f.:]{2,45}"),
         "jump": HOST_NAME,
         "worker": Table(
             "queues: and concurrency:",
@@ -161,6 +162,7 @@ DATABASE = Table(
         "password": PASSWORD,
         "install": Flag(),
         "managed": Flag(),
+        "sandbox": Flag(),
         "host": Text("the address or the name of the database server", r"[0-9A-Za-z][0-9A-Za-z.:-]{0,252}"),
         "connection_command": COMMAND,
     },
@@ -237,6 +239,8 @@ _OWNED = {
     "AIRFLOW__API_AUTH__JWT_SECRET": "give airflow.jwt_secret",
     "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": "give airflow.web_port",
     "AIRFLOW__API__PORT": "give airflow.web_port",
+    "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "give listen: of the web server's host",
+    "AIRFLOW__API__HOST": "give listen: of the web server's host",
 }
 
 
@@ -369,6 +373,8 @@ def _check_addresses(reader: Reader, found: Sections) -> None:
     taken: dict[tuple[str, int | None], str] = {}
     for name, host in found["hosts"].items():
         given: str | None = host.get("address")
+        if host.get("listen") and not _ip(host["listen"]):
+            reader.mistake(("hosts", name, "listen"), f"{host['listen']!r} is no IP address; give one, or 0.0.0.0")
         if given is None:
             continue
         path = ("hosts", name, "address")

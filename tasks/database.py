@@ -21,7 +21,7 @@ def setup_db(context: Any) -> None:
     from aerodrome.blueprint.stages import Stage
 
     def stages(inputs: Inputs) -> list[Stage]:
-        steps = {host.name: database(inputs) for host in run.with_role("database")}
+        steps = {host.name: database(inputs, host) for host in run.with_role("database")}
         if not inputs.fleet.database.managed:
             steps = {host.name: database_login(inputs) for host in inputs.fleet.nodes() if host.name in run.names}
         return [Stage("database", steps, {})] if steps else []

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from aerodrome.blueprint.airflow import connection, in_unit_environment
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.network import EVERYWHERE, listens, own_address
 from aerodrome.blueprint.ports import database_port
 from aerodrome.blueprint.step import Step
+from aerodrome.fleet import Host
 from aerodrome.render import render
 from aerodrome.resources.base import Resource, heredoc, quote
 from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer, identifier
+from aerodrome.resources.postgres_unit import PostgresDropin
 
 
-def database(inputs: Inputs) -> list[Step]:
+def database(inputs: Inputs, host: Host) -> list[Step]:
     """Return what a host of the role `database` is made of."""
     fleet, settings = inputs.fleet, inputs.fleet.database
     packages: tuple[Resource, ...] = ()
@@ -23,13 +26,28 @@ def database(inputs: Inputs) -> list[Step]:
     addresses = tuple(node.address for node in fleet.nodes())
     return [
         Step("database.packages", packages),
-        Step("database.server", (database_port(inputs), PostgresServer(settings.port, settings.user, settings.name))),
+        Step("database.server", _server(inputs, host)),
         Step("database.access", (PostgresAccess(settings.name, settings.user, addresses),)),
         Step(
             "database.account",
             (PostgresAccount(settings.user, inputs.password, settings.name, inputs.salt, made),),
         ),
     ]
+
+
+def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
+    """Return the server; of one that was there already, the unit and other addresses are the operator's."""
+    settings, address = inputs.fleet.database, listens(host)
+    local = "127.0.0.1"  # for what else runs on its host
+    listen = ("*",) if address == EVERYWHERE else tuple(dict.fromkeys((address, local)))
+    server = PostgresServer(settings.port, settings.user, settings.name, listen, only=settings.install)
+    port = database_port(inputs)
+    if not settings.install:
+        return (port, server)
+    own = own_address("PostgreSQL", host)
+    awaited = own[0].find() if own else ""
+    dropin = PostgresDropin(render("postgresql.conf.j2", awaited=awaited, sandbox=settings.sandbox))
+    return (*own, port, dropin, server)
 
 
 def database_login(inputs: Inputs) -> list[Step]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from math import inf
 
 from aerodrome.blueprint.inputs import Inputs, Settings, Text
+from aerodrome.blueprint.network import listens
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet import Host
 from aerodrome.render import render
@@ -33,6 +34,8 @@ def environment(inputs: Inputs, host: Host) -> dict[str, Text]:
     variables |= _connections(inputs)
     for (section, key), value in _settings(inputs).items():
         variables[variable(section, key)] = value
+    if "webserver" in inputs.roles(host):
+        variables[variable("api", "host")] = inputs.catalogue.web_host(listens(host))
     variables |= inputs.settings.variables(variable)
     variables |= _of_host(inputs, host)
     _refuse_what_airflow_expands(variables)

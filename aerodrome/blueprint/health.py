@@ -10,6 +10,7 @@ from typing import Any, Literal
 from aerodrome.airflow import JOBS
 from aerodrome.blueprint.airflow import connection, in_unit_environment
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.network import from_itself, in_url
 from aerodrome.blueprint.roles import unwanted_roles
 from aerodrome.fleet import ROLES, Host
 from aerodrome.resources.base import PRELUDE, heredoc, quote
@@ -74,19 +75,19 @@ def leftover_health(inputs: Inputs, host: str, output: str) -> list[Health]:
     ]
 
 
-def health_script(inputs: Inputs, roles: Sequence[str]) -> str:
+def health_script(inputs: Inputs, host: Host, roles: Sequence[str]) -> str:
     """Return sh that prints, for each role of a host, its unit's state, and then Airflow's own answers."""
     python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-"])
-    return f"{PRELUDE}{_ask_units(inputs, roles)}{python} 2>/dev/null {heredoc(_program(inputs, roles))}\n"
+    return f"{PRELUDE}{_ask_units(inputs, roles)}{python} 2>/dev/null {heredoc(_program(inputs, host, roles))}\n"
 
 
-def watch_script(inputs: Inputs, roles: Sequence[str]) -> str:
+def watch_script(inputs: Inputs, host: Host, roles: Sequence[str]) -> str:
     """Return sh that looks again and again, until nobody reads it any more: `read_looks` parts what it prints.
 
     One exec, one Python and one session of the database serve all looks. The program comes first on Python's standard
     input, as bytes that it counts; after it what the shell sees as root, look by look.
     """
-    program = _program(inputs, roles, watch=True)
+    program = _program(inputs, host, roles, watch=True)
     start = f"import sys; exec(sys.stdin.buffer.read({len(program.encode())}))"
     python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", start])
     return (
@@ -141,13 +142,13 @@ def _ask_unit(inputs: Inputs, role: str) -> str:
     )
 
 
-def _program(inputs: Inputs, roles: Sequence[str], watch: bool = False) -> str:
+def _program(inputs: Inputs, host: Host, roles: Sequence[str], watch: bool = False) -> str:
     from aerodrome.render import render
 
     ask: dict[str, object] = {"name": True, "jobs": True}
     if "webserver" in roles:
         port, path = inputs.fleet.airflow.web_port, inputs.catalogue.health_path
-        ask["web"] = f"http://127.0.0.1:{port}{path}"
+        ask["web"] = f"http://{in_url(from_itself(host))}:{port}{path}"
     if "worker" in roles:
         ask["worker"] = WORKER_PORT
     names = {"callable_variable": inputs.catalogue.variable("core", "hostname_callable")}

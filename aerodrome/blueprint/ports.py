@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aerodrome.blueprint.environment import environment, role_environment
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.network import bound
 from aerodrome.fleet import Host
 from aerodrome.ports import LOG_SERVERS, serves_logs
 from aerodrome.resources.ports import FreePort
@@ -13,7 +14,7 @@ def role_ports(inputs: Inputs, host: Host, role: str) -> tuple[FreePort, ...]:
     """Return the port of a role of Airflow's, where it has one and hosts.yaml says it plainly."""
     airflow, unit = inputs.fleet.airflow, inputs.unit(role)
     if role == "webserver":
-        return (FreePort(airflow.web_port, unit, "airflow.web_port"),)
+        return (FreePort(airflow.web_port, unit, "airflow.web_port", bound(host)),)
     version = tuple(int(part) for part in airflow.version.split(".")[:2])
     if not serves_logs(role, airflow.executor, version):
         return ()
@@ -30,8 +31,8 @@ def role_ports(inputs: Inputs, host: Host, role: str) -> tuple[FreePort, ...]:
 
 
 def redis_port(inputs: Inputs, host: Host, unit: str) -> FreePort:
-    """Return the port of Redis, which listens on the host's own address only."""
-    return FreePort(inputs.fleet.broker.port, unit, "broker.port", host.address)
+    """Return the port of Redis, which listens on the host's own address unless hosts.yaml says otherwise."""
+    return FreePort(inputs.fleet.broker.port, unit, "broker.port", bound(host))
 
 
 def database_port(inputs: Inputs) -> FreePort:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from aerodrome.blueprint.health import Health
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.network import from_itself, own_address
 from aerodrome.blueprint.ports import redis_port
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Host
@@ -25,7 +26,7 @@ def redis(inputs: Inputs, host: Host) -> list[Step]:
     assert inputs.redis_password is not None
     values: dict[str, object] = {
         "service": inputs.fleet.airflow.service,
-        "address": host.address,
+        "address": host.listen or host.address,
         "port": inputs.fleet.broker.port,
         "password": redis_text(inputs.redis_password),
         "data": data,
@@ -37,6 +38,7 @@ def redis(inputs: Inputs, host: Host) -> list[Step]:
         Step(
             "redis.server",
             (
+                *own_address("Redis", host),
                 Directory(data, "redis", "redis", 0o750),
                 File(config, render("redis.conf.j2", **values), "root", "redis", 0o640, mask=mask_redis),
                 File(unit, render("redis.service.j2", **values), reload=True),
@@ -70,8 +72,12 @@ def redis_health_script(inputs: Inputs, host: Host) -> str:
     """Return sh that prints the state of Redis' unit, and what Redis says of itself; the password is on stdin."""
     assert inputs.redis_password is not None
     ask = f"AUTH {redis_text(inputs.redis_password)}\nINFO\n"
-    client = f"redis-cli -h {quote(host.address)} -p {inputs.fleet.broker.port}"
+    client = f"redis-cli -h {quote(_reached_at(host))} -p {inputs.fleet.broker.port}"
     return f"{PRELUDE}date +%s\n{show(redis_unit(inputs))}\necho\n{client} 2>&1 {heredoc(ask)}\n"
+
+
+def _reached_at(host: Host) -> str:
+    return from_itself(host) if host.listen else host.address
 
 
 def read_redis_health(inputs: Inputs, host: str, output: str) -> Health:

@@ -8,6 +8,7 @@ from functools import partial
 from aerodrome.blueprint.census import drain, runs_tasks
 from aerodrome.blueprint.environment import mask_environment, render_variables, role_environment
 from aerodrome.blueprint.inputs import Inputs, Text
+from aerodrome.blueprint.network import own_address
 from aerodrome.blueprint.ports import role_ports
 from aerodrome.blueprint.queues import declared
 from aerodrome.blueprint.sandbox import sandbox
@@ -30,6 +31,7 @@ def role(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
         _variables(inputs, name, variables),
         _dropin(inputs, host, name, bool(variables)),
         *_override(inputs, name),
+        *(own_address("the web server", host) if name == "webserver" else ()),
     )
     return Step(f"roles.{name}", (*parts, *role_ports(inputs, host, name), service))
 

@@ -35,7 +35,7 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     fleet = inputs.fleet
     machines: dict[str, list[Step]] = {}
     if "database" in roles:
-        machines |= {host.name: database(inputs) for host in fleet.with_role("database")}
+        machines |= {host.name: database(inputs, host) for host in fleet.with_role("database")}
     if "redis" in roles:
         for host in fleet.with_role("redis"):
             machines.setdefault(host.name, []).extend(redis(inputs, host))

@@ -255,7 +255,7 @@ class Run:
 
         while waiting:
             asked, pending = tuple(waiting), ""
-            run(self.connections, host, watch_script(self.inputs, asked), on_text=read)
+            run(self.connections, host, watch_script(self.inputs, host, asked), on_text=read)
             if waiting:  # it has ended by itself: its Python cannot run there, or not yet
                 judge(self.health(host, waiting))
                 time.sleep(POLL)
@@ -275,7 +275,7 @@ class Run:
 
     def health(self, host: Host, roles: Sequence[str]) -> list[Health]:
         """Look at the health of some roles of a host, in one exec."""
-        output = run(self.connections, host, health_script(self.inputs, roles))
+        output = run(self.connections, host, health_script(self.inputs, host, roles))
         return read_health(self.inputs, host.name, roles, output.text)
 
     def status(self, hosts: Sequence[Host], roles: Sequence[str]) -> list[Health]:

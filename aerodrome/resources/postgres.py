@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen, heredoc
 from aerodrome.resources.files import STAT, Block, Found
+from aerodrome.resources.postgres_unit import DEBIAN, KEY, OTHERS
 from aerodrome.secrets import Secret
 
 # SQL comes on stdin: it never stands in argv. Peer login as postgres is what every distribution sets up.
@@ -48,8 +49,11 @@ def ask(user: str, database: str) -> str:
     probes are the same share the answer.
     """
     query = (
-        "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), pending_restart "
-        "FROM pg_settings WHERE name = 'listen_addresses'; "
+        "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), coalesce((SELECT setting FROM "
+        "pg_file_settings WHERE name = 'listen_addresses' ORDER BY seqno DESC LIMIT 1), 'localhost'), (SELECT count(*) "
+        "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()), "
+        "(SELECT coalesce(max(modification) > pg_postmaster_start_time(), false) "
+        f"FROM unnest(ARRAY[{literal(DEBIAN)}, {literal(OTHERS)}]) AS path, pg_stat_file(path, true)); "
         f"SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(user)}; "
         f"SELECT 'database', pg_get_userbyid(datdba) FROM pg_database WHERE datname = {literal(database)}; "
         "SELECT 'hba', current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;"
@@ -88,17 +92,23 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+EVERYWHERE = {"*", "0.0.0.0"}  # noqa: S104
+
+
 @dataclass(frozen=True)
 class PostgresServer:
-    """A server that runs, starts at boot and listens on the network.
+    """A server that runs, starts at boot and listens on these addresses (`*`: on all).
 
-    It listens on every address: one that is named and not yet up at boot would be left out, and Airflow with it.
-    Who may log in is said in pg_hba.conf (PostgresAccess).
+    A restart ends every session, and with it tasks of Airflow's that run. Where a client is connected it is thus left
+    to whoever restarts PostgreSQL next, unless the fleet cannot reach the server without it. With `only`, it is to
+    listen on no other address either. Who may log in is said in pg_hba.conf (PostgresAccess).
     """
 
     port: int
     user: str
     database: str
+    listen: tuple[str, ...] = ("*",)
+    only: bool = True
 
     @property
     def key(self) -> str:
@@ -111,18 +121,42 @@ class PostgresServer:
         server = Answer.parse(seen.text).rows.get("server")
         if server is None:
             return [Change("start PostgreSQL, at boot too", START)]
-        port, addresses, pending = server
+        port, running, written, clients, newer = server
         if int(port) != self.port:
             raise AerodromeError(
                 f"PostgreSQL listens on port {port}, and hosts.yaml says {self.port}", f"set database.port: {port}"
             )
-        if pending == "t":
-            return [Change("restart PostgreSQL (listen_addresses was changed)", RESTART, interrupts=True)]
-        if {"*", "0.0.0.0"} & {address.strip() for address in addresses.split(",")}:
+        reasons = [] if self._fits(running) else ["listen_addresses was changed"]
+        reasons += ["its drop-in was changed"] if newer == "t" or KEY in seen.changing else []
+        restarts = bool(reasons) and (clients == "0" or not self._reached(running))
+        if not self._fits(written):
+            return [self._listen(written, clients, restarts or (clients == "0"))]
+        if not restarts:
             return []
-        setting = sql("ALTER SYSTEM SET listen_addresses = '*';")
-        diff = f"-listen_addresses = '{addresses}'\n+listen_addresses = '*'"
-        return [Change("listen on the network, restart PostgreSQL", f"{setting}\n{RESTART}", diff)]
+        return [Change(f"restart PostgreSQL ({', '.join(reasons)})", RESTART, interrupts=True)]
+
+    def _listen(self, written: str, clients: str, restarts: bool) -> Change:
+        addresses = ",".join(self.listen)
+        where = "on the network" if "*" in self.listen else f"on {addresses} only"
+        script = sql(f"ALTER SYSTEM SET listen_addresses = {literal(addresses)};")
+        diff = f"-listen_addresses = '{written}'\n+listen_addresses = '{addresses}'"
+        if restarts:
+            return Change(f"listen {where}, restart PostgreSQL", f"{script}\n{RESTART}", diff)
+        later = f"from PostgreSQL's next restart on ({clients} are connected: fab stop, then fab deploy)"
+        return Change(f"listen {where}, {later}", script, diff)
+
+    def _fits(self, setting: str) -> bool:
+        return (
+            _addresses(setting) == set(self.listen) if self.only and "*" not in self.listen else self._reached(setting)
+        )
+
+    def _reached(self, setting: str) -> bool:
+        """Tell whether a server with this setting listens where the fleet looks for it."""
+        return bool(EVERYWHERE & _addresses(setting)) or set(self.listen) <= _addresses(setting)
+
+
+def _addresses(setting: str) -> set[str]:
+    return {address.strip() for address in setting.split(",")}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,24 +11,71 @@ import pytest
 from aerodrome.blueprint.database import database, database_login
 from aerodrome.blueprint.node import node
 from aerodrome.blueprint.step import Step
-from aerodrome.fleet import Database
+from aerodrome.fleet import Database, Host
+from aerodrome.resources.address import OwnAddress
 from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.ports import FreePort
 from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer
+from aerodrome.resources.postgres_unit import PostgresDropin
 from aerodrome.secrets import Reference, Secret
 from tests.unit.make import AWKWARD, HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
 
+DB1 = HOSTS["db1"]
+DROPIN = """\
+# Written by Aerodrome. In force from the next start of PostgreSQL on.
+[Unit]
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+# PostgreSQL goes on without an address that is not there yet at boot, and never listens on it later.
+ExecStartPre=-/bin/sh -c 'for second in $$(seq 60); do \
+grep -wF -q -e "-- 10.0.0.1" /proc/net/fib_trie && exit; sleep 1; done'
+# Sandbox (hosts.yaml, database.sandbox). Debian's unit starts as root and lets go of that itself.
+User=postgres
+Group=postgres
+UMask=0077
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+ProtectSystem=full
+ProtectHome=read-only
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictNamespaces=yes
+RestrictSUIDSGID=yes
+RestrictRealtime=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallFilter=@chown
+SystemCallErrorNumber=EPERM
+# Not ProtectSystem=strict: archive_command and tablespaces may write anywhere. Not PrivateTmp=yes: a socket may be in
+# /tmp. Not RemoveIPC=yes: it would take the memory of another cluster of the same user's. Not
+# MemoryDenyWriteExecute=yes: PostgreSQL compiles queries (jit).
+"""
 NODES = ("10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")
 
 
 def test_a_database_host_as_a_whole() -> None:
     given = inputs(fleet(database=Database("meta", "me", 5433)))
-    assert database(given) == [
+    assert database(given, DB1) == [
         Step("database.packages", (Packages(apt=("postgresql",), dnf=("postgresql-server",)),)),
         Step(
             "database.server",
-            (FreePort(5433, "postgresql*.service", "database.port"), PostgresServer(5433, "me", "meta")),
+            (
+                OwnAddress("PostgreSQL", "db1", "10.0.0.1"),
+                FreePort(5433, "postgresql*.service", "database.port"),
+                PostgresDropin(DROPIN),
+                PostgresServer(5433, "me", "meta", ("10.0.0.1", "127.0.0.1")),
+            ),
         ),
         Step("database.access", (PostgresAccess("meta", "me", NODES),)),
         Step("database.account", (PostgresAccount("me", Secret(AWKWARD), "meta", bytes(range(16))),)),
@@ -48,22 +96,47 @@ def test_only_a_password_that_was_made_just_now_spares_the_role(
     made: set[str], password: Reference | None, guarded: bool
 ) -> None:
     given = inputs(fleet(database=Database(password=password)), made=frozenset(made))
-    assert database(given)[3].resources[0].made is guarded  # type: ignore[attr-defined]
+    assert database(given, DB1)[3].resources[0].made is guarded  # type: ignore[attr-defined]
 
 
 def test_postgresql_that_is_there_is_not_installed() -> None:
     given = inputs(fleet(database=Database(install=False)))
-    assert database(given)[0] == Step("database.packages", ())
+    packages, server, *_ = database(given, DB1)
+    assert packages == Step("database.packages", ())
+    # Nor is its unit changed, and it may go on listening elsewhere too.
+    assert server.resources[1:] == (PostgresServer(5432, "airflow", "airflow", ("10.0.0.1", "127.0.0.1"), only=False),)
+
+
+def test_without_the_sandbox_postgresql_still_waits_for_its_address() -> None:
+    *_, dropin, _ = database(inputs(fleet(database=Database(sandbox=False))), DB1)[1].resources
+    assert dropin.content == DROPIN.partition("# Sandbox")[0]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "host, listen",
+    [
+        (replace(DB1, listen="0.0.0.0"), ("*",)),
+        (replace(DB1, listen="::"), ("::", "127.0.0.1")),
+        (replace(DB1, address="db.example.com"), ("*",)),
+        (replace(DB1, address="127.0.0.1"), ("127.0.0.1",)),
+        (replace(DB1, address="fd00::1"), ("fd00::1", "127.0.0.1")),
+        (replace(DB1, listen="10.9.0.1"), ("10.9.0.1", "127.0.0.1")),
+    ],
+)
+def test_it_listens_where_hosts_yaml_says(host: Host, listen: tuple[str, ...]) -> None:
+    server = database(inputs(), host)[1].resources[-1]
+    assert isinstance(server, PostgresServer)
+    assert (server.listen, server.only) == (listen, True)
 
 
 def test_a_database_host_that_runs_airflow_too_may_log_in_itself() -> None:
     of = fleet(roles={**ROLES_OF_FLEET, "scheduler": ("db1",)})
-    assert "10.0.0.1" in database(inputs(of))[2].resources[0].addresses  # type: ignore[attr-defined]
+    assert "10.0.0.1" in database(inputs(of), DB1)[2].resources[0].addresses  # type: ignore[attr-defined]
 
 
 def test_where_only_the_nodes_know_the_password_the_role_is_left_alone() -> None:
     given = inputs(fleet(database=Database(connection_command="vault dsn")), password=None)
-    assert database(given)[3].resources == (PostgresAccount("airflow", None, "airflow", bytes(range(16))),)
+    assert database(given, DB1)[3].resources == (PostgresAccount("airflow", None, "airflow", bytes(range(16))),)
 
 
 # A database that is not ours

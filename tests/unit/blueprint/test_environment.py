@@ -42,6 +42,7 @@ AIRFLOW__API_AUTH__JWT_SECRET=jwt-secret
 AIRFLOW__CORE__EXECUTION_API_SERVER_URL=http://10.0.0.3:8080/execution/
 AIRFLOW__CORE__AUTH_MANAGER=airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
 AIRFLOW__CORE__HOSTNAME_CALLABLE=aerodrome_host.name
+AIRFLOW__API__HOST=10.0.0.3
 """
 
 
@@ -64,6 +65,7 @@ def test_airflow_2_has_its_own_names_and_nothing_of_airflow_3() -> None:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
         "AIRFLOW__WEBSERVER__SECRET_KEY",
         "AIRFLOW__WEBSERVER__WEB_SERVER_PORT",
+        "AIRFLOW__WEBSERVER__WEB_SERVER_HOST",
         "AIRFLOW__WEBSERVER__BASE_URL",
         "AIRFLOW__CELERY__BROKER_URL",
         "AIRFLOW__CELERY__RESULT_BACKEND",

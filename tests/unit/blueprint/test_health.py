@@ -30,8 +30,9 @@ from aerodrome.blueprint.health import (
 from aerodrome.fleet import Database
 from aerodrome.resources.base import PRELUDE
 from aerodrome.resources.systemd import UnitState, show
-from tests.unit.make import ROLES_OF_FLEET, Shell, fleet, inputs
+from tests.unit.make import HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
 
+WEB = HOSTS["web1"]
 NOW = 1795382100
 STARTED = 1795382063
 UNIT = """\
@@ -65,7 +66,7 @@ def judged(role: str, answer: object, unit: str = UNIT) -> tuple[str, str]:
 
 
 def test_the_script_as_a_whole() -> None:
-    script = health_script(inputs(), ["webserver", "worker"])
+    script = health_script(inputs(), WEB, ["webserver", "worker"])
     head, _, program = script.partition("<<'END_OF_FILE'\n")
     assert head == (
         "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
@@ -88,13 +89,13 @@ def test_the_script_as_a_whole() -> None:
 @pytest.mark.parametrize(
     "version, variable, web",
     [
-        ("1.10.10", "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "http://127.0.0.1:8081/health"),
-        ("3.3.2", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "http://127.0.0.1:8081/api/v2/monitor/health"),
+        ("1.10.10", "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "http://10.0.0.3:8081/health"),
+        ("3.3.2", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "http://10.0.0.3:8081/api/v2/monitor/health"),
     ],
 )
 def test_the_program_asks_what_the_version_has(version: str, variable: str, web: str) -> None:
     given = inputs(fleet(version=version, web_port=8081))
-    program = health_script(given, ["webserver", "worker"]).partition("<<'END_OF_FILE'\n")[2]
+    program = health_script(given, WEB, ["webserver", "worker"]).partition("<<'END_OF_FILE'\n")[2]
     program = program.removesuffix("END_OF_FILE\n")
     # Also Python 3.6, on which Airflow 1.10 runs, has to read it.
     tree = ast.parse(program, feature_version=(3, 6))
@@ -111,7 +112,7 @@ def test_the_program_asks_what_the_version_has(version: str, variable: str, web:
 
 
 def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
-    program = health_script(inputs(), ["worker"]).partition("/airflow-venv/bin/python - 2>/dev/null ")[2]
+    program = health_script(inputs(), WEB, ["worker"]).partition("/airflow-venv/bin/python - 2>/dev/null ")[2]
     program = program.replace("8793", "1")  # where nobody listens
     done = sh(f"env -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN python3 - {program}")
     answer = json.loads(done.stdout)
@@ -134,10 +135,10 @@ def test_the_program_knows_the_name_that_airflow_reports(sh: Shell, tmp_path: Pa
 
 
 def test_the_script_that_looks_again_and_again_as_a_whole() -> None:
-    script = watch_script(inputs(), ["webserver", "worker"])
+    script = watch_script(inputs(), WEB, ["webserver", "worker"])
     head, _, rest = script.partition("<<'END_OF_FILE'\n")
     program, _, tail = rest.partition("END_OF_FILE\n")
-    one = health_script(inputs(), ["webserver", "worker"])
+    one = health_script(inputs(), WEB, ["webserver", "worker"])
     look = one.removeprefix(f"{PRELUDE}date +%s\nreadlink /home/astro/airflow-venv || echo\n")
     units, python = look.partition("systemd-run")[0], look[look.index("systemd-run") : look.index("- 2>/dev/null")]
     assert head == f"{PRELUDE}{{ cat "
@@ -187,7 +188,7 @@ def watch(tmp_path: Path) -> Callable[..., tuple[list[Health], list[str]]]:
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
 
     def run(between: str, **replaced: str) -> tuple[list[Health], list[str]]:
-        script = watch_script(inputs(), ["scheduler"]).replace(PRELUDE, "n=0\n")
+        script = watch_script(inputs(), WEB, ["scheduler"]).replace(PRELUDE, "n=0\n")
         python = f"PYTHONPATH=. AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=x://y {sys.executable}"
         script = re.sub(r"systemd-run .*/bin/python", python, script).replace("sleep 0.15", f"n=$((n+1)); {between}")
         for old, new in replaced.items():
@@ -359,7 +360,7 @@ def test_a_worker_whose_log_level_hides_that_word_has_to_run_for_a_while(age: in
 
 
 def test_the_journal_of_an_earlier_start_does_not_count(sh: Shell) -> None:
-    script = health_script(inputs(), ["worker"])
+    script = health_script(inputs(), WEB, ["worker"])
     (line,) = [line for line in script.splitlines() if "journalctl" in line]
     programs = {
         "systemctl": 'case "$*" in *InvocationID*) echo $START;; *) echo ActiveState=active;; esac',

@@ -12,6 +12,7 @@ from aerodrome.blueprint.redis import mask_redis, read_redis_health, redis, redi
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Broker
 from aerodrome.plan import HostPlan, PlannedChange, readable_script
+from aerodrome.resources.address import OwnAddress
 from aerodrome.resources.base import Seen
 from aerodrome.resources.files import Directory, File
 from aerodrome.resources.packages import Packages
@@ -59,11 +60,35 @@ Group=redis
 ExecStart=/usr/bin/redis-server /etc/ac-redis.conf
 Restart=always
 RestartSec=5s
-UMask=0027
+# For as many clients as Redis' own maxclients says; otherwise it would ask the kernel for them itself.
+LimitNOFILE=65535
+UMask=0077
 NoNewPrivileges=yes
-PrivateTmp=yes
+CapabilityBoundingSet=
+ProtectSystem=strict
+ReadWritePaths=/var/lib/redis/ac
 ProtectHome=yes
-ProtectSystem=full
+PrivateTmp=yes
+PrivateDevices=yes
+PrivateUsers=yes
+ProtectProc=invisible
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictNamespaces=yes
+RestrictSUIDSGID=yes
+RestrictRealtime=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
 
 [Install]
 WantedBy=multi-user.target
@@ -80,6 +105,7 @@ def test_a_broker_s_host_as_a_whole() -> None:
         Step(
             "redis.server",
             (
+                OwnAddress("Redis", "w2", "10.0.0.5"),
                 Directory("/var/lib/redis/ac", "redis", "redis", 0o750),
                 File(config, CONFIG, "root", "redis", 0o640, mask=mask_redis),
                 File(unit, UNIT, reload=True),
@@ -92,7 +118,7 @@ def test_a_broker_s_host_as_a_whole() -> None:
 
 def test_no_two_resources_have_one_key() -> None:
     keys = [resource.key for step in redis(given(), W2) for resource in step.resources]
-    assert len(keys) == len(set(keys)) == 7
+    assert len(keys) == len(set(keys)) == 8
 
 
 @pytest.mark.parametrize(

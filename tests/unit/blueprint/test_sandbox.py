@@ -39,8 +39,9 @@ RemoveIPC=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
-# Of these, the kernel lets an unprivileged process do what is harmless: rsync and cp -p would fail without.
-SystemCallFilter=@chown
+# Of these, the kernel itself allows an unprivileged process only what is harmless. Without chown, cp -p and rsync fail;
+# without setuid, gunicorn 19 (Airflow 1.10), which sets the user that it has already.
+SystemCallFilter=@chown @setuid
 # A call that is not allowed fails; without this line the kernel kills the process.
 SystemCallErrorNumber=EPERM
 # Not ProtectProc=invisible: Airflow 3's worker no longer finds its own child (psutil.NoSuchProcess). Not

@@ -363,7 +363,7 @@ def test_the_status_of_a_host_that_is_down_is_told_beside_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.local.broken = down("w2")
-    monkeypatch.setattr(converge, "health_script", lambda inputs, roles: "echo 5")
+    monkeypatch.setattr(converge, "health_script", lambda inputs, host, roles: "echo 5")
     hosts = [HOSTS["w1"], HOSTS["w2"]]
     rows = world.run.status(hosts, ["worker", "webserver"])
     assert [(row.host, row.role, row.state.active, row.detail) for row in rows] == [
@@ -375,7 +375,7 @@ def test_the_status_of_a_host_that_is_down_is_told_beside_the_others(
 def test_the_status_of_redis_is_told_beside_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)})
     world.run = Run(inputs(of, redis_password=Secret("x")), world.local, world.heard, world.lock)  # type: ignore[arg-type]
-    monkeypatch.setattr(converge, "health_script", lambda inputs, roles: "echo 5")
+    monkeypatch.setattr(converge, "health_script", lambda inputs, host, roles: "echo 5")
     answer = "5\\n\\n\\nredis_version:7\\nuptime_in_seconds:1\\nconnected_clients:2\\n"
     monkeypatch.setattr(converge, "redis_health_script", lambda inputs, host: f"printf '{answer}'")
     rows = world.run.status([HOSTS["w1"], HOSTS["w2"]], ["redis", "worker"])
@@ -593,7 +593,7 @@ def test_a_host_looks_by_itself_until_all_its_roles_are_healthy(world: World, mo
     # The host goes on looking until nobody reads it: three looks are needed, one exec.
     log = world.folder / "looks"
     script = f"while :; do echo look >>'{log}'; printf 'number %s\\n@looked\\n' $(grep -c . '{log}'); sleep 0.05; done"
-    monkeypatch.setattr(converge, "watch_script", lambda inputs, roles: script)
+    monkeypatch.setattr(converge, "watch_script", lambda inputs, host, roles: script)
     scheduler, triggerer = health("healthy", "scheduler"), health("healthy", "triggerer")
     answers = {
         "number 1": [scheduler, replace(triggerer, verdict="waiting")],
@@ -615,7 +615,7 @@ def test_a_host_looks_by_itself_until_all_its_roles_are_healthy(world: World, mo
 
 def test_a_unit_that_dies_while_its_host_looks_is_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     script = "while :; do printf 'a look\\n@looked\\n'; sleep 0.05; done"
-    monkeypatch.setattr(converge, "watch_script", lambda inputs, roles: script)
+    monkeypatch.setattr(converge, "watch_script", lambda inputs, host, roles: script)
     monkeypatch.setattr(converge, "read_health", lambda *_: [health("failed", detail="the unit is failed")])
     monkeypatch.setattr(Run, "journal", lambda self, host, unit, lines=20: "Address already in use")
     with pytest.raises(HostError, match="died after its start: the unit is failed") as caught:

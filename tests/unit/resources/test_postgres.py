@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen
+from aerodrome.resources.files import File
 from aerodrome.resources.postgres import (
     RELOAD,
     RESTART,
@@ -23,6 +25,7 @@ from aerodrome.resources.postgres import (
     sql,
     verifies,
 )
+from aerodrome.resources.postgres_unit import PostgresDropin
 from aerodrome.secrets import Secret
 from tests.unit.make import AWKWARD, Shell, only_change
 
@@ -139,8 +142,12 @@ def test_a_statement_goes_in_on_stdin() -> None:
 def test_the_probe_as_a_whole() -> None:
     assert ask("it's", "a'b") == (
         f"rows=$({PSQL}"
-        "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), pending_restart "
-        "FROM pg_settings WHERE name = 'listen_addresses'; "
+        "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), coalesce((SELECT setting FROM "
+        "pg_file_settings WHERE name = 'listen_addresses' ORDER BY seqno DESC LIMIT 1), 'localhost'), (SELECT count(*) "
+        "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()), "
+        "(SELECT coalesce(max(modification) > pg_postmaster_start_time(), false) "
+        "FROM unnest(ARRAY['/etc/systemd/system/postgresql@.service.d/10-aerodrome.conf', "
+        "'/etc/systemd/system/postgresql.service.d/10-aerodrome.conf']) AS path, pg_stat_file(path, true)); "
         "SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'it''s'; "
         "SELECT 'database', pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'a''b'; "
         "SELECT 'hba', current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;\n"
@@ -155,7 +162,7 @@ def test_one_session_serves_all_three() -> None:
     assert {each.probe() for each in (server, access, ACCOUNT)} == {ask("air-flow", "air$flow")}
 
 
-def answer(server: str = "5432|*|f", role: str = "", database: str = "", file: str = "") -> str:
+def answer(server: str = "5432|*|*|3|f", role: str = "", database: str = "", file: str = "") -> str:
     """Return what the probe prints: psql's rows, then pg_hba.conf."""
     rows = [f"server|{server}", *filter(None, (role, database)), f"hba|{HBA}|1795381650"]
     return "\n".join(rows) + f"\n{file or hba(THEIRS)}"
@@ -164,13 +171,13 @@ def answer(server: str = "5432|*|f", role: str = "", database: str = "", file: s
 def test_an_answer_is_rows_and_a_file() -> None:
     # As PostgreSQL 15.18 of Debian 12 gave it, the file shortened.
     text = (
-        "server|5432|*|f\nrole|t|SCRAM-SHA-256$4096:a==$b=:c=\ndatabase|airflow\n"
+        "server|5432|*|*|3|f\nrole|t|SCRAM-SHA-256$4096:a==$b=:c=\ndatabase|airflow\n"
         "hba|/etc/postgresql/15/main/pg_hba.conf|1795381650\n"
         "1795381644\nregular file|postgres|postgres|640\n# server|1\nlocal all all peer\n"
     )
     assert Answer.parse(text) == Answer(
         {
-            "server": ["5432", "*", "f"],
+            "server": ["5432", "*", "*", "3", "f"],
             "role": ["t", "SCRAM-SHA-256$4096:a==$b=:c="],
             "database": ["airflow"],
             "hba": ["/etc/postgresql/15/main/pg_hba.conf", "1795381650"],
@@ -188,7 +195,7 @@ SERVER = PostgresServer(5432, "airflow", "airflow")
 
 @pytest.mark.parametrize("addresses", ["*", "0.0.0.0", "localhost, *", "0.0.0.0,::"])
 def test_a_server_that_listens_on_the_network_needs_nothing(addresses: str) -> None:
-    assert SERVER.changes(Seen(answer(f"5432|{addresses}|f"))) == []
+    assert SERVER.changes(Seen(answer(f"5432|{addresses}|{addresses}|0|f"))) == []
 
 
 def test_a_server_that_does_not_answer_is_started() -> None:
@@ -211,7 +218,7 @@ def test_starting_makes_the_data_directory_where_the_package_leaves_that_to_us()
 
 
 def test_a_server_that_listens_to_itself_only_is_told_to_listen() -> None:
-    assert PostgresServer(25999, "a", "b").changes(Seen(answer("25999|127.0.0.1|f"))) == [
+    assert PostgresServer(25999, "a", "b").changes(Seen(answer("25999|127.0.0.1|127.0.0.1|0|f"))) == [
         Change(
             "listen on the network, restart PostgreSQL",
             f"{PSQL}ALTER SYSTEM SET listen_addresses = '*';\nEND_OF_FILE\n{RESTART}",
@@ -221,14 +228,72 @@ def test_a_server_that_listens_to_itself_only_is_told_to_listen() -> None:
 
 
 def test_a_server_that_was_told_and_not_restarted_is_restarted() -> None:
-    assert SERVER.changes(Seen(answer("5432|localhost|t"))) == [
+    assert SERVER.changes(Seen(answer("5432|localhost|*|2|f"))) == [
         Change("restart PostgreSQL (listen_addresses was changed)", RESTART, interrupts=True)
     ]
 
 
+# A fleet that was deployed before PostgreSQL listened on one address only
+MINE = PostgresServer(5432, "airflow", "airflow", ("10.0.0.1", "127.0.0.1"))
+BOTH = "10.0.0.1,127.0.0.1"
+ALTER = f"{PSQL}ALTER SYSTEM SET listen_addresses = '{BOTH}';\nEND_OF_FILE"
+DIFF = f"-listen_addresses = '*'\n+listen_addresses = '{BOTH}'"
+
+
+def test_where_somebody_is_connected_the_restart_is_left_to_another_day() -> None:
+    assert MINE.changes(Seen(answer("5432|*|*|7|t"))) == [
+        Change(
+            f"listen on {BOTH} only, from PostgreSQL's next restart on (7 are connected: fab stop, then fab deploy)",
+            ALTER,
+            DIFF,
+        )
+    ]
+    assert MINE.changes(Seen(answer(f"5432|*|{BOTH}|7|t"))) == []
+    assert MINE.changes(Seen(answer(f"5432|{BOTH}|{BOTH}|7|f"), frozenset({"postgresql drop-in"}))) == []
+
+
+def test_where_nobody_is_it_is_restarted_now() -> None:
+    assert MINE.changes(Seen(answer("5432|*|*|0|f"))) == [
+        Change(f"listen on {BOTH} only, restart PostgreSQL", f"{ALTER}\n{RESTART}", DIFF)
+    ]
+    for seen, reason in (
+        (Seen(answer(f"5432|*|{BOTH}|0|f")), "listen_addresses was changed"),
+        (Seen(answer(f"5432|{BOTH}|{BOTH}|0|t")), "its drop-in was changed"),
+        (Seen(answer(f"5432|{BOTH}|{BOTH}|0|f"), frozenset({"postgresql drop-in"})), "its drop-in was changed"),
+        (Seen(answer(f"5432|*|{BOTH}|0|t")), "listen_addresses was changed, its drop-in was changed"),
+    ):
+        assert MINE.changes(seen) == [Change(f"restart PostgreSQL ({reason})", RESTART, interrupts=True)]
+    assert MINE.changes(Seen(answer("5432|127.0.0.1, 10.0.0.1|127.0.0.1, 10.0.0.1|0|f"))) == []
+
+
+def test_a_server_that_the_fleet_cannot_reach_is_restarted_whoever_is_connected() -> None:
+    (change,) = MINE.changes(Seen(answer("5432|localhost|localhost|7|f")))
+    assert change.script == f"{ALTER}\n{RESTART}"
+
+
+@pytest.mark.parametrize("addresses", ["*", "0.0.0.0, ::", "10.0.0.1,127.0.0.1,10.9.9.9"])
+def test_a_server_that_was_there_may_listen_elsewhere_too(addresses: str) -> None:
+    theirs = replace(MINE, only=False)
+    assert theirs.changes(Seen(answer(f"5432|{addresses}|{addresses}|0|f"))) == []
+    assert len(theirs.changes(Seen(answer("5432|10.9.9.9|10.9.9.9|0|f")))) == 1
+
+
+def test_the_drop_in_goes_where_the_distribution_has_the_server(sh: Shell) -> None:
+    dropin = PostgresDropin("new\n")
+    path = "/etc/systemd/system/{}.d/10-aerodrome.conf"
+    for unit in ("postgresql@.service", "postgresql.service"):
+        (change,) = dropin.changes(Seen(path.format(unit) + "\nregular file|root|root|644\nold\n"))
+        assert (
+            change
+            == File(path.format(unit), "new\n", reload=True).changes(Seen("regular file|root|root|644\nold\n"))[0]
+        )
+        assert dropin.changes(Seen(path.format(unit) + "\nregular file|root|root|644\nnew\n")) == []
+    assert sh(dropin.probe(), programs={"apt-get": ":"}).stdout.decode().startswith(path.format("postgresql@.service"))
+
+
 def test_a_server_on_another_port_is_left_alone() -> None:
     with pytest.raises(AerodromeError) as caught:
-        SERVER.changes(Seen(answer("5433|*|f")))
+        SERVER.changes(Seen(answer("5433|*|*|0|f")))
     assert (caught.value.message, caught.value.hint) == (
         "PostgreSQL listens on port 5433, and hosts.yaml says 5432",
         "set database.port: 5433",

@@ -1,0 +1,44 @@
+"""An address that a host has itself, so that services can listen on it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from aerodrome.errors import AerodromeError
+from aerodrome.resources.base import Change, Seen
+
+
+@dataclass(frozen=True)
+class OwnAddress:
+    """An address of the host itself; it is only asked for, never given.
+
+    The kernel's own tables are read, so that no further program has to be there.
+    """
+
+    service: str  # what is to listen on it
+    host: str  # its name in hosts.yaml
+    address: str
+
+    @property
+    def key(self) -> str:
+        return f"address of {self.service}"
+
+    def probe(self) -> str:
+        return self.find("-A1")
+
+    def find(self, option: str = "-q") -> str:
+        """Return a grep in the kernel's own table, without quotes other than double ones."""
+        address = ipaddress.ip_address(self.address)
+        if address.version == 4:
+            # `|-- 10.0.0.1`, and below it `/32 host LOCAL` where the address is the host's own.
+            return f'grep -wF {option} -e "-- {self.address}" /proc/net/fib_trie'
+        return f'grep -iF {option} -e "{address.exploded.replace(":", "")}" /proc/net/if_inet6'
+
+    def changes(self, seen: Seen) -> list[Change]:
+        if "host LOCAL" in seen.text or (":" in self.address and seen.text.strip()):
+            return []
+        raise AerodromeError(
+            f"{self.service} is to listen on {self.address}, and the host does not have that address itself",
+            f"behind address translation, say where to listen: hosts.{self.host}.listen: 0.0.0.0",
+        )
