@@ -114,6 +114,14 @@ class Broker:
 
 
 @dataclass(frozen=True)
+class Network:
+    """Who may reach the fleet's ports, where Aerodrome is to see to that."""
+
+    firewall: bool = False
+    allow: tuple[str, ...] = ()  # networks that may reach the web server; empty: everybody
+
+
+@dataclass(frozen=True)
 class Deploy:
     """How a run goes over the fleet."""
 
@@ -145,6 +153,7 @@ class Fleet:
     role_settings: Mapping[str, RoleSettings] = field(default_factory=dict)
     database: Database = Database()
     broker: Broker = Broker()
+    network: Network = Network()
     deploy: Deploy = Deploy()
     ssh: Ssh = Ssh()
 

@@ -9,7 +9,20 @@ from dataclasses import replace
 from typing import Any
 
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet import ROLES, SERVICES, Airflow, Broker, Database, Deploy, Fleet, Host, RoleSettings, Ssh, Worker
+from aerodrome.fleet import (
+    ROLES,
+    SERVICES,
+    Airflow,
+    Broker,
+    Database,
+    Deploy,
+    Fleet,
+    Host,
+    Network,
+    RoleSettings,
+    Ssh,
+    Worker,
+)
 from aerodrome.ports import check_ports
 from aerodrome.reserved import home_problem, service_problem
 from aerodrome.schema import (
@@ -178,6 +191,16 @@ BROKER = Table(
         "port": PORT,
     },
 )
+NETWORK = Table(
+    "the keys of the section network",
+    {
+        "firewall": Flag(),
+        "allow": List(
+            "a list of networks: [10.0.0.0/8]",
+            Text("a network such as 10.0.0.0/8, or an IP address", r"[0-9A-Fa-f.:]{2,45}(/\d{1,3})?"),
+        ),
+    },
+)
 DEPLOY = Table(
     "the keys of the section deploy",
     {
@@ -199,7 +222,7 @@ SSH = Table(
     },
 )
 FLEET = Table(
-    "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, broker:, deploy:",
+    "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, broker:, network:, deploy:",
     {
         "hosts": Map("hosts, each with its address", HOST_NAME, HOST),
         "roles": Table(
@@ -210,6 +233,7 @@ FLEET = Table(
         "airflow": AIRFLOW,
         "database": DATABASE,
         "broker": BROKER,
+        "network": NETWORK,
         "deploy": DEPLOY,
     },
     required=("hosts", "roles"),
@@ -260,7 +284,15 @@ def parse(text: str, source: str, *, base: str | None = None, resolve: Callable[
     sections: Sections = {name: found.get(name) or {} for name in FLEET.fields}
     sections["hosts"] = {name: host or {} for name, host in sections["hosts"].items()}
     _part_roles(sections)
-    for check in (_check_addresses, _check_jumps, _check_owned, _check_database, _check_broker, _check_install):
+    for check in (
+        _check_addresses,
+        _check_jumps,
+        _check_network,
+        _check_owned,
+        _check_database,
+        _check_broker,
+        _check_install,
+    ):
         check(reader, sections)
     _check_reserved(reader, sections["airflow"])
     if found.get("roles") is not None:
@@ -290,6 +322,7 @@ def _fleet(source: str, found: Sections) -> Fleet:
         airflow=_airflow(found["airflow"]),
         database=Database(**found["database"]),
         broker=Broker(**found["broker"]),
+        network=Network(**found["network"]),
         deploy=Deploy(**found["deploy"]),
         ssh=Ssh(**{key: value for key, value in found["ssh"].items() if key not in LOGIN}),
     )
@@ -393,6 +426,24 @@ def _check_addresses(reader: Reader, found: Sections) -> None:
 
 def _unreachable(address: ipaddress.IPv4Address | ipaddress.IPv6Address, alone: bool) -> bool:
     return address.is_unspecified or address.is_multicast or (address.is_loopback and not alone)
+
+
+def _check_network(reader: Reader, found: Sections) -> None:
+    network = found["network"]
+    for number, text in enumerate(network.get("allow") or ()):
+        try:
+            ipaddress.ip_network(text)
+        except (ValueError, TypeError) as error:
+            if text is not None:
+                reader.mistake(("network", "allow", number), f"{error}; give a network such as 10.0.0.0/8")
+    if network.get("allow") and not network.get("firewall"):
+        reader.mistake(("network", "allow"), "it is the firewall's, which is off; set network.firewall: true")
+    names = [name for name, host in found["hosts"].items() if host.get("address") and not _ip(host["address"])]
+    if network.get("firewall") and names:
+        message = (
+            f"the address of {names[0]} is a name, and the firewall needs IP addresses; give them, or leave it out"
+        )
+        reader.mistake(("network", "firewall"), message)
 
 
 def _check_jumps(reader: Reader, found: Sections) -> None:

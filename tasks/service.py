@@ -51,18 +51,45 @@ def stop(context: Any, role: str | None = None, wait: str | None = None, force: 
         converge(run, lambda inputs: only(stop_stages(inputs, roles), run.names), force)
 
 
-@task(help={**ROLE, "json": "print JSON"})
-def status(context: Any, role: str | None = None, json: bool = False) -> None:
+PORTS = "show the open ports of each host instead, with the program and who may reach it"
+
+
+@task(help={**ROLE, "json": "print JSON", "ports": PORTS})
+def status(context: Any, role: str | None = None, json: bool = False, ports: bool = False) -> None:
     """Show every role's unit and health; exit code 1 when anything is not healthy."""
     from aerodrome.remote.status import status as look
     from aerodrome.report.json import show_status_as_json
     from aerodrome.report.status import show_status
 
     with session(context) as run:
+        if ports:
+            _show_ports(run, json)
+            return
         rows = look(run.run, run.hosts, pick_roles(run.fleet, role, unused=True))
     (show_status_as_json if json else show_status)(rows)
     if not rows or not all(row.healthy for row in rows):
         sys.exit(1)
+
+
+def _show_ports(run: Session, json: bool) -> None:
+    """Print what listens on the hosts; a host that cannot be asked does not hide the others."""
+    from aerodrome.blueprint.listening import Listening, listening_script, read_listening
+    from aerodrome.errors import FleetError
+    from aerodrome.remote.parallel import each
+    from aerodrome.remote.run import run as run_script
+    from aerodrome.report.ports import show_ports, show_ports_as_json
+
+    def ask(host: Host) -> list[Listening]:
+        return read_listening(run.inputs, host, run_script(run.connections, host, listening_script()).text)
+
+    failed: FleetError | None = None
+    try:
+        found = each(run.hosts, ask, run.fleet.deploy.parallel)
+    except FleetError as error:
+        found, failed = dict(error.results), error
+    (show_ports_as_json if json else show_ports)([row for host in run.hosts for row in found.get(host.name, [])])
+    if failed:
+        raise failed
 
 
 @task(help={**ROLE, "follow": "go on until Ctrl-C", "lines": "how many of the last entries of each unit"})

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aerodrome.blueprint.database import database
+from aerodrome.blueprint.firewall import firewall
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.node import node
 from aerodrome.blueprint.redis import redis
@@ -45,6 +46,8 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     # A second scheduler must not go on beside the first of its kind. Workers end their tasks, which may need the web
     # server of before until then.
     schedulers, webservers, workers = (_retire(inputs, name, members, roles) for name, members in STAGES.items())
+    for name, steps in machines.items():
+        steps.append(firewall(inputs, fleet.hosts[name]))
     # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
     parts = [Stage("machines", machines, {})]
     parts += [schedulers, *role_stages(inputs, roles), workers, webservers]

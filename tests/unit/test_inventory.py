@@ -392,7 +392,7 @@ HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflo
     "added, problem",
     [
         # the shape
-        ("bogus: 1", "bogus: unknown key; known are hosts, roles, ssh, airflow, database, broker, deploy"),
+        ("bogus: 1", "bogus: unknown key; known are hosts, roles, ssh, airflow, database, broker, network, deploy"),
         ("deploy: [1]", "deploy: is a list, not a mapping; give the keys of the section deploy"),
         ("deploy: {? [a] : 1}", "deploy: has a key that is not text; give the keys of the section deploy"),
         ("deploy: !file x", "deploy: is a reference, not a mapping; give the keys of the section deploy"),
@@ -698,9 +698,9 @@ def test_a_circle_of_jump_hosts_is_said_of_each() -> None:
     "text, problem",
     [
         ("# nothing\n", "1: the file is empty; give the sections hosts: and roles:, "
-         "and if need be ssh:, airflow:, database:, broker:, deploy:"),
+         "and if need be ssh:, airflow:, database:, broker:, network:, deploy:"),
         ("- a", "1: is a list, not a mapping; give the sections hosts: and roles:, "
-         "and if need be ssh:, airflow:, database:, broker:, deploy:"),
+         "and if need be ssh:, airflow:, database:, broker:, network:, deploy:"),
         ("hosts:\n  a: b: c\n", "2: not YAML: mapping values are not allowed here; "
          "indent by spaces, and put special characters in quotes"),
         ("hosts:\n\ta: b\n",

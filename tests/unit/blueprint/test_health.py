@@ -124,7 +124,7 @@ def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
 def test_the_program_knows_the_name_that_airflow_reports(sh: Shell, tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config/aerodrome_host.py").write_text("def name():\n    return 'w1'\n")
-    program = health_script(inputs(), []).partition("/airflow-venv/bin/python - 2>/dev/null ")[2]
+    program = health_script(inputs(), WEB, []).partition("/airflow-venv/bin/python - 2>/dev/null ")[2]
     for given, name in (
         ("aerodrome_host:name", "w1"),
         ("aerodrome_host.name", "w1"),

@@ -108,7 +108,7 @@ def test_redis_is_set_up_with_the_machines() -> None:
     (part,) = stages(given, list(HOSTS), ["redis"])
     assert (part.name, {host: [step.name for step in steps] for host, steps in part.steps.items()}) == (
         "machines",
-        {"w2": ["redis.packages", "redis.server"]},
+        {"w2": ["redis.packages", "redis.server", "network.firewall"]},
     )
     machines = stages(given, list(HOSTS), ROLES)[0].steps
     assert [step.name for step in machines["w2"]][:3] == ["redis.packages", "redis.server", "node.packages"]
