@@ -81,7 +81,7 @@ def test_it_listens_and_a_rerun_restarts_nothing(fleet: Fleet) -> None:
     fleet.nothing_to_do("setup-db")
     fleet.nothing_to_do("-H", "db1", "setup-db")
 
-    assert psql(fleet, "SHOW listen_addresses") == "*"
+    assert psql(fleet, "SHOW listen_addresses") == f"{fleet.lab.address('db1')},127.0.0.1"
     assert psql(fleet, "SHOW password_encryption") == "scram-sha-256"
     assert psql(fleet, "SELECT pg_postmaster_start_time()") == started
     assert psql(fleet, "SELECT pg_conf_load_time()") == loaded

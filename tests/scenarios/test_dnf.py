@@ -111,7 +111,9 @@ def test_postgresql_is_made_and_started_where_it_is_at_home(rhel: RhelLike) -> N
 
     assert {"postgresql", "postgresql-server"} <= rhel.installed()
     assert rhel.psql("SHOW data_directory") == DATA
-    assert rhel.psql("SHOW listen_addresses") == "*"
+    assert rhel.psql("SHOW listen_addresses") == f"{rhel.lab.address(HOST)},127.0.0.1"
+    exposed = rhel.do("systemd-analyze security --no-pager postgresql.service | tail -n 1")
+    assert float(exposed.rpartition(": ")[2].split()[0]) <= 3.0, exposed
     assert rhel.do("systemctl is-active postgresql; systemctl is-enabled postgresql").split() == ["active", "enabled"]
     assert rhel.psql("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'airflow'") == "t"
     owner = "SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'airflow'"

@@ -1,0 +1,178 @@
+"""PostgreSQL and Redis on bare hosts of each Debian: how far they are confined, where they listen, who reaches them."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import pytest
+
+from lab.fleet import Lab
+from tests.real import Fleet, wait
+from tests.scenarios.conftest import kept
+from tests.scenarios.scenario import DEBIAN_13, REDIS, WORKER
+
+HOSTS_YAML = """\
+ssh: {{key: id_ed25519, known_hosts: known_hosts}}
+hosts:
+  {host}: {{address: {address}}}
+  {member}: {{address: {of_member}}}
+roles: {{database: [{host}], redis: [{host}], scheduler: [{member}], webserver: [{member}], worker: [{member}]}}
+network: {{firewall: false}}
+"""
+MEMBER, PORTS = REDIS, (5432, 6379)
+EXPOSURES = {"postgresql@*": 3.0, "airflow-redis": 2.0}
+SETTING = "SELECT setting FROM pg_settings WHERE name = 'listen_addresses'"
+
+
+@dataclass
+class Machine(Fleet):
+    """A host that is nothing but PostgreSQL and Redis, and a member of its fleet."""
+
+    @property
+    def host(self) -> str:
+        return self.hosts[0]
+
+    @property
+    def address(self) -> str:
+        return self.lab.address(self.host)
+
+    def psql(self, statement: str) -> str:
+        return self.sh(self.host, f'runuser -u postgres -- psql -XAtqc "{statement}"').strip()
+
+    def lets_in(self, port: int) -> tuple[bool, bool]:
+        """Tell whether the member, and this machine, which is none, may connect to a port."""
+        knock = f"timeout 3 bash -c '</dev/tcp/{self.address}/{port}'"
+        here = False
+        with suppress(TimeoutError), socket.create_connection((self.address, port), timeout=3):
+            here = True
+        return self.lab.run(MEMBER, knock).returncode == 0, here
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Keep a session of PostgreSQL open, as Airflow does."""
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'"
+        self.sh(self.host, "systemd-run -q --unit=client -p User=postgres psql -Xqc 'SELECT pg_sleep(600)'")
+        wait("the session", lambda: self.psql(asked) == "1")
+        yield
+        self.sh(self.host, "systemctl stop client; systemctl reset-failed client 2>/dev/null || true")
+
+
+@pytest.fixture(scope="module", params=[(WORKER, "bookworm"), (DEBIAN_13, "trixie")], ids=lambda param: param[1])
+def machine(request: pytest.FixtureRequest, lab: Lab) -> Machine:
+    """The host after a deploy."""
+    host, suite = request.param
+    if not kept():
+        lab.down()
+    lab.up_host(host, suite)
+    lab.up_host(MEMBER)
+    machine = Machine(lab, lab.layout.client, (host, MEMBER), MEMBER)
+    machine.hosts_yaml.write_text(
+        HOSTS_YAML.format(host=host, address=lab.address(host), member=MEMBER, of_member=lab.address(MEMBER))
+    )
+    machine.fab("-H", host, "deploy")
+    return machine
+
+
+def test_what_runs_is_exposed_little(machine: Machine) -> None:
+    for unit, most in EXPOSURES.items():
+        names = machine.sh(machine.host, f"systemctl list-units --plain --no-legend '{unit}' | cut -d' ' -f1")
+        found = machine.sh(machine.host, f"systemd-analyze security --no-pager {names}")
+        exposure = float(re.findall(r"Overall exposure level for \S+: ([\d.]+)", found)[0])
+        print(f"{machine.host}: {unit}: exposure {exposure}")
+        assert exposure <= most, found
+
+
+def test_a_rerun_changes_nothing_and_a_restart_works(machine: Machine) -> None:
+    machine.nothing_to_do("-H", machine.host, "deploy")
+    machine.sh(machine.host, "systemctl restart postgresql airflow-redis")
+    machine.nothing_to_do("-H", machine.host, "deploy")
+    assert machine.psql("CREATE TABLE t AS SELECT 1 AS x; SELECT x FROM t; DROP TABLE t") == "1"
+
+
+def test_they_listen_on_the_address_of_the_host_only(machine: Machine) -> None:
+    rows = json.loads(machine.fab("-H", machine.host, "status", "--ports", "--json").out)
+    assert {(row["address"], row["port"], *row["programs"], row["reach"]) for row in rows if row["port"] != 22} == {
+        (machine.address, 5432, "postgres", "everybody"),
+        ("127.0.0.1", 5432, "postgres", "this host"),
+        (machine.address, 6379, "redis-server", "everybody"),
+    }
+    shown = machine.fab("-H", machine.host, "status", "--ports").out
+    assert re.search(rf"{machine.host} +22 +all +sshd +everybody", shown)
+
+
+def test_where_somebody_is_connected_postgresql_is_not_restarted(machine: Machine) -> None:
+    # As a fleet was that was deployed before: on all addresses, without a drop-in.
+    machine.psql("ALTER SYSTEM SET listen_addresses = '*'")
+    machine.sh(machine.host, "rm -r /etc/systemd/system/postgresql@.service.d; systemctl daemon-reload")
+    machine.sh(machine.host, "systemctl restart postgresql")
+    with machine.connected():
+        started = machine.psql("SELECT pg_postmaster_start_time()")
+        done = machine.fab("-H", machine.host, "deploy")
+        assert "from PostgreSQL's next restart on (1 are connected: fab stop, then fab deploy)" in done.err
+        machine.nothing_to_do("-H", machine.host, "deploy")
+        assert machine.psql("SELECT pg_postmaster_start_time()") == started
+        assert machine.psql(SETTING) == "*"
+
+    done = machine.fab("-H", machine.host, "deploy")
+
+    assert "restart PostgreSQL (listen_addresses was changed, its drop-in was changed)" in done.err
+    assert machine.psql(SETTING) == f"{machine.address},127.0.0.1"
+    machine.nothing_to_do("-H", machine.host, "deploy")
+
+
+def test_an_address_that_the_host_does_not_have_touches_nothing(machine: Machine) -> None:
+    text = machine.hosts_yaml.read_text()
+    machine.hosts_yaml.write_text(
+        text.replace(f"{{address: {machine.address}}}", f"{{address: {machine.address}, listen: 192.0.2.1}}")
+    )
+    try:
+        done = machine.fab("-H", machine.host, "deploy", code=1)
+    finally:
+        machine.hosts_yaml.write_text(text)
+    assert (
+        f"{machine.host}: database.server: PostgreSQL is to listen on 192.0.2.1, and the host does not have" in done.err
+    )
+    assert f"hosts.{machine.host}.listen: 0.0.0.0" in done.err
+    machine.nothing_to_do("-H", machine.host, "deploy")
+
+
+def test_the_firewall_lets_in_the_fleet_only(machine: Machine) -> None:
+    assert [machine.lets_in(port) for port in PORTS] == [(True, True), (True, True)]
+
+    machine.change("firewall: false", "firewall: true")
+    machine.fab("-H", machine.host, "deploy")
+
+    machine.nothing_to_do("-H", machine.host, "deploy")
+    assert [machine.lets_in(port) for port in PORTS] == [(True, False), (True, False)]
+    assert machine.lets_in(22) == (True, True)
+    rows = json.loads(machine.fab("-H", machine.host, "status", "--ports", "--json").out)
+    assert {row["reach"] for row in rows if row["port"] in PORTS} == {"the fleet", "this host"}
+
+
+def test_the_firewall_is_there_after_a_reboot(machine: Machine) -> None:
+    machine.lab.down_host(machine.host)
+    machine.lab.up_host(machine.host)
+    wait("PostgreSQL", lambda: machine.lets_in(5432) == (True, False))
+    machine.nothing_to_do("-H", machine.host, "deploy")
+
+
+def test_a_flushed_ruleset_is_loaded_again_and_what_others_have_stays(machine: Machine) -> None:
+    theirs = "nft add table inet theirs; nft list table inet theirs"
+    machine.sh(machine.host, f"nft flush ruleset; {theirs}")
+    assert machine.lets_in(5432) == (True, True)
+
+    done = machine.fab("-H", machine.host, "deploy")
+
+    assert "load the firewall's table" in done.err
+    assert machine.lets_in(5432) == (True, False)
+    machine.change("firewall: true", "firewall: false")
+    assert "remove the firewall" in machine.fab("-H", machine.host, "deploy").err
+    machine.nothing_to_do("-H", machine.host, "deploy")
+    assert machine.lets_in(5432) == (True, True)
+    assert machine.sh(machine.host, "nft list tables").split() == ["table", "inet", "theirs"]
+    assert machine.sh(machine.host, "ls /etc/aerodrome /etc/systemd/system | grep -c firewall || true").strip() == "0"
