@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aerodrome.blueprint.environment import environment, role_environment
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.ports import role_ports
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Host
 from aerodrome.render import render
@@ -18,7 +18,6 @@ from aerodrome.resources.systemd import Service
 
 UNIT = "aerodrome-firewall.service"
 RULES = "/etc/aerodrome/firewall.nft"
-WORKER_LOGS, TRIGGERER_LOGS = "8793", "8794"
 
 
 @dataclass(frozen=True)
@@ -71,21 +70,14 @@ def guards(inputs: Inputs, host: Host) -> list[Guard]:
 
 def _fleets_own(inputs: Inputs, host: Host) -> tuple[int, ...]:
     """Return the ports of a host that nobody outside the fleet needs."""
-    fleet, variable = inputs.fleet, inputs.catalogue.variable
-    roles, ports = fleet.roles_of(host), []
+    fleet, roles = inputs.fleet, inputs.fleet.roles_of(host)
+    ports: list[int] = []
     if "database" in roles:
-        ports.append(str(fleet.database.port))
+        ports.append(fleet.database.port)
     if "redis" in roles:
-        ports.append(str(fleet.broker.port))
-    runs_tasks = "scheduler" if fleet.airflow.executor == "LocalExecutor" else "worker"
-    for role, key, default in (
-        (runs_tasks, "worker_log_server_port", WORKER_LOGS),
-        ("triggerer", "trigger_log_server_port", TRIGGERER_LOGS),
-    ):
-        if role in inputs.roles(host):
-            variables = environment(inputs, host) | role_environment(inputs, host, role)
-            ports.append(str(variables.get(variable("logging", key), default)))
-    return tuple(dict.fromkeys(int(port) for port in ports if port.isdigit()))
+        ports.append(fleet.broker.port)
+    logs = [port for role in inputs.roles(host) if role != "webserver" for port in role_ports(inputs, host, role)]
+    return tuple(dict.fromkeys((*ports, *(port.number for port in logs))))
 
 
 def _collapsed(networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> list[str]:

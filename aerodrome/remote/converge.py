@@ -342,7 +342,10 @@ HINTS = {
     "No match for argument": NO_PACKAGE.format("dnf repolist"),
     "nothing provides": NO_PACKAGE.format("dnf repolist"),
     "Address already in use": "something else uses the port: ss -ltnp",
-    "Read-only file system": "a file system is mounted read-only, often after a disk error: dmesg",
+    # systemd's own words, of a path that ReadWritePaths= names and that is not there.
+    "Failed to set up mount namespacing": "a path of read_write_paths is missing: make it",
+    "Read-only file system": "a file system is mounted read-only, often after a disk error (dmesg); or a unit's "
+    "sandbox lets it write elsewhere only (read_write_paths in hosts.yaml)",
 }
 
 

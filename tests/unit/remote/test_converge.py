@@ -758,6 +758,7 @@ def test_last_words_are_the_last_lines_that_say_something() -> None:
         ),
         ("OSError: [Errno 98] Address already in use", "something else uses the port"),
         ("mkdir: cannot create directory: Read-only file system", "a file system is mounted read-only"),
+        ("Failed to set up mount namespacing: /data: No such file", "a path of read_write_paths is missing"),
     ],
 )
 def test_failures_that_are_known_by_what_they_print(words: str, what: str) -> None:
