@@ -25,7 +25,7 @@ roles: {{database: [{host}], redis: [{host}], scheduler: [{member}], webserver: 
 network: {{firewall: false}}
 """
 MEMBER, PORTS = REDIS, (5432, 6379)
-EXPOSURES = {"postgresql@*": 3.0, "airflow-redis": 2.0}
+EXPOSURES = {"postgresql@*": 3.0, "airflow-redis.service": 2.0}
 SETTING = "SELECT setting FROM pg_settings WHERE name = 'listen_addresses'"
 
 
@@ -56,10 +56,12 @@ class Machine(Fleet):
     def connected(self) -> Iterator[None]:
         """Keep a session of PostgreSQL open, as Airflow does."""
         asked = "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'"
-        self.sh(self.host, "systemd-run -q --unit=client -p User=postgres psql -Xqc 'SELECT pg_sleep(600)'")
+        self.sh(self.host, "systemd-run -q --collect --unit=client -p User=postgres psql -Xqc 'SELECT pg_sleep(600)'")
         wait("the session", lambda: self.psql(asked) == "1")
         yield
-        self.sh(self.host, "systemctl stop client; systemctl reset-failed client 2>/dev/null || true")
+        # A session that sleeps does not notice that its client has gone.
+        self.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'")
+        wait("the end of the session", lambda: self.psql(asked) == "0")
 
 
 @pytest.fixture(scope="module", params=[(WORKER, "bookworm"), (DEBIAN_13, "trixie")], ids=lambda param: param[1])
