@@ -135,8 +135,8 @@ AIRFLOW = Table(
         ),
         "service": Text("a unit's name of small letters, digits and -", r"[a-z][a-z0-9-]{0,63}"),
         "user": Text(
-            "a Linux user other than root, of small letters, digits, _ and -",
-            r"(?!root$)[a-z_][a-z0-9_-]{0,31}",
+            "a Linux user other than root and aerodrome, of small letters, digits, _ and -",
+            r"(?!(root|aerodrome)$)[a-z_][a-z0-9_-]{0,31}",
         ),
         "home": Text(
             "an absolute path of letters, digits and . _ + -, a folder of Airflow's own",

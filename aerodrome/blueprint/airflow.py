@@ -10,12 +10,14 @@ from aerodrome.blueprint.inputs import Inputs
 from aerodrome.resources.base import heredoc, quote
 
 
-def in_unit_environment(inputs: Inputs, command: Sequence[str], role: str = "", bare: bool = False) -> str:
+def in_unit_environment(
+    inputs: Inputs, command: Sequence[str], role: str = "", folder: str = "", bare: bool = False
+) -> str:
     """Return sh that runs a command as systemd would run a unit, its streams and exit code handed through.
 
-    With a `role` it gets the variables that only that role's unit reads, too; `bare` is for a host that may have no
-    environment file yet. systemd reads the files itself: sourced
-    in a shell they would mean something else, and replace PATH. `--pipe` needs systemd 235.
+    It runs in AIRFLOW_HOME, or in `folder`. With a `role` it gets the variables that only that role's unit reads, too;
+    `bare` is for a host that may have no environment file yet. systemd reads the files itself: sourced in a shell they
+    would mean something else, and replace PATH. `--pipe` needs systemd 235.
     """
     airflow = inputs.fleet.airflow
     properties = [
@@ -24,7 +26,7 @@ def in_unit_environment(inputs: Inputs, command: Sequence[str], role: str = "", 
         f"EnvironmentFile=-{inputs.kept_file}",
         f"EnvironmentFile={'-' if bare else ''}{inputs.environment_file}",
         *([f"EnvironmentFile=-{inputs.role_file(role)}"] if role else []),
-        f"WorkingDirectory={airflow.home}",
+        f"WorkingDirectory={folder or airflow.home}",
         "UMask=0027",
     ]
     options = " ".join(f"-p {quote(each)}" for each in properties)
@@ -33,7 +35,15 @@ def in_unit_environment(inputs: Inputs, command: Sequence[str], role: str = "", 
 
 def python_program(inputs: Inputs, program: str, role: str = "") -> str:
     """Return sh that runs a program with the node's Python, in the units' environment; `program` ends in a newline."""
-    return f"{in_unit_environment(inputs, [f'{inputs.venv}/bin/python', '-'], role)} {heredoc(program)}"
+    return f"{isolated_python(inputs, '-', role=role)} {heredoc(program)}"
+
+
+def isolated_python(inputs: Inputs, *arguments: str, role: str = "", bare: bool = False) -> str:
+    """Return sh that runs the node's Python for a program of ours: it imports from its environment alone (-I).
+
+    A module that somebody puts into AIRFLOW_HOME, or on PYTHONPATH, would be imported in place of Python's own.
+    """
+    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-I", *arguments], role, "/", bare)
 
 
 def airflow_command(inputs: Inputs, arguments: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aerodrome.blueprint.airflow import connection, in_unit_environment
+from aerodrome.blueprint.airflow import connection, isolated_python
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.network import EVERYWHERE, listens, own_address
 from aerodrome.blueprint.ports import database_port
@@ -60,7 +60,7 @@ def database_login(inputs: Inputs) -> list[Step]:
         return []
     command = settings.connection_command
     url = "" if command else inputs.database_url("postgresql").reveal()
-    python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-"], bare=True)
+    python = isolated_python(inputs, "-", bare=True)
     text = render("login.py.j2", url=repr(url), command=repr(command), **connection(inputs))
     # Where there is no environment yet, there is nothing to start. The URL comes in the program, on stdin.
     program = f"if [ -e {quote(inputs.venv)}/bin/python ]; then {python} {heredoc(text)}\nfi"

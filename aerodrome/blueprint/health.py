@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from aerodrome.airflow import JOBS
-from aerodrome.blueprint.airflow import connection, in_unit_environment
+from aerodrome.blueprint.airflow import connection, isolated_python
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.network import from_itself, in_url
 from aerodrome.blueprint.roles import unwanted_roles
@@ -77,7 +77,7 @@ def leftover_health(inputs: Inputs, host: str, output: str) -> list[Health]:
 
 def health_script(inputs: Inputs, host: Host, roles: Sequence[str]) -> str:
     """Return sh that prints, for each role of a host, its unit's state, and then Airflow's own answers."""
-    python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-"])
+    python = isolated_python(inputs, "-")
     return f"{PRELUDE}{_ask_units(inputs, roles)}{python} 2>/dev/null {heredoc(_program(inputs, host, roles))}\n"
 
 
@@ -89,7 +89,7 @@ def watch_script(inputs: Inputs, host: Host, roles: Sequence[str]) -> str:
     """
     program = _program(inputs, host, roles, watch=True)
     start = f"import sys; exec(sys.stdin.buffer.read({len(program.encode())}))"
-    python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", start])
+    python = isolated_python(inputs, "-c", start)
     return (
         f"{PRELUDE}{{ cat {heredoc(program)}\nwhile :; do\n{_ask_units(inputs, roles)}"
         f"echo {ASKS} || exit; sleep {BETWEEN_LOOKS}\ndone; }} | {python} 2>/dev/null\n"

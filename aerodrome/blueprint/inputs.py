@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from aerodrome.airflow import NAME_MODULE, Catalogue, catalogue, url
 from aerodrome.fleet import Fleet, Host, is_ip
+from aerodrome.resources.installer import ROOT
 from aerodrome.resources.tree import Tree
 from aerodrome.secrets import Secret
 
@@ -66,9 +67,24 @@ class Inputs:
         return f"/home/{self.fleet.airflow.user}"
 
     @property
+    def place(self) -> str:
+        """Root's directory on every node, with the virtual environments."""
+        return f"{ROOT}/{self.fleet.airflow.service}"
+
+    @property
     def venv(self) -> str:
         """The link to the virtual environment in use."""
+        return f"{self.place}/venv"
+
+    @property
+    def guide_venv(self) -> str:
+        """Where the guide, and Aerodrome 1, has its virtual environment."""
         return f"{self.user_home}/airflow-venv"
+
+    @property
+    def unit_file(self) -> str:
+        """The template of all units."""
+        return f"/etc/systemd/system/{self.fleet.airflow.service}@.service"
 
     @property
     def environment_file(self) -> str:

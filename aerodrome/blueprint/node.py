@@ -20,10 +20,10 @@ from aerodrome.resources.base import Resource
 from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
 from aerodrome.resources.files import MARK, Block, Directory, File, Line
+from aerodrome.resources.installer import ROOT, Installer
 from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
-from aerodrome.resources.selinux import Executable
 from aerodrome.resources.takeover import FoundKeys
 from aerodrome.resources.users import User
 
@@ -31,13 +31,13 @@ from aerodrome.resources.users import User
 def node(inputs: Inputs, host: Host) -> list[Step]:
     """Return what a node is made of, step by step, in the guide's order."""
     airflow = inputs.fleet.airflow
-    python = (airflow.user, inputs.user_home, airflow.python, _requirements(inputs))
+    python = (inputs.place, airflow.python, _requirements(inputs), airflow.user, inputs.unit_file)
     return [
         Step("node.packages", (packages(airflow.python),)),
         Step("node.user", _user(inputs)),
         Step("node.hosts", (*_hosts(inputs), *_name(inputs, host))),
-        Step("node.venv", (VirtualEnvironment(*python),)),
-        Step("node.install", (Installed(*python), Executable(inputs.venv), version(inputs))),
+        Step("node.venv", (Installer((ROOT, inputs.place, f"{inputs.place}/venvs")), VirtualEnvironment(*python))),
+        Step("node.install", (Installed(*python), version(inputs))),
         *database_login(inputs),
         Step("node.unit", (OwnUnits(airflow.service), _unit(inputs))),
         Step("node.environment", _environment(inputs, host)),
@@ -122,7 +122,7 @@ def _unit(inputs: Inputs) -> File:
         home=airflow.home,
         venv=inputs.venv,
     )
-    return File(f"/etc/systemd/system/{airflow.service}@.service", text, reload=True, keep=True)
+    return File(inputs.unit_file, text, reload=True, keep=True)
 
 
 def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:

@@ -81,7 +81,7 @@ def _override(inputs: Inputs, name: str) -> tuple[Resource, ...]:
         return ()
     # The guide's own command too: in a host that is taken over to a later version it would fail.
     migrations = dict.fromkeys([inputs.catalogue.migrate, "upgradedb"])
-    texts = tuple(("[Service]", f"ExecStartPre={inputs.venv}/bin/airflow {command}") for command in migrations)
+    texts = tuple(("[Service]", f"ExecStartPre={inputs.guide_venv}/bin/airflow {command}") for command in migrations)
     return (Superseded(f"{_dropins(inputs, name)}/override.conf", texts),)
 
 
@@ -92,7 +92,7 @@ def reads(inputs: Inputs, name: str) -> tuple[str, ...]:
         inputs.kept_file,
         inputs.environment_file,
         inputs.role_file(name),
-        f"/etc/systemd/system/{airflow.service}@.service",
+        inputs.unit_file,
         dropin_path(inputs, name),
         inputs.venv,
         inputs.name_file,

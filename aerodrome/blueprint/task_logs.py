@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from aerodrome.blueprint.airflow import in_unit_environment
+from aerodrome.blueprint.airflow import isolated_python
 from aerodrome.blueprint.health import WORKER_PORT, Health
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.render import render
@@ -45,7 +45,7 @@ def log_servers(inputs: Inputs, rows: Sequence[Health]) -> list[LogServer]:
 def task_logs_script(inputs: Inputs, servers: Sequence[LogServer]) -> str:
     """Return sh for a web server's host that prints what came of asking each log server."""
     asked = json.dumps([(server.name, server.port) for server in servers])
-    python = in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-"])
+    python = isolated_python(inputs, "-")
     return f"{PRELUDE}{python} 2>/dev/null {heredoc(render('task_logs.py.j2', servers=repr(asked)))}\n"
 
 

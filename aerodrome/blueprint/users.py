@@ -40,4 +40,5 @@ def _reset_command(inputs: Inputs, name: str) -> str:
     if not inputs.catalogue.logins:
         return airflow_command(inputs, ["users", "reset-password", "-u", name])
     program = RESET.replace("LOGINS", inputs.catalogue.logins)
-    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", program, name])
+    # Not isolated, for it is Airflow that it runs; but nothing is imported from where it runs.
+    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", program, name], folder="/")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
 from aerodrome.lockfile import DISTRIBUTION, Request, digest, fab_command
 from aerodrome.resources.base import Change, Seen, put_text, quote
+from aerodrome.resources.installer import CACHE, INSTALLER, as_installer
 from aerodrome.resources.selinux import relabel
 from aerodrome.secrets import Secret
 
@@ -19,6 +21,11 @@ import ensurepip, glob, os, sysconfig
 bundled = os.path.join(os.path.dirname(ensurepip.__file__), "_bundled")
 places = [sysconfig.get_config_var("WHEEL_PKG_DIR"), bundled, "/usr/share/python*-wheels"]
 print([wheel for place in places if place for wheel in sorted(glob.glob(os.path.join(place, "pip-*.whl")))][-1])"""
+
+# A component of a path as `namei -l` (util-linux) lists it: kind, mode, owner, group.
+COMPONENT = re.compile(r" *([-bcdlps])([-rwxsStT]{9}) +(\S+) +(\S+) ")
+# Whoever owns the interpreter decides what it does, so root does not even ask for its version: nobody does.
+AS_NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups"
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class Requirements:
         return self.locks[python]
 
     def files(self, python: str) -> dict[str, str]:
-        """Return what the installer reads, by the name that each file gets in the environment's directory."""
+        """Return what the installer reads, by the name that each file gets."""
         # What fits today may ask for today's tools.
         build = "" if self.unpinned and not self.constraints else self.build
         named = {
@@ -82,47 +89,78 @@ class Requirements:
 
 @dataclass(frozen=True)
 class _Environment:
-    """What both steps share: where the environment lies, and the state that it is in."""
+    """What both steps share: where the environment is, and the state that it is in.
 
-    user: str
-    home: str
+    Below `place`, which is root's as is all in it, are `venvs/<name>`, each filled by the installer; beside each,
+    once it is complete, `<name>.complete`; and `venv`, the link to the one in use.
+    """
+
+    place: str
     python: str
     requirements: Requirements
+    user: str  # the service user, who must have no hand in it
+    unit: str  # path of the unit file, which names the environment of an earlier version
 
     @property
     def link(self) -> str:
         """The path that units use; it points to the versioned environment in use."""
-        return f"{self.home}/airflow-venv"
+        return f"{self.place}/venv"
 
-    def directory(self, python: str) -> str:
-        """Return the environment's path: the same name always holds the same packages."""
+    def name(self, python: str) -> str:
+        """Return the environment's name: the same name always holds the same packages."""
         files = self.requirements.files(python)
         packages = digest(files["requirements.txt"] + files.get("constraints.txt", ""))
         # The version may be 1.10.10.*; no path should have to be quoted.
-        return f"{self.home}/airflow-venvs/{self.requirements.name.replace('*', 'x')}-py{python}-{packages}"
+        return f"{self.requirements.name.replace('*', 'x')}-py{python}-{packages}"
+
+    def directory(self, python: str) -> str:
+        """Return the environment's path."""
+        return f"{self.place}/venvs/{self.name(python)}"
 
     def probe(self) -> str:
         python, link = quote(self.python), quote(self.link)
-        return (
+        probe = (
             # “Python 3.11.2”, which takes a quarter of the time of starting the interpreter to ask it.
-            f"if version=$({python} -V 2>&1); then version=${{version#* }}; version=${{version%% *}}; "
+            f"if version=$({AS_NOBODY} {python} -V 2>&1 3<&- 9<&-); then "
+            "version=${version#* }; version=${version%% *}; "
             'echo "${version%.*}"; else echo none; fi\n'
-            f"readlink {link} || {{ [ ! -e {link} ] && echo none || echo directory; }}\n"
-            f"for d in {quote(self.home)}/airflow-venvs/*/; do d=${{d%/}}\n"
-            '[ ! -x "$d/bin/python" ] || echo "made $d"; [ ! -e "$d/.complete" ] || echo "complete $d"; done'
+            f"readlink {link} || {{ [ ! -e {link} ] && echo none || echo directory; "
+            f"sed -n 's|^ExecStart=\\(/.*\\)/bin/airflow .*|before \\1|p' {quote(self.unit)}; }}\n"
+            f"for d in {quote(self.place)}/venvs/*/; do d=${{d%/}}\n"
+            '[ ! -x "$d/bin/python" ] || { echo "made $d"; [ ! -e "$d.complete" ] || echo "complete $d"; }; done'
         )
+        # What is found on root's PATH is the distribution's.
+        return f"{probe}\nnamei -l {python}" if self.python.startswith("/") else probe
 
-    def _refuse_missing(self, seen: Seen) -> None:
-        """Raise AerodromeError where there is no Python, and no package is about to bring it."""
-        if not any(key.startswith("packages ") for key in seen.changing):
+    def _state(self, seen: Seen) -> tuple[str, str, list[str]]:
+        """Return the Python version, what the link points to, and what else there is.
+
+        Raises AerodromeError if there is no Python and no package is about to bring it, or none to be trusted.
+        """
+        python, link, *found = seen.text.splitlines()
+        if python == "none" and not any(key.startswith("packages ") for key in seen.changing):
             raise AerodromeError(
                 f"there is no {self.python} on the host",
-                "install it (fab node.packages brings the distribution's own), or set airflow.python",
+                "install it where every user can run it (fab node.packages brings the distribution's own),"
+                " or set airflow.python",
             )
+        if any(self._may_replace(line) for line in found):
+            raise AerodromeError(
+                f"the service user {self.user} could replace {self.python}",
+                "install Python where only root can write, such as /opt, and name it in airflow.python",
+            )
+        return python, link, found
 
-    def as_user(self, command: str) -> str:
-        """Return sh that runs a command as the service user, with its own HOME."""
-        return f"runuser -u {quote(self.user)} -- env HOME={quote(self.home)} {command}"
+    def _may_replace(self, line: str) -> bool:
+        """Tell whether the service user could replace the component of Python's path that `line` lists."""
+        if not (found := COMPONENT.match(line)):
+            return False
+        kind, mode, owner, group = found.groups()
+        if owner == self.user:
+            return True
+        # A link's own mode means nothing; in a sticky directory only owners may replace what is there.
+        group_writes = group == self.user and mode[4] == "w"
+        return kind != "l" and mode[8] not in "tT" and (group_writes or mode[7] == "w")
 
 
 @dataclass(frozen=True)
@@ -134,17 +172,18 @@ class VirtualEnvironment(_Environment):
         return "python environment"
 
     def changes(self, seen: Seen) -> list[Change]:
-        python, _, *found = seen.text.splitlines()
+        python, _, found = self._state(seen)
         if python == "none":
-            self._refuse_missing(seen)
             return [Change(f"make a virtual environment ({self.python})", "")]
         path = self.directory(python)
         if f"made {path}" in found:
             return []
-        base, without = quote(path.rpartition("/")[0]), "--without-pip " if self.requirements.uv else ""
-        make = self.as_user(f"{quote(self.python)} -m venv {without}--clear {quote(path)}")
-        owner = quote(self.user)
-        script = f"install -d -o {owner} -g {owner} -m 0755 {base}\n{make}"
+        without = "--without-pip " if self.requirements.uv else ""
+        script = (
+            f"rm -f {quote(path)}.complete\n"
+            f"install -d -o {INSTALLER} -g {INSTALLER} -m 0755 {quote(path)}\n"
+            + as_installer(f"{quote(self.python)} -m venv {without}--clear {quote(path)}")
+        )
         return [Change(f"make virtual environment {path}", script)]
 
 
@@ -157,40 +196,46 @@ class Installed(_Environment):
         return f"link {self.link}"
 
     def changes(self, seen: Seen) -> list[Change]:
-        python, link, *found = seen.text.splitlines()
+        python, link, found = self._state(seen)
         if python == "none":
-            self._refuse_missing(seen)
             return [Change(f"install Airflow {self.requirements.name}", "")]
+        if link == "directory":
+            raise AerodromeError(f"{self.link} is not a link to a virtual environment", "move it away")
         path = self.directory(python)
         changes = []
         if f"complete {path}" not in found:
             changes.append(Change(f"install Airflow {self.requirements.name} into {path}", self._install(path, python)))
         if link != path:
-            kept = " (the one that was made by hand is kept in airflow-venvs)" if link == "directory" else ""
-            changes.append(
-                Change(f"link {self.link} to it{kept}", self._switch(path, link), _diff(self.link, link, path))
-            )
+            changes.append(self._switch(path, link, found))
         return changes
 
     def _install(self, path: str, python: str) -> str:
         files = self.requirements.files(python)
-        lines = [put_text(text, quote(f"{path}/{name}")) for name, text in files.items()]
+        # Root's, so that nobody changes what is installed; with a group, as an index's password may be in them.
+        given = f"{self.place}/requirements/{self.name(python)}"
+        lines = [f"install -d -g {INSTALLER} -m 0750 {quote(self.place)}/requirements {quote(given)}"]
+        lines += [put_text(text, quote(f"{given}/{name}")) for name, text in files.items()]
         lines.append(self._index())
         if self.requirements.uv:
-            lines.append(self._bring_uv())
+            lines.append(self._bring_uv(given))
             # uv reads the uv.toml of the folder that it runs in, beside the node's own configuration.
-            within = f" --directory {quote(path)}" if "uv.toml" in files else ""
-            install = f'"$uv"{within} pip install -q --system-certs --python {quote(path)}/bin/python'
+            within = f" --directory {quote(given)}" if "uv.toml" in files else ""
+            install = (
+                f'"$uv"{within} pip install -q --system-certs --compile-bytecode --python {quote(path)}/bin/python'
+            )
             if "build.txt" in files:
-                install += f" --build-constraints {quote(path)}/build.txt"
+                install += f" --build-constraints {quote(given)}/build.txt"
         else:
+            # pip compiles what it installs by itself.
             install = f"{quote(path)}/bin/python -m pip install -q --no-input --disable-pip-version-check"
         if "constraints.txt" in files:
-            install += f" -c {quote(path)}/constraints.txt"
+            install += f" -c {quote(given)}/constraints.txt"
         hashes = "" if self.requirements.unpinned else " --require-hashes"
-        lines.append(self.as_user(f"{install}{hashes} -r {quote(path)}/requirements.txt"))
+        lines.append(as_installer(f"{install}{hashes} -r {quote(given)}/requirements.txt"))
+        # Wheels come with modes of their own.
+        lines.append(as_installer(f"chmod -R go-w,a+rX {quote(path)}"))
         lines.append(relabel(path))
-        lines.append(self.as_user(f"touch {quote(path)}/.complete"))
+        lines.append(f": >{quote(path)}.complete")
         return "\n".join(line for line in lines if line)
 
     def _index(self) -> str:
@@ -204,43 +249,40 @@ class Installed(_Environment):
             exports.append("export UV_INDEX_STRATEGY=unsafe-best-match")
         return "\n".join(exports)
 
-    def _bring_uv(self) -> str:
-        place = f"{self.home}/airflow-venvs/.uv-{digest(self.requirements.uv)}"
-        find = self.as_user(f"{quote(self.python)} -c {quote(FIND_PIP)}")
-        install = self.as_user(
+    def _bring_uv(self, given: str) -> str:
+        # In the installer's own cache: only the installer ever runs it.
+        place = f"{CACHE}/uv-{digest(self.requirements.uv)}"
+        find = as_installer(f"{quote(self.python)} -c {quote(FIND_PIP)}")
+        install = as_installer(
             f'PYTHONPATH="$pip" {quote(self.python)} -m pip install -q --no-input --disable-pip-version-check '
             # uv is a program that fills environments of a Python too old for its own wheel's Requires-Python.
             "--ignore-requires-python "
-            f"--target {quote(place)}.new --no-deps --only-binary :all: --require-hashes -r {quote(place)}.txt"
+            f"--target {place}.new --no-deps --only-binary :all: --require-hashes -r {quote(given)}/uv.txt"
         )
         return (
-            f"uv={quote(place)}/bin/uv\n"
+            f"uv={place}/bin/uv\n"
             'if [ ! -x "$uv" ]; then\n'
             f"pip=$({find})\n"
-            f"{put_text(self.requirements.uv, quote(place) + '.txt')}\n"
-            f"rm -rf {quote(place)}.new {quote(place)}\n"
+            f"{put_text(self.requirements.uv, quote(given) + '/uv.txt')}\n"
+            f"{as_installer(f'rm -rf {place}.new {place}')}\n"
             f"{install}\n"
-            f"mv {quote(place)}.new {quote(place)}\n"
+            f"{as_installer(f'mv {place}.new {place}')}\n"
             "fi"
         ) + (self._ask_pip(find) if self.requirements.index_url is None else "")
 
     def _ask_pip(self, find: str) -> str:
         """Return sh that gives uv the index of the node's pip.conf, which uv does not read."""
-        pip = self.as_user(f'PYTHONPATH="$pip" {quote(self.python)} -m pip config list')
+        pip = as_installer(f'PYTHONPATH="$pip" {quote(self.python)} -m pip config list')
         return (
             f"\nif [ -e /etc/pip.conf ]; then\npip=$({find})\n"
             f"index=$({pip} | sed -n \"s/^global.index-url='\\(.*\\)'$/\\1/p\")\n"
             '[ -z "$index" ] || export UV_DEFAULT_INDEX="$index"\nfi'
         )
 
-    def _switch(self, path: str, link: str) -> str:
-        aside = f"{self.home}/airflow-venvs/by-hand-$(date +%s)"
-        # A directory there is an environment that somebody made by hand: it is kept.
-        move = f"mv -T {quote(self.link)} {aside}\n" if link == "directory" else ""
+    def _switch(self, path: str, link: str, found: list[str]) -> Change:
         new = quote(f"{self.link}.new")
-        make = f"ln -sfn {quote(path)} {new}\nchown -h {quote(self.user)}: {new}\nmv -fT {new} {quote(self.link)}"
-        return f"{move}{make}\n{relabel(self.link)}"
-
-
-def _diff(link: str, old: str, new: str) -> str:
-    return f"-{link} -> {old}\n+{link} -> {new}" if old not in ("none", "directory") else f"+{link} -> {new}"
+        script = f"ln -sfn {quote(path)} {new}\nmv -fT {new} {quote(self.link)}\n{relabel(self.link)}"
+        before = [line[7:] for line in found if line.startswith("before /") and line != f"before {self.link}"]
+        stays = f" (units leave {before[0]}, which stays until you remove it)" if before else ""
+        old = f"-{self.link} -> {link}\n" if link != "none" else ""
+        return Change(f"link {self.link} to it{stays}", script, f"{old}+{self.link} -> {path}")

@@ -401,8 +401,8 @@ HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflo
         ("airflow: {version: 3.3}",
          "airflow.version: is a decimal number, not text; give an Airflow version such "
          "as 3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known), in quotes"),
-        ("airflow: {user: yes}", "airflow.user: is a yes or no, not text; give a Linux user other than root, "
-         "of small letters, digits, _ and -, in quotes"),
+        ("airflow: {user: yes}", "airflow.user: is a yes or no, not text; give a Linux user other than root and "
+         "aerodrome, of small letters, digits, _ and -, in quotes"),
         ("airflow: {pinned: maybe}", "airflow.pinned: is text, not a yes or no; give true or false"),
         ("airflow: {extras: postgres}",
          "airflow.extras: is text, not a list; give a list of extras: [postgres, celery]"),
@@ -425,8 +425,10 @@ HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflo
         ("airflow: {version: 2.2.5}",
          "airflow.version: '2.2.5' does not fit; give an Airflow version such as "
          "3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known)"),
-        ("airflow: {user: root}", "airflow.user: 'root' does not fit; give a Linux user other than root, "
+        ("airflow: {user: root}", "airflow.user: 'root' does not fit; give a Linux user other than root and aerodrome, "
          "of small letters, digits, _ and -"),
+        ("airflow: {user: aerodrome}", "airflow.user: 'aerodrome' does not fit; give a Linux user other than root and "
+         "aerodrome, of small letters, digits, _ and -"),
         ("airflow: {service: 'a;b'}",
          "airflow.service: 'a;b' does not fit; give a unit's name of small letters, digits and -"),
         ("airflow: {home: /usr/local/}", f"airflow.home: /usr/local/ is shared with others; {OWN_HOME}"),
@@ -435,6 +437,7 @@ HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflo
         ("airflow: {service: ssh}",
          "airflow.service: ssh is the name of a system service; choose another, such as airflow"),
         ("airflow: {home: /srv/../etc}", f"airflow.home: '/srv/../etc' does not fit; {HOME}"),
+        ("airflow: {home: /opt/aerodrome/airflow}", f"airflow.home: '/opt/aerodrome/airflow' does not fit; {HOME}"),
         ("airflow: {home: '/srv/a b'}", f"airflow.home: '/srv/a b' does not fit; {HOME}"),
         ("airflow: {home: '/srv/%h'}", f"airflow.home: '/srv/%h' does not fit; {HOME}"),
         ("airflow: {home: srv}", f"airflow.home: 'srv' does not fit; {HOME}"),
@@ -773,7 +776,7 @@ def test_what_a_reference_gives_is_checked_and_not_shown() -> None:
         parse(SMALL + "airflow: {user: !env U}", "hosts.yaml", resolve=lambda reference: "hunter2 x")
     assert caught.value.problems == [
         "hosts.yaml:6: airflow.user: what !env gives does not fit; "
-        "give a Linux user other than root, of small letters, digits, _ and -"
+        "give a Linux user other than root and aerodrome, of small letters, digits, _ and -"
     ]
 
 

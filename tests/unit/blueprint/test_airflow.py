@@ -16,7 +16,7 @@ PREFIX = (
 
 def test_a_command_runs_as_the_service_user_in_the_units_environment() -> None:
     command = airflow_command(inputs(), ["dags", "trigger", "a b", "-c", '{"x": "$(id)"}'])
-    assert command == PREFIX + """/home/astro/airflow-venv/bin/airflow dags trigger 'a b' -c '{"x": "$(id)"}'"""
+    assert command == PREFIX + """/opt/aerodrome/airflow/venv/bin/airflow dags trigger 'a b' -c '{"x": "$(id)"}'"""
 
 
 def test_another_service_and_user() -> None:
@@ -24,7 +24,7 @@ def test_another_service_and_user() -> None:
     assert command == (
         "systemd-run --quiet --pipe --wait --collect -p User=air -p Group=air "
         "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=/etc/default/ac "
-        "-p WorkingDirectory=/srv/air -p UMask=0027 /home/air/airflow-venv/bin/airflow info"
+        "-p WorkingDirectory=/srv/air -p UMask=0027 /opt/aerodrome/ac/venv/bin/airflow info"
     )
 
 

@@ -159,7 +159,7 @@ def test_a_database_of_ours_is_logged_in_to_by_airflow_alone() -> None:
 
 def test_every_node_tries_the_login_once_it_has_python_and_credentials() -> None:
     assert login().server == "pg.example.com:5433"
-    assert login().needs == "link /home/astro/airflow-venv"
+    assert login().needs == "link /opt/aerodrome/ac/venv"
 
 
 def test_the_login_is_tried_before_the_credentials_are_written() -> None:
@@ -191,10 +191,10 @@ def test_what_the_administrator_has_to_run_as_a_whole() -> None:
 def test_the_login_is_tried_in_the_units_environment_with_what_hosts_yaml_says(version: str, variable: str) -> None:
     head, _, rest = login(version).program.partition("<<'END_OF_FILE'\n")
     assert head == (
-        "if [ -e /home/astro/airflow-venv/bin/python ]; then "
+        "if [ -e /opt/aerodrome/ac/venv/bin/python ]; then "
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
         "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=-/etc/default/ac "
-        "-p WorkingDirectory=/usr/local/airflow -p UMask=0027 /home/astro/airflow-venv/bin/python - "
+        "-p WorkingDirectory=/ -p UMask=0027 /opt/aerodrome/ac/venv/bin/python -I - "
     )
     program = rest.removesuffix("END_OF_FILE\nfi")
     ast.parse(program, feature_version=(3, 6))
@@ -229,8 +229,8 @@ def tried(sh: Shell, folder: Path, of: Database, driver: str = PSYCOPG2) -> str:
     (step,) = database_login(inputs(fleet(database=of), password=Secret("p@ss")))
     (resource,) = step.resources
     assert isinstance(resource, DatabaseLogin)
-    program = resource.program.replace("/home/astro/airflow-venv/bin/python -", "python3 -")
-    program = program.replace("/home/astro/airflow-venv/bin/python", "/bin/sh")
+    program = resource.program.replace("/opt/aerodrome/airflow/venv/bin/python -I -", "python3 -")
+    program = program.replace("/opt/aerodrome/airflow/venv/bin/python", "/bin/sh")
     script = f"export PYTHONPATH='{folder}' {CONN}=postgresql://u:old@10.0.0.9/d\n{program}"
     done = sh(script, programs={"systemd-run": 'while [ "$1" != python3 ]; do shift; done; exec "$@"'})
     assert done.returncode == 0

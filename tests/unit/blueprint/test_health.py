@@ -45,7 +45,7 @@ SubState=running
 UnitFileState=enabled
 NeedDaemonReload=no
 """
-LINK = "/home/astro/airflow-venvs/3.3.2-py3.11-0123456789ab"
+LINK = "/opt/aerodrome/airflow/venvs/3.3.2-py3.11-0123456789ab"
 HEARTBEAT = {"age": 2.4, "started": STARTED + 5.5}
 BODY = {
     "metadatabase": {"status": "healthy"},
@@ -73,15 +73,15 @@ def test_the_script_as_a_whole() -> None:
         "umask 022\n"
         "cd /\n"
         "date +%s\n"
-        "readlink /home/astro/airflow-venv || echo\n"
+        "readlink /opt/aerodrome/airflow/venv || echo\n"
         f"{show('airflow@webserver.service')}; echo\n"
         f"{show('airflow@worker.service')}; journalctl --no-pager -q -o cat "
         "_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value airflow@worker.service) "
         "| grep -qF ' ready.' && echo Ready=yes; echo\n"
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
         "-p EnvironmentFile=-/etc/default/airflow.local -p EnvironmentFile=/etc/default/airflow "
-        "-p WorkingDirectory=/usr/local/airflow -p UMask=0027 "
-        "/home/astro/airflow-venv/bin/python - 2>/dev/null "
+        "-p WorkingDirectory=/ -p UMask=0027 "
+        "/opt/aerodrome/airflow/venv/bin/python -I - 2>/dev/null "
     )
     assert program.endswith("END_OF_FILE\n")
 
@@ -112,7 +112,7 @@ def test_the_program_asks_what_the_version_has(version: str, variable: str, web:
 
 
 def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
-    program = health_script(inputs(), WEB, ["worker"]).partition("/airflow-venv/bin/python - 2>/dev/null ")[2]
+    program = health_script(inputs(), WEB, ["worker"]).partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
     program = program.replace("8793", "1")  # where nobody listens
     done = sh(f"env -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN python3 - {program}")
     answer = json.loads(done.stdout)
@@ -124,7 +124,7 @@ def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
 def test_the_program_knows_the_name_that_airflow_reports(sh: Shell, tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config/aerodrome_host.py").write_text("def name():\n    return 'w1'\n")
-    program = health_script(inputs(), WEB, []).partition("/airflow-venv/bin/python - 2>/dev/null ")[2]
+    program = health_script(inputs(), WEB, []).partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
     for given, name in (
         ("aerodrome_host:name", "w1"),
         ("aerodrome_host.name", "w1"),
@@ -139,11 +139,11 @@ def test_the_script_that_looks_again_and_again_as_a_whole() -> None:
     head, _, rest = script.partition("<<'END_OF_FILE'\n")
     program, _, tail = rest.partition("END_OF_FILE\n")
     one = health_script(inputs(), WEB, ["webserver", "worker"])
-    look = one.removeprefix(f"{PRELUDE}date +%s\nreadlink /home/astro/airflow-venv || echo\n")
+    look = one.removeprefix(f"{PRELUDE}date +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n")
     units, python = look.partition("systemd-run")[0], look[look.index("systemd-run") : look.index("- 2>/dev/null")]
     assert head == f"{PRELUDE}{{ cat "
     assert tail == (
-        "while :; do\ndate +%s\nreadlink /home/astro/airflow-venv || echo\n"
+        "while :; do\ndate +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n"
         f"{units}echo @ask || exit; sleep 0.15\ndone; }} | "
         f"{python}-c 'import sys; exec(sys.stdin.buffer.read({len(program.encode())}))' 2>/dev/null\n"
     )
@@ -190,7 +190,7 @@ def watch(tmp_path: Path) -> Callable[..., tuple[list[Health], list[str]]]:
     def run(between: str, **replaced: str) -> tuple[list[Health], list[str]]:
         script = watch_script(inputs(), WEB, ["scheduler"]).replace(PRELUDE, "n=0\n")
         python = f"PYTHONPATH=. AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=x://y {sys.executable}"
-        script = re.sub(r"systemd-run .*/bin/python", python, script).replace("sleep 0.15", f"n=$((n+1)); {between}")
+        script = re.sub(r"systemd-run .*/bin/python -I", python, script).replace("sleep 0.15", f"n=$((n+1)); {between}")
         for old, new in replaced.items():
             script = script.replace(old, new)
         done = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, timeout=30)

@@ -13,7 +13,9 @@ from tests.unit.make import AWKWARD, HOSTS, ROLES_OF_FLEET, fleet, inputs
 def test_the_guides_names_and_paths() -> None:
     given = inputs(fleet(service="astronomer-certified"))
     assert given.user_home == "/home/astro"
-    assert given.venv == "/home/astro/airflow-venv"
+    assert given.venv == "/opt/aerodrome/astronomer-certified/venv"
+    assert given.guide_venv == "/home/astro/airflow-venv"
+    assert given.unit_file == "/etc/systemd/system/astronomer-certified@.service"
     assert given.environment_file == "/etc/default/astronomer-certified"
     assert given.kept_file == "/etc/default/astronomer-certified.local"
     assert given.role_file("dag-processor") == "/etc/default/astronomer-certified-dag-processor"

@@ -16,10 +16,10 @@ from aerodrome.resources.base import Seen, quote
 from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables
 from aerodrome.resources.files import Block, Directory, File, Line
+from aerodrome.resources.installer import Installer
 from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, VirtualEnvironment
-from aerodrome.resources.selinux import Executable
 from aerodrome.resources.takeover import FoundKeys
 from aerodrome.resources.tree import Tree
 from aerodrome.resources.users import User
@@ -42,7 +42,7 @@ WorkingDirectory=/usr/local/airflow
 # Variables of this host that somebody wrote by hand; those of the next file win.
 EnvironmentFile=-/etc/default/airflow.local
 EnvironmentFile=/etc/default/airflow
-ExecStart=/home/astro/airflow-venv/bin/airflow %i
+ExecStart=/opt/aerodrome/airflow/venv/bin/airflow %i
 Restart=always
 RestartSec=5s
 # SIGTERM goes to the main process only: a worker then ends its tasks before it leaves. Sent to all processes,
@@ -169,12 +169,14 @@ def test_python_and_what_goes_into_it() -> None:
         index_url=Secret("https://a"),
         extra_index_url=Secret("https://b"),
     )
-    (venv,), (installed, executable, _) = resources("node.venv", given), resources("node.install", given)
+    (installer, venv), (installed, _) = resources("node.venv", given), resources("node.install", given)
     assert isinstance(venv, VirtualEnvironment)
     assert isinstance(installed, Installed)
-    assert executable == Executable("/home/astro/airflow-venv")
+    directories = ("/opt/aerodrome", "/opt/aerodrome/airflow", "/opt/aerodrome/airflow/venvs")
+    assert installer == Installer(directories)
     assert venv.requirements == installed.requirements
-    assert (venv.user, venv.home, venv.python) == ("astro", "/home/astro", "/opt/python")
+    assert (venv.place, venv.python, venv.user) == ("/opt/aerodrome/airflow", "/opt/python", "astro")
+    assert venv.unit == "/etc/systemd/system/airflow@.service"
     wanted = venv.requirements
     assert (wanted.name, wanted.locks, wanted.unpinned, wanted.uv) == ("2.11.2", {"3.11": "lock"}, "", "uv")
     assert wanted.supported == ("3.10", "3.11", "3.12")
@@ -314,7 +316,7 @@ def test_commands_are_asked_as_the_service_user_in_the_units_environment() -> No
     assert head == (
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
         "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=/etc/default/ac "
-        "-p WorkingDirectory=/usr/local/airflow -p UMask=0027 /home/astro/airflow-venv/bin/python - "
+        "-p WorkingDirectory=/ -p UMask=0027 /opt/aerodrome/ac/venv/bin/python -I - "
     )
     ast.parse(program.removesuffix("END_OF_FILE"), feature_version=(3, 6))
     assert "for name in ['AIRFLOW__CORE__FERNET_KEY_CMD']:" in program
@@ -335,7 +337,7 @@ def test_commands_are_asked_as_the_service_user_in_the_units_environment() -> No
 def test_a_command_that_does_not_answer_as_airflow_needs_it_is_told(
     sh: Shell, command: str, says: str, code: int
 ) -> None:
-    program = asking().partition("/airflow-venv/bin/python - ")[2]
+    program = asking().partition("/venv/bin/python -I - ")[2]
     done = sh(f"export AIRFLOW__CORE__FERNET_KEY_CMD={quote(command)}\npython3 - {program}")
     wanted = f"AIRFLOW__CORE__FERNET_KEY_CMD: {says}\n" if says else ""
     assert (done.stderr.decode(), done.stdout, done.returncode) == (wanted, b"", code)

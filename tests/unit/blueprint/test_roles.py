@@ -24,7 +24,7 @@ READS = (
     "/etc/default/airflow-scheduler",
     "/etc/systemd/system/airflow@.service",
     "/etc/systemd/system/airflow@scheduler.service.d/10-aerodrome.conf",
-    "/home/astro/airflow-venv",
+    "/opt/aerodrome/airflow/venv",
     "/usr/local/airflow/config/aerodrome_host.py",
 )
 
@@ -44,7 +44,7 @@ def dropin(name: str, host: str = "s1", **airflow: object) -> str:
 
 MIGRATES = """\
 # The first scheduler migrates the metadata database before it starts; nobody else does.
-ExecStartPre=/home/astro/airflow-venv/bin/airflow {}
+ExecStartPre=/opt/aerodrome/airflow/venv/bin/airflow {}
 TimeoutStartSec=1800
 """
 PID_FILE = """\
@@ -78,7 +78,7 @@ def test_a_webserver_forgets_who_ran_before(version: str, rest: str) -> None:
 
 
 def test_the_web_server_of_airflow_3_has_another_command() -> None:
-    assert dropin("webserver", "web1") == "ExecStart=\nExecStart=/home/astro/airflow-venv/bin/airflow api-server\n"
+    assert dropin("webserver", "web1") == "ExecStart=\nExecStart=/opt/aerodrome/airflow/venv/bin/airflow api-server\n"
 
 
 DRAIN = "# What its running tasks get when it is asked to stop.\nTimeoutStopSec=600\n"
@@ -87,7 +87,7 @@ DRAIN = "# What its running tasks get when it is asked to stop.\nTimeoutStopSec=
 def test_a_worker_with_queues_and_concurrency() -> None:
     assert dropin("worker", "w1") == (
         "ExecStart=\n"
-        "ExecStart=/home/astro/airflow-venv/bin/airflow celery worker --queues default,reports\n"
+        "ExecStart=/opt/aerodrome/airflow/venv/bin/airflow celery worker --queues default,reports\n"
         f"{DRAIN}"
         "EnvironmentFile=/etc/default/airflow-worker\n"
     )
@@ -95,7 +95,8 @@ def test_a_worker_with_queues_and_concurrency() -> None:
 
 def test_a_worker_without() -> None:
     assert (
-        dropin("worker", "w2") == f"ExecStart=\nExecStart=/home/astro/airflow-venv/bin/airflow celery worker\n{DRAIN}"
+        dropin("worker", "w2")
+        == f"ExecStart=\nExecStart=/opt/aerodrome/airflow/venv/bin/airflow celery worker\n{DRAIN}"
     )
     assert dropin("worker", "w2", version="1.10.10") == DRAIN
 
@@ -108,7 +109,7 @@ def test_tasks_get_their_time_also_where_the_scheduler_runs_them() -> None:
 def test_a_worker_of_1_10_with_queues_has_a_command_of_its_own() -> None:
     host = Host("w9", "10.0.0.9", worker=Worker(("q",)))
     file = role(inputs(fleet(version="1.10.10")), host, "worker").resources[1]
-    assert "ExecStart=/home/astro/airflow-venv/bin/airflow worker --queues q\n" in file.content  # type: ignore[attr-defined]
+    assert "ExecStart=/opt/aerodrome/airflow/venv/bin/airflow worker --queues q\n" in file.content  # type: ignore[attr-defined]
 
 
 def test_a_role_is_its_variables_and_its_dropin_and_then_its_unit() -> None:

@@ -54,7 +54,7 @@ def test_the_program_tells_answers_from_names_that_do_not_resolve(sh: Shell) -> 
     names = ("localhost", "127.0.0.1", "no-such-host.invalid")
     servers = [LogServer(f"w{number}", name, port) for number, name in enumerate(names, 1)]
     servers.append(LogServer("w4", "localhost", 1))
-    script = task_logs_script(inputs(), servers).partition("/airflow-venv/bin/python - 2>/dev/null ")[2]
+    script = task_logs_script(inputs(), servers).partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
     ast.parse(script.partition("\n")[2].removesuffix("END_OF_FILE\n"), feature_version=(3, 6))
     done = sh(f"env -u http_proxy -u HTTP_PROXY python3 - {script}")
     server.shutdown()

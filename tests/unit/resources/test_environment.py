@@ -15,7 +15,7 @@ HEAD = "regular file|root|root|600\n"
 # As the guide has it, with lines that somebody has added.
 BY_HAND = """\
 AIRFLOW_HOME=/usr/local/airflow/
-PATH=/home/astro/airflow-venv/bin:/usr/bin
+PATH=/opt/aerodrome/airflow/venv/bin:/usr/bin
 
 # The team's own
 TEAM_NAME="data platform"

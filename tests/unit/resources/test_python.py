@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,25 +11,33 @@ import pytest
 from aerodrome.errors import AerodromeError
 from aerodrome.lockfile import digest
 from aerodrome.resources.base import Seen
-from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
+from aerodrome.resources.python import COMPONENT, Installed, Requirements, VirtualEnvironment
 from aerodrome.secrets import Secret
 from tests.unit.make import Shell, only_change
 
 LOCK = "apache-airflow==3.3.2 \\\n    --hash=sha256:aa\n"
 UV = "uv==0.13.9 \\\n    --hash=sha256:bb\n"
 PINNED = Requirements("3.3.2", {"3.11": LOCK})
-VENVS = "/home/astro/airflow-venvs"
-PLACE = f"{VENVS}/3.3.2-py3.11-{digest(LOCK)}"
-LINK = "/home/astro/airflow-venv"
-READY = f"3.11\n{PLACE}\nmade {PLACE}\ncomplete {PLACE}\n"
+PLACE = "/opt/aerodrome/airflow"
+VENVS, LINK, UNIT = f"{PLACE}/venvs", f"{PLACE}/venv", "/etc/systemd/system/airflow@.service"
+NAME = f"3.3.2-py3.11-{digest(LOCK)}"
+VENV, GIVEN = f"{VENVS}/{NAME}", f"{PLACE}/requirements/{NAME}"
+INSTALLER = "runuser -u aerodrome -- env HOME=/var/cache/aerodrome"
+READY = f"3.11\n{VENV}\nmade {VENV}\ncomplete {VENV}\n"
 
 
 def venv(requirements: Requirements = PINNED, python: str = "python3") -> VirtualEnvironment:
-    return VirtualEnvironment("astro", "/home/astro", python, requirements)
+    return VirtualEnvironment(PLACE, python, requirements, "astro", UNIT)
 
 
 def installed(requirements: Requirements = PINNED, python: str = "python3") -> Installed:
-    return Installed("astro", "/home/astro", python, requirements)
+    return Installed(PLACE, python, requirements, "astro", UNIT)
+
+
+def places(requirements: Requirements, python: str) -> tuple[str, str]:
+    """Return the directory of an environment, and that of what installers read."""
+    environment = installed(requirements)
+    return environment.directory(python), f"{PLACE}/requirements/{environment.name(python)}"
 
 
 # Requirements
@@ -73,18 +83,19 @@ def test_an_environment_that_is_ready_needs_nothing() -> None:
     assert installed().changes(Seen(READY)) == []
 
 
-def test_an_environment_is_made_by_the_service_user() -> None:
+def test_an_environment_is_made_by_the_installer_in_a_directory_of_roots() -> None:
     change = only_change(venv(python="/opt/my python/bin/python3"), "3.11\nnone\n")
-    assert change.summary == f"make virtual environment {PLACE}"
+    assert change.summary == f"make virtual environment {VENV}"
     assert change.script == (
-        f"install -d -o astro -g astro -m 0755 {VENVS}\n"
-        "runuser -u astro -- env HOME=/home/astro '/opt/my python/bin/python3' -m venv --clear " + PLACE
+        f"rm -f {VENV}.complete\n"
+        f"install -d -o aerodrome -g aerodrome -m 0755 {VENV}\n"
+        f"{INSTALLER} '/opt/my python/bin/python3' -m venv --clear {VENV} 3<&- 9<&-"
     )
 
 
 def test_with_uv_the_environment_needs_no_pip() -> None:
     script = only_change(venv(Requirements("3.3.2", {"3.11": LOCK}, uv=UV)), "3.11\nnone\n").script
-    assert script.endswith(f"python3 -m venv --without-pip --clear {PLACE}")
+    assert script.endswith(f"python3 -m venv --without-pip --clear {VENV} 3<&- 9<&-")
 
 
 @pytest.mark.parametrize("resource", [venv(), installed()])
@@ -96,40 +107,58 @@ def test_a_python_that_packages_bring_leaves_the_rest_for_later(resource: Virtua
 def test_a_python_that_nothing_brings_is_refused(resource: VirtualEnvironment | Installed) -> None:
     with pytest.raises(AerodromeError, match=f"there is no {resource.python} on the host") as caught:
         resource.changes(Seen("none\nnone\n"))
-    assert caught.value.hint.startswith("install it (fab node.packages")
+    assert caught.value.hint.startswith("install it where every user can run it (fab node.packages")
 
 
 def test_packages_are_installed_with_their_hashes_and_then_put_in_use() -> None:
-    install, link = installed().changes(Seen(f"3.11\nnone\nmade {PLACE}\n"))
-    assert install.summary == f"install Airflow 3.3.2 into {PLACE}"
+    install, link = installed().changes(Seen(f"3.11\nnone\nmade {VENV}\n"))
+    assert install.summary == f"install Airflow 3.3.2 into {VENV}"
     assert install.script == (
-        f"cat >{PLACE}/requirements.txt <<'END_OF_FILE'\n{LOCK}END_OF_FILE\n"
-        f"runuser -u astro -- env HOME=/home/astro {PLACE}/bin/python -m pip install -q --no-input "
-        f"--disable-pip-version-check --require-hashes -r {PLACE}/requirements.txt\n"
-        f"! selinuxenabled 2>/dev/null || restorecon -RF {PLACE}\n"
-        f"runuser -u astro -- env HOME=/home/astro touch {PLACE}/.complete"
+        f"install -d -g aerodrome -m 0750 {PLACE}/requirements {GIVEN}\n"
+        f"cat >{GIVEN}/requirements.txt <<'END_OF_FILE'\n{LOCK}END_OF_FILE\n"
+        f"{INSTALLER} {VENV}/bin/python -m pip install -q --no-input "
+        f"--disable-pip-version-check --require-hashes -r {GIVEN}/requirements.txt 3<&- 9<&-\n"
+        f"{INSTALLER} chmod -R go-w,a+rX {VENV} 3<&- 9<&-\n"
+        f"! selinuxenabled 2>/dev/null || restorecon -RF {VENV}\n"
+        f": >{VENV}.complete"
     )
-    assert (link.summary, link.diff) == (f"link {LINK} to it", f"+{LINK} -> {PLACE}")
+    assert (link.summary, link.diff) == (f"link {LINK} to it", f"+{LINK} -> {VENV}")
     assert link.script == (
-        f"ln -sfn {PLACE} {LINK}.new\nchown -h astro: {LINK}.new\nmv -fT {LINK}.new {LINK}\n"
-        f"! selinuxenabled 2>/dev/null || restorecon -RF {LINK}"
+        f"ln -sfn {VENV} {LINK}.new\nmv -fT {LINK}.new {LINK}\n! selinuxenabled 2>/dev/null || restorecon -RF {LINK}"
     )
 
 
 def test_an_install_that_broke_off_is_done_again() -> None:
-    assert only_change(installed(), f"3.11\n{PLACE}\nmade {PLACE}\n").summary.startswith("install Airflow")
+    assert only_change(installed(), f"3.11\n{VENV}\nmade {VENV}\n").summary.startswith("install Airflow")
 
 
 def test_an_upgrade_leaves_the_environment_before_in_place() -> None:
     old = f"{VENVS}/3.3.1-py3.11-aaaaaaaa"
-    change = only_change(installed(), f"3.11\n{old}\nmade {old}\ncomplete {old}\nmade {PLACE}\ncomplete {PLACE}\n")
-    assert change.diff == f"-{LINK} -> {old}\n+{LINK} -> {PLACE}"
+    change = only_change(installed(), f"3.11\n{old}\nmade {old}\ncomplete {old}\nmade {VENV}\ncomplete {VENV}\n")
+    assert change.diff == f"-{LINK} -> {old}\n+{LINK} -> {VENV}"
     assert "rm " not in change.script
 
 
-def test_an_environment_made_by_hand_is_kept() -> None:
-    change = only_change(installed(), f"3.11\ndirectory\nmade {PLACE}\ncomplete {PLACE}\n")
-    assert change.script.startswith(f"mv -T {LINK} {VENVS}/by-hand-$(date +%s)\nln -sfn ")
+@pytest.mark.parametrize(
+    "before, says",
+    [
+        (
+            "before /home/astro/airflow-venv\n",
+            " (units leave /home/astro/airflow-venv, which stays until you remove it)",
+        ),
+        (f"before {LINK}\n", ""),  # the link alone was lost
+        ("", ""),
+    ],
+)
+def test_the_environment_of_an_earlier_version_or_of_the_guide_stays(before: str, says: str) -> None:
+    change = only_change(installed(), f"3.11\nnone\n{before}made {VENV}\ncomplete {VENV}\n")
+    assert change.summary == f"link {LINK} to it{says}"
+    assert "/home" not in change.script
+
+
+def test_what_is_no_link_is_left_alone() -> None:
+    with pytest.raises(AerodromeError, match=f"{LINK} is not a link to a virtual environment"):
+        installed().changes(Seen(f"3.11\ndirectory\nmade {VENV}\ncomplete {VENV}\n"))
 
 
 def test_unpinned_packages_have_no_hashes() -> None:
@@ -142,27 +171,27 @@ def test_unpinned_packages_have_no_hashes() -> None:
 def test_a_constraints_file_is_installed_within() -> None:
     requirements = Requirements("3.3.2", {}, unpinned="apache-airflow==3.3.2", uv=UV, constraints="six==1.17.0\n")
     script = installed(requirements).changes(Seen("3.11\nnone\n"))[0].script
-    place = installed(requirements).directory("3.11")
-    assert f"cat >{place}/constraints.txt <<'END_OF_FILE'\nsix==1.17.0\nEND_OF_FILE\n" in script
+    place, given = places(requirements, "3.11")
+    assert f"cat >{given}/constraints.txt <<'END_OF_FILE'\nsix==1.17.0\nEND_OF_FILE\n" in script
     assert (
-        f'"$uv" pip install -q --system-certs --python {place}/bin/python'
-        f" -c {place}/constraints.txt -r {place}/requirements.txt\n"
+        f'"$uv" pip install -q --system-certs --compile-bytecode --python {place}/bin/python'
+        f" -c {given}/constraints.txt -r {given}/requirements.txt 3<&- 9<&-\n"
     ) in script
 
 
 def test_pip_installs_within_constraints_too() -> None:
     requirements = Requirements("3.3.2", {}, unpinned="apache-airflow==3.3.2", constraints="six==1.17.0\n")
-    place = installed(requirements).directory("3.11")
+    _, given = places(requirements, "3.11")
     script = installed(requirements).changes(Seen("3.11\nnone\n"))[0].script
-    assert f"--disable-pip-version-check -c {place}/constraints.txt -r {place}/requirements.txt\n" in script
+    assert f"--disable-pip-version-check -c {given}/constraints.txt -r {given}/requirements.txt 3<&- 9<&-\n" in script
 
 
 def test_other_constraints_have_an_environment_of_their_own() -> None:
-    places = {
+    found = {
         installed(Requirements("3.3.2", {}, unpinned="apache-airflow==3.3.2", constraints=text)).directory("3.11")
         for text in ("", "six==1.16.0\n", "six==1.17.0\n")
     }
-    assert len(places) == 3
+    assert len(found) == 3
 
 
 OLD = Requirements(
@@ -171,16 +200,18 @@ OLD = Requirements(
 
 
 def test_source_distributions_are_built_by_pinned_tools_and_read_by_what_ships() -> None:
-    place = f"{VENVS}/1.10.10.x-py3.7-{digest(LOCK)}"
+    place, given = places(OLD, "3.7")
+    assert place == f"{VENVS}/1.10.10.x-py3.7-{digest(LOCK)}"
     script = installed(OLD).changes(Seen("3.7\nnone\n"))[0].script
     assert script.startswith(
-        f"cat >{place}/requirements.txt <<'END_OF_FILE'\n{LOCK}END_OF_FILE\n"
-        f"cat >{place}/build.txt <<'END_OF_FILE'\n{OLD.build}END_OF_FILE\n"
-        f"cat >{place}/uv.toml <<'END_OF_FILE'\n{OLD.metadata}END_OF_FILE\n"
+        f"install -d -g aerodrome -m 0750 {PLACE}/requirements {given}\n"
+        f"cat >{given}/requirements.txt <<'END_OF_FILE'\n{LOCK}END_OF_FILE\n"
+        f"cat >{given}/build.txt <<'END_OF_FILE'\n{OLD.build}END_OF_FILE\n"
+        f"cat >{given}/uv.toml <<'END_OF_FILE'\n{OLD.metadata}END_OF_FILE\n"
     )
     assert (
-        f'"$uv" --directory {place} pip install -q --system-certs --python {place}/bin/python'
-        f" --build-constraints {place}/build.txt --require-hashes -r {place}/requirements.txt\n"
+        f'"$uv" --directory {given} pip install -q --system-certs --compile-bytecode --python {place}/bin/python'
+        f" --build-constraints {given}/build.txt --require-hashes -r {given}/requirements.txt 3<&- 9<&-\n"
     ) in script
 
 
@@ -205,6 +236,8 @@ def test_other_packages_have_an_environment_of_their_own() -> None:
 
 # In a real shell
 
+SETPRIV = 'while :; do case $1 in --clear-groups) shift;; --*) shift 2;; *) break;; esac; done; exec "$@"'
+
 
 @pytest.mark.parametrize(
     ("python", "version"),
@@ -217,22 +250,29 @@ def test_other_packages_have_an_environment_of_their_own() -> None:
     ],
 )
 def test_the_version_is_read_off_what_every_python_says(sh: Shell, python: str, version: str) -> None:
-    probe = VirtualEnvironment("astro", "/nowhere", "python9", PINNED).probe()
-    assert sh(probe, programs={"python9": python}).stdout.decode().split("\n")[0] == version
+    probe = VirtualEnvironment("/nowhere", "python9", PINNED, "astro", "/nowhere/unit").probe()
+    assert sh(probe, programs={"python9": python, "setpriv": SETPRIV}).stdout.decode().split("\n")[0] == version
+
+
+@pytest.fixture
+def node(sh: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    """A node whose installer has a cache of its own."""
+    monkeypatch.setattr("aerodrome.resources.python.CACHE", str(tmp_path / "cache"))
+    return Node(sh, tmp_path)
 
 
 class Node:
-    """A home folder, with stand-ins for what changes a node; each notes its arguments."""
+    """A place for environments, with stand-ins for what changes a node; each notes its arguments."""
 
     def __init__(self, sh: Shell, folder: Path) -> None:
-        self.sh, self.home, self.log = sh, folder / "home", folder / "log"
-        self.home.mkdir()
+        self.sh, self.place, self.log, self.unit = sh, folder / "opt", folder / "log", folder / "airflow@.service"
+        (self.place / "venvs").mkdir(parents=True)
         self.log.touch()
         self.programs = {
-            # runuser -u astro -- env HOME=… command
+            # runuser -u aerodrome -- env HOME=… command
             "runuser": 'shift 3; exec "$@"',
-            "chown": ":",
-            "install": f'shift 7; mkdir -p "$@"; echo "install $@" >>{self.log}',
+            "setpriv": SETPRIV,
+            "install": 'while :; do case $1 in -d) shift;; -*) shift 2;; *) break;; esac; done; mkdir -p "$@"',
             "python9": f"""
 case $* in
 -V) echo Python 3.11.2;;
@@ -263,21 +303,21 @@ esac""",
         return count
 
     def both(self, requirements: Requirements) -> tuple[VirtualEnvironment, Installed]:
-        where = ("astro", str(self.home), "python9", requirements)
+        where = (str(self.place), "python9", requirements, "astro", str(self.unit))
         return VirtualEnvironment(*where), Installed(*where)
 
 
-def test_an_environment_is_made_once_and_filled_by_pip(sh: Shell, tmp_path: Path) -> None:
-    node = Node(sh, tmp_path)
+def test_an_environment_is_made_once_and_filled_by_pip(node: Node) -> None:
     resources = node.both(PINNED)
     assert node.converge(*resources) == 3
-    assert node.log.read_text().splitlines()[1:] == ["venv", "pip", *LOCK.splitlines()]
-    assert (node.home / "airflow-venv").resolve().name == f"3.3.2-py3.11-{digest(LOCK)}"
+    assert node.log.read_text().splitlines() == ["venv", "pip", *LOCK.splitlines()]
+    assert (node.place / "venv").resolve().name == NAME
+    assert (node.place / "requirements" / NAME / "requirements.txt").read_text() == LOCK
+    assert sorted(path.name for path in (node.place / "venvs").iterdir()) == [NAME, f"{NAME}.complete"]
     assert node.converge(*resources) == 0
 
 
-def test_uv_is_fetched_once_and_fills_the_environment(sh: Shell, tmp_path: Path) -> None:
-    node = Node(sh, tmp_path)
+def test_uv_is_fetched_once_and_fills_the_environment(node: Node) -> None:
     requirements = Requirements("3.3.2", {"3.11": LOCK}, uv=UV, index_url=Secret("https://u:s3cret@index/simple/"))
     assert node.converge(*node.both(requirements)) == 3
     newer = Requirements("3.3.3", {"3.11": LOCK}, uv=UV)
@@ -293,7 +333,7 @@ def test_the_indexes_are_in_no_argv() -> None:
     requirements = Requirements(
         "3.3.2", {"3.11": LOCK}, index_url=Secret("https://u:a@b"), extra_index_url=Secret("https://c")
     )
-    lines = installed(requirements).changes(Seen(f"3.11\nnone\nmade {PLACE}\n"))[0].script.splitlines()
+    lines = installed(requirements).changes(Seen(f"3.11\nnone\nmade {VENV}\n"))[0].script.splitlines()
     named = [line for line in lines if "https:" in line]
     assert named == [
         "export UV_DEFAULT_INDEX=https://u:a@b PIP_INDEX_URL=https://u:a@b",
@@ -301,19 +341,106 @@ def test_the_indexes_are_in_no_argv() -> None:
     ]
 
 
-def test_a_lock_file_without_a_last_newline_is_installed_too(sh: Shell, tmp_path: Path) -> None:
-    node = Node(sh, tmp_path)
+def test_a_lock_file_without_a_last_newline_is_installed_too(node: Node) -> None:
     assert node.converge(*node.both(Requirements("3.3.2", {"3.11": LOCK.rstrip("\n")}))) == 3
-    assert node.log.read_text().splitlines()[1:] == ["venv", "pip", *LOCK.splitlines()]
+    assert node.log.read_text().splitlines() == ["venv", "pip", *LOCK.splitlines()]
 
 
-def test_a_host_without_that_python_is_seen(sh: Shell, tmp_path: Path) -> None:
-    node = Node(sh, tmp_path)
-    resource = VirtualEnvironment("astro", str(node.home), "python-of-no-host", PINNED)
+def test_a_host_without_that_python_is_seen(node: Node) -> None:
+    resource = VirtualEnvironment(str(node.place), "python-of-no-host", PINNED, "astro", str(node.unit))
     assert node.ask(resource).text == "none\nnone\n"
 
 
-def test_a_directory_in_the_place_of_the_link_is_seen(sh: Shell, tmp_path: Path) -> None:
-    node = Node(sh, tmp_path)
-    (node.home / "airflow-venv").mkdir()
+def test_a_directory_in_the_place_of_the_link_is_seen(node: Node) -> None:
+    (node.place / "venv").mkdir()
     assert node.ask(node.both(PINNED)[0]).text == "3.11\ndirectory\n"
+
+
+def test_the_environment_that_units_use_without_our_link_is_seen(node: Node) -> None:
+    node.unit.write_text("[Service]\nExecStart=/home/astro/airflow-venv/bin/airflow %i\nRestart=always\n")
+    assert node.ask(node.both(PINNED)[0]).text == "3.11\nnone\nbefore /home/astro/airflow-venv\n"
+
+
+def test_an_environment_counts_as_complete_only_by_roots_word_beside_it(node: Node) -> None:
+    resources = node.both(PINNED)
+    node.converge(*resources)
+    marker = node.place / "venvs" / f"{NAME}.complete"
+    marker.unlink()
+    (node.place / "venvs" / NAME / ".complete").touch()
+    assert node.converge(*resources) == 1
+    assert marker.exists()
+
+
+def test_an_environment_without_its_python_is_made_anew_whatever_the_marker_says(node: Node) -> None:
+    resources = node.both(PINNED)
+    node.converge(*resources)
+    (node.place / "venvs" / NAME / "bin" / "python").unlink()
+    assert node.converge(*resources) == 2  # made, and installed
+    assert node.converge(*resources) == 0
+
+
+# Whose Python it is
+
+PATH = "/srv/py/bin/python3.11"
+LISTED = """\
+f: /srv/py/bin/python3.11
+drwxr-xr-x root root /
+drwxr-xr-x root root srv
+{} py
+drwxr-xr-x root root bin
+lrwxrwxrwx root root python3.11 -> python3
+-rwxr-xr-x root root   python3
+"""
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        "drwxr-xr-x astro root",
+        "lrwxrwxrwx astro astro",
+        "drwxrwxr-x root  astro",
+        "drwxrwxrwx root  root",
+        "-rwxrwxrwx root  root",
+    ],
+)
+def test_a_python_that_the_service_user_could_replace_is_refused(component: str) -> None:
+    for resource in (venv(python=PATH), installed(python=PATH)):
+        with pytest.raises(AerodromeError) as caught:
+            resource.changes(Seen(READY + LISTED.format(component)))
+        assert caught.value.message == "the service user astro could replace /srv/py/bin/python3.11"
+        assert caught.value.hint == (
+            "install Python where only root can write, such as /opt, and name it in airflow.python"
+        )
+
+
+@pytest.mark.parametrize(
+    "component", ["drwxrwxr-x ada  ada", "drwxrwxrwt root root", "drwxr-xr-x root astro", "drwxrwxr-x root staff"]
+)
+def test_a_python_of_others_is_theirs_to_answer_for(component: str) -> None:
+    assert venv(python=PATH).changes(Seen(READY + LISTED.format(component))) == []
+
+
+def test_nobody_is_asked_for_the_version_and_root_lists_the_path() -> None:
+    probe = venv(python="/srv/my py/python3").probe()
+    assert probe.startswith(
+        "if version=$(setpriv --reuid 65534 --regid 65534 --clear-groups '/srv/my py/python3' -V 2>&1 3<&- 9<&-); then "
+    )
+    assert probe.endswith("\nnamei -l '/srv/my py/python3'")
+    assert "namei" not in venv().probe()
+
+
+@pytest.mark.skipif(not shutil.which("namei"), reason="namei is util-linux's")
+def test_namei_lists_what_is_read_of_it(sh: Shell, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o755)
+    (tmp_path / "real" / "python3").touch(mode=0o755)
+    (tmp_path / "link").symlink_to("real")
+    listed = sh(f"namei -l {tmp_path}/link/python3").stdout.decode()
+    owner = getpass.getuser()
+    assert [COMPONENT.match(line).group(1, 3) for line in listed.splitlines()[-3:]] == [  # type: ignore[union-attr]
+        ("l", owner),
+        ("d", owner),
+        ("-", owner),
+    ]
+    theirs = VirtualEnvironment(PLACE, f"{tmp_path}/link/python3", PINNED, owner, UNIT)
+    with pytest.raises(AerodromeError, match="could replace"):
+        theirs.changes(Seen(READY + listed))

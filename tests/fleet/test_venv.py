@@ -1,0 +1,241 @@
+"""Virtual environments are neither root's nor the service user's: what DAG code plants changes nothing else.
+
+Whoever writes DAGs runs code as the service user. It plants links wherever it can, and a watcher goes on doing so while
+root makes and fills an environment, with one small package in place of Airflow's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from shlex import quote
+
+import pytest
+
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.node import node
+from aerodrome.blueprint.step import Step
+from aerodrome.errors import HostError
+from aerodrome.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
+from aerodrome.secrets import Secret
+from benchmarks.wanted import inputs_of
+from lab import borrowed
+from lab.fleet import Lab
+from tests.fleet.conftest import Fleet
+from tests.real import PROJECT
+
+HOST = "worker3"
+AIRFLOW_HOME = "/usr/local/airflow"
+STEPS = ("node.packages", "node.user", "node.venv", "node.install")
+# In Airflow's place, so that fifty installs take a minute.
+LOCK = (PROJECT / "locks" / "airflow-3.3.2-py3.11.txt").read_text()
+SIX = "".join(re.findall(r"^six==.*\n(?:    .*\n)+", LOCK, re.MULTILINE))
+ATTEMPTS = 50
+
+# Nothing of this belongs to the service user, and nothing may change.
+VICTIM = "mkdir -p /srv/victim; echo precious >/srv/victim/file; chmod 600 /srv/victim/file; chmod 700 /srv/victim"
+STATE = (
+    "cat /srv/victim/file; find /srv/victim /etc /usr/local /root -xdev "
+    r"\( -path '/etc/*-' -o -path /usr/local/airflow/logs \) -prune -o -printf '%p %y %l %s %m %u:%g %T@\n' | sort"
+)
+
+# Replaces whatever it can below the service user's home and below the environments by links to what is root's.
+WATCHER = """\
+import os, sys
+HOME, PLACE = "/home/astro", "/opt/aerodrome"
+FILES = ["requirements.txt", "constraints.txt", "build.txt", "uv.toml", ".complete", "venv", "venv.new", "venvs"]
+
+def plant(target, path):
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.rename(path, "%s.%d" % (path, os.times().elapsed * 1e6))
+        os.symlink(target, path + ".planted")
+        os.rename(path + ".planted", path)
+    except OSError:
+        return
+    if path.startswith((PLACE, "/var/cache/aerodrome")):
+        open("/tmp/planted-in-ours", "a").write(path + "\\n")
+
+while True:
+    plant("/srv/victim", HOME + "/airflow-venvs")
+    for name in ("airflow-venv", "airflow-venv.new"):
+        plant("/srv/victim/file", HOME + "/" + name)
+    for top in (PLACE, "/var/cache/aerodrome"):
+        for folder, folders, _ in os.walk(top):
+            folders[:] = [name for name in folders if name not in ("site-packages", "lib", "_vendor")]
+            for name in FILES + folders:
+                plant("/srv/victim/file", folder + "/" + name)
+"""
+
+
+@dataclass
+class Node:
+    """A bare host, and what is sent to a node for its virtual environment."""
+
+    lab: Lab
+    inputs: Inputs
+
+    def sh(self, command: str) -> str:
+        done = self.lab.run(HOST, command)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def astro(self, command: str) -> str:
+        """Run shell as DAG code does."""
+        return self.sh(f"runuser -u astro -- sh -c {quote(command)}")
+
+    @property
+    def steps(self) -> list[Step]:
+        wanted = node(self.inputs, self.inputs.fleet.hosts[HOST])
+        return [step for step in wanted if step.name in STEPS]
+
+    def plan(self, steps: list[Step]) -> HostPlan:
+        """Ask the host; HostError where it is refused."""
+        answers = read_probe(self.sh(probe_script(steps, "nonce")), steps, "nonce")
+        return plan_host(HOST, steps, answers)
+
+    def apply(self, changes: Sequence[PlannedChange]) -> None:
+        self.sh(apply_script(changes, [], "nonce").script)
+
+    def converge(self) -> None:
+        """Ask and apply, until there is nothing more to do."""
+        steps = self.steps
+        for _ in range(3):
+            if not (plan := self.plan(steps)).changes:
+                return
+            self.apply(plan.changes)
+        assert self.plan(steps).changes == ()
+
+    def forget(self, link: bool = True) -> None:
+        """Leave the environment as an install that broke off has left it."""
+        venv = self.inputs.venv
+        self.sh(f"rm -f $(readlink -f {venv})/.complete $(readlink -f {venv}).complete{' ' + venv if link else ''}")
+
+
+@pytest.fixture(scope="module")
+def made(bare: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Node:
+    """A host with a first environment, made while nobody was about."""
+    lab = bare.lab
+    lab.up_host(HOST)
+    lab.wipe_host(HOST)
+    path = tmp_path_factory.mktemp("venv") / "hosts.yaml"
+    roles = f"{{database: [{HOST}], scheduler: [{HOST}], webserver: [{HOST}]}}"
+    path.write_text(
+        f"hosts: {{{HOST}: {{address: {lab.address(HOST)}}}}}\nroles: {roles}\nairflow: {{executor: LocalExecutor}}\n"
+    )
+    index = borrowed.pip_settings().get("index-url")  # said, so that it is not asked of pip each time
+    found = Node(lab, replace(inputs_of(path), locks={"3.11": SIX}, index_url=Secret(index) if index else None))
+    found.converge()
+    found.sh(f"{VICTIM}; rm -f /tmp/planted-in-ours")
+    return found
+
+
+@pytest.fixture
+def host(made: Node) -> Iterator[Node]:
+    """The host; what is root's on it is the same after the test as before."""
+    before = made.sh(STATE)
+    yield made
+    changed = set(before.splitlines()) ^ set(made.sh(STATE).splitlines())
+    assert not changed, sorted(changed)
+    made.astro("cd; for name in airflow-venv airflow-venvs; do rm -rf $name; done")
+
+
+def test_a_link_where_environments_were_made_gives_nothing_away(host: Node) -> None:
+    host.astro("cd; [ ! -e airflow-venvs ] || mv airflow-venvs aside; ln -s /srv/victim airflow-venvs")
+    host.forget()
+    host.converge()
+
+
+def test_links_in_the_environment_are_not_written_through(host: Node) -> None:
+    files = "requirements.txt constraints.txt build.txt uv.toml .complete"
+    host.forget(link=False)
+    host.astro(
+        f"cd {host.inputs.venv}/ && for name in {files}; do ln -sfn /srv/victim/file $name; done 2>/dev/null || :"
+    )
+    host.astro("cd; for uv in airflow-venvs/.uv-*; do rm -rf $uv; ln -sfn /srv/victim/file $uv; done 2>/dev/null || :")
+    host.converge()
+
+
+def test_a_watcher_that_replaces_all_it_can_wins_nothing(host: Node) -> None:
+    host.sh(f"systemd-run -q --unit=watcher -p User=astro python3 -I -c {quote(WATCHER)}")
+    try:
+        steps = [step for step in host.steps if step.name in ("node.venv", "node.install")]
+        for _ in range(ATTEMPTS):
+            host.forget()
+            changes = host.plan(steps).changes
+            assert len(changes) == 2
+            host.apply(changes)
+        host.converge()
+        assert host.sh("readlink /home/astro/airflow-venvs; systemctl is-active watcher") == "/srv/victim\nactive\n"
+    finally:
+        host.sh("systemctl stop watcher")
+    assert host.sh("cat /tmp/planted-in-ours 2>/dev/null || :") == ""
+
+
+def test_dag_code_runs_the_environment_and_writes_nothing_of_it(host: Node) -> None:
+    venv = host.inputs.venv
+    places = f"$(dirname {venv}) {venv}/ $(readlink -f {venv}) /var/cache/aerodrome"
+    assert host.astro(f"find {places} -writable ! -type l") == ""
+    assert host.astro(f"{venv}/bin/python -c 'import six; print(six.__version__)'") == "1.17.0\n"
+    owners = host.sh(f"stat -c %U $(dirname {venv}) $(readlink -f {venv}) $(readlink -f {venv}).complete")
+    assert owners.split() == ["root", "aerodrome", "root"]
+
+
+def test_what_nobody_can_write_is_compiled_beforehand(host: Node) -> None:
+    program = (
+        "import pathlib, sysconfig; from importlib.util import cache_from_source as compiled; "
+        "found = list(pathlib.Path(sysconfig.get_path('purelib')).rglob('*.py')); assert found; "
+        "print([str(path) for path in found if not pathlib.Path(compiled(path)).exists()])"
+    )
+    assert host.astro(f"{host.inputs.venv}/bin/python -c {quote(program)}") == "[]\n"
+
+
+def with_python(host: Node, path: str) -> Node:
+    """Return the host with another Python in hosts.yaml."""
+    fleet = host.inputs.fleet
+    return replace(host, inputs=replace(host.inputs, fleet=replace(fleet, airflow=replace(fleet.airflow, python=path))))
+
+
+# Says who runs it.
+ASKED = "printf '#!/bin/sh\\nid -u >>/tmp/ran-as\\nexec /usr/bin/python3 \"$@\"\\n' >{0}; chmod 755 {0}"
+
+
+def test_a_python_of_the_service_users_is_refused_and_not_run_by_root(host: Node) -> None:
+    host.sh("rm -f /tmp/ran-as; install -m 666 /dev/null /tmp/ran-as")
+    host.astro(ASKED.format("/home/astro/python3"))
+    theirs = with_python(host, "/home/astro/python3")
+    with pytest.raises(HostError, match="the service user astro could replace /home/astro/python3"):
+        theirs.plan(theirs.steps)
+    assert host.sh("sort -u /tmp/ran-as") == "65534\n"
+    host.astro("rm /home/astro/python3")
+
+
+def test_a_link_to_python_in_the_hands_of_the_service_user_is_refused_too(host: Node) -> None:
+    host.astro("ln -sfn /usr/bin/python3 /home/astro/python3")
+    host.sh("ln -sfn /home/astro/python3 /opt/python3")
+    theirs = with_python(host, "/opt/python3")
+    with pytest.raises(HostError, match="the service user astro could replace /opt/python3"):
+        theirs.plan(theirs.steps)
+    host.sh("rm /opt/python3; rm -f /home/astro/python3")
+
+
+def test_another_python_is_asked_by_nobody(host: Node) -> None:
+    host.sh(f"rm -f /tmp/ran-as; install -m 666 /dev/null /tmp/ran-as; {ASKED.format('/opt/python3')}")
+    own = with_python(host, "/opt/python3")
+    assert own.plan(own.steps).changes == ()
+    assert host.sh("cat /tmp/ran-as; rm /opt/python3") == "65534\n"
+
+
+def test_modules_planted_for_python_to_find_break_none_of_our_programs(fleet: Fleet) -> None:
+    planted = "mkdir -p /tmp/planted; for place in /tmp/planted /usr/local/airflow; do echo 0/0 >$place/json.py; done"
+    fleet.sh(
+        "worker1", f"{planted}; printf 'PYTHONPATH=/tmp/planted\\nPYTHONHOME=/nowhere\\n' >/etc/default/airflow.local"
+    )
+    try:
+        shown = fleet.fab("-H", "worker1", "status", "--json").out
+        assert [role["healthy"] for role in json.loads(shown)] == [True]
+    finally:
+        fleet.sh("worker1", "rm -r /tmp/planted /usr/local/airflow/json.py /etc/default/airflow.local")
+    fleet.nothing_to_do("-H", "worker1", "deploy")
