@@ -31,9 +31,9 @@ OWN_UV = "/var/cache/uv-own"
 KEEP_UV = f"rm -rf {UV}\nsed -i 's|{cache.BINDS['uv']}|{UV}|' /etc/environment /etc/uv/uv.toml"
 LINKS = "sed -i -e '/^link-mode/d' -e '/^UV_LINK_MODE/d' /etc/environment /etc/uv/uv.toml"
 KEEP_WHEELS = f"""set -e
-cd /home/astro
-for lock in airflow-venv/requirements.txt airflow-venvs/.uv-*.txt; do
-    runuser -u astro -- env PYTHONPATH="$(echo /usr/share/python-wheels/pip-*.whl)" python3 -m pip download -q \\
+cd /var/cache/aerodrome
+for lock in /opt/aerodrome/airflow/requirements/*/requirements.txt /opt/aerodrome/airflow/requirements/*/uv.txt; do
+    runuser -u aerodrome -- env PYTHONPATH="$(echo /usr/share/python-wheels/pip-*.whl)" python3 -m pip download -q \\
         --no-cache-dir --no-deps --require-hashes -r "$lock" -d {WHEELS}
 done"""
 # 999: the first system user of a host, which the service user is going to be. A link wants its owner's file (proc(5),

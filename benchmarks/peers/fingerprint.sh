@@ -42,6 +42,7 @@ SQL
 fi
 
 python=/home/astro/airflow-venv/bin/python
+[ -x "$python" ] || python=/opt/aerodrome/airflow/venv/bin/python
 if [ -x "$python" ]; then
     "$python" -I - <<PYTHON
 from importlib.metadata import distributions

@@ -23,7 +23,7 @@ def test_it_runs_as_the_service_user_in_the_units_environment(fleet: Fleet) -> N
 
     assert told["airflow_home"] == "/usr/local/airflow"
     assert told["executor"] == "CeleryExecutor"
-    assert told["system_path"].startswith("${HOME}/airflow-venv/bin:/usr/local/sbin:")  # of the user astro
+    assert told["system_path"].startswith("/opt/aerodrome/airflow/venv/bin:/usr/local/sbin:")
     database = fleet.fab("airflow", "config get-value database sql_alchemy_conn").out.strip()
     assert database.endswith(f"@{fleet.lab.address('db1')}:5432/airflow")
     assert "********" in database  # it has the secret, and we do not show it

@@ -57,7 +57,7 @@ def psql(fleet: Fleet, statement: str) -> str:
 
 
 def log_in(fleet: Fleet, host: str, *other: str) -> str:
-    python = "/home/astro/airflow-venv/bin/python"
+    python = "/opt/aerodrome/airflow/venv/bin/python"
     return fleet.sh(host, f"{python} -c {shlex.quote(LOGIN)} {' '.join(other)}").strip()
 
 

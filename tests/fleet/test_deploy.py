@@ -38,7 +38,7 @@ def test_the_stages_come_in_order(deployed: Fleet) -> None:
 def test_only_the_first_scheduler_migrates(deployed: Fleet) -> None:
     for host in HOSTS[1:]:
         found = deployed.lab.run(host, "cat /etc/systemd/system/airflow@*.d/*.conf").stdout
-        assert ("ExecStartPre=/home/astro/airflow-venv/bin/airflow db migrate" in found) == (host == "sched1")
+        assert ("ExecStartPre=/opt/aerodrome/airflow/venv/bin/airflow db migrate" in found) == (host == "sched1")
 
 
 def test_a_second_deploy_changes_nothing_and_asks_each_host_at_most_three_times(fleet: Fleet) -> None:

@@ -15,8 +15,8 @@ from tests.fleet.test_deploy import started_after_its_environment
 STATE = (
     "cat /etc/default/airflow /etc/systemd/system/airflow@.service /etc/systemd/system/airflow@worker.service.d/*; "
     "sed -n '/BEGIN aerodrome/,/END aerodrome/p' /etc/hosts; cat ~astro/.bashrc; "
-    "readlink ~astro/airflow-venv /usr/local/airflow/dags; ls ~astro/airflow-venv/bin | sort; "
-    "stat -c '%n %U:%G %a' /etc/default/airflow /usr/local/airflow ~astro ~astro/airflow-venv/bin/airflow; "
+    "readlink /opt/aerodrome/airflow/venv /usr/local/airflow/dags; ls /opt/aerodrome/airflow/venv/bin | sort; "
+    "stat -c '%n %U:%G %a' /etc/default/airflow /usr/local/airflow ~astro /opt/aerodrome/airflow/venv/bin/airflow; "
     "systemctl is-enabled airflow@worker; systemctl is-active airflow@worker; "
     "dpkg-query -W -f '${Package} ${db:Status-Status}\\n' python3-venv python3-dev gcc sudo"
 )
@@ -43,7 +43,7 @@ def test_killed_at_any_moment_and_run_again(fleet: Fleet) -> None:
 
     assert fleet.sh("worker1", STATE) == wanted
     assert (
-        fleet.sh("worker1", "ls -A /etc/default ~astro/airflow-venvs | grep -c -E '\\.(new|[A-Za-z0-9]{6})$' || true")
+        fleet.sh("worker1", "ls -A /etc/default /opt/aerodrome/airflow | grep -c -E '\\.(new|[A-Za-z0-9]{6})$' || true")
         == "0\n"
     )
     assert json.loads(fleet.fab("status", "--json", "--role=worker").out)[0]["healthy"]

@@ -14,7 +14,7 @@ PARTS = ("packages", "user", "hosts", "venv", "install", "unit", "environment")
 UNIT = "/etc/systemd/system/airflow@.service"
 FILE = "/etc/default/airflow"
 HOME = "/usr/local/airflow"
-VENV = "/home/astro/airflow-venv"
+VENV = "/opt/aerodrome/airflow/venv"
 WORKER = ("worker1", "airflow@worker.service")
 
 # Every file with its kind, size, mode, owner, and the times of its content and of its attributes: whoever
@@ -137,7 +137,7 @@ def test_what_the_worker_reads_is_shown_repaired_and_restarts_that_worker_alone(
         f"node.unit: write {UNIT}",
         f"--- {UNIT}",
         f"+++ {UNIT}",
-        "+ExecStart=/home/astro/airflow-venv/bin/airflow %i",
+        "+ExecStart=/opt/aerodrome/airflow/venv/bin/airflow %i",
         f"node.environment: write {FILE}",
         f"--- {FILE}",
         f"+++ {FILE}",

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 SERVICE = "astronomer-certified"
 ENVIRONMENT = f"/etc/default/{SERVICE}"
 UNIT = f"/etc/systemd/system/{SERVICE}@.service"
+BY_HANDS, OURS = "/home/astro/airflow-venv", f"/opt/aerodrome/{SERVICE}/venv"  # virtual environments
 DROPINS = f"/etc/systemd/system/{SERVICE}@"
 AIRFLOW_HOME = "/usr/local/airflow"
 LOCK = PROJECT / "locks" / "airflow-1.10.10-py3.7.txt"
@@ -135,9 +136,14 @@ def variables(site: Site, host: str, role: str) -> set[str]:
     return set(in_unit(site, host, role, "/usr/bin/env -0").removesuffix("\0").split("\0"))
 
 
+def venv(site: Site, host: str) -> str:
+    """Return the virtual environment that units of a host use."""
+    return site.sh(host, f"readlink -e {OURS} || echo {BY_HANDS}").strip()
+
+
 def decrypted(site: Site, host: str, role: str) -> list[str]:
     """Return what Airflow reads of the saved connection and variable in a unit's environment."""
-    python = f"/home/astro/airflow-venv/bin/python -c {shlex.quote(DECRYPT)} 2>/dev/null"
+    python = f"{venv(site, host)}/bin/python -c {shlex.quote(DECRYPT)} 2>/dev/null"
     return in_unit(site, host, role, python).splitlines()[-2:]
 
 
@@ -166,8 +172,8 @@ def test_a_plan_shows_each_difference_and_changes_nothing(site: Site, key: str) 
     assert f"note: {HEAD}: has a Fernet key of its own" in done.err
     head = done.out.partition(f"\n{WORKER}\n")[0]
     for shown in (
-        "make virtual environment /home/astro/airflow-venvs/1.10.10",
-        "link /home/astro/airflow-venv to it",
+        "make virtual environment /opt/aerodrome/astronomer-certified/venvs/1.10.10",
+        "link /opt/aerodrome/astronomer-certified/venv to it (units leave /home/astro/airflow-venv, which stays until you remove it)",
         f"write {UNIT}",
         "-Description=Airflow %I daemon",
         "+KillMode=mixed",
@@ -242,8 +248,11 @@ def test_what_was_replaced_is_kept(site: Site) -> None:
     assert kept.startswith("root:root 600\nroot:root 644\nAIRFLOW_HOME=/usr/local/airflow/\n")
     assert f":{PASSWORD}@localhost/airflow\n" in kept and "# Lines of the team's own.\n" in kept
     assert "Description=Airflow %I daemon" in site.sh(HEAD, f"cat {UNIT}.by-hand")
-    (aside,) = site.sh(HEAD, "ls -d /home/astro/airflow-venvs/by-hand-*").split()
-    assert site.sh(HEAD, f"stat -c %U {aside}; ls {aside}/bin/airflow").split() == ["astro", f"{aside}/bin/airflow"]
+    assert site.sh(HEAD, f"stat -c '%F %U' {BY_HANDS}; ls {BY_HANDS}/bin/airflow").split() == [
+        "directory",
+        "astro",
+        f"{BY_HANDS}/bin/airflow",
+    ]
 
 
 def test_its_dag_folder_is_kept_aside_where_hosts_yaml_has_one(site: Site) -> None:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 RHEL = Path(__file__).with_name("rhel")
 HOST = "new1"
 DATA = "/var/lib/pgsql/data"
-VENV = "/home/astro/airflow-venv"
+VENV = "/opt/aerodrome/airflow/venv"
 TYPES = f"stat -c %C {VENV} {VENV}/bin/python {VENV}/bin/airflow | cut -d: -f3"
 # As chcon would, which needs a kernel with SELinux.
 HOME_TYPE = f"import os; os.setxattr('{VENV}', 'security.selinux', b'u:object_r:user_home_t:s0', follow_symlinks=False)"

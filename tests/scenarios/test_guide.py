@@ -64,8 +64,8 @@ def test_its_names_are_the_guides(site: Site) -> None:
     unit = site.sh(HEAD, f"systemctl cat {SERVICE}@scheduler.service")
     assert f"EnvironmentFile=/etc/default/{SERVICE}" in unit
     assert "User=astro" in unit and "WorkingDirectory=/usr/local/airflow" in unit
-    assert "ExecStart=/home/astro/airflow-venv/bin/airflow %i" in unit
-    assert "ExecStartPre=/home/astro/airflow-venv/bin/airflow upgradedb" in unit
+    assert "ExecStart=/opt/aerodrome/astronomer-certified/venv/bin/airflow %i" in unit
+    assert "ExecStartPre=/opt/aerodrome/astronomer-certified/venv/bin/airflow upgradedb" in unit
     for host, role in ((HEAD, "scheduler"), (HEAD, "webserver"), (WORKER, "worker")):
         state = site.sh(host, f"systemctl is-active {SERVICE}@{role}; systemctl is-enabled {SERVICE}@{role}")
         assert state.split() == ["active", "enabled"]
@@ -74,7 +74,7 @@ def test_its_names_are_the_guides(site: Site) -> None:
     variables = site.sh(WORKER, f"stat -c '%U:%G %a' /etc/default/{SERVICE}; cat /etc/default/{SERVICE}").splitlines()
     assert variables[0] == "root:root 600"
     assert {"AIRFLOW_HOME=/usr/local/airflow", "AIRFLOW__CORE__LOAD_EXAMPLES=False"} <= set(variables)
-    packages = site.sh(WORKER, "ls -d /home/astro/airflow-venv/lib/python3.7/site-packages/*-info")
+    packages = site.sh(WORKER, "ls -d /opt/aerodrome/astronomer-certified/venv/lib/python3.7/site-packages/*-info")
     assert "/astronomer_certified-1.10.10.post1.dist-info" in packages
     assert "/apache_airflow-1.10.10.dist-info" in packages
 

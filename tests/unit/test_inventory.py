@@ -437,7 +437,6 @@ HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflo
         ("airflow: {service: ssh}",
          "airflow.service: ssh is the name of a system service; choose another, such as airflow"),
         ("airflow: {home: /srv/../etc}", f"airflow.home: '/srv/../etc' does not fit; {HOME}"),
-        ("airflow: {home: /opt/aerodrome/airflow}", f"airflow.home: '/opt/aerodrome/airflow' does not fit; {HOME}"),
         ("airflow: {home: '/srv/a b'}", f"airflow.home: '/srv/a b' does not fit; {HOME}"),
         ("airflow: {home: '/srv/%h'}", f"airflow.home: '/srv/%h' does not fit; {HOME}"),
         ("airflow: {home: srv}", f"airflow.home: 'srv' does not fit; {HOME}"),
