@@ -35,9 +35,9 @@ def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False)
 
 def _installation(inputs: Inputs) -> Installation:
     # The second is where it was before environments had a place of their own.
-    places = dict.fromkeys([inputs.venv, f"{inputs.user_home}/airflow-venv"])
+    places = dict.fromkeys([inputs.venv, inputs.guide_venv])
     return Installation(tuple(places), ".".join(inputs.fleet.airflow.version.split(".")[:3]))
 
 
 def _python(inputs: Inputs, program: str) -> str:
-    return f'{in_unit_environment(inputs, [], bare=True)}"$venv"/bin/python - {heredoc(program)}'
+    return f'{in_unit_environment(inputs, [], folder="/", bare=True)}"$venv"/bin/python -I - {heredoc(program)}'
