@@ -19,9 +19,7 @@ from aerodrome.blueprint.node import node
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import HostError
 from aerodrome.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
-from aerodrome.secrets import Secret
 from benchmarks.wanted import inputs_of
-from lab import borrowed
 from lab.fleet import Lab
 from tests.fleet.conftest import Fleet
 from tests.real import PROJECT
@@ -128,10 +126,10 @@ def made(bare: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Node:
     path.write_text(
         f"hosts: {{{HOST}: {{address: {lab.address(HOST)}}}}}\nroles: {roles}\nairflow: {{executor: LocalExecutor}}\n"
     )
-    index = borrowed.pip_settings().get("index-url")  # said, so that it is not asked of pip each time
-    found = Node(lab, replace(inputs_of(path), locks={"3.11": SIX}, index_url=Secret(index) if index else None))
+    found = Node(lab, replace(inputs_of(path), locks={"3.11": SIX}))
     found.converge()
-    found.sh(f"{VICTIM}; rm -f /tmp/planted-in-ours")
+    # Without pip.conf pip need not be asked for its index each time; uv.toml has it too.
+    found.sh(f"{VICTIM}; rm -f /tmp/planted-in-ours /etc/pip.conf")
     return found
 
 
