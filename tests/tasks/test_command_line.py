@@ -164,8 +164,13 @@ def test_a_command_without_a_task_is_refused_too(fab: Fab) -> None:
     assert (done.code, "fab -H HOST run" in done.err) == (1, True)
 
 
-def test_a_number_that_is_none_is_no_traceback(fab: Fab) -> None:
-    assert fab("logs", "--lines=many").code == 1
+@pytest.mark.parametrize("lines", ["²", "9" * 5000])
+def test_a_number_that_is_none_is_no_traceback(fab: Fab, lines: str) -> None:
+    done = fab("logs", f"--lines={lines}")
+    assert done.code == 1
+    assert done.err.startswith(f"error: --lines: {lines[:50]!r}"[:60])
+    assert "is not a number from 0 to 100000" in done.err
+    assert len(done.err) < 300
 
 
 def test_a_task_that_there_is_not(fab: Fab) -> None:

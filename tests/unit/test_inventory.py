@@ -800,3 +800,123 @@ def test_an_alias_says_a_value_again() -> None:
     more = "  x: {address: 10.0.0.8, worker: &big {concurrency: 32}}\n  y: {address: 10.0.0.9, worker: *big}"
     got = fleet(SMALL + more)
     assert got.hosts["y"].worker == got.hosts["x"].worker == Worker(concurrency=32)
+
+
+ONE_HOST = """\
+hosts: {one: {address: 10.0.0.1}, two: {address: 10.0.0.2}}
+roles: {database: [one], redis: [one], scheduler: [one], webserver: [one], worker: [one, two]}
+"""
+
+
+@pytest.mark.parametrize(
+    "added, told",
+    [
+        ("airflow: {web_port: 6379}", "3: airflow.web_port: the web server and Redis would both listen on 6379 of one"),
+        ("broker: {port: 5432}", "3: broker.port: Redis and PostgreSQL would both listen on 5432 of one"),
+        ("broker: {port: 8080}", "3: broker.port: the web server and Redis would both listen on 8080 of one"),
+        ("airflow: {web_port: 8793}",
+         "3: airflow.web_port: the worker's log server and the web server would both listen on 8793 of one"),
+        ("airflow: {web_port: 8794}",
+         "3: airflow.web_port: the triggerer's log server and the web server would both listen on 8794 of one"),
+        ("airflow: {config: {logging: {worker_log_server_port: 8080}}}",
+         "3: airflow.config.logging.worker_log_server_port: "
+         "the worker's log server and the web server would both listen on 8080 of one"),
+        ("airflow: {config: {celery: {worker_log_server_port: 8080}}}",  # its name in 1.10
+         "3: airflow.config.celery.worker_log_server_port: "
+         "the worker's log server and the web server would both listen on 8080 of one"),
+        ("airflow: {environment: {AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT: 8080}}",
+         "3: airflow.environment.AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT: "
+         "the worker's log server and the web server would both listen on 8080 of one"),
+    ],
+)  # fmt: skip
+def test_two_roles_of_a_host_cannot_listen_on_one_port(added: str, told: str) -> None:
+    assert problems(ONE_HOST + added) == [f"hosts.yaml:{told}; choose another"]
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "",
+        "airflow: {web_port: 8793, config: {logging: {worker_log_server_port: 8080}}}",
+        "airflow: {web_port: 8793, environment: {AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT: !env PORT}}",
+        "airflow: {version: 2.5.3, web_port: 8794}",  # whose triggerer has no log server
+        "airflow: {web_port: 8792}",
+    ],
+)
+def test_ports_that_differ_or_are_not_known_here_are_no_mistake(added: str) -> None:
+    assert fleet(ONE_HOST + added).hosts
+
+
+def test_hosts_of_their_own_may_have_the_same_port() -> None:
+    assert fleet(SMALL + "airflow: {web_port: 5432}").airflow.web_port == 5432
+    local = "roles: {database: [one], scheduler: [two], webserver: [two]}\nhosts: {one: {address: 10.0.0.1}, "
+    local += "two: {address: 10.0.0.2}}\nairflow: {executor: LocalExecutor, web_port: 8793}"
+    (told,) = problems(local)
+    assert told.endswith(
+        "the scheduler's log server and the web server would both listen on 8793 of two; choose another"
+    )
+
+
+@pytest.mark.parametrize(
+    "home, problem",
+    [
+        ("/", "is shared"), ("/opt", "is shared"), ("/home/", "is shared"), ("/var/lib", "is shared"),
+        ("/usr", "is shared"), ("/etc/airflow", "belongs to the system: /etc,"), ("/usr/bin", "system: /usr/bin"),
+        ("/usr/local/bin", "system: /usr/local/bin"), ("/lib64/x", "system: /lib64"), ("/run/x", "system: /run"),
+        ("/proc/1", "system: /proc"), ("/root/airflow", "system: /root"), ("/tmp/airflow", "system: /tmp"),
+        ("/var/lib/postgresql/15", "system: /var/lib/postgresql"), ("/opt/aerodrome", "system: /opt/aerodrome"),
+        ("/usr/local/airflow", ""), ("/usr/localx", ""), ("/opt/airflow", ""), ("/home/astro/airflow", ""),
+        ("/srv/airflow", ""), ("/var/lib/airflow", ""), ("/data", ""), ("/etcetera", ""), ("/airflow/etc", ""),
+    ],
+)  # fmt: skip
+def test_homes_that_belong_to_the_system(home: str, problem: str) -> None:
+    if problem:
+        (told,) = problems(SMALL + f"airflow: {{home: {home}}}")
+        assert problem in told or "does not fit" in told
+    else:
+        assert fleet(SMALL + f"airflow: {{home: {home}}}").airflow.home == home
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ssh",
+        "sshd",
+        "getty",
+        "serial-getty",
+        "postgresql",
+        "postgresql-15",
+        "systemd-x",
+        "user",
+        "dbus",
+        "cron",
+        "redis-server",
+        "nginx",
+    ],
+)
+def test_units_that_belong_to_the_system(name: str) -> None:
+    (told,) = problems(SMALL + f"airflow: {{service: {name}}}")
+    assert told.startswith(f"hosts.yaml:6: airflow.service: {name} is the name of a system service; choose another")
+
+
+@pytest.mark.parametrize("name", ["airflow", "astronomer-certified", "data-team", "user-events", "a2", "sshd2"])
+def test_units_that_do_not(name: str) -> None:
+    assert fleet(SMALL + f"airflow: {{service: {name}}}").airflow.service == name
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "airflow: {web_port: %s}" % ("9" * 5000),
+        "airflow: {service: %s}" % ("a" * 5000),
+        "airflow: {%s: 1}" % ("b" * 5000),
+        "airflow: {executor: %s}" % ("c" * 5000),
+        "database: {port: !!binary aGk=}",
+        "database: {name: !!binary aGk=}",
+        "database: {name: !!python/object:os.system x}",
+    ],
+)
+def test_a_value_of_any_length_and_type_is_a_mistake_of_one_short_line(added: str) -> None:
+    (told,) = problems(SMALL + added)
+    assert told.startswith("hosts.yaml:6: ")
+    assert len(told) < 400
