@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen
@@ -70,5 +71,6 @@ class FreePort:
         return plain == self.address if self.address else ":" not in plain
 
     def _is_ours(self, units: list[str]) -> bool:
-        pattern = re.escape(self.unit).replace(r"\*", ".*")
-        return any(re.fullmatch(pattern, unit) for unit in units)
+        """Tell whether the unit itself holds it, or that of another role, which this run restarts or ends."""
+        of_all_roles = re.sub(r"@.*(?=\.service)", "@*", self.unit)
+        return any(fnmatchcase(unit, of_all_roles) for unit in units)

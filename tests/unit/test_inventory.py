@@ -877,23 +877,21 @@ def test_homes_that_belong_to_the_system(home: str, problem: str) -> None:
         assert fleet(SMALL + f"airflow: {{home: {home}}}").airflow.home == home
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "ssh",
-        "sshd",
-        "getty",
-        "serial-getty",
-        "postgresql",
-        "postgresql-15",
-        "systemd-x",
-        "user",
-        "dbus",
-        "cron",
-        "redis-server",
-        "nginx",
-    ],
-)
+SYSTEM_UNITS = [
+    "ssh",
+    "sshd",
+    "getty",
+    "serial-getty",
+    "postgresql",
+    "postgresql-15",
+    "systemd-x",
+    "user",
+    "dbus",
+    "cron",
+]
+
+
+@pytest.mark.parametrize("name", [*SYSTEM_UNITS, "redis-server", "nginx"])
 def test_units_that_belong_to_the_system(name: str) -> None:
     (told,) = problems(SMALL + f"airflow: {{service: {name}}}")
     assert told.startswith(f"hosts.yaml:6: airflow.service: {name} is the name of a system service; choose another")

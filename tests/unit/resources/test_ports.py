@@ -49,6 +49,8 @@ def test_which_listeners_are_in_the_way(address: str, mine: str, in_the_way: boo
 def test_the_unit_itself_may_hold_it() -> None:
     text = NGINX.format("0.0.0.0") + "\nin 0::/system.slice/system-airflow.slice/airflow@webserver.service\n"
     assert PORT.changes(Seen(text)) == []
+    assert PORT.changes(Seen(text.replace("webserver", "worker"))) == []  # moved between roles: the other one ends
+    refused(PORT, text.replace("airflow@webserver", "grafana@webserver"))
     assert PORT.changes(Seen("")) == []
     any_version = FreePort(8080, "postgresql*.service", "database.port")
     text = NGINX.format("0.0.0.0") + "\nin 0::/system.slice/system-postgresql.slice/postgresql@15-main.service\n"
