@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import yaml
 
@@ -17,6 +17,8 @@ from aerodrome.errors import InvalidInput
 from aerodrome.secrets import Reference, Secret, Value, check_text
 
 SHOWN = 100  # characters of a value in a message
+DEEPEST = 100  # levels of YAML; hosts.yaml has five
+_MAYBE_DEEP = re.compile(r"^ {50}|(?:[-?:] +){50}", re.MULTILINE)
 KeyPath = tuple[str | int, ...]  # the keys that lead to a value; a number is a place in a list
 
 TEXT, NUMBER, FLAG, EMPTY = "text", "a whole number", "a yes or no", "empty"
@@ -165,9 +167,24 @@ class Reader:
 
 def _compose(text: str) -> yaml.Node | None:
     """Return the tree of `text`: by libyaml, ten times as fast; what it refuses by PyYAML, for its words."""
+    if text.count("[") + text.count("{") > DEEPEST or _MAYBE_DEEP.search(text):
+        _refuse_deep(text)
     with suppress(yaml.YAMLError, AttributeError):  # PyYAML can be built without libyaml
         return yaml.compose(text, Loader=yaml.CSafeLoader)
     return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
+def _refuse_deep(text: str) -> None:
+    """Raise MarkedYAMLError for a text that is nested too deep: libyaml's composer would end the process by it."""
+    depth, mark = 0, None
+    with suppress(yaml.YAMLError):  # what else is wrong is said by whoever composes it
+        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                mark = event.start_mark
+                break
+    if mark:
+        raise yaml.MarkedYAMLError(problem=f"more than {DEEPEST} levels", problem_mark=cast(yaml.Mark, mark))
 
 
 def _splits(command: str) -> bool:

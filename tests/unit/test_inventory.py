@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -918,3 +920,24 @@ def test_a_value_of_any_length_and_type_is_a_mistake_of_one_short_line(added: st
     (told,) = problems(SMALL + added)
     assert told.startswith("hosts.yaml:6: ")
     assert len(told) < 400
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 1000])
+def test_what_is_nested_too_deep_ends_no_process(text: str) -> None:
+    # In a process of its own: libyaml's composer overflows the stack.
+    program = "import sys; from aerodrome.inventory import parse; parse(sys.stdin.read(), 'hosts.yaml')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=text, capture_output=True, text=True, cwd=SHIPPED.parent, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        "aerodrome.errors.InvalidInput: hosts.yaml:1: not YAML: more than 100 levels; "
+    )
+
+
+def test_many_hosts_are_not_deep() -> None:
+    hosts = "".join(f"  h{number}: {{address: 10.0.{number // 250}.{number % 250 + 1}}}\n" for number in range(300))
+    assert (
+        len(fleet(f"hosts:\n{hosts}roles: {{database: [h1], scheduler: [h1], webserver: [h1], worker: [h2]}}").hosts)
+        == 300
+    )
