@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -62,3 +63,19 @@ class FleetError(AerodromeError):
         self.results = results or {}
         hosts = ", ".join(sorted({failure.host for failure in failures}))
         super().__init__(f"failed on {hosts}")
+
+
+# What code raises that reads text which is not what it expected.
+UNEXPECTED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+
+
+@contextmanager
+def reading(host: str, step: str) -> Iterator[None]:
+    """Turn an answer that cannot be read into an error of that host and step: what a host prints is not trusted."""
+    try:
+        yield
+    except UNEXPECTED as error:
+        message = f"the host's answer cannot be read ({type(error).__name__}: {str(error)[:200]})"
+        raise HostError(
+            host, step, message, f"see what is wrong with {host}; --debug shows where it was read"
+        ) from error

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aerodrome.blueprint.step import Step
-from aerodrome.errors import AerodromeError, HostError
+from aerodrome.errors import AerodromeError, HostError, reading
 from aerodrome.resources.base import PRELUDE, WAITING, Change, Resource, Seen
 from aerodrome.resources.systemd import Service
 from aerodrome.secrets import MASK
@@ -28,6 +28,12 @@ LOCK = (
     "flock {mode} -w 900 9; }} || "
     "{{ echo 'another run has been at work on this host for 15 minutes'; exit 75; }}"
 )
+
+# Ends a group of commands that must not inherit the lock, nor the payload, which may hold secrets: a process that one
+# of them leaves behind would hold the lock for ever. The shell itself keeps both, in descriptors that are closed
+# when it executes a program (dash and bash set FD_CLOEXEC on what a redirection saves).
+PRIVATE = "} 3<&- 9<&-"
+PRIVATE_LOCK = "} 9<&-"  # for a change that reads the payload
 
 
 @dataclass(frozen=True)
@@ -69,10 +75,10 @@ def probe_script(steps: Sequence[Step], nonce: str) -> str:
 
     Each answer is preceded by a line `@NONCE NUMBER`; the last line is `@NONCE end`.
     """
-    parts = [PRELUDE, LOCK.format(mode="-s"), "\nexec 2>/dev/null\n"]
+    parts = [PRELUDE, LOCK.format(mode="-s"), "\nexec 2>/dev/null\n{\n"]
     for number, probe in enumerate(_probes(steps)):
         parts.append(f"printf '\\n@%s %s\\n' {nonce} {number}\n{probe}\n")
-    parts.append(f"printf '\\n@%s end\\n' {nonce}\n")
+    parts.append(f"printf '\\n@%s end\\n' {nonce}\n{PRIVATE}\n")
     return "".join(parts)
 
 
@@ -107,13 +113,17 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
         for resource in step.resources:
             seen = Seen(next(remaining), frozenset(changing))
             try:
-                changes = resource.changes(seen)
+                with reading(host, step.name):
+                    changes = resource.changes(seen)
+                    unsettled_now = not changes and isinstance(resource, Service) and resource.unsettled(seen)
+            except HostError:
+                raise
             except AerodromeError as error:
                 raise HostError(host, step.name, error.message, error.hint, error.detail, error) from None
             planned += [PlannedChange(step.name, resource.key, change) for change in changes]
             if any(not change.attributes for change in changes):
                 changing.add(resource.key)
-            if not changes and isinstance(resource, Service) and resource.unsettled(seen):
+            if unsettled_now:
                 unsettled.append(step.name)
     return HostPlan(host, tuple(planned), tuple(unsettled))
 
@@ -140,11 +150,21 @@ def apply_script(changes: Sequence[PlannedChange], steps: Sequence[Step], nonce:
             break
         if planned.change.script:
             parts.append(f"printf '\\n@%s %s\\n' {nonce} {number} # {planned.step}: {planned.change.summary}\n")
-            parts.append(planned.change.script + "\n")
+            private = PRIVATE_LOCK if planned.change.payload else PRIVATE
+            parts.append(f"{{\n{planned.change.script}\n{private}\n")
             payload += planned.change.payload
     # In one exec: a second one would cost a session of sshd and another sudo.
     parts.append(f"printf '\\n@%s done\\n' {nonce}\nset +eu\n{probe_script(steps, nonce)}")
     return Apply("".join(parts), payload)
+
+
+def steps_asked(steps: Sequence[Step]) -> list[str]:
+    """Return, for each number that a probe prints, the step that asks (the first, where several share an answer)."""
+    asked: dict[str, str] = {}
+    for step in steps:
+        for resource in step.resources:
+            asked.setdefault(resource.probe(), step.name)
+    return list(asked.values())
 
 
 def readable_script(plan: HostPlan) -> str:

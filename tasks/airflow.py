@@ -22,19 +22,38 @@ def airflow(context: Any, command: str) -> None:
     """
     from aerodrome.blueprint.airflow import airflow_command, wants_json
     from aerodrome.errors import InvalidInput
+    from aerodrome.remote.limits import Limit
+    from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script
-    from aerodrome.report.terminal import JsonAlone, Through
+    from aerodrome.report.terminal import JsonAlone, Through, say, waiting_for
 
     try:
         arguments = shlex.split(command)
     except ValueError as error:
         raise InvalidInput(f"the command's quotes do not match: {error}") from None
     with session(context) as run:
-        host, printer = _host(run), JsonAlone() if wants_json(arguments) else Through()
-        output = run_script(run.connections, host, airflow_command(run.inputs, arguments), on_text=printer.read)
-        printer.close(output.errors)
-    if output.status:
-        sys.exit(output.status)
+        alone = wants_json(arguments)  # it is kept until its end
+        script = airflow_command(run.inputs, arguments)
+
+        def one(host: Host) -> int:
+            printer, errors = JsonAlone() if alone else Through(), Through(say)
+            output = run_script(
+                run.connections,
+                host,
+                script,
+                on_text=printer.read,
+                on_errors=errors.read,
+                limit=Limit(None, run.fleet.deploy.output_limit) if alone else Limit.stream(),
+                keep=False,
+            )
+            printer.close()
+            errors.close()
+            printer.check()
+            return output.status
+
+        (status,) = each([_host(run)], one, 1, waiting_for("airflow")).values()
+    if status:
+        sys.exit(status)
 
 
 @task(
@@ -61,6 +80,7 @@ def create_user(
     from aerodrome.controller import resolve
     from aerodrome.errors import HostError
     from aerodrome.remote.converge import last_words
+    from aerodrome.remote.limits import Limit
     from aerodrome.remote.run import run as run_script
     from aerodrome.report.terminal import redactor, say
     from aerodrome.secrets import Secret
@@ -71,7 +91,7 @@ def create_user(
         host = _host(run)
         person = (name, email or f"{name}@localhost", first_name or name, last_name or name, role)
         script, payload = create_user_script(run.inputs, person, secret)
-        output = run_script(run.connections, host, script, payload)
+        output = run_script(run.connections, host, script, payload, limit=Limit.command(run.fleet.deploy))
         if output.status:
             words = last_words(output.text + output.errors)
             raise HostError(host.name, "create-user", f"could not make the login {name}", "", words)

@@ -83,18 +83,23 @@ def _is_right(host: Host) -> bool:
 @task(positional=["command"], help={"command": "a shell command, run as root"})
 def run(context: Any, command: str) -> None:
     """Run a shell command on the hosts of -H (or all), as root; each line comes with its host."""
+    from aerodrome.remote.limits import Limit
     from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script
-    from aerodrome.report.terminal import Prefixed
+    from aerodrome.report.terminal import Prefixed, waiting_for
 
     with session(context) as begun:
         width = max(len(name) for name in begun.names)
+        printers = {name: Prefixed(name, width) for name in begun.names}
 
         def one(host: Host) -> int:
-            printer = Prefixed(host.name, width)
-            output = run_script(begun.connections, host, f"exec 2>&1\n{command}", on_text=printer.read)
+            printer = printers[host.name]
+            script = f"exec 2>&1 3<&-\n{command}"
+            output = run_script(begun.connections, host, script, on_text=printer.read, limit=Limit.stream(), keep=False)
             printer.close()
             return output.status
 
-        codes = each(begun.hosts, one, begun.fleet.deploy.parallel)
+        codes = each(begun.hosts, one, begun.fleet.deploy.parallel, waiting_for("the command"))
+    for printer in printers.values():
+        printer.check()
     sys.exit(max(codes.values()))

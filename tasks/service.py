@@ -114,21 +114,29 @@ def _read_journals(run: Session, hosts: list[Host], roles: list[str], lines: int
     from threading import Event
 
     from aerodrome.blueprint.logs import journal_script, journal_units
-    from aerodrome.errors import HostError
+    from aerodrome.errors import HostError, reading
     from aerodrome.remote.converge import last_words
+    from aerodrome.remote.limits import Limit
     from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script
+    from aerodrome.report.terminal import waiting_for
+
+    # Generous for the entries that were asked for; followed, a journal has no end.
+    most = max(run.fleet.deploy.output_limit, lines * 2 // 1000)
 
     def read(host: Host) -> None:
         units = journal_units(run.inputs, host, roles)
         reader = journal.reader(host.name, units)
         script = journal_script(units, lines, journal.follow)
         hold = Event() if journal.follow else None
-        output = run_script(run.connections, host, script, on_text=reader.read, hold=hold)
+        limit = Limit.stream() if journal.follow else Limit(run.fleet.deploy.probe_timeout, most)
+        with reading(host.name, "logs"):
+            output = run_script(run.connections, host, script, on_text=reader.read, hold=hold, limit=limit, keep=False)
         if output.errors and not reader.entries:
             raise HostError(host.name, "logs", "its journal cannot be read", "", last_words(output.errors))
 
-    each(hosts, read, len(hosts) if journal.follow else run.fleet.deploy.parallel)
+    waiting = waiting_for(None if journal.follow else "its journals")
+    each(hosts, read, len(hosts) if journal.follow else run.fleet.deploy.parallel, waiting)
 
 
 def _with_units(run: Session, roles: list[str]) -> list[Host]:

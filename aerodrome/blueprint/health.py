@@ -12,6 +12,7 @@ from aerodrome.blueprint.airflow import connection, isolated_python
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.network import from_itself, in_url
 from aerodrome.blueprint.roles import unwanted_roles
+from aerodrome.errors import UNEXPECTED
 from aerodrome.fleet import ROLES, Host
 from aerodrome.resources.base import PRELUDE, heredoc, quote
 from aerodrome.resources.postgres import literal, sql
@@ -26,6 +27,8 @@ WORKER_PORT = 8793
 READY = " ready."
 # Seconds after which a worker that still runs is taken for ready, where its log level hides that word.
 WORKER_SETTLES = 60
+
+LONGEST_DETAIL = 500  # characters
 
 BETWEEN_LOOKS = 0.15  # seconds; a look takes about 40 ms of a host
 ASKS, LOOKED = "@ask", "@looked"  # what a look of the shell ends with, and what one of both
@@ -157,7 +160,17 @@ def _program(inputs: Inputs, host: Host, roles: Sequence[str], watch: bool = Fal
 
 
 def read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) -> list[Health]:
-    """Read what `health_script` printed, role by role."""
+    """Read what `health_script` printed, role by role; an answer that cannot be read is not a healthy one."""
+    try:
+        found = _read_health(inputs, host, roles, output)
+        json.dumps([each.body for each in found], indent=2)  # as `status --json` prints it
+    except UNEXPECTED as error:
+        why = f"the host's answer cannot be read ({type(error).__name__})"
+        return [Health(host, role, inputs.unit(role), UnitState(), 0, "", "waiting", why) for role in roles]
+    return [replace(each, detail=each.detail[:LONGEST_DETAIL]) for each in found]
+
+
+def _read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) -> list[Health]:
     head, _, rest = output.partition("\n")
     link, _, rest = rest.partition("\n")
     *units, answer = rest.split("\n\n", len(roles)) if rest.count("\n\n") >= len(roles) else [*[""] * len(roles), ""]

@@ -6,7 +6,9 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import fabric
 import paramiko
@@ -16,15 +18,18 @@ from paramiko.ssh_exception import NoValidConnectionsError
 from aerodrome.errors import HostError
 from aerodrome.fleet import Fleet, Host
 from aerodrome.remote.hostkeys import known_name, load_host_keys, trust_anew
-from aerodrome.remote.transport import prompt_transport
+from aerodrome.remote.transport import keep_asking, prompt_transport
 from aerodrome.secrets import Secret, SecretValue
 
 # Paramiko's threads log tracebacks of what is told in one line below.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
 
-# A worker that drains is silent for as long as its tasks run; this keeps firewalls from forgetting us.
-KEEPALIVE = 30  # seconds
+# A worker that drains is silent for as long as its tasks run. Asking it keeps firewalls from forgetting us, and shows
+# whether it is still there: the kernel itself would wait for a lost host for 15 minutes or longer.
+KEEPALIVE = 10.0  # seconds of silence until a host is asked
+LOST = 45.0  # seconds without any sign of life until a host is given up
+WATCH = 2.0  # seconds between two looks at all connections
 # Paramiko 5 has a thread for each connection, which wakes ten times a second to see whether it should end or say that
 # it is alive. With 500 connections that is a third of all that a run costs. A socket that is closed wakes it at once.
 IDLE = 5.0  # seconds
@@ -38,6 +43,8 @@ class Connections:
         self._password = password
         self._open: dict[str, fabric.Connection] = {}
         self._locks = {name: threading.Lock() for name in fleet.hosts}
+        self._lost: set[str] = set()
+        self._watching: threading.Event | None = None  # set to end the watch
         self.host_keys = load_host_keys(os.path.expanduser(fleet.ssh.known_hosts))
 
     def to(self, host: Host) -> fabric.Connection:
@@ -49,6 +56,7 @@ class Connections:
             if host.name not in self._open:
                 gateway = self._through(host)
                 self._open[host.name] = self._connect(host, gateway)
+                self._watch()
             return self._open[host.name]
 
     def _through(self, host: Host) -> fabric.Connection | None:
@@ -58,6 +66,27 @@ class Connections:
             return self.to(self.fleet.hosts[host.jump])
         except HostError as error:
             raise HostError(host.name, error.step, f"its jump host {host.jump}: {error.message}", error.hint) from error
+
+    def lost(self, host: Host) -> str:
+        """Say that a host was given up because it gave no sign of life, or nothing."""
+        gone = host.name in self._lost or (host.jump is not None and host.jump in self._lost)
+        return f"no sign of life for {LOST:.0f} s" if gone else ""
+
+    def _watch(self) -> None:
+        """Begin to watch the connections, by one thread for all of them."""
+        if self._watching is None:
+            self._watching = threading.Event()
+            threading.Thread(target=self._give_up_the_lost, args=(self._watching,), daemon=True).start()
+
+    def _give_up_the_lost(self, over: threading.Event) -> None:
+        while not over.wait(WATCH):
+            for name, connection in list(self._open.items()):
+                stream = connection.transport and connection.transport.sock
+                if name not in self._lost and stream and time.monotonic() - stream.heard > LOST:
+                    self._lost.add(name)
+                    # paramiko's threads wake, and every script on this connection ends.
+                    with suppress(OSError, EOFError, paramiko.SSHException):
+                        stream.close()
 
     def sudo_password(self, host: Host) -> Secret | None:
         """Return the password that sudo asks on `host`, where hosts.yaml has one."""
@@ -69,6 +98,9 @@ class Connections:
 
     def close(self) -> None:
         """Close all connections: those that go through another host first."""
+        if self._watching:
+            self._watching.set()
+            self._watching = None
         for connection in reversed(list(self._open.values())):
             connection.close()
         self._open.clear()
@@ -94,7 +126,9 @@ class Connections:
             connection.open()
         except (OSError, EOFError, paramiko.SSHException, ValueError, Exit) as error:
             raise _explain(host, error, self.fleet.ssh.known_hosts) from error
-        connection.transport.set_keepalive(KEEPALIVE)
+        keep_asking(connection.transport, KEEPALIVE)
+        # For those who connect through it: paramiko's own limit is an hour.
+        connection.transport.channel_timeout = self.fleet.ssh.connect_timeout
         connection.transport.sock.settimeout(IDLE)
         return connection
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from aerodrome.blueprint.health import (
     Health,
@@ -23,17 +23,29 @@ from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.redis import read_redis_health, redis_health_script
 from aerodrome.blueprint.stages import Stage, by_host
 from aerodrome.blueprint.step import Step
-from aerodrome.errors import FleetError, HostError
+from aerodrome.errors import FleetError, HostError, reading
 from aerodrome.fleet import Host
-from aerodrome.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
+from aerodrome.plan import (
+    HostPlan,
+    PlannedChange,
+    apply_script,
+    plan_host,
+    probe_script,
+    read_probe,
+    steps_asked,
+)
 from aerodrome.remote.connection import Connections
+from aerodrome.remote.limits import Limit, LimitExceeded
 from aerodrome.remote.parallel import each
-from aerodrome.remote.progress import Progress, Reporter, Waits
+from aerodrome.remote.progress import Progress, Reporter
 from aerodrome.remote.run import run
 from aerodrome.resources.base import quote
 from aerodrome.resources.systemd import Service
 
+T = TypeVar("T")
+
 ROUNDS = 3  # how often a host is asked again before it is said not to converge
+LONGEST_LOOK = 1 << 18  # characters of one look at health that are kept
 POLL = 1.0  # seconds between two looks at health, where the host cannot look by itself
 
 
@@ -66,6 +78,7 @@ class Run:
         self._lock = lock
         self._before_change = before_change
         self._nonce = os.urandom(6).hex()
+        self._doing: dict[str, str] = {}  # what each host is at
 
     def hosts(self, names: Sequence[str] | Mapping[str, object]) -> list[Host]:
         """Return the hosts with these names, in the order of hosts.yaml."""
@@ -76,9 +89,16 @@ class Run:
 
         Raises FleetError once every host has answered or failed.
         """
-        return each(
-            self.hosts(blueprint), lambda host: self._ask(host, blueprint[host.name]), self.fleet.deploy.parallel
-        )
+        return self._each(self.hosts(blueprint), lambda host: self._ask(host, blueprint[host.name]))
+
+    def _each(self, hosts: Sequence[Host], work: Callable[[Host], T], limit: int = 0) -> dict[str, T]:
+        """Work on hosts at once; say from time to time for whom the run waits, and what they are at."""
+
+        def waiting(names: list[str], seconds: int) -> None:
+            self.report.still_waiting({name: self._doing.get(name, "connect") for name in names}, seconds)
+
+        self._doing.clear()
+        return each(hosts, work, limit or self.fleet.deploy.parallel, waiting)
 
     def converge(self, stages: Sequence[Stage]) -> bool:
         """Bring the stages about, one after another; tell whether anything had to be changed.
@@ -168,15 +188,26 @@ class Run:
         # Units that run are restarted on one host at a time; all else goes at once.
         rolling = [host for host in busy if stage.roles and current[host.name].interrupts]
         starting = [host for host in busy if host not in rolling]
-        each(starting, work, self.fleet.deploy.parallel)
+        self._each(starting, work)
         # What still runs is left alone once a restart has failed: the others may fail of the same.
         for host in rolling:
-            each([host], work, 1)
+            self._each([host], work)
 
     def _ask(self, host: Host, steps: Sequence[Step]) -> HostPlan:
-        waits = Waits(self.report, host.name, self._nonce)
-        output = run(self.connections, host, probe_script(steps, self._nonce), on_text=waits.read)
+        limit, script = Limit.question(self.fleet.deploy), probe_script(steps, self._nonce)
+        progress = self._progress(host, (), steps, limit)
+        progress.probes = True
+        with progress.naming():
+            output = run(self.connections, host, script, on_text=progress.read, limit=limit)
         return self._read(host, steps, output.status, output.text)
+
+    def _progress(self, host: Host, changes: Sequence[PlannedChange], steps: Sequence[Step], limit: Limit) -> Progress:
+        def at(what: str) -> None:
+            self._doing[host.name] = what
+
+        return Progress(
+            self.report, host.name, changes, steps_asked(steps), self._nonce, limit, self.fleet.deploy, at, self._killed
+        )
 
     def _read(self, host: Host, steps: Sequence[Step], status: int, text: str) -> HostPlan:
         """Read what a probe printed, and how it ended."""
@@ -200,14 +231,13 @@ class Run:
         """Make the changes of a plan and ask again, in one exec; return what the host then needs of `wanted`."""
         self._lock.check()
         apply = apply_script(plan.changes, wanted, self._nonce)
-        progress = Progress(self.report, plan, self._nonce, self._killed)
+        limit = Limit.command(self.fleet.deploy)
+        progress = self._progress(host, plan.changes, wanted, limit)
         if any(planned.change.script for planned in plan.changes):
             self.changed.add(host.name)
-        output = run(self.connections, host, apply.script, apply.payload, progress.read)
-        if output.status == -1:
-            raise HostError(
-                host.name, "connect", "the connection broke in the middle of a change", "run the same again"
-            )
+
+        with progress.naming():
+            output = run(self.connections, host, apply.script, apply.payload, progress.read, limit=limit)
         _, done, answers = output.text.partition(f"\n@{self._nonce} done\n")
         if done:
             return self._read(host, wanted, output.status, answers)
@@ -239,6 +269,7 @@ class Run:
         def read(text: str) -> bool:
             nonlocal pending
             looks, pending = read_looks(pending + text)
+            pending = pending[-LONGEST_LOOK:]
             for look in looks:
                 judge(read_health(self.inputs, host.name, asked, look))
             return not waiting
@@ -247,6 +278,7 @@ class Run:
             for health in found:
                 if health.role not in waiting:
                     continue
+                self._doing[host.name] = f"{health.unit}: {health.detail}"
                 if health.healthy:
                     waiting.remove(health.role)
                     self.report.healthy(health)
@@ -255,10 +287,19 @@ class Run:
 
         while waiting:
             asked, pending = tuple(waiting), ""
-            run(self.connections, host, watch_script(self.inputs, host, asked), on_text=read)
+            self._watch_health(host, asked, read, deadline)
             if waiting:  # it has ended by itself: its Python cannot run there, or not yet
                 judge(self.health(host, waiting))
                 time.sleep(POLL)
+
+    def _watch_health(self, host: Host, roles: Sequence[str], read: Callable[[str], bool], deadline: float) -> None:
+        """Hand what the host sees to `read` until that has seen enough; a probe that says nothing is ended too."""
+        limit = Limit(max(deadline - time.monotonic(), 0) + POLL, self.fleet.deploy.output_limit, "health_timeout")
+        try:
+            run(self.connections, host, watch_script(self.inputs, host, roles), on_text=read, limit=limit, keep=False)
+        except LimitExceeded as error:
+            message = f"its health is not known: the probe {error.message}"
+            raise HostError(host.name, f"roles.{roles[0]}", message, error.hint) from error
 
     def _go_on(self, host: Host, health: Health, deaths: int, deadline: float) -> None:
         """Raise HostError where there is nothing to wait for any longer."""
@@ -276,36 +317,51 @@ class Run:
     def health(self, host: Host, roles: Sequence[str]) -> list[Health]:
         """Look at the health of some roles of a host, in one exec."""
         output = run(self.connections, host, health_script(self.inputs, host, roles))
-        return read_health(self.inputs, host.name, roles, output.text)
+        with reading(host.name, "health"):
+            return read_health(self.inputs, host.name, roles, output.text)
 
     def status(self, hosts: Sequence[Host], roles: Sequence[str]) -> list[Health]:
         """Look at the health of `roles` on all `hosts` at once; a host that cannot be asked is not healthy."""
 
         def look(host: Host) -> list[Health]:
+            rows: list[Health] = []
             try:
-                return ask(host)
+                ask(host, rows)
             except HostError as error:
-                mine = [role for role in self.fleet.roles_of(host) if role in roles]
-                return [unreachable(host.name, role, error.message) for role in mine]
+                told = {row.role for row in rows}
+                mine = [role for role in self.fleet.roles_of(host) if role in roles and role not in told]
+                rows += [unreachable(host.name, role, error.message) for role in mine]
+            return rows
 
-        def ask(host: Host) -> list[Health]:
-            found = []
+        def ask(host: Host, rows: list[Health]) -> None:
+            self._doing[host.name] = "health"
             if "database" in roles and host.name in self.fleet.roles["database"]:
                 output = run(self.connections, host, database_health_script(self.inputs))
-                found.append(read_database_health(host.name, output.text))
+                with reading(host.name, "database"):
+                    rows.append(read_database_health(host.name, output.text))
             if "redis" in roles and host.name in self.fleet.roles["redis"]:
                 output = run(self.connections, host, redis_health_script(self.inputs, host))
-                found.append(read_redis_health(self.inputs, host.name, output.text))
+                with reading(host.name, "redis"):
+                    rows.append(read_redis_health(self.inputs, host.name, output.text))
             mine = [role for role in self.inputs.roles(host) if role in roles]
-            return found + (self.health(host, mine) if mine else [])
+            rows += self.health(host, mine) if mine else []
 
-        found = each(hosts, look, self.fleet.deploy.parallel)
-        return [fleet_wide(self.inputs, health) for rows in found.values() for health in rows]
+        try:
+            found = self._each(hosts, look)
+        except FleetError as error:  # one host's trouble never hides the others' health
+            found = {
+                **error.results,
+                **{each.host: [unreachable(each.host, "?", each.message)] for each in error.failures},
+            }
+        return [fleet_wide(self.inputs, health) for host in hosts for health in found[host.name]]
 
     def journal(self, host: Host, unit: str, lines: int = 20) -> str:
-        """Return the last lines of a unit's journal."""
+        """Return the last lines of a unit's journal; nothing where it cannot be had, as it explains another failure."""
         script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {quote(unit)}"
-        return run(self.connections, host, script).text.rstrip()
+        try:
+            return run(self.connections, host, script).text.rstrip()
+        except HostError:
+            return ""
 
 
 def settled(steps: Sequence[Step]) -> list[Step]:

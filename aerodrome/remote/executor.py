@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+import termios
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fabric
@@ -32,8 +33,10 @@ class FleetExecutor(fabric.Executor):  # type: ignore[misc]
 
     def execute(self, *tasks: Any) -> Any:
         """Run the tasks; turn a known error into its line, hint and exit code."""
+        from aerodrome.report.sink import NoOutput, say
         from aerodrome.report.terminal import show_error
 
+        put_back = _terminal()
         names = self.core[0].args.hosts.value
         self.config.selected_hosts = [name.strip() for name in names.split(",")] if names else []
         # What the fleet's lock says is going on. Names only: arguments may hold what is nobody else's business.
@@ -47,10 +50,26 @@ class FleetExecutor(fabric.Executor):  # type: ignore[misc]
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             # Threads that still wait for their hosts are not waited for: what they run ends at its next step.
-            print("\ninterrupted; what was begun can be finished by the same again", file=sys.stderr, flush=True)
+            put_back()
+            say("\ninterrupted; what was begun can be finished by the same again")
             os._exit(130)
-        except BrokenPipeError:
-            os._exit(141)  # whoever read our output has gone: `fab logs | head`
+        except NoOutput as error:
+            if error.why:
+                say(f"error: {error.why}")
+            os._exit(error.exit_code)
+
+
+def _terminal() -> Callable[[], None]:
+    """Return what puts the terminal back as it is now.
+
+    A question for a secret turns the echo off, and one that a thread asks is not ended by Ctrl-C.
+    """
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        settings = termios.tcgetattr(terminal)
+    except (OSError, termios.error):
+        return lambda: None
+    return lambda: termios.tcsetattr(terminal, termios.TCSADRAIN, settings)
 
 
 def _names(tasks: Sequence[Any]) -> list[str]:

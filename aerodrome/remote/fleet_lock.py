@@ -10,6 +10,7 @@ from aerodrome.errors import AerodromeError, HostError
 from aerodrome.fleet import Host
 from aerodrome.fleet_lock import HELD, TAKEN, TIMED_OUT, Holder, lock_script, read_age, read_holder
 from aerodrome.remote.connection import Connections
+from aerodrome.remote.limits import Limit
 from aerodrome.remote.run import run
 
 LEAVE = 10.0  # seconds that the host gets to give the lock back
@@ -36,6 +37,8 @@ class FleetLock:
         self._other: Holder | None = None
         self._error: AerodromeError | None = None
         self._pending = ""
+        self._question = connections.fleet.deploy.probe_timeout
+        self._limit = Limit.question(connections.fleet.deploy)
 
     def take(self) -> float:
         """Wait for the lock; return how many seconds ago another run took or released it, at most 0 after a wait.
@@ -65,7 +68,15 @@ class FleetLock:
     def _hold(self) -> None:
         script = lock_script(self._holder, self._patience)
         try:
-            output = run(self._connections, self._host, script, on_text=self._read, hold=self._release)
+            output = run(
+                self._connections,
+                self._host,
+                script,
+                on_text=self._read,
+                hold=self._release,
+                limit=self._limit,
+                keep=False,
+            )
             if self._age is None:
                 self._error = self._error or self._ended(output.status, output.errors)
         except AerodromeError as error:
@@ -79,6 +90,7 @@ class FleetLock:
         for line in lines:
             if line.startswith(f"{HELD} "):
                 self._other = read_holder(line)
+                self._limit.allow(self._patience + self._question, "lock_timeout")
                 self._waits(self._host.name, f"waiting for {described(self._other)}; at most {_long(self._patience)}")
             elif line.startswith(f"{TAKEN} "):
                 try:
@@ -86,6 +98,7 @@ class FleetLock:
                 except AerodromeError as error:
                     self._error = error
                     return True
+                self._limit.allow(None)  # it is held as long as the run goes on
                 self._answered.set()
         return False
 

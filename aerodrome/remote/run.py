@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import codecs
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+import fabric
 import paramiko
 
 from aerodrome.errors import HostError
 from aerodrome.fleet import Host
 from aerodrome.remote.connection import Connections
+from aerodrome.remote.limits import STDERR_KEPT, ConnectionBroke, Limit, LimitExceeded
 from aerodrome.resources.base import quote
 
 # The script comes first on stdin and is read to the byte (GNU head does not read ahead of what it was asked for),
 # so that what follows is left on descriptor 3 for the script: argv holds neither a script nor a secret.
-READ_SCRIPT = 'exec 3<&0; script=$(head -c {size} <&3) || exit; exec </dev/null; eval "$script"'
+# Its pid is the first line that it prints, so that a script that hangs can be ended.
+READ_SCRIPT = 'echo $$; exec 3<&0; script=$(head -c {size} <&3) || exit; exec </dev/null; eval "$script"'
 
 NO_PASSWORD, WRONG_PASSWORD = 96, 97
 
@@ -38,8 +43,23 @@ if sudo -n true 2>/dev/null; then sudo -n sh -c "$run"; status=$?; sudo -k; exit
 {{ printf '%s\\n' "$password"; exec cat; }} | sudo -k -S -p '' sh -c "$run"
 """
 
+# Kill a process and all that it has started, parents first.
+END = """\
+end() {{
+set -- "$1" $(cat "/proc/$1/task/"*/children)
+kill -9 "$1"; shift
+for child; do end "$child"; done
+}}
+end {pid} 2>/dev/null
+"""
+
 PIECE = 1 << 18  # bytes: eight packets
 SIGN_OF_LIFE = 15.0  # seconds between two dots on descriptor 3 of a script that is held
+
+POLL = 1.0  # seconds between two looks at the limits, while a host is silent
+QUIET, LINGER = 3.0, 30.0  # seconds: how long what a script has left behind may be silent, or go on printing
+OPEN_TIMEOUT = 60.0  # seconds until a channel must be open
+END_TIMEOUT = 15.0  # seconds
 
 # Execs a host, for the guard that counts them.
 execs: Counter[str] = Counter()
@@ -47,7 +67,7 @@ execs: Counter[str] = Counter()
 
 @dataclass
 class Output:
-    """What a script printed, and its exit status (-1: killed, or the connection broke)."""
+    """What a script printed, and its exit status (-1: killed). Of stderr, only the end is kept."""
 
     status: int = -1
     text: str = ""
@@ -61,14 +81,20 @@ def run(
     payload: bytes = b"",
     on_text: Callable[[str], object] | None = None,
     hold: threading.Event | None = None,
+    *,
+    limit: Limit | None = None,
+    keep: bool = True,
+    on_errors: Callable[[str], object] | None = None,
 ) -> Output:
     """Run `script` as root on `host`, with `payload` on its descriptor 3; hand on its stdout as it comes.
 
     Where `on_text` returns True it has read enough: the rest is not waited for, and ends when it next prints.
     `hold` keeps descriptor 3 open until the event is set, or this side ends: a script can wait for that. Meanwhile it
     gets a dot every SIGN_OF_LIFE seconds, for an end of this side that nobody could tell it of.
+    `limit` is by default that of a question. Without `keep`, output is only handed on. `on_errors` is given stderr.
 
-    Raises HostError where the host cannot be reached, or sudo's password is missing or wrong.
+    Raises HostError where the host cannot be reached, or sudo's password is missing or wrong; LimitExceeded where
+    the script was ended because it took too long or printed too much.
     """
     text = script.encode("utf-8", "surrogateescape")
     command = READ_SCRIPT.format(size=len(text))
@@ -76,62 +102,199 @@ def run(
         password = connections.sudo_password(host)
         text = (password.reveal().encode() if password else b"") + b"\n" + text
         command = SUDO.format(run=quote(command), no_password=NO_PASSWORD, wrong_password=WRONG_PASSWORD)
-    output = _exec(connections, host, f"exec sh -c {quote(command)}", (text, payload), on_text, hold)
+    limit = limit or Limit.question(connections.fleet.deploy)
+    session = _Session(connections, host, limit, on_text, keep, on_errors)
+    output = session.exec(f"exec sh -c {quote(command)}", (text, payload), hold)
     if host.user != "root" and output.status in (NO_PASSWORD, WRONG_PASSWORD):
         raise _sudo_error(host, output.status)
     return output
 
 
-def _exec(
-    connections: Connections,
-    host: Host,
-    command: str,
-    data: Sequence[bytes],
-    on_text: Callable[[str], object] | None,
-    hold: threading.Event | None,
-) -> Output:
-    connection = connections.to(host)
-    execs[host.name] += 1
-    output, channel = Output(), None
-    try:
-        channel = connection.transport.open_session()
-        channel.exec_command(command)
-        errors = _read_beside(channel)
-        sender = threading.Thread(target=_send, args=(channel, data, hold), daemon=True)
-        sender.start()
-        decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
-        while block := channel.recv(1 << 16):
-            part = decode(block)
-            output.text += part
-            if on_text and on_text(part) is True:
-                return output
-        output.status = channel.recv_exit_status()
-        errors.join()
-        output.errors = errors.text
-        return output
-    except (paramiko.SSHException, OSError, EOFError) as error:
-        raise HostError(
-            host.name, "connect", f"the connection broke: {error or type(error).__name__}", "run the same again"
-        ) from error
-    finally:
-        if channel:
+class _Session:
+    """One exec on one channel."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        host: Host,
+        limit: Limit,
+        on_text: Callable[[str], object] | None,
+        keep: bool,
+        on_errors: Callable[[str], object] | None,
+    ) -> None:
+        self._connections, self._host, self._limit = connections, host, limit
+        self._on_text, self._keep, self._on_errors = on_text, keep, on_errors
+        self._parts: list[str] = []
+        self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+        self._pid = _Pid()
+
+    def exec(self, command: str, data: Sequence[bytes], hold: threading.Event | None) -> Output:
+        """Run a command and return what it printed."""
+        connection = self._connections.to(self._host)
+        execs[self._host.name] += 1
+        channel = self._open(connection)
+        try:
+            channel.settimeout(POLL)
+            sender = _Sender(channel, command, data, hold)
+            errors = _Errors(channel, self._limit, self._on_errors)
+            enough = self._read(channel, sender)
+            if enough:
+                return Output(-1, "".join(self._parts))
+            status = self._status(channel)
+            if status == -1 and (sender.error or not connection.transport.is_active()):
+                raise ConnectionBroke(self._host.name, self._why(connection, sender.error))
+            errors.join(POLL)
+            return Output(status, "".join(self._parts), errors.text())
+        finally:
             channel.close()
 
+    def _open(self, connection: fabric.Connection) -> paramiko.Channel:
+        try:
+            channel: paramiko.Channel = connection.transport.open_session(timeout=OPEN_TIMEOUT)
+            return channel
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise ConnectionBroke(self._host.name, self._why(connection, error)) from error
 
-class _read_beside(threading.Thread):
+    def _why(self, connection: fabric.Connection, error: Exception | None) -> str:
+        return self._connections.lost(self._host) or str(error or "") or type(error).__name__
+
+    def _read(self, channel: paramiko.Channel, sender: _Sender) -> bool:
+        """Read stdout until it ends, or until the script has ended and what it left behind is quiet.
+
+        Return True where `on_text` has read enough.
+        """
+        ended = None  # when the script did: a process that it left behind may keep stdout open for ever
+        quiet_since = time.monotonic()
+        while True:
+            block = _receive(channel)
+            now = time.monotonic()
+            if block == b"":
+                return False
+            if block is not None:
+                quiet_since = now
+                if self._take(block):
+                    return True
+            if ended is None and channel.exit_status_ready():
+                ended = quiet_since = now
+            if ended is not None and (now - quiet_since > QUIET or now - ended > LINGER):
+                return False
+            if ended is None:
+                self._check(channel)
+
+    def _status(self, channel: paramiko.Channel) -> int:
+        """Wait for the exit status: a script may have closed its stdout long before it ends."""
+        while not channel.exit_status_ready():
+            channel.status_event.wait(POLL)
+            self._check(channel)
+        return channel.recv_exit_status()
+
+    def _check(self, channel: paramiko.Channel) -> None:
+        if why := self._limit.exceeded():
+            self._end_there(channel)
+            raise LimitExceeded(self._host.name, "", why)
+
+    def _take(self, block: bytes) -> bool:
+        """Take a part of stdout; tell whether `on_text` has read enough."""
+        self._limit.printed(len(block))
+        text = self._pid.without(self._decode(block))
+        if self._keep:
+            self._parts.append(text)
+        return bool(text and self._on_text and self._on_text(text) is True)
+
+    def _end_there(self, channel: paramiko.Channel) -> None:
+        """Kill what runs on the host, which may hold the host's lock; a host that does not let us is left alone."""
+        channel.close()
+        if self._pid.number:
+            limit = Limit(END_TIMEOUT, 1)
+            with suppress(HostError):
+                run(self._connections, self._host, END.format(pid=self._pid.number), limit=limit)
+
+
+class _Pid:
+    """The first line of a script's output: the pid of its shell."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._line: str | None = ""
+
+    def without(self, text: str) -> str:
+        """Return a part of the output, without the line of the pid."""
+        if self._line is None:
+            return text
+        self._line += text
+        line, newline, rest = self._line.partition("\n")
+        if not newline and len(line) < 20:
+            return ""
+        if newline and line.isdecimal() and line.isascii() and len(line) < 20:
+            self.number = int(line)
+        else:  # it is not ours: sudo's wrapper said something
+            rest = self._line
+        self._line = None
+        return rest
+
+
+def _receive(channel: paramiko.Channel) -> bytes | None:
+    """Return the next part of stdout; nothing where it has ended, None where none has come for a while."""
+    try:
+        return channel.recv(1 << 16)
+    except TimeoutError:
+        return None
+    except (OSError, EOFError):
+        return b""
+
+
+class _Errors(threading.Thread):
     """Read a channel's stderr while its stdout is read: either one, left full, would stop the other."""
 
-    def __init__(self, channel: paramiko.Channel) -> None:
+    def __init__(self, channel: paramiko.Channel, limit: Limit, on_errors: Callable[[str], object] | None) -> None:
         super().__init__(daemon=True)
-        self._channel = channel
-        self.text = ""
+        self._channel, self._limit, self._on_errors = channel, limit, on_errors
+        self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+        self._last = b""
         self.start()
 
     def run(self) -> None:
-        blocks = []
-        while block := self._channel.recv_stderr(1 << 16):
-            blocks.append(block)
-        self.text = b"".join(blocks).decode("utf-8", "replace")
+        while True:
+            try:
+                block = self._channel.recv_stderr(1 << 16)
+            except TimeoutError:
+                continue
+            except (OSError, EOFError):
+                return
+            if not block:
+                return
+            self._limit.printed(len(block))
+            if self._on_errors:
+                self._on_errors(self._decode(block))
+            self._last = (self._last + block)[-STDERR_KEPT:]
+
+    def text(self) -> str:
+        """Return the end of what was printed."""
+        return self._last.decode("utf-8", "replace")
+
+
+class _Sender(threading.Thread):
+    """Start the command and send what it reads, while its output is read.
+
+    In a thread of its own from the start: a host that does not even answer the request must not hold up the reader.
+    """
+
+    def __init__(
+        self, channel: paramiko.Channel, command: str, data: Sequence[bytes], hold: threading.Event | None
+    ) -> None:
+        super().__init__(daemon=True)
+        self._channel, self._command, self._data, self._hold = channel, command, data, hold
+        self.error: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._channel.exec_command(self._command)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            self.error = error
+            self._channel.close()
+            return
+        _send(self._channel, self._data, self._hold)
 
 
 def _send(channel: paramiko.Channel, data: Sequence[bytes], hold: threading.Event | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from aerodrome.blueprint.health import Health, leftover_health, leftover_script, unreachable
 from aerodrome.blueprint.task_logs import judged, log_servers, read_task_logs, task_logs_script
-from aerodrome.errors import HostError
+from aerodrome.errors import HostError, reading
 from aerodrome.fleet import Host
 from aerodrome.remote.converge import Run
 from aerodrome.remote.parallel import each
@@ -29,9 +29,10 @@ def _task_logs(run: Run, rows: Sequence[Health]) -> Mapping[str, list[str]]:
     def look(host: Host) -> list[str]:
         try:
             output = run_script(run.connections, host, task_logs_script(run.inputs, servers))
+            with reading(host.name, "task logs"):
+                return read_task_logs(host.name, servers, output.text)
         except HostError as error:
             return [f"task logs could not be tried: {error.message}"]
-        return read_task_logs(host.name, servers, output.text)
 
     return each(run.hosts(asked), look, run.fleet.deploy.parallel) if servers and asked else {}
 
@@ -42,10 +43,12 @@ def _leftovers(run: Run, hosts: Sequence[Host], roles: Sequence[str]) -> list[He
     def look(host: Host) -> list[Health]:
         try:
             output = run_script(run.connections, host, leftover_script(run.inputs, host))
+            with reading(host.name, "status"):
+                rows = leftover_health(run.inputs, host.name, output.text)
         except HostError as error:
             # Of a host with roles it is said already.
             return [] if run.fleet.roles_of(host) else [unreachable(host.name, "-", error.message)]
-        return [row for row in leftover_health(run.inputs, host.name, output.text) if row.role in roles]
+        return [row for row in rows if row.role in roles]
 
     found = each(hosts, look, run.fleet.deploy.parallel)
     return [row for rows in found.values() for row in rows]

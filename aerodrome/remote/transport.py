@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import paramiko
 
@@ -15,7 +16,11 @@ class PromptSocket(socket.socket):
     A handshake is many small messages, and paramiko 5 leaves the kernel to hold them back: Nagle's algorithm here
     (tcp(7), TCP_NODELAY), and there too, until what came is acknowledged, for which Linux may take 40 ms. OpenSSH's
     sshd turns it off for sessions with a terminal only. Together that is half of the time of a connect and an exec.
+
+    `heard` is when something last came from the other side (time.monotonic).
     """
+
+    heard = 0.0
 
     @classmethod
     def over(cls, connected: socket.socket) -> PromptSocket:
@@ -24,10 +29,12 @@ class PromptSocket(socket.socket):
         prompt = cls(connected.family, connected.type, connected.proto, connected.detach())
         prompt.settimeout(timeout)
         prompt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        prompt.heard = time.monotonic()
         return prompt
 
     def recv(self, *arguments: int) -> bytes:
         data = super().recv(*arguments)
+        self.heard = time.monotonic()
         if hasattr(socket, "TCP_QUICKACK"):  # Linux; it holds until something is sent (tcp(7))
             self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return data
@@ -39,8 +46,39 @@ class PromptSocket(socket.socket):
         super().close()
 
 
+class JumpStream:
+    """The channel of a jump host as the socket of another connection; `heard` as in PromptSocket."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self.heard = time.monotonic()
+
+    def recv(self, size: int) -> bytes:
+        data = self._channel.recv(size)
+        self.heard = time.monotonic()
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+
 def prompt_transport(connected: Any, **options: Any) -> paramiko.Transport:
     """Return a transport over a socket, or over the channel of a jump host, as SSHClient.connect() wants one."""
-    if isinstance(connected, socket.socket):
-        connected = PromptSocket.over(connected)
-    return paramiko.Transport(connected, **options)
+    stream = PromptSocket.over(connected) if isinstance(connected, socket.socket) else JumpStream(connected)
+    return paramiko.Transport(cast(paramiko.Channel, stream), **options)
+
+
+def keep_asking(transport: paramiko.Transport, interval: float) -> None:
+    """Ask the other side whether it is still there, whenever nothing has been sent for `interval` seconds.
+
+    paramiko's own set_keepalive() does not want an answer. sshd refuses the request, and so gives a sign of life.
+    """
+
+    def ask() -> None:
+        request = paramiko.Message()
+        request.add_byte(bytes([80]))  # SSH_MSG_GLOBAL_REQUEST (RFC 4254, 4)
+        request.add_string("keepalive@openssh.com")
+        request.add_boolean(True)  # want reply
+        transport._send_user_message(request)  # type: ignore[attr-defined]
+
+    transport.packetizer.set_keepalive(interval, ask)

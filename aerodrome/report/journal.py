@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from aerodrome.blueprint.logs import SHOWN, Entry, read_entry
 from aerodrome.report.terminal import Prefixed
 
+LONGEST = 1 << 20  # characters of an entry; a longer one is left out
+
 
 class Journal:
     """Show entries with host and role: all hosts' last ones sorted at the end, or, followed, as they come."""
@@ -37,7 +39,7 @@ class Journal:
         """Show entries, the oldest first."""
         for entry in sorted(entries):
             label = f"{entry.host:{self._host_width}} {entry.role:{self._role_width}}"
-            printer = Prefixed(label, len(label))
+            printer = Prefixed(label, len(label), reads=True)
             printer.read("".join(f"{line}\n" for line in entry.lines()))
 
 
@@ -52,7 +54,8 @@ class HostJournal:
 
     def read(self, text: str) -> None:
         """Take the next part of the output."""
-        *lines, self._rest = (self._rest + text).split("\n")
+        *lines, rest = (self._rest + text).split("\n")
+        self._rest = rest[:LONGEST]
         for line in lines:
             if line == SHOWN and self._last is not None:
                 self._journal.show(self._last)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aerodrome.blueprint.health import Health
 from aerodrome.plan import HostPlan
-from aerodrome.report.terminal import data
+from aerodrome.report.sink import data, escape_json
 
 
 def show_plans_as_json(plans: Sequence[HostPlan]) -> None:
@@ -28,7 +28,7 @@ def show_plans_as_json(plans: Sequence[HostPlan]) -> None:
         }
         for plan in plans
     ]
-    data(json.dumps(document, indent=2, ensure_ascii=False))
+    data(_json(document))
 
 
 def show_status_as_json(rows: Sequence[Health]) -> None:
@@ -49,4 +49,10 @@ def show_status_as_json(rows: Sequence[Health]) -> None:
         }
         for row in rows
     ]
-    data(json.dumps(document, indent=2, ensure_ascii=False))
+    data(_json(document))
+
+
+def _json(document: object) -> str:
+    """Return a document as JSON, in which whatever a terminal could obey is escaped as JSON does it."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return escape_json(text)

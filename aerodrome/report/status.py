@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
 from aerodrome.blueprint.health import Health
+from aerodrome.report.sink import escape, is_terminal, one_line, raw, redactor
+
+LONGEST = 20  # characters of what a host says in a column that is not wrapped
 
 
 def show_status(rows: Sequence[Health]) -> None:
@@ -19,17 +23,22 @@ def show_status(rows: Sequence[Health]) -> None:
         table.add_column(heading, no_wrap=heading != "health")
     for row in rows:
         colour = "green" if row.healthy else "red"
-        table.add_row(
-            row.host,
-            row.role,
-            Text(row.state.active or "not there", style="" if row.state.active == "active" else "red"),
-            str(row.state.restarts),
-            _ago(row.now - row.state.started) if row.state.started else "never",
-            row.version or "?",
-            Text(f"{'healthy' if row.healthy else 'NOT HEALTHY'}: {row.detail}", style=colour),
+        cells = (
+            (row.host, ""),
+            (row.role, ""),
+            (row.state.active[:LONGEST] or "not there", "" if row.state.active == "active" else "red"),
+            (str(row.state.restarts), ""),
+            (_ago(row.now - row.state.started) if row.state.started else "never", ""),
+            (row.version[:LONGEST] or "?", ""),
+            (f"{'healthy' if row.healthy else 'NOT HEALTHY'}: {row.detail}", colour),
         )
+        # As Text, which is no markup.
+        table.add_row(*[Text(escape(one_line(redactor.hide(text))), style=style) for text, style in cells])
+    text = io.StringIO()
     # Not cut to 80 columns where the output goes into a file or a pipe.
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+    terminal = is_terminal(sys.stdout)
+    Console(file=text, force_terminal=terminal, width=None if terminal else 160, highlight=False).print(table, end="")
+    raw(text.getvalue().removesuffix("\n"))
 
 
 def _ago(seconds: int) -> str:

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 import time
-from collections.abc import Iterable, Sequence
-from typing import TextIO
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aerodrome.blueprint.airflow import json_document
 from aerodrome.blueprint.health import Health
 from aerodrome.errors import AerodromeError, FleetError, HostError
 from aerodrome.plan import HostPlan, PlannedChange, readable_script
-from aerodrome.secrets import Redactor
+from aerodrome.report.sink import NoOutput, Paint, data, escape_json, one_line, say
+from aerodrome.report.sink import redactor as redactor
 
-# Hides every known secret in whatever is printed, should one get there.
-redactor = Redactor()
-_lock = threading.Lock()
-
-
-def _print(text: str, file: TextIO) -> None:
-    # Whole lines under a lock: hosts that work at once would interleave within a line.
-    with _lock:
-        # What a host prints may hold bytes that are no text, and a terminal may not have every letter.
-        encoding = file.encoding or "utf-8"
-        safe = redactor.hide(text).encode(encoding, "backslashreplace").decode(encoding)
-        print(safe, file=file, flush=True)
-
-
-def say(text: str) -> None:
-    """Tell how it goes."""
-    _print(text, sys.stderr)
-
-
-def data(text: str) -> None:
-    """Print what was asked for, on stdout."""
-    _print(text, sys.stdout)
+LONGEST_LINE = 1 << 16  # characters of a command's output that are held back for the end of their line
+NAMED = 5  # hosts that are waited for and named with what they are at
 
 
 class Terminal:
@@ -47,22 +24,40 @@ class Terminal:
         self.begun = time.monotonic()
 
     def stage(self, name: str) -> None:
-        say(f"{_bold(name)}  ({time.monotonic() - self.begun:.0f} s)")
+        say(_bold(name), f"  ({time.monotonic() - self.begun:.0f} s)")
 
     def change(self, host: str, planned: PlannedChange) -> None:
-        say(f"  {host:{self.width}}  {planned.step:20}  {planned.change.summary}")
+        say(f"  {host:{self.width}}  {planned.step:20}  {one_line(planned.change.summary)}")
 
     def waits(self, host: str, why: str) -> None:
-        say(f"  {host:{self.width}}  {why}")
+        say(f"  {host:{self.width}}  {one_line(why)}")
+
+    def still_waiting(self, doing: Mapping[str, str], seconds: int) -> None:
+        still_waiting(doing, seconds)
 
     def healthy(self, health: Health) -> None:
-        say(f"  {health.host:{self.width}}  {'roles.' + health.role:20}  healthy: {health.detail}")
+        say(f"  {health.host:{self.width}}  {'roles.' + health.role:20}  healthy: {one_line(health.detail)}")
+
+
+def still_waiting(doing: Mapping[str, str], seconds: int) -> None:
+    """Say for which hosts a run waits, and what they are at."""
+    for host, what in list(doing.items())[:NAMED]:
+        say(f"waiting for {host}: {one_line(what)} ({seconds} s)")
+    if rest := list(doing)[NAMED:]:
+        say(f"waiting for {len(rest)} more hosts: {', '.join(rest[:20])}{' …' if len(rest) > 20 else ''}")
 
 
 class Through:
-    """Hand a command's output on as it comes, whole lines at a time."""
+    """Hand a command's output on as it comes, whole lines at a time, to stdout or another sink.
 
-    def __init__(self) -> None:
+    Where nobody reads it any more, the command goes on, as it may be in the middle of a change; `check` then says so.
+    One that only `reads` is ended at once (NoOutput).
+    """
+
+    def __init__(self, to: Callable[[str], None] = data, reads: bool = False) -> None:
+        self._to: Callable[[str], None] | None = to
+        self._reads = reads
+        self._failed: NoOutput | None = None
         self._rest = ""
 
     def read(self, text: str) -> None:
@@ -70,16 +65,34 @@ class Through:
         lines, newline, self._rest = (self._rest + text).rpartition("\n")
         if newline:
             self._show(lines)
+        if len(self._rest) > LONGEST_LINE:
+            self._show_rest()
 
-    def close(self, errors: str = "") -> None:
-        """Print what is left, and the command's stderr on ours."""
-        if self._rest:
-            self._show(self._rest)
-        if errors:
-            say(errors.rstrip("\n"))
+    def close(self) -> None:
+        """Print what is left."""
+        self._show_rest()
+
+    def _show_rest(self) -> None:
+        rest, self._rest = self._rest, ""
+        if rest:
+            self._show(rest)
+
+    def check(self) -> None:
+        """Raise NoOutput where the command has gone on without its output (a reader that has gone did not want it)."""
+        if self._failed and self._failed.why:
+            raise self._failed
 
     def _show(self, lines: str) -> None:
-        data(lines)
+        if self._to:
+            try:
+                self._to(self._line(lines))
+            except NoOutput as error:
+                if self._reads:
+                    raise
+                self._to, self._failed = None, error
+
+    def _line(self, lines: str) -> str:
+        return lines
 
 
 class JsonAlone(Through):
@@ -92,26 +105,36 @@ class JsonAlone(Through):
     def _show(self, lines: str) -> None:
         self._kept.append(lines)
 
-    def close(self, errors: str = "") -> None:
+    def close(self) -> None:
         """Print the document, and before it what else was said."""
         if self._rest:
             self._show(self._rest)
         document, rest = json_document("\n".join(self._kept))
-        for text in filter(None, (rest.rstrip("\n"), errors.rstrip("\n"))):
-            say(text)
+        if rest.rstrip("\n"):
+            say(rest.rstrip("\n"))
         if document:
-            data(document)
+            data(escape_json(document))
 
 
 class Prefixed(Through):
     """Hand output on with the host's name before each line."""
 
-    def __init__(self, host: str, width: int) -> None:
-        super().__init__()
+    def __init__(self, host: str, width: int, to: Callable[[str], None] = data, reads: bool = False) -> None:
+        super().__init__(to, reads)
         self._prefix = f"{host:{width}} | "
 
-    def _show(self, lines: str) -> None:
-        data("\n".join(self._prefix + line for line in lines.split("\n")))
+    def _line(self, lines: str) -> str:
+        return "\n".join(self._prefix + line for line in lines.split("\n"))
+
+
+def waiting_for(what: str | None) -> Callable[[list[str], int], None]:
+    """Return what says for which hosts a command waits; None: it is meant to go on until Ctrl-C, so nothing is said."""
+
+    def waiting(names: list[str], seconds: int) -> None:
+        if what:
+            still_waiting(dict.fromkeys(names, what), seconds)
+
+    return waiting
 
 
 def show_plans(plans: Sequence[HostPlan], script: bool) -> None:
@@ -152,18 +175,12 @@ def _show_host_error(error: HostError, detail: str) -> None:
         say(f"  {error.host} | {line}")
     step = f" {error.step}:" if error.step else ""
     hint = f" → {error.hint}" if error.hint else ""
-    say(_red(f"{error.host}:{step} {error.message}") + hint)
+    say(_red(one_line(f"{error.host}:{step} {error.message}")), one_line(hint))
 
 
-def _bold(text: str) -> str:
-    return _styled(text, "1")
+def _bold(text: str) -> Paint:
+    return Paint(text, "1")
 
 
-def _red(text: str) -> str:
-    return _styled(text, "31")
-
-
-def _styled(text: str, style: str) -> str:
-    """Return text in a style where stderr is a terminal that has any, and nobody has said NO_COLOR (no-color.org)."""
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty()
-    return text if plain else f"\033[{style}m{text}\033[0m"
+def _red(text: str) -> Paint:
+    return Paint(text, "31")

@@ -104,6 +104,9 @@ deploy:
   health_timeout: 5
   migration_timeout: 6
   lock_timeout: 7
+  probe_timeout: 8
+  change_timeout: 9
+  output_limit: 10
   dns: false
   dags: dags
 """)
@@ -177,7 +180,7 @@ deploy:
         database=Database(
             "meta", "meta-rw", 5433, reference("prompt", "database.password", 57, "database.password"), False
         ),
-        deploy=Deploy(3, 4, 5, 6, 7, False, "/fleet/dags"),
+        deploy=Deploy(3, 4, 5, 6, 7, False, "/fleet/dags", 8, 9, 10),
         ssh=Ssh("/fleet/k", 3),
     )
 

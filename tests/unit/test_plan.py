@@ -83,11 +83,11 @@ def test_the_probe_of_a_host_as_a_whole() -> None:
     steps = [Step("a", (Thing("one", "echo 1"), Thing("two", "echo 2"))), Step("b", (Thing("three", "echo 3"),))]
     assert probe_script(steps, "n0nce") == (
         f"{PRELUDE}{LOCKED.format('-s')}"
-        "exec 2>/dev/null\n"
+        "exec 2>/dev/null\n{\n"
         "printf '\\n@%s %s\\n' n0nce 0\necho 1\n"
         "printf '\\n@%s %s\\n' n0nce 1\necho 2\n"
         "printf '\\n@%s %s\\n' n0nce 2\necho 3\n"
-        "printf '\\n@%s end\\n' n0nce\n"
+        "printf '\\n@%s end\\n' n0nce\n} 3<&- 9<&-\n"
     )
 
 
@@ -232,11 +232,44 @@ def test_the_script_of_an_apply_as_a_whole() -> None:
     apply = apply_script(changes, steps, "n0nce")
     assert apply.script == (
         f"set -eu\n{PRELUDE}{LOCKED.format('-x')}"
-        "printf '\\n@%s %s\\n' n0nce 0 # step.0: do 0\necho one\n"
-        "printf '\\n@%s %s\\n' n0nce 2 # step.2: do 2\necho three\n"
+        "printf '\\n@%s %s\\n' n0nce 0 # step.0: do 0\n{\necho one\n} 9<&-\n"
+        "printf '\\n@%s %s\\n' n0nce 2 # step.2: do 2\n{\necho three\n} 9<&-\n"
         f"printf '\\n@%s done\\n' n0nce\nset +eu\n{probe_script(steps, 'n0nce')}"
     )
     assert apply.payload == b"bytesbytes"
+
+
+def test_nothing_that_a_script_starts_inherits_the_lock_or_the_payload(sh: Shell, tmp_path: Path) -> None:
+    # A process that is left behind would hold the lock for ever, and could read secrets of changes to come.
+    left = f"(exec sleep 30) & ls -l /proc/$!/fd /proc/self/fd >>'{tmp_path}/seen'; echo $! >>'{tmp_path}/pids'"
+    changes = [
+        PlannedChange("a", "x", Change("one", left)),
+        PlannedChange("a", "x", Change("two", f"{left}; head -c 6 <&3", payload=b"secret")),
+    ]
+    steps = [
+        Step(
+            "b",
+            (Thing("one", f"ls -l /proc/self/fd >>'{tmp_path}/seen'; $(readlink -f /proc/$$/exe) -c 'echo asked'"),),
+        )
+    ]
+    script = local(apply_script(changes, steps, "n0nce").script, tmp_path)
+    try:
+        done = sh(f"({script}) >'{tmp_path}/out' 2>&1", b"secret")
+        assert (tmp_path / "out").read_text().count("secret") == 1, done
+        seen = [line.split(" -> ")[1] for line in (tmp_path / "seen").read_text().splitlines() if " -> " in line]
+        assert seen
+        assert not [path for path in seen if path.endswith("/lock")]
+        assert len([path for path in seen if path.endswith("payload")]) <= 2, "only a change that reads it has it"
+        subprocess.run(["flock", "-n", "-x", f"{tmp_path}/run aerodrome/lock", "true"], check=True)
+    finally:
+        subprocess.run(["kill", *(tmp_path / "pids").read_text().split()], check=False)
+
+
+def test_the_lock_is_held_while_a_change_is_made(sh: Shell, tmp_path: Path) -> None:
+    free = f"flock -n -x '{tmp_path}/run aerodrome/lock' true && echo free || echo held"
+    steps = [Step("b", (Thing("one", free),))]
+    done = sh(local(apply_script(planned(free), steps, "n0nce").script, tmp_path))
+    assert done.stdout.split().count(b"held") == 2, done
 
 
 def test_changes_are_made_in_order_and_read_their_own_bytes(sh: Shell, tmp_path: Path) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 
-from aerodrome.fleet import Fleet, Host
+from aerodrome.fleet import Deploy, Fleet, Host
 from aerodrome.secrets import Secret
 
 # As sudo(8) with timestamp_type=ppid, which it takes without a terminal: a ticket is the parent's, and -k ignores it.
@@ -40,6 +44,13 @@ class Channel:
 
     def __init__(self, environment: dict[str, str], shell: str) -> None:
         self._environment, self._shell = environment, shell
+        self._begun = threading.Event()
+        self._timeout = 1.0
+        self._closed = False
+        self.status_event = SimpleNamespace(wait=self._wait)
+
+    def settimeout(self, seconds: float) -> None:
+        self._timeout = seconds
 
     def exec_command(self, command: str) -> None:
         self._process = subprocess.Popen(
@@ -50,14 +61,33 @@ class Channel:
             env=self._environment,
             bufsize=0,
         )
+        self._begun.set()
 
     def recv(self, size: int) -> bytes:
-        assert self._process.stdout is not None
-        return os.read(self._process.stdout.fileno(), size)
+        self._begun.wait(5)
+        return self._read(self._process.stdout, size)
 
     def recv_stderr(self, size: int) -> bytes:
-        assert self._process.stderr is not None
-        return os.read(self._process.stderr.fileno(), size)
+        self._begun.wait(5)
+        return self._read(self._process.stderr, size)
+
+    def _read(self, stream: IO[bytes] | None, size: int) -> bytes:
+        """Read as a channel does: TimeoutError where nothing comes, nothing where it has been closed."""
+        assert stream is not None
+        deadline = time.monotonic() + self._timeout
+        while not self._closed:
+            if select.select([stream], [], [], 0.05)[0]:
+                return os.read(stream.fileno(), size)
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        return b""
+
+    def exit_status_ready(self) -> bool:
+        return self._closed or self._process.poll() is not None
+
+    def _wait(self, seconds: float) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
 
     def recv_exit_status(self) -> int:
         return self._process.wait(30)
@@ -73,10 +103,13 @@ class Channel:
         self._process.stdin.close()
 
     def close(self) -> None:
-        for stream in (self._process.stdout, self._process.stderr):
-            assert stream is not None
-            stream.close()
-        self._process.wait(30)  # what still prints ends of it
+        if not self._closed:
+            self._closed = True
+            time.sleep(0.1)  # whoever reads has seen it
+            for stream in (self._process.stdout, self._process.stderr):
+                assert stream is not None
+                stream.close()
+        threading.Thread(target=self._process.wait, daemon=True).start()  # what still prints ends of it
 
 
 class Local:
@@ -86,7 +119,13 @@ class Local:
     """
 
     def __init__(
-        self, folder: Path, sudo: str = "", given: str | None = None, shell: str = "sh", tickets: bool = True
+        self,
+        folder: Path,
+        sudo: str = "",
+        given: str | None = None,
+        shell: str = "sh",
+        tickets: bool = True,
+        deploy: Deploy | None = None,
     ) -> None:
         programs = folder / "sudo-programs"
         programs.mkdir(exist_ok=True)
@@ -103,13 +142,19 @@ class Local:
             "SUDO_NO_TICKETS": "" if tickets else "1",
         }
         self.broken: Callable[[Host], Exception | None] = lambda host: None
-        self.fleet: Fleet | None = None
+        self.fleet = Fleet("hosts.yaml", {}, {}, deploy=deploy or Deploy())
 
     def to(self, host: Host) -> Any:
         error = self.broken(host)
         if error:
             raise error
-        return SimpleNamespace(transport=SimpleNamespace(open_session=lambda: Channel(self.environment, self._shell)))
+        transport = SimpleNamespace(
+            open_session=lambda timeout: Channel(self.environment, self._shell), is_active=lambda: True
+        )
+        return SimpleNamespace(transport=transport)
+
+    def lost(self, host: Host) -> str:
+        return ""
 
     def sudo_password(self, host: Host) -> Secret | None:
         return None if self._given is None else Secret(self._given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ class Connection:
         self.address, self.given = address, given
         self.client: Any = paramiko.SSHClient()
         self.opened = self.closed = 0
-        self.transport = self.sock = self
+        self.transport = self.sock = self.packetizer = self
+        self.heard = time.monotonic()
+        self.channel_timeout = 3600
         Connection.made.append(self)
 
     def open(self) -> None:
@@ -51,7 +54,7 @@ class Connection:
     def close(self) -> None:
         self.closed += 1
 
-    def set_keepalive(self, seconds: int) -> None:
+    def set_keepalive(self, seconds: int, ask: object) -> None:
         self.keepalive = seconds
 
     def settimeout(self, seconds: float) -> None:
@@ -71,7 +74,7 @@ def connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Connections:
 def test_a_host_is_connected_to_once_with_its_own_key_alone(connections: Connections) -> None:
     assert connections.to(HOST) is connections.to(HOST)
     (made,) = Connection.made
-    assert (made.address, made.opened, made.keepalive) == ("10.0.0.4", 1, 30)
+    assert (made.address, made.opened, made.keepalive, made.channel_timeout) == ("10.0.0.4", 1, 10, 7)
     assert (made.given["user"], made.given["port"], made.given["connect_timeout"]) == ("ops", 2222, 7)
     assert made.given["connect_kwargs"] == {
         "key_filename": ["/keys/w1"],

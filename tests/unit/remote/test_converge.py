@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from aerodrome.blueprint.stages import Stage
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
 from aerodrome.fleet import Deploy, Host, Worker
-from aerodrome.plan import HostPlan, PlannedChange
-from aerodrome.remote import converge
+from aerodrome.plan import PlannedChange
+from aerodrome.remote import converge, parallel
 from aerodrome.remote.converge import Run, hint, last_words, settled
-from aerodrome.remote.progress import Progress, Waits
+from aerodrome.remote.limits import ConnectionBroke, Limit
+from aerodrome.remote.progress import Progress
 from aerodrome.remote.run import execs
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File
@@ -45,6 +46,9 @@ class Heard:
 
     def waits(self, host: str, why: str) -> None:
         self.lines.append(f"{host} waits: {why}")
+
+    def still_waiting(self, doing: Mapping[str, str], seconds: int) -> None:
+        self.lines += [f"{seconds} s: {host}: {what}" for host, what in doing.items()]
 
 
 @dataclass
@@ -390,16 +394,19 @@ def test_the_status_of_redis_is_told_beside_the_others(world: World, monkeypatch
 def test_a_connection_that_breaks_in_the_middle_is_no_success(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     real = converge.run
 
-    def breaks(connections: Any, host: Any, script: str, *rest: Any) -> Any:
-        output = real(connections, host, script, *rest)
-        output.status = -1 if script.startswith("set -eu") else output.status
+    def breaks(connections: Any, host: Any, script: str, *rest: Any, **options: Any) -> Any:
+        output = real(connections, host, script, *rest, **options)
+        if script.startswith("set -eu"):
+            raise ConnectionBroke("w1", "no sign of life for 45 s")
         return output
 
-    monkeypatch.setattr(
-        converge, "run", lambda *given, on_text=None: breaks(*given, *([b"", on_text] if on_text else []))
+    monkeypatch.setattr(converge, "run", breaks)
+    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.scripted("a", "echo; exit 1"))]))
+    assert (error.step, error.message, error.hint) == (
+        "nodes.step",
+        "make a: the connection broke: no sign of life for 45 s",
+        "the host may still be finishing it; run the same command again, which waits for that",
     )
-    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.file("a"))]))
-    assert (error.step, error.message) == ("connect", "the connection broke in the middle of a change")
 
 
 def test_a_script_that_never_began_says_why(world: World) -> None:
@@ -480,7 +487,8 @@ def test_a_restart_that_was_asked_for_is_made_once_in_each_stage(world: World, m
 
 
 def test_another_run_that_is_at_work_is_told_of(world: World) -> None:
-    waits = Waits(world.heard, "w1", "n0nce")
+    waits = Progress(world.heard, "w1", (), ["node.x"], "n0nce", Limit(None, None), Deploy())
+    waits.probes = True
     for part in ("@waiting ", "for another run", " that is at work\nword", "s\n\n@n0nce 0\n@waiting for nothing\n"):
         waits.read(part)
     waits.read("@waiting for nothing\n")
@@ -587,6 +595,86 @@ def test_a_run_that_has_lost_the_lock_changes_nothing_more(world: World) -> None
 def health(verdict: str, role: str = "worker", restarts: int = 0, detail: str = "seen") -> Health:
     state = UnitState(active="active", restarts=restarts)
     return Health("w1", role, f"airflow@{role}.service", state, 0, "3.3.2", verdict, detail)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("script", ["sleep 64", "while :; do echo; sleep 0.1; done", "yes"])
+def test_a_look_at_health_that_never_comes_is_not_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    world.run.fleet = fleet(deploy=Deploy(health_timeout=1, output_limit=1))
+    monkeypatch.setattr(converge, "watch_script", lambda inputs, host, roles: script)
+    with pytest.raises(HostError) as caught:
+        world.run.await_health(HOSTS["w1"], ["worker"])
+    assert (caught.value.host, caught.value.step) == ("w1", "roles.worker")
+    assert caught.value.message.startswith("its health is not known: the probe ")
+
+
+def test_a_journal_that_cannot_be_read_hides_no_failure(world: World) -> None:
+    world.local.broken = lambda host: HostError("w1", "connect", "gone")
+    assert world.run.journal(HOSTS["w1"], "airflow@worker") == ""
+
+
+def test_one_host_s_trouble_never_hides_the_others_health(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trouble(inputs: Any, host: str, roles: Any, output: str) -> Any:
+        if host == "w1":
+            raise KeyError("x")
+        if host == "w2":
+            raise AssertionError("y")
+        return [health("healthy")]
+
+    monkeypatch.setattr(converge, "health_script", lambda inputs, host, roles: "true")
+    monkeypatch.setattr(converge, "read_health", trouble)
+    rows = world.run.status([HOSTS[name] for name in ("s1", "w1", "w2")], ["scheduler", "worker"])
+    assert [(row.host, row.verdict) for row in rows] == [("w1", "healthy"), ("w1", "failed"), ("w2", "failed")]
+    assert "the host's answer cannot be read (KeyError" in rows[1].detail
+    assert "unexpected AssertionError in test_converge.py" in rows[2].detail
+
+
+@pytest.mark.parametrize(
+    "what, says",
+    [
+        ("sleep 65", "did not finish within 1 s (deploy.probe_timeout)"),
+        ("yes", "printed more than 1 MB (deploy.output_limit)"),
+    ],
+)
+def test_a_probe_that_exceeds_its_limit_names_the_step(world: World, what: str, says: str) -> None:
+    world.local.fleet = world.run.fleet = fleet(deploy=Deploy(probe_timeout=1, output_limit=1))
+
+    @dataclass(frozen=True)
+    class Asks:
+        key = "x"
+        asks: str
+
+        def probe(self) -> str:
+            return self.asks
+
+        def changes(self, seen: Seen) -> list[Change]:
+            return []
+
+    blueprint = {
+        "w1": [Step("node.a", (Asks("echo a"),)), Step("node.b", (Asks(what),)), Step("node.c", (Asks("echo c"),))],
+        "w2": [Step("node.a", (Asks("echo a"),))],
+    }
+    with pytest.raises(FleetError) as caught:
+        world.run.ask(blueprint)
+    (error,) = caught.value.failures
+    assert (error.host, error.step, error.message) == ("w1", "node.b", says)
+    assert list(caught.value.results) == ["w2"]
+
+
+def test_a_change_that_exceeds_its_limit_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run.fleet = fleet(deploy=Deploy(change_timeout=1))
+    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.scripted("a", "sleep 66"))]))
+    assert (error.step, error.message) == (
+        "nodes.step",
+        "make a: did not finish within 1 s (deploy.change_timeout)",
+    )
+
+
+def test_while_a_host_is_at_work_it_is_said_at_what(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "FIRST", 0.5)
+    world.run.converge([stage("nodes", w1=world.scripted("a", f"sleep 2; touch '{world.folder}/a'"))])
+    assert "0 s: w1: nodes.step: make a" in world.heard.lines or "1 s: w1: nodes.step: make a" in world.heard.lines
 
 
 def test_a_host_looks_by_itself_until_all_its_roles_are_healthy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -697,7 +785,7 @@ CHANGES = tuple(PlannedChange("s", "r", Change(f"change {number}", "true")) for 
 
 def progress(*parts: str) -> tuple[list[str], PlannedChange | None]:
     heard = Heard()
-    reader = Progress(heard, HostPlan("h", CHANGES), "n0nce", lambda host, planned, tasks: None)
+    reader = Progress(heard, "h", CHANGES, (), "n0nce", Limit(None, None), Deploy())
     for part in parts:
         reader.read(part)
     return heard.lines, reader.current

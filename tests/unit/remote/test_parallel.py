@@ -9,6 +9,7 @@ import pytest
 
 from aerodrome.errors import AerodromeError, FleetError, HostError
 from aerodrome.fleet import Host
+from aerodrome.remote import parallel
 from aerodrome.remote.parallel import each
 
 HOSTS = [Host(name, f"10.0.0.{number}") for number, name in enumerate(["a", "b", "c", "d"], 1)]
@@ -61,6 +62,55 @@ def test_every_failure_is_reported_once_all_have_finished() -> None:
     assert sorted(finished) == ["b", "d"]
 
 
-def test_a_mistake_of_ours_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError):
-        each(HOSTS, lambda host: 1 // 0, 4)
+def test_what_nobody_expected_is_one_host_s_failure_and_says_where() -> None:
+    with pytest.raises(FleetError) as caught:
+        each(HOSTS, lambda host: 1 // (host.name != "b"), 4)
+    (failure,) = caught.value.failures
+    assert failure.host == "b"
+    assert failure.message.startswith("unexpected ZeroDivisionError in test_parallel.py:")
+    assert caught.value.results == {"a": 1, "c": 1, "d": 1}
+
+
+def test_what_ends_the_run_is_not_waited_for() -> None:
+    class Over(BaseException):
+        pass
+
+    release = threading.Event()
+
+    def work(host: Host) -> None:
+        if host.name == "b":
+            raise Over
+        release.wait(30)
+
+    began = time.monotonic()
+    with pytest.raises(Over):
+        each(HOSTS, work, 4)
+    release.set()
+    assert time.monotonic() - began < 10
+
+
+def test_while_hosts_are_at_work_it_is_said_for_whom_the_run_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "FIRST", 0.2)
+    heard: list[list[str]] = []
+    release = threading.Event()
+
+    def waiting(names: list[str], seconds: int) -> None:
+        heard.append(names)
+        if len(heard) == 3:
+            release.set()
+
+    each(HOSTS, lambda host: host.name != "c" or release.wait(30), 4, waiting)
+    assert heard == [["c"]] * 3
+
+
+def test_the_pauses_grow() -> None:
+    assert [pause for pause, _ in zip(parallel._pauses(), range(8), strict=False)] == [
+        10,
+        10,
+        20,
+        40,
+        80,
+        160,
+        300,
+        300,
+    ]

@@ -11,7 +11,7 @@ from contextlib import suppress
 import paramiko
 import pytest
 
-from aerodrome.remote.transport import PromptSocket, prompt_transport
+from aerodrome.remote.transport import JumpStream, PromptSocket, prompt_transport
 
 
 @pytest.fixture
@@ -73,6 +73,12 @@ def test_a_transport_has_such_a_socket(ends: tuple[socket.socket, socket.socket]
     transport.sock.close()
 
 
-def test_the_channel_of_a_jump_host_stays_as_it_is() -> None:
+def test_the_channel_of_a_jump_host_knows_when_something_came() -> None:
     channel = paramiko.Channel(1)
-    assert prompt_transport(channel).sock is channel
+    stream = prompt_transport(channel).sock
+    assert isinstance(stream, JumpStream)
+    before = stream.heard
+    channel._feed(b"abc")
+    assert stream.recv(10) == b"abc"
+    assert stream.heard > before
+    assert stream.gettimeout() is channel.gettimeout()

@@ -11,7 +11,7 @@ import pytest
 from aerodrome.blueprint.health import Health
 from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
 from aerodrome.plan import HostPlan, PlannedChange
-from aerodrome.report import terminal
+from aerodrome.report import sink
 from aerodrome.report.json import show_plans_as_json, show_status_as_json
 from aerodrome.report.status import show_status
 from aerodrome.report.terminal import JsonAlone, Prefixed, Terminal, Through, data, say, show_error, show_plans
@@ -25,7 +25,7 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture(autouse=True)
 def redactor(monkeypatch: pytest.MonkeyPatch) -> Redactor:
     fresh = Redactor()
-    monkeypatch.setattr(terminal, "redactor", fresh)
+    monkeypatch.setattr(sink, "redactor", fresh)
     return fresh
 
 
@@ -107,8 +107,11 @@ def test_output_is_handed_on_in_whole_lines(capsys: Capture) -> None:
     through.read("o\n\n")
     assert capsys.readouterr().out == "two\n\n"
     through.read("rest")
-    through.close("warning\n\n")
-    assert capsys.readouterr() == ("rest\n", "warning\n")
+    through.close()
+    assert capsys.readouterr() == ("rest\n", "")
+    through = Through(say)
+    through.read("a warning\n")
+    assert capsys.readouterr() == ("", "a warning\n")
 
 
 def test_each_line_comes_with_its_host(capsys: Capture) -> None:
@@ -241,9 +244,9 @@ def test_json_is_alone_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     printer = JsonAlone()
     for part in ("[2026] log\n[{", '"a": 1}]\n', "more log"):
         printer.read(part)
-    printer.close("warning\n")
+    printer.close()
     shown = capsys.readouterr()
-    assert (shown.out, shown.err) == ('[{"a": 1}]\n', "[2026] log\nmore log\nwarning\n")
+    assert (shown.out, shown.err) == ('[{"a": 1}]\n', "[2026] log\nmore log\n")
 
 
 @pytest.mark.parametrize(
