@@ -12,7 +12,7 @@ sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 
 def _cannot_write(error: OSError) -> NoReturn:
-    """End as other programs do whose stdout takes nothing: without a word if its reader has gone, else with one line."""
+    """End as other programs do if stdout takes nothing: without a word if its reader has gone, else with one line."""
     if isinstance(error, BrokenPipeError):
         os._exit(141)  # `fab --list | head`
     os.write(2, f"error: cannot write to stdout: {error.strerror}\n".encode())

@@ -79,7 +79,7 @@ def create_user(
     from aerodrome.blueprint.users import create_user_script
     from aerodrome.controller import resolve
     from aerodrome.errors import HostError
-    from aerodrome.remote.converge import last_words
+    from aerodrome.remote.hints import last_words
     from aerodrome.remote.limits import Limit
     from aerodrome.remote.run import run as run_script
     from aerodrome.report.terminal import redactor, say

@@ -115,7 +115,7 @@ def _read_journals(run: Session, hosts: list[Host], roles: list[str], lines: int
 
     from aerodrome.blueprint.logs import journal_script, journal_units
     from aerodrome.errors import HostError, reading
-    from aerodrome.remote.converge import last_words
+    from aerodrome.remote.hints import last_words
     from aerodrome.remote.limits import Limit
     from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from aerodrome.blueprint.health import (
     Health,
@@ -35,6 +35,8 @@ from aerodrome.plan import (
     steps_asked,
 )
 from aerodrome.remote.connection import Connections
+from aerodrome.remote.fleet_lock import Lock
+from aerodrome.remote.hints import hint, last_words
 from aerodrome.remote.limits import Limit, LimitExceeded
 from aerodrome.remote.parallel import each
 from aerodrome.remote.progress import Progress, Reporter
@@ -47,14 +49,6 @@ T = TypeVar("T")
 ROUNDS = 3  # how often a host is asked again before it is said not to converge
 LONGEST_LOOK = 1 << 18  # characters of one look at health that are kept
 POLL = 1.0  # seconds between two looks at health, where the host cannot look by itself
-
-
-class Lock(Protocol):
-    """What keeps other runs from changing the fleet; `FleetLock`, but in tests."""
-
-    def take(self) -> float: ...
-    def check(self) -> None: ...
-    def release(self) -> None: ...
 
 
 class Run:
@@ -376,35 +370,3 @@ def settled(steps: Sequence[Step]) -> list[Step]:
         )
         for step in steps
     ]
-
-
-def last_words(text: str, lines: int = 12) -> str:
-    """Return the last lines of an output, without the empty ones."""
-    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
-
-
-NO_PACKAGE = "its package sources do not have it: see {}; a Python of your own is named by its path: airflow.python"
-
-HINTS = {
-    "No space left on device": "the disk is full: make room, and run the same again",
-    "Wrote only": "the disk is full: make room, and run the same again",  # tar, of the last block that fits in part
-    "password authentication failed": "the database refuses the password: fab setup-db sets it from hosts.yaml",
-    "no pg_hba.conf entry": "the database does not let this host in: fab setup-db",
-    "Could not resolve host": "the host cannot look up names: see its /etc/resolv.conf",
-    "Couldn't resolve host": "the host cannot look up names: see its /etc/resolv.conf",  # dnf
-    "Temporary failure": "the host cannot look up names, or reach its package index",
-    "Unable to locate package": NO_PACKAGE.format("/etc/apt/sources.list.d"),
-    "has no installation candidate": NO_PACKAGE.format("/etc/apt/sources.list.d"),
-    "No match for argument": NO_PACKAGE.format("dnf repolist"),
-    "nothing provides": NO_PACKAGE.format("dnf repolist"),
-    "Address already in use": "something else uses the port: ss -ltnp",
-    # systemd's own words, of a path that ReadWritePaths= names and that is not there.
-    "Failed to set up mount namespacing": "a path of read_write_paths is missing: make it",
-    "Read-only file system": "a file system is mounted read-only, often after a disk error (dmesg); or a unit's "
-    "sandbox lets it write elsewhere only (read_write_paths in hosts.yaml)",
-}
-
-
-def hint(words: str) -> str:
-    """Say what to do about a failure that is known by what it prints."""
-    return next((what for sign, what in HINTS.items() if sign in words), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from aerodrome.errors import AerodromeError, HostError
 from aerodrome.fleet import Host
@@ -14,6 +15,14 @@ from aerodrome.remote.limits import Limit
 from aerodrome.remote.run import run
 
 LEAVE = 10.0  # seconds that the host gets to give the lock back
+
+
+class Lock(Protocol):
+    """What keeps other runs from changing the fleet; `FleetLock`, but in tests."""
+
+    def take(self) -> float: ...
+    def check(self) -> None: ...
+    def release(self) -> None: ...
 
 
 class FleetLock:

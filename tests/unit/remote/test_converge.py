@@ -17,7 +17,8 @@ from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
 from aerodrome.fleet import Deploy, Host, Worker
 from aerodrome.plan import PlannedChange
 from aerodrome.remote import converge, parallel
-from aerodrome.remote.converge import Run, hint, last_words, settled
+from aerodrome.remote.converge import Run, settled
+from aerodrome.remote.hints import hint, last_words
 from aerodrome.remote.limits import ConnectionBroke, Limit
 from aerodrome.remote.progress import Progress
 from aerodrome.remote.run import execs
