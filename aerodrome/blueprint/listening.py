@@ -14,7 +14,7 @@ from aerodrome.resources.base import PRELUDE
 from aerodrome.resources.firewall import LOADED
 
 # `LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=81,fd=3))`, as ss(8) of iproute2 prints it.
-_LINE = re.compile(r"LISTEN\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+\s*(.*)")
+_LINE = re.compile(r"LISTEN\s+\d+\s+\d+\s+([\w.:*%\[\]-]+):(\d{1,5})\s+\S+\s*(.*)", re.ASCII)
 _PROGRAM = re.compile(r'\("([^"]*)",pid=\d+')
 
 
@@ -48,13 +48,18 @@ def read_listening(inputs: Inputs, host: Host, output: str) -> list[Listening]:
     for address, number, users in (found.groups() for found in lines):
         bound, port = address.partition("%")[0].strip("[]"), int(number)
         bound = "" if bound in ("*", "0.0.0.0", "::") else bound  # noqa: S104
-        programs = tuple(dict.fromkeys(_PROGRAM.findall(users)))
+        programs = tuple(dict.fromkeys(_printable(name) for name in _PROGRAM.findall(users)))
         reach = "this host" if _is_loopback(bound) else "everybody"
         if port in guarded and reach == "everybody":
             allowed = inputs.fleet.network.allow if port == inputs.fleet.airflow.web_port else ()
             reach = ", ".join(("the fleet", *allowed))
         seen.setdefault((bound, port), Listening(host.name, bound, port, programs, reach))
     return sorted(seen.values(), key=lambda each: (each.port, each.address))
+
+
+def _printable(name: str) -> str:
+    """A program may call itself whatever it likes (prctl(2), PR_SET_NAME), and a terminal would obey it."""
+    return "".join(char if char.isprintable() else "?" for char in name)
 
 
 def _is_loopback(address: str) -> bool:

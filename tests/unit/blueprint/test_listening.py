@@ -45,6 +45,11 @@ def test_each_port_with_its_program_and_who_may_reach_it(loaded: str, fleet_only
     ]
 
 
+def test_what_a_program_calls_itself_reaches_no_terminal() -> None:
+    line = 'LISTEN 0 1 0.0.0.0:1 0.0.0.0:* users:(("a\x1b]0;b\x07c",pid=1,fd=1))\nLISTEN 0 1 \x1b[2J:2 0.0.0.0:*\n'
+    assert read_listening(OF, HOSTS["db1"], f"\n{line}") == [Listening("db1", "", 1, ("a?]0;b?c",), "everybody")]
+
+
 def test_a_host_without_ss_is_one_clear_error() -> None:
     with pytest.raises(AerodromeError, match="ss does not say what listens"):
         read_listening(OF, HOSTS["db1"], "\n")
