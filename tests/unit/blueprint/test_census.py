@@ -33,7 +33,7 @@ def connect(url, connect_timeout):
         raise Error(BROKEN)
     return Connection()
 """
-NEW, OLD = ["run_id", "map_index"], ["execution_date"]
+NEW, OLD = ["run_id", "map_index", "last_heartbeat_at"], ["execution_date"]
 
 
 def census(folder: Path, columns: list[str], rows: list[object], broken: str = "") -> subprocess.CompletedProcess[str]:
@@ -73,9 +73,17 @@ def test_a_long_list_is_cut(tmp_path: Path) -> None:
 def test_the_columns_are_those_that_the_database_has(tmp_path: Path) -> None:
     census(tmp_path, NEW, [])
     asked = (tmp_path / "asked").read_text()
-    assert "dag_id, task_id, run_id, map_index, extract" in asked and asked.endswith(" w1\n")
+    assert asked == (
+        "SELECT task.dag_id, task.task_id, task.run_id, task.map_index, extract(epoch FROM now() - task.start_date)::float"
+        " FROM task_instance task WHERE task.state = 'running' AND task.hostname = ANY(%s)"
+        " AND coalesce(task.last_heartbeat_at, task.start_date, now()) > now() - 60 * interval '1 second'"
+        " ORDER BY task.start_date, task.dag_id, task.task_id w1\n"
+    )
     census(tmp_path, OLD, [])
-    assert "dag_id, task_id, execution_date, -1, extract" in (tmp_path / "asked").read_text()
+    asked = (tmp_path / "asked").read_text()
+    assert "task.task_id, task.execution_date, -1, extract" in asked
+    assert "FROM task_instance task LEFT JOIN job ON job.id = task.job_id WHERE" in asked
+    assert "coalesce(job.latest_heartbeat, task.start_date, now())" in asked
 
 
 def test_a_database_that_is_not_migrated_yet_runs_nothing(tmp_path: Path) -> None:
