@@ -130,6 +130,8 @@ def _from_command(reference: Reference) -> str:
         argv = shlex.split(reference.argument)
     except ValueError as error:
         raise _failed(reference, f"its quotes do not match: {error}") from None
+    if not argv or "\0" in reference.argument:
+        raise _failed(reference, "names no program", 'give it as in !command "vault kv get -field=password secret/x"')
     program = argv[0]
     try:
         done = subprocess.run(

@@ -12,6 +12,7 @@ from aerodrome.controller import Vault
 from aerodrome.dags import dag_tree
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet import Airflow, Fleet, Host, RoleSettings
+from aerodrome.localfiles import read_text
 from aerodrome.lockfile import EXTRAS, extras_of, lock_name, release
 from aerodrome.report.terminal import redactor
 from aerodrome.secrets import Secret, SecretValue, Value
@@ -119,9 +120,4 @@ def _config_file(airflow: Airflow) -> str | None:
 
 
 def _read(key: str, path: str, hint: str = "") -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{key}: {path}: {error.strerror}", hint) from None
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{key}: {path} is not UTF-8 text", hint) from None
+    return read_text(Path(path), f"{key}: ", hint)

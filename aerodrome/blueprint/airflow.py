@@ -62,7 +62,7 @@ def connection(inputs: Inputs) -> dict[str, object]:
 
 def wants_json(arguments: Sequence[str]) -> bool:
     """Tell whether an Airflow command is to print JSON (`-o json`, `--output=json`)."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    pairs = zip(arguments, [*arguments[1:], ""], strict=False)
     return any(
         word in ("-ojson", "--output=json") or (word in ("-o", "--output") and following == "json")
         for word, following in pairs

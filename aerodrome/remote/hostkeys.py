@@ -6,14 +6,16 @@ import base64
 import hashlib
 import os
 import socket
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 import paramiko
 from paramiko.hostkeys import HostKeyEntry, HostKeys, InvalidHostKey
 
-from aerodrome.errors import HostError, InvalidInput
+from aerodrome.errors import HostError
 from aerodrome.fleet import Host
+from aerodrome.localfiles import read_text
 
 if TYPE_CHECKING:
     from aerodrome.remote.connection import Connections
@@ -25,14 +27,10 @@ def load_host_keys(path: str) -> HostKeys:
     Raises InvalidInput where it is there and cannot be read.
     """
     keys = HostKeys()
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return keys
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path}: cannot be read: {error}", "see ssh.known_hosts in hosts.yaml") from None
-    for number, line in enumerate(lines, 1):
+    text = read_text(Path(path), "ssh.known_hosts: ", "see ssh.known_hosts in hosts.yaml")
+    for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith(("#", "@")):
             try:
                 entry = HostKeyEntry.from_line(line.strip(), number)

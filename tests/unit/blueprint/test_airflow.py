@@ -48,7 +48,7 @@ def test_arguments_arrive_one_by_one_and_the_exit_code_comes_back(sh: Shell) -> 
     [
         ("dags list -o json", True), ("dags list --output json", True), ("dags list --output=json -v", True),
         ("dags list -ojson", True), ("dags list -o yaml", False), ("dags list", False), ("dags trigger json", False),
-        ("dags list -o", False),
+        ("dags list -o", False), ("", False),
     ],
 )  # fmt: skip
 def test_which_commands_print_json(command: str, json: bool) -> None:

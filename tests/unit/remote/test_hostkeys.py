@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_read_is_no_empty_one(tmp_path: Path, content: byt
         path.write_bytes(content)
     with pytest.raises(InvalidInput) as caught:
         load_host_keys(str(path))
-    assert caught.value.message.startswith(f"{path}: cannot be read: ")
+    assert caught.value.message.startswith(f"ssh.known_hosts: {path}")
     assert caught.value.hint == "see ssh.known_hosts in hosts.yaml"
 
 
