@@ -6,7 +6,7 @@ Facts are of 1.10.10, 2.11.2 and 3.3.2, each run with CeleryExecutor over Postgr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from aerodrome.secrets import Secret
@@ -35,6 +35,8 @@ class Catalogue:
     notes: tuple[str, ...] = ()  # what an operator of it should know
     # Python that binds `logins` to the security manager; empty where `airflow users reset-password` works.
     logins: str = ""
+    # Files that it would write into AIRFLOW_HOME if they were missing, and what they hold here.
+    home_files: Mapping[str, str] = field(default_factory=dict)
 
     def variable(self, section: str, key: str) -> str:
         """Return the environment variable of a setting, given by its name in any version.
@@ -54,6 +56,34 @@ class Catalogue:
         return [*command, "-u", name, "-e", email, "-f", first, "-l", last, "-r", role]
 
 
+# An empty one: what Airflow would write holds all its defaults, which a later version would read as somebody's choice.
+_CONFIG = "# Written by Aerodrome, once: the settings are variables in /etc/default. What is set here is kept.\n"
+
+# Without their comments, the version's own config_templates/default_webserver_config.py.
+_WEB_CONFIG_1 = """\
+# Written by Aerodrome, once: what is changed here is kept.
+import os
+from flask_appbuilder.security.manager import AUTH_DB
+
+from airflow.configuration import conf
+
+basedir = os.path.abspath(os.path.dirname(__file__))
+SQLALCHEMY_DATABASE_URI = conf.get('core', 'SQL_ALCHEMY_CONN')
+CSRF_ENABLED = True
+AUTH_TYPE = AUTH_DB
+"""
+_WEB_CONFIG_2 = """\
+# Written by Aerodrome, once: what is changed here is kept.
+import os
+
+from flask_appbuilder.const import AUTH_DB
+
+basedir = os.path.abspath(os.path.dirname(__file__))
+WTF_CSRF_ENABLED = True
+WTF_CSRF_TIME_LIMIT = None
+AUTH_TYPE = AUTH_DB
+"""
+
 _FAB = "airflow.providers.fab.auth_manager"
 
 _CATALOGUES = {
@@ -72,6 +102,8 @@ _CATALOGUES = {
         },
         notes=("Airflow 1.10 shows a worker's task logs to whoever reaches its port 8793: let in only the web server",),
         logins="from airflow.www_rbac.app import cached_appbuilder\nlogins = cached_appbuilder().sm",
+        # It looks for the configuration of its own unit tests whenever it starts.
+        home_files={"airflow.cfg": _CONFIG, "unittests.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_1},
     ),
     2: Catalogue(
         version="2",
@@ -93,6 +125,7 @@ _CATALOGUES = {
         # The command came with 2.9, and fails in 2.11.2 (AssertionError: The sqlalchemy extension was not registered).
         logins="from airflow.www.app import cached_app\napp = cached_app()\napp.app_context().push()\n"
         "logins = app.appbuilder.sm",
+        home_files={"airflow.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_2},
     ),
     3: Catalogue(
         version="3",
@@ -113,6 +146,7 @@ _CATALOGUES = {
             ("core", "auth_manager"): f"{_FAB}.fab_auth_manager.FabAuthManager",
             ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
         },
+        home_files={"airflow.cfg": _CONFIG},
     ),
 }
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import stat
 import tarfile
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from aerodrome.errors import InvalidInput
 from aerodrome.resources.tree import Tree
@@ -15,58 +20,104 @@ from aerodrome.resources.tree import Tree
 LEFT_OUT = {"__pycache__", ".git", ".svn", ".hg", ".idea", ".vscode", ".DS_Store", ".mypy_cache", ".pytest_cache"}
 
 
-def dag_tree(folder: str, path: str, user: str) -> Tree:
-    """Return the DAG folder as the resource `path`, owned by `user`.
+@dataclass(frozen=True)
+class _Entry:
+    """A file of the folder, or a link in it; the archive gets nothing else of what the folder's files are."""
 
-    Raises InvalidInput where the folder is not there or cannot be read.
+    path: Path
+    name: str  # relative to the folder
+    mode: int
+    target: str = ""  # of a link, relative to where it lies
+
+    def content(self) -> bytes:
+        """Return what is in the file; a link that has taken its place since is not followed."""
+        with open(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as opened:
+            return opened.read()
+
+
+def dag_tree(folder: str, path: str, user: str) -> Tree:
+    """Return the DAG folder as the resource `path`, which `user` can read.
+
+    Raises InvalidInput where the folder is not there, cannot be read, or holds what must not or cannot be sent: links
+    that leave it, sockets, pipes and devices.
     """
     base = Path(folder)
     if not base.is_dir():
         raise InvalidInput(f"deploy.dags: there is no folder {folder}", "make it, or leave the key out")
-    files = sorted(file for file in base.rglob("*") if file.is_file() and _wanted(file.relative_to(base)))
     digest = hashlib.sha256()
     try:
-        for file in files:
-            content = file.read_bytes()
-            digest.update(
-                f"{file.relative_to(base)}\0{_mode(file)}\0{len(content)}\0".encode("utf-8", "surrogateescape")
-            )
-            digest.update(content)
+        entries = _entries(base)
+        for entry in entries:
+            content = b"" if entry.target else entry.content()
+            head = f"{entry.name}\0{entry.mode:o}\0{entry.target}\0{len(content)}\0"
+            digest.update(head.encode("utf-8", "surrogateescape") + content)
     except OSError as error:
         raise InvalidInput(f"deploy.dags: {error.filename}: {error.strerror}") from None
-    return Tree(path, digest.hexdigest()[:16], len(files), _Archive(base, files), user)
+    return Tree(path, digest.hexdigest()[:16], len(entries), _Archive(entries), user)
+
+
+def _entries(base: Path) -> list[_Entry]:
+    real, entries, problems = Path(os.path.realpath(base)), [], []
+    for path in sorted(_walk(base)):
+        name, mode = str(path.relative_to(base)), path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            target = Path(os.path.realpath(path))
+            if target.is_relative_to(real):
+                # Seen from the real folder, by whatever way it was written: the folder has another name on the node.
+                there = os.path.relpath(target, (real / name).parent)
+                entries.append(_Entry(path, name, 0o777, there))
+            else:
+                problems.append(f"deploy.dags: the link {path} leaves the folder: it leads to {target}")
+        elif stat.S_ISREG(mode):
+            entries.append(_Entry(path, name, 0o755 if mode & 0o100 else 0o644))
+        else:
+            problems.append(f"deploy.dags: {path} is neither a file nor a folder nor a link")
+    if problems:
+        raise InvalidInput(problems, "copy what the DAGs need into the folder, and remove the rest")
+    return entries
+
+
+def _walk(base: Path) -> Iterator[Path]:
+    """Yield all that is wanted of the folder, except the folders in it; links to folders are not followed."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise error
+
+    for folder, folders, files in os.walk(base, onerror=refuse):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        folders[:] = [name for name in folders if name not in LEFT_OUT]
+        for name in (*links, *files):
+            if name not in LEFT_OUT and not name.endswith(".pyc"):
+                yield Path(folder, name)
 
 
 class _Archive:
     """The files packed, when the first host needs them and once for all hosts, which are planned in threads."""
 
-    def __init__(self, base: Path, files: list[Path]) -> None:
-        self._base, self._files = base, files
+    def __init__(self, entries: list[_Entry]) -> None:
+        self._entries = entries
         self._lock = threading.Lock()
         self._packed = b""
 
     def __call__(self) -> bytes:
         with self._lock:
             if not self._packed:
-                self._packed = _pack(self._base, self._files)
+                self._packed = _pack(self._entries)
             return self._packed
 
 
-def _wanted(file: Path) -> bool:
-    return not LEFT_OUT & set(file.parts) and file.suffix != ".pyc"
-
-
-def _mode(file: Path) -> int:
-    return 0o755 if file.stat().st_mode & 0o100 else 0o644
-
-
-def _pack(base: Path, files: list[Path]) -> bytes:
+def _pack(entries: list[_Entry]) -> bytes:
     buffer = io.BytesIO()
     # Level 1: a LAN is faster than a better compression.
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
-        for file in files:
-            entry = tarfile.TarInfo(str(file.relative_to(base)))
-            content = file.read_bytes()
-            entry.size, entry.mode, entry.mtime = len(content), _mode(file), int(file.stat().st_mtime)
-            archive.addfile(entry, io.BytesIO(content))
+        for entry in entries:
+            packed = tarfile.TarInfo(entry.name)
+            packed.mode, packed.mtime = entry.mode, int(entry.path.lstat().st_mtime)
+            if entry.target:
+                packed.type, packed.linkname = tarfile.SYMTYPE, entry.target
+                archive.addfile(packed)
+                continue
+            content = entry.content()
+            packed.size = len(content)
+            archive.addfile(packed, io.BytesIO(content))
     return buffer.getvalue()

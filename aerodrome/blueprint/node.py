@@ -16,10 +16,11 @@ from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Host
 from aerodrome.lockfile import DISTRIBUTION, EXCLUDED, EXTRAS, digest
 from aerodrome.render import render
-from aerodrome.resources.base import Resource
+from aerodrome.resources.base import Resource, quote
 from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
-from aerodrome.resources.files import MARK, Block, Directory, File, Line
+from aerodrome.resources.files import MARK, Block, File
+from aerodrome.resources.home import Default, ServiceHome
 from aerodrome.resources.installer import ROOT, Installer
 from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
@@ -63,19 +64,22 @@ def dags(inputs: Inputs) -> tuple[Resource, ...]:
     resources: list[Resource] = []
     if inputs.config_file is not None:
         path = f"{airflow.home}/airflow.cfg"
-        resources.append(File(path, inputs.config_file, airflow.user, airflow.user, 0o640, mask=mask_config, keep=True))
+        resources.append(File(path, inputs.config_file, "root", airflow.user, 0o640, mask=mask_config, keep=True))
     if inputs.dags is not None:
         resources.append(inputs.dags)
     return tuple(resources)
 
 
 def _user(inputs: Inputs) -> tuple[Resource, ...]:
+    """Return the service user, and AIRFLOW_HOME with all that Airflow could not write there itself."""
     user, home = inputs.fleet.airflow.user, inputs.fleet.airflow.home
+    ours = {"airflow.cfg"} if inputs.config_file is not None else set()
+    files = {name: text for name, text in inputs.catalogue.home_files.items() if name not in ours}
     return (
         OwnHome(home, user, inputs.environment_file),
-        User(user, inputs.user_home),
-        Directory(home, user, user),
-        Line(f"{inputs.user_home}/.bashrc", f"export AIRFLOW_HOME={home}", "export AIRFLOW_HOME=", user),
+        User(user, inputs.user_home, profile=f"export AIRFLOW_HOME={quote(home)}"),
+        ServiceHome(home, user),
+        *(Default(f"{home}/{name}", text, user) for name, text in files.items()),
     )
 
 
@@ -134,7 +138,9 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     resources: list[Resource] = [OwnEnvironment(path), kept, file]
     if inputs.fernet_key:
         key = inputs.catalogue.variable("core", "fernet_key")
-        resources.insert(1, FoundKeys(path, f"{inputs.fleet.airflow.home}/airflow.cfg", key, inputs.fernet_key))
+        airflow = inputs.fleet.airflow
+        found = FoundKeys(path, f"{airflow.home}/airflow.cfg", key, inputs.fernet_key, airflow.user)
+        resources.insert(1, found)
     if asked := commands(inputs):
         ask = python_program(inputs, render("commands.py.j2", names=repr(sorted(asked))))
         resources.append(CommandsAnswer(path, f"{path}.asked", digest(repr(sorted(asked.items()))), ask))

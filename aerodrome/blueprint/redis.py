@@ -39,7 +39,7 @@ def redis(inputs: Inputs, host: Host) -> list[Step]:
             "redis.server",
             (
                 *own_address("Redis", host),
-                Directory(data, "redis", "redis", 0o750),
+                Directory(data, "redis", "redis", 0o750, owner_makes=True),
                 File(config, render("redis.conf.j2", **values), "root", "redis", 0o640, mask=mask_redis),
                 File(unit, render("redis.service.j2", **values), reload=True),
                 redis_port(inputs, host, redis_unit(inputs)),

@@ -112,6 +112,9 @@ def _dropin(inputs: Inputs, host: Host, name: str, variables: bool) -> File:
         command += f" --queues {','.join(host.worker.queues)}"
     migrates = name == "scheduler" and is_first_scheduler(inputs, host)
     gunicorn = name == "webserver" and catalogue.major < 3
+    runtime = f"{airflow.service}-{name}" if gunicorn else ""
+    if gunicorn:
+        command += f" --pid /run/{runtime}/gunicorn.pid"
     text = render(
         "dropin.conf.j2",
         role=name,
@@ -120,7 +123,7 @@ def _dropin(inputs: Inputs, host: Host, name: str, variables: bool) -> File:
         migrate=catalogue.migrate if migrates else "",
         migration_timeout=inputs.fleet.deploy.migration_timeout,
         drain_timeout=inputs.fleet.deploy.drain_timeout if runs_tasks(inputs, name) else 0,
-        pid_file=f"{airflow.home}/airflow-webserver.pid" if gunicorn else "",
+        runtime=runtime,
         variables=inputs.role_file(name) if variables else "",
         **sandbox(inputs, host, name),
     )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen, quote, unified_diff
 from aerodrome.resources.files import MARK, Found, probe_path, write_into, write_whole
 from aerodrome.secrets import MASK
@@ -111,7 +112,13 @@ class KeptVariables:
         return probe_path(self.found_in)
 
     def changes(self, seen: Seen) -> list[Change]:
-        found = Found.parse(seen.text).content
+        file = Found.parse(seen.text, self.found_in)
+        if file.kind == "symbolic link":
+            raise AerodromeError(
+                f"{self.found_in} is a symbolic link, and its variables must not be lost",
+                "put the file itself in its place (cp --remove-destination)",
+            )
+        found = file.content
         kept = [] if MARK in found else [each for each in assignments(found) if each[0] and not self.ours(each[0])]
         if not kept:
             return []

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, put_text, quote, unified_diff
+from aerodrome.resources.base import Change, Seen, as_user, heredoc, put_text, quote, unified_diff
 
 # What every file of ours begins with; a file without it was written by somebody else.
 MARK = "Written by Aerodrome"
 
 STAT = "stat -c '%F|%U|%G|%a'"  # GNU and busybox; %F is "regular file", "directory", "symbolic link" …
+
+LIMIT = 4 << 20  # bytes of a file that are read; whatever is managed here is smaller
 
 
 @dataclass(frozen=True)
@@ -26,19 +29,42 @@ class Found:
     content: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> Found:
-        """Read the output of `probe_path`."""
-        head, _, content = text.partition("\n")
-        if head.count("|") != 3:
+    def parse(cls, text: str, path: str = "a file") -> Found:
+        """Read what `probe_path` printed about `path`.
+
+        Raises AerodromeError if it is not what `probe_path` prints, or if the file is too large to be read whole.
+        """
+        if not text.strip():
             return cls()
-        kind, owner, group, mode = head.split("|")
+        head, _, content = text.partition("\n")
+        found = re.fullmatch(r"([a-z ]+)\|([^|]+)\|([^|]+)\|([0-7]{1,5})", head)
+        if not found:
+            raise AerodromeError(f"{path}: the host's answer is not the output of stat: {head[:80]!r}")
+        if len(content.encode("utf-8", "surrogateescape")) >= LIMIT:
+            raise AerodromeError(f"{path} is larger than {LIMIT >> 20} MiB", "move it away")
+        kind, owner, group, mode = found.groups()
         return cls("regular file" if kind == "regular empty file" else kind, owner, group, int(mode, 8), content)
 
 
 def probe_path(path: str) -> str:
-    """Return sh that prints kind, owner, group and mode of `path`, then a regular file's content."""
+    """Return sh that prints kind, owner, group and mode of `path`, then the first LIMIT bytes of a regular file.
+
+    No link is followed, not even one that takes the file's place in between (O_NOFOLLOW), and a pipe is not waited for.
+    """
     name = quote(path)
-    return f"if [ -h {name} ] || [ -e {name} ]; then {STAT} {name}; [ ! -f {name} ] || cat {name}; fi"
+    read = f"[ -h {name} ] || [ ! -f {name} ] || {read_whole(name)}"
+    return f"if [ -h {name} ] || [ -e {name} ]; then {STAT} {name}; {read}; fi"
+
+
+def read_whole(name: str) -> str:
+    """Return sh that prints the first LIMIT bytes of a file, which is quoted already, unless it is a link."""
+    return f"dd if={name} iflag=nofollow,nonblock,fullblock,count_bytes bs=64K count={LIMIT} status=none"
+
+
+def probe_kind(path: str) -> str:
+    """Return sh that prints kind, owner, group and mode of `path` alone."""
+    name = quote(path)
+    return f"[ ! -h {name} ] && [ ! -e {name} ] || {STAT} {name}"
 
 
 def write_whole(path: str, content: str, owner: str, group: str, mode: int) -> str:
@@ -54,16 +80,47 @@ def write_into(path: str, command: str, owner: str, group: str, mode: int) -> st
 def _renamed(path: str, put: str, owner: str, group: str, mode: int) -> str:
     name, temporary = quote(path), '"$temporary"'
     return (
+        "(\n"
+        f"{refuse_foreign(path)}\n"
         f"temporary=$(mktemp {name}.XXXXXX)\n"  # 0600 from the start
+        "trap 'rm -f \"$temporary\"' EXIT\n"
         f"{put}\n"
         f"chown {quote(owner)}:{quote(group)} {temporary}\n"
         f"chmod {mode:04o} {temporary}\n"
-        f"mv -fT {temporary} {name}"
+        f"mv -fT {temporary} {name}\n"
+        ")"
     )
 
 
-def _set_attributes(path: str, owner: str, group: str, mode: int) -> str:
-    return f"chown {quote(owner)}:{quote(group)} {quote(path)}\nchmod {mode:04o} {quote(path)}"
+def refuse_foreign(path: str) -> str:
+    """Return sh that fails unless the directory of `path` belongs to whoever runs it, which is root.
+
+    The owner of a directory can replace what is in it at any moment, also between two commands (`-O` is the shell's
+    own: it costs no process).
+    """
+    folder = path.rpartition("/")[0] or "/"
+    words = f"{folder} does not belong to root: its owner could replace what root writes there"
+    return f"[ -O {quote(folder)} ] || {{ echo {quote(words)}; exit 1; }}"
+
+
+def set_attributes(path: str, owner: str, group: str, mode: int) -> str:
+    """Return sh that sets owner and mode of what is at `path`, and is not a link."""
+    name = quote(path)
+    return f"{refuse_foreign(path)}\nchown -h {quote(owner)}:{quote(group)} {name}\nchmod {mode:04o} {name}"
+
+
+def make_directory(path: str, owner: str, group: str, mode: int) -> str:
+    """Return sh that makes a directory where nothing is yet; its parents are made as root's."""
+    parent = quote(path.rpartition("/")[0] or "/")
+    return (
+        f"mkdir -p {parent}\n{refuse_foreign(path)}\n"
+        f"install -d -o {quote(owner)} -g {quote(group)} -m {mode:04o} {quote(path)}"
+    )
+
+
+def put_aside(path: str, aside: str) -> str:
+    """Return sh that copies a file, or a link as a link, to where nothing is yet."""
+    return f"[ -e {quote(aside)} ] || [ -h {quote(aside)} ] || cp -pP {quote(path)} {quote(aside)}"
 
 
 @dataclass(frozen=True)
@@ -93,25 +150,35 @@ class File:
         return probe_path(self.path)
 
     def changes(self, seen: Seen) -> list[Change]:
-        found = Found.parse(seen.text)
+        found = Found.parse(seen.text, self.path)
         if found.kind == "directory":
             raise AerodromeError(f"{self.path} is a directory, and a file is wanted there", "move it away")
-        attributes = (found.owner, found.group, found.mode) == (self.owner, self.group, self.mode)
         if found.kind == "regular file" and found.content == self.content:
-            if attributes:
-                return []
-            script = _set_attributes(self.path, self.owner, self.group, self.mode)
-            return [Change(f"own {self.path} {self.owner}:{self.group} {self.mode:04o}", script, attributes=True)]
+            return self._own(found)
         if self.check:
+            if found.kind == "symbolic link":
+                raise AerodromeError(
+                    f"{self.path} is a symbolic link, and what it points to must not be lost",
+                    "put the file itself in its place (cp --remove-destination)",
+                )
             self.check(found.content)
         script = f"mkdir -p {quote(self.path.rpartition('/')[0])}\n"
-        if self.keep and found.kind == "regular file" and MARK not in found.content:
-            aside = quote(f"{self.path}.by-hand")
-            script += f"[ -e {aside} ] || cp -p {quote(self.path)} {aside}\n"
+        if self.keep and found.kind and MARK not in found.content:
+            script += f"{put_aside(self.path, f'{self.path}.by-hand')}\n"
         script += write_whole(self.path, self.content, self.owner, self.group, self.mode)
         if self.reload:
             script += "\nsystemctl daemon-reload"
         return [Change(f"write {self.path}", script, self._diff(found))]
+
+    def _own(self, found: Found) -> list[Change]:
+        """Return what gives a file with the right content the right owner and mode."""
+        if (found.owner, found.group, found.mode) == (self.owner, self.group, self.mode):
+            return []
+        if found.owner == self.owner:
+            script = set_attributes(self.path, self.owner, self.group, self.mode)
+        else:  # whoever owned it may have it open for writing: it becomes another file
+            script = write_whole(self.path, self.content, self.owner, self.group, self.mode)
+        return [Change(f"own {self.path} {self.owner}:{self.group} {self.mode:04o}", script, attributes=True)]
 
     def _diff(self, found: Found) -> str:
         if self.mask is None:
@@ -144,13 +211,15 @@ class Absent:
 class Block:
     """Lines between two markers in a file that belongs to others; what is outside them is left as it is.
 
-    `first` puts a new block at the file's beginning (pg_hba.conf: the first match wins).
+    `first` puts a new block at the file's beginning (pg_hba.conf: the first match wins). A file in a directory of
+    another `user` than root is written by that user.
     """
 
     path: str
     lines: tuple[str, ...]
     first: bool = False
     name: str = "aerodrome"
+    user: str = "root"
 
     @property
     def key(self) -> str:
@@ -160,7 +229,7 @@ class Block:
         return probe_path(self.path)
 
     def changes(self, seen: Seen) -> list[Change]:
-        found = Found.parse(seen.text)
+        found = Found.parse(seen.text, self.path)
         if found.kind not in ("", "regular file"):
             raise AerodromeError(f"{self.path} is a {found.kind}, and a file is wanted there", "move it away")
         content = self.placed_in(found.content)
@@ -176,6 +245,8 @@ class Block:
                 f"[ \"$(sha256sum <{quote(self.path)})\" = '{digest}  -' ] || "
                 f"{{ echo {quote(f'{self.path} was changed by somebody else meanwhile: run again')}; exit 1; }}\n"
             ) + write_whole(self.path, content, found.owner, found.group, found.mode)
+        if self.user != "root":
+            script = f"{as_user(self.user, 'sh -eu')} {heredoc(script + chr(10))}"
         return [Change(f"update the block in {self.path}", script, diff)]
 
     def placed_in(self, content: str) -> str:
@@ -204,61 +275,43 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line in a file; it takes the place of lines that start with `replaces`, or else comes last."""
-
-    path: str
-    line: str
-    replaces: str
-    owner: str
-
-    @property
-    def key(self) -> str:
-        return f"line {self.path}"
-
-    def probe(self) -> str:
-        return probe_path(self.path)
-
-    def changes(self, seen: Seen) -> list[Change]:
-        found = Found.parse(seen.text)
-        present = found.content.removesuffix("\n").split("\n") if found.content else []
-        lines = [line for line in present if not line.startswith(self.replaces)]
-        if self.line in present and len(lines) + 1 == len(present):
-            return []
-        summary = f"add “{self.line}” to {self.path}"
-        if f"user {self.owner}" in seen.changing:
-            # With a home comes what /etc/skel has (useradd -m): that is read first, and kept.
-            return [Change(summary, "")]
-        content = "\n".join([*lines, self.line]) + "\n"
-        script = write_whole(self.path, content, self.owner, self.owner, found.mode or 0o644)
-        diff = unified_diff(self.path, found.content, content)
-        return [Change(summary, script, diff)]
-
-
-@dataclass(frozen=True)
 class Directory:
-    """A directory with this owner and mode."""
+    """A directory with this owner and mode.
+
+    With `owner_makes` it lies in another directory of its owner's, where root does nothing: the owner makes it.
+    """
 
     path: str
     owner: str
     group: str
     mode: int = 0o755
+    owner_makes: bool = False
 
     @property
     def key(self) -> str:
         return f"directory {self.path}"
 
     def probe(self) -> str:
-        return probe_path(self.path)
+        return probe_kind(self.path)
 
     def changes(self, seen: Seen) -> list[Change]:
-        found = Found.parse(seen.text)
+        found = Found.parse(seen.text, self.path)
         if found.kind == "directory":
             if (found.owner, found.group, found.mode) == (self.owner, self.group, self.mode):
                 return []
-            script = _set_attributes(self.path, self.owner, self.group, self.mode)
-            return [Change(f"own {self.path} {self.owner}:{self.group} {self.mode:04o}", script)]
+            return [Change(f"own {self.path} {self.owner}:{self.group} {self.mode:04o}", self._own(found))]
         if found.kind:
             raise AerodromeError(f"{self.path} is a {found.kind}, and a directory is wanted there", "move it away")
-        script = f"install -d -o {quote(self.owner)} -g {quote(self.group)} -m {self.mode:04o} {quote(self.path)}"
+        if self.owner_makes:
+            script = as_user(self.owner, f"mkdir -m {self.mode:04o} {quote(self.path)}")
+        else:
+            script = make_directory(self.path, self.owner, self.group, self.mode)
         return [Change(f"make directory {self.path}", script)]
+
+    def _own(self, found: Found) -> str:
+        if not self.owner_makes:
+            return set_attributes(self.path, self.owner, self.group, self.mode)
+        if (found.owner, found.group) != (self.owner, self.group):
+            hint = f"chown -h {self.owner}:{self.group} {self.path}"
+            raise AerodromeError(f"{self.path} belongs to {found.owner}:{found.group}", hint)
+        return as_user(self.owner, f"chmod {self.mode:04o} {quote(self.path)}")

@@ -32,10 +32,11 @@ class Module:
         return self.path.rpartition("/")[0]
 
     def probe(self) -> str:
-        path = quote(self.path)
+        path, folder, parent = quote(self.path), quote(self._folder), quote(self._folder.rpartition("/")[0])
         return (
-            f"stat -c '%n|%F|%U|%G|%a' {quote(self._folder)} {path} 2>/dev/null\necho\n"
-            f"[ ! -f {path} ] || while IFS= read -r line; do printf '%s\\n' \"$line\"; done <{path}"
+            f"stat -c '%n|%F|%U|%G|%a' {folder} {path} 2>/dev/null\necho\n"
+            # As long as one of the folders is somebody else's, they could put a link in the place of what is read.
+            f"[ ! -O {parent} ] || [ ! -O {folder} ] || [ -h {folder} ] || [ -h {path} ] || [ ! -f {path} ] || while IFS= read -r line; do printf '%s\\n' \"$line\"; done <{path}"
         )
 
     def changes(self, seen: Seen) -> list[Change]:

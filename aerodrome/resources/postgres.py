@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen, heredoc
-from aerodrome.resources.files import STAT, Block, Found
+from aerodrome.resources.files import STAT, Block, Found, read_whole
 from aerodrome.resources.postgres_unit import DEBIAN, KEY, OTHERS
 from aerodrome.secrets import Secret
 
 # SQL comes on stdin: it never stands in argv. Peer login as postgres is what every distribution sets up.
 SQL = "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres"
+HBA = '"$hba"'
 ITERATIONS = 4096  # PostgreSQL's own (scram_iterations, and fixed before version 16)
 
 ANSWERS = "runuser -u postgres -- psql -XAtqc 'SELECT 1' postgres >/dev/null 2>&1"
@@ -61,7 +62,7 @@ def ask(user: str, database: str) -> str:
     return (
         f"rows=$({sql(query)}\n)\n"
         'if [ -n "$rows" ]; then echo "$rows"; hba=${rows##*hba|}; hba=${hba%|*}; stat -c %Y "$hba"; '
-        f'{STAT} "$hba"; cat "$hba"; fi'
+        f'{STAT} "$hba"; {read_whole(HBA)}; fi'
     )
 
 
@@ -180,7 +181,7 @@ class PostgresAccess:
             return [Change(f"let {len(self.addresses)} nodes log in (pg_hba.conf)", "")]
         path, loaded = answer.rows["hba"]
         modified, _, text = answer.hba.partition("\n")
-        block = Block(path, self.lines(), first=True)
+        block = Block(path, self.lines(), first=True, user="postgres")
         changes = block.changes(Seen(text))
         if changes:
             script = f"{changes[0].script}\n{RELOAD}"

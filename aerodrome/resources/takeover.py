@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, quote
-from aerodrome.resources.files import MARK, Found, probe_path
+from aerodrome.resources.base import Change, Seen, as_user, quote
+from aerodrome.resources.files import LIMIT, MARK, Found, probe_path
 from aerodrome.secrets import FERNET_KEY, Secret
 
 
@@ -23,24 +23,27 @@ class KeysFound(AerodromeError):
 class FoundKeys:
     """No Fernet key on a host that was set up by hand but those that the fleet has.
 
-    Without the key in its environment file, Airflow has taken the one that it wrote into airflow.cfg.
+    Without the key in its environment file, Airflow has taken the one that it wrote into airflow.cfg: `user`, whom
+    Airflow runs as, reads that file.
     """
 
     environment_file: str
     config_file: str
     variable: str
     known: Secret  # the fleet's keys, with commas between
+    user: str
 
     @property
     def key(self) -> str:
         return f"fernet keys {self.environment_file}"
 
     def probe(self) -> str:
-        environment, config = quote(self.environment_file), quote(self.config_file)
+        environment = quote(self.environment_file)
+        config = as_user(self.user, f"timeout 10 head -c {LIMIT} {quote(self.config_file)}")
         return (
             f"grep -qsF {quote(MARK)} {environment} || {{ "
-            f"sed -n 's/^[[:space:]]*{self.variable}[[:space:]]*=//p' {environment}; "
-            f"sed -n 's/^[[:space:]]*fernet_key[[:space:]]*=//p' {config}; }}"
+            f"head -c {LIMIT} {environment} | sed -n 's/^[[:space:]]*{self.variable}[[:space:]]*=//p'; "
+            f"{config} | sed -n 's/^[[:space:]]*fernet_key[[:space:]]*=//p'; }}"
         )
 
     def changes(self, seen: Seen) -> list[Change]:
@@ -71,7 +74,7 @@ class Superseded:
         return probe_path(self.path)
 
     def changes(self, seen: Seen) -> list[Change]:
-        found = [line.strip() for line in Found.parse(seen.text).content.splitlines()]
+        found = [line.strip() for line in Found.parse(seen.text, self.path).content.splitlines()]
         lines = tuple(line for line in found if line and not line.startswith(("#", ";")))
         if lines not in self.texts:
             return []

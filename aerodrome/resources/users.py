@@ -10,11 +10,15 @@ from aerodrome.resources.base import Change, Seen, quote
 
 @dataclass(frozen=True)
 class User:
-    """A system user with a group of the same name, a home directory and no login."""
+    """A system user with a group of the same name, a home directory and no login.
+
+    A new home gets the line `profile` at the end of its .bashrc; from then on that file is the user's alone.
+    """
 
     name: str
     home: str
     shell: str = "/bin/false"
+    profile: str = ""
 
     @property
     def key(self) -> str:
@@ -44,10 +48,16 @@ class User:
 
     def _add(self) -> str:
         # A killed useradd may leave the group behind; --user-group would then refuse.
-        name = quote(self.name)
+        name, skeleton = quote(self.name), ""
+        before = f"getent group {name} >/dev/null || groupadd --system {name}\n"
+        if self.profile:
+            before += (
+                'skeleton=$(mktemp -d)\n[ ! -d /etc/skel ] || cp -a /etc/skel/. "$skeleton"\n'
+                f"printf '%s\\n' {quote(self.profile)} >>\"$skeleton/.bashrc\"\n"
+            )
+            skeleton = '--skel "$skeleton" '
         return (
-            f"getent group {name} >/dev/null || groupadd --system {name}\n"
-            f"useradd --system --gid {name} --home-dir {quote(self.home)} --create-home "
+            f"{before}useradd --system --gid {name} --home-dir {quote(self.home)} --create-home {skeleton}"
             f"--shell {quote(self.shell)} {name}\n"
             f"chmod 0755 {quote(self.home)}"
-        )
+        ) + ('\nrm -rf "$skeleton"' if self.profile else "")

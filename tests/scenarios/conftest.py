@@ -133,7 +133,7 @@ def run_the_dag(site: Site, dag: str = "who_runs_me") -> None:
     assert [task for task, _, _ in tasks] == ["in_bash", "in_python"]
     # Not by Airflow's word alone: the tasks have left a file where they ran.
     for task, host, _ in tasks:
-        assert f"{task} {site.node(host)}" in site.sh(host, "cat /usr/local/airflow/who-ran-me").splitlines()
+        assert f"{task} {site.node(host)}" in site.sh(host, "cat /usr/local/airflow/logs/who-ran-me").splitlines()
 
 
 @pytest.hookimpl(hookwrapper=True)

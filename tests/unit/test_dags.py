@@ -58,11 +58,84 @@ def test_hidden_files_that_are_no_rubbish_go_along(folder: Path) -> None:
     assert ".airflowignore" in entries(tree(folder).pack())
 
 
-def test_a_link_goes_along_as_the_file_that_it_names(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    elsewhere = tmp_path_factory.mktemp("elsewhere") / "x.py"
-    elsewhere.write_text("linked")
-    (folder / "link.py").symlink_to(elsewhere)
-    assert entries(tree(folder).pack())["link.py"] == (0o644, b"linked")
+def links(packed: bytes) -> dict[str, str]:
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        return {entry.name: entry.linkname for entry in archive if entry.issym()}
+
+
+@pytest.mark.parametrize(
+    "name, target, there",
+    [
+        ("link.py", "a.py", "a.py"),
+        ("sub folder/link.py", "../a.py", "../a.py"),
+        ("link", "sub folder", "sub folder"),  # to a folder
+        ("link.py", "link.sql", "link.sql"),  # to nothing, as an editor's lock may be
+        ("link.py", "{folder}/a.py", "a.py"),  # absolute: the folder has another name on the node
+        ("sub folder/link.py", "{folder}/sub folder/é.sql", "é.sql"),
+        ("sub folder/link.py", "../../{name}/a.py", "../a.py"),  # by the folder's own name
+    ],
+)
+def test_a_link_within_the_folder_stays_a_link(folder: Path, name: str, target: str, there: str) -> None:
+    (folder / name).symlink_to(target.format(folder=folder, name=folder.name))
+    assert links(tree(folder).pack()) == {name: there}
+    assert tree(folder).count == 4
+
+
+@pytest.mark.parametrize(
+    "target", ["{elsewhere}", "{elsewhere}/id_ed25519", "../..", "/etc/shadow", "/", "{up}/id_ed25519"]
+)
+@pytest.mark.parametrize("name", ["link.py", "sub folder/link"])
+def test_a_link_that_leaves_the_folder_is_refused(
+    folder: Path, name: str, target: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "id_ed25519").write_text("hunter2")
+    target = target.format(elsewhere=elsewhere, up=os.path.relpath(elsewhere, (folder / name).parent))
+    (folder / name).symlink_to(target)
+    with pytest.raises(InvalidInput) as caught:
+        tree(folder)
+    leads = os.path.realpath(folder / name)
+    assert caught.value.problems == [f"deploy.dags: the link {folder / name} leaves the folder: it leads to {leads}"]
+
+
+def test_a_link_that_leaves_by_way_of_another_is_refused(folder: Path) -> None:
+    (folder / "out").symlink_to("..")
+    (folder / "far").symlink_to("out/x")
+    with pytest.raises(InvalidInput) as caught:
+        tree(folder)
+    assert len(caught.value.problems) == 2
+
+
+def test_the_folder_itself_may_be_a_link(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (folder / "link.py").symlink_to(folder / "a.py")
+    path = tmp_path_factory.mktemp("elsewhere") / "dags"
+    path.symlink_to(folder)
+    assert tree(path).digest == tree(folder).digest
+    assert links(tree(path).pack()) == {"link.py": "a.py"}
+
+
+def test_where_a_link_leads_to_is_part_of_the_digest(folder: Path) -> None:
+    digests = set()
+    for target in ("a.py", "run.sh"):
+        (folder / "link").unlink(missing_ok=True)
+        (folder / "link").symlink_to(target)
+        digests.add(tree(folder).digest)
+    assert len(digests) == 2
+
+
+def test_a_pipe_is_refused_and_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(InvalidInput) as caught:
+        tree(folder)
+    assert caught.value.problems == [f"deploy.dags: {folder}/pipe is neither a file nor a folder nor a link"]
+
+
+def test_a_file_that_has_become_a_link_meanwhile_is_not_followed(folder: Path) -> None:
+    found = tree(folder)
+    (folder / "a.py").unlink()
+    (folder / "a.py").symlink_to("/etc/passwd")
+    with pytest.raises(OSError, match="symbolic links"):
+        found.pack()
 
 
 def test_the_digest_is_that_of_names_content_and_rights(folder: Path) -> None:

@@ -22,7 +22,7 @@ except ImportError:
         from airflow.operators.bash_operator import BashOperator
         from airflow.operators.python_operator import PythonOperator
 
-PLACE = os.path.join(os.environ["AIRFLOW_HOME"], "who-ran-me")
+PLACE = os.path.join(os.environ["AIRFLOW_HOME"], "logs", "who-ran-me")
 
 
 def in_python():

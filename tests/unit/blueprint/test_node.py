@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,8 @@ from aerodrome.fleet import Deploy
 from aerodrome.resources.base import Seen, quote
 from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables
-from aerodrome.resources.files import Block, Directory, File, Line
+from aerodrome.resources.files import Block, File
+from aerodrome.resources.home import Default, ServiceHome
 from aerodrome.resources.installer import Installer
 from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
@@ -77,7 +79,7 @@ def test_the_steps_of_the_guide_in_order() -> None:
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
     keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.resources]
-    assert len(keys) == len(set(keys)) == 19
+    assert len(keys) == len(set(keys)) == 18
 
 
 @pytest.mark.parametrize("python", ["python3", "python", "/usr/bin/python3.12", "pypy3.10", "python3.12-debug"])
@@ -103,10 +105,28 @@ def test_the_user_of_the_guide() -> None:
     given = inputs(fleet(user="air", home="/srv/airflow"))
     assert resources("node.user", given) == (
         OwnHome("/srv/airflow", "air", "/etc/default/airflow"),
-        User("air", "/home/air"),
-        Directory("/srv/airflow", "air", "air"),
-        Line("/home/air/.bashrc", "export AIRFLOW_HOME=/srv/airflow", "export AIRFLOW_HOME=", "air"),
+        User("air", "/home/air", profile="export AIRFLOW_HOME=/srv/airflow"),
+        ServiceHome("/srv/airflow", "air"),
+        Default("/srv/airflow/airflow.cfg", given.catalogue.home_files["airflow.cfg"], "air"),
     )
+
+
+@pytest.mark.parametrize(
+    "version, names",
+    [
+        ("3.3.2", ["airflow.cfg"]),
+        ("2.11.2", ["airflow.cfg", "webserver_config.py"]),
+        ("1.10.10", ["airflow.cfg", "unittests.cfg", "webserver_config.py"]),
+    ],
+)
+def test_what_airflow_would_write_into_its_home_is_there_before_it(version: str, names: list[str]) -> None:
+    def found(**given: Any) -> list[str]:
+        of = resources("node.user", inputs(fleet(version=version), **given))
+        return [each.path for each in of if isinstance(each, Default)]
+
+    assert found() == [f"/usr/local/airflow/{name}" for name in names]
+    # One that hosts.yaml has is written elsewhere.
+    assert found(config_file="[core]\n") == [f"/usr/local/airflow/{name}" for name in names[1:]]
 
 
 NAME_FILE = """\
@@ -200,7 +220,7 @@ def test_dags_and_airflow_cfg_where_there_are_any() -> None:
     tree = Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro")
     assert dags(inputs()) == ()
     assert dags(inputs(config_file="[core]\n", dags=tree)) == (
-        File("/usr/local/airflow/airflow.cfg", "[core]\n", "astro", "astro", 0o640, mask=mask_config, keep=True),
+        File("/usr/local/airflow/airflow.cfg", "[core]\n", "root", "astro", 0o640, mask=mask_config, keep=True),
         tree,
     )
 
@@ -249,7 +269,7 @@ def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None
     own, found, kept, file = resources("node.environment", inputs(fleet(service="ac", home="/srv/air")))
     assert own == OwnEnvironment("/etc/default/ac")
     assert found == FoundKeys(
-        "/etc/default/ac", "/srv/air/airflow.cfg", "AIRFLOW__CORE__FERNET_KEY", Secret(FERNET_KEY)
+        "/etc/default/ac", "/srv/air/airflow.cfg", "AIRFLOW__CORE__FERNET_KEY", Secret(FERNET_KEY), "astro"
     )
     assert isinstance(kept, KeptVariables)
     assert (kept.path, kept.found_in) == ("/etc/default/ac.local", "/etc/default/ac")

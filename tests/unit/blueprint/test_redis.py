@@ -106,7 +106,7 @@ def test_a_broker_s_host_as_a_whole() -> None:
             "redis.server",
             (
                 OwnAddress("Redis", "w2", "10.0.0.5"),
-                Directory("/var/lib/redis/ac", "redis", "redis", 0o750),
+                Directory("/var/lib/redis/ac", "redis", "redis", 0o750, owner_makes=True),
                 File(config, CONFIG, "root", "redis", 0o640, mask=mask_redis),
                 File(unit, UNIT, reload=True),
                 FreePort(6380, "ac-redis.service", "broker.port", W2.address),

@@ -48,8 +48,10 @@ ExecStartPre=/opt/aerodrome/airflow/venv/bin/airflow {}
 TimeoutStartSec=1800
 """
 PID_FILE = """\
-# Left behind by a killed web server, and the next one would take its process for a running server.
-ExecStartPre=-/bin/rm -f /usr/local/airflow/airflow-webserver.pid
+ExecStart=
+ExecStart=/home/astro/airflow-venv/bin/airflow webserver --pid /run/airflow-webserver/gunicorn.pid
+# Holds the pid file, and is gone with the process: the next one would take a pid left behind for a running server.
+RuntimeDirectory=airflow-webserver
 """
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.errors import AerodromeError
 from aerodrome.plan import HostPlan, PlannedChange, readable_script
 from aerodrome.resources.base import Seen
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
+from aerodrome.resources.files import write_into
 from tests.unit.make import ME, Shell, only_change
 
 HEAD = "regular file|root|root|600\n"
@@ -73,13 +75,8 @@ def test_what_was_written_by_hand_is_kept_as_a_whole() -> None:
         "two=hunter2\n"
         "AIRFLOW__CORE__PARALLELISM=7\n"
     )
-    assert change.script == (
-        "temporary=$(mktemp /etc/default/ac.local.XXXXXX)\n"
-        f'{{ cat /etc/default/ac.local 2>/dev/null || :; head -c {len(change.payload)} <&3; }} >"$temporary"\n'
-        'chown root:root "$temporary"\n'
-        'chmod 0600 "$temporary"\n'
-        'mv -fT "$temporary" /etc/default/ac.local'
-    )
+    put = f"{{ cat /etc/default/ac.local 2>/dev/null || :; head -c {len(change.payload)} <&3; }}"
+    assert change.script == write_into("/etc/default/ac.local", put, "root", "root", 0o600)
     assert change.diff.splitlines()[3:] == [
         "+TEAM_NAME=********",
         "+TOKEN=********",
@@ -87,6 +84,13 @@ def test_what_was_written_by_hand_is_kept_as_a_whole() -> None:
         "+JOINED=********",
         "+AIRFLOW__CORE__PARALLELISM=********",
     ]
+
+
+def test_variables_behind_a_link_are_not_lost() -> None:
+    with pytest.raises(
+        AerodromeError, match="^/etc/default/ac is a symbolic link, and its variables must not be lost$"
+    ):
+        kept().changes(Seen("symbolic link|root|root|777\n"))
 
 
 def test_no_value_that_is_kept_is_shown_even_where_the_script_is() -> None:
@@ -142,5 +146,5 @@ def test_commands_are_asked_until_they_answer_and_when_the_file_that_names_them_
         (change,) = asks.changes(seen)
         assert change.summary == "ask the commands that give secrets, as the service user"
         # What remembers them is written last: commands that failed are asked again.
-        assert change.script.startswith("ask them\ntemporary=$(mktemp /etc/default/ac.asked.XXXXXX)\ncat >")
+        assert change.script.startswith("ask them\n(\n[ -O /etc/default ]")
         assert "abc123\n" in change.script

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Resource, Seen
-from aerodrome.resources.files import Absent, Block, Directory, File, Found, Line, probe_path
+from aerodrome.resources.files import LIMIT, Absent, Block, Directory, File, Found, probe_path, write_into, write_whole
 from tests.unit.make import ME, MY_GROUP, Shell, only_change
 
 
@@ -45,11 +46,112 @@ def test_what_a_probe_saw(text: str, found: Found) -> None:
     assert Found.parse(text) == found
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}\n",
+        "[]\n",
+        "stat: cannot statx\n",
+        "regular file|root|root|9\n",
+        "regular file|root|root|-1\n",
+        "regular file|root|root|0x1f\n",
+        "regular file|root|root|\u0661\n",
+        "regular file|root|root|644644\n",
+        "regular file|root|644\na|b\n",
+        "|root|root|644\n",
+        "\x1b[2J|root|root|644\n",
+        "[" * 100_000,
+        "9" * 5000,
+    ],
+)
+def test_an_answer_that_no_probe_gives_is_an_error_that_names_the_path(text: str) -> None:
+    with pytest.raises(AerodromeError) as caught:
+        Found.parse(text, "/etc/x")
+    assert caught.value.message.startswith("/etc/x: the host's answer is not the output of stat: ")
+    assert len(caught.value.message) < 200
+
+
+def test_a_file_that_is_too_large_is_an_error() -> None:
+    head = "regular file|root|root|644\n"
+    assert len(Found.parse(head + "x" * (LIMIT - 1)).content) == LIMIT - 1
+    with pytest.raises(AerodromeError, match="^/etc/x is larger than 4 MiB$"):
+        File("/etc/x", "a\n").changes(Seen(head + "x" * LIMIT))
+
+
 def test_the_probe_of_a_path_as_a_whole() -> None:
-    assert probe_path("/etc/it's") == (
-        """if [ -h '/etc/it'"'"'s' ] || [ -e '/etc/it'"'"'s' ]; then """
-        """stat -c '%F|%U|%G|%a' '/etc/it'"'"'s'; [ ! -f '/etc/it'"'"'s' ] || cat '/etc/it'"'"'s'; fi"""
+    assert probe_path("/etc/my x") == (
+        "if [ -h '/etc/my x' ] || [ -e '/etc/my x' ]; then stat -c '%F|%U|%G|%a' '/etc/my x'; "
+        "[ -h '/etc/my x' ] || [ ! -f '/etc/my x' ] || "
+        "dd if='/etc/my x' iflag=nofollow,nonblock,fullblock,count_bytes bs=64K count=4194304 status=none; fi"
     )
+
+
+def test_a_probe_follows_no_link(sh: Shell, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret\n")
+    (tmp_path / "x").symlink_to("secret")
+    assert Found.parse(sh(probe_path(str(tmp_path / "x"))).stdout.decode()).kind == "symbolic link"
+    assert b"secret" not in sh(probe_path(str(tmp_path / "x"))).stdout
+
+
+def test_a_probe_reads_no_link_that_takes_the_place_of_the_file(sh: Shell, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret\n")
+    path = tmp_path / "x"
+    path.write_text("")
+    swap = f'ln -sf {tmp_path}/secret {path}; exec /bin/dd "$@"'  # between the question and the reading
+    done = sh(probe_path(str(path)), programs={"dd": swap})
+    assert path.is_symlink() and b"secret" not in done.stdout
+    assert b"symbolic links" in done.stderr
+
+
+def test_a_probe_of_a_sparse_file_ends(sh: Shell, tmp_path: Path) -> None:
+    with open(tmp_path / "x", "wb") as opened:
+        opened.truncate(1 << 40)
+    assert len(sh(probe_path(str(tmp_path / "x"))).stdout) < LIMIT + 100
+
+
+def test_a_probe_does_not_wait_for_a_pipe(sh: Shell, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x")
+    assert sh(probe_path(str(tmp_path / "x"))).stdout.startswith(b"fifo|")
+
+
+# What is written
+
+
+@pytest.mark.parametrize("write", ["whole", "into"])
+def test_a_write_that_fails_leaves_nothing_behind(sh: Shell, tmp_path: Path, write: str) -> None:
+    path = str(tmp_path / "x")
+    if write == "whole":
+        script, programs = write_whole(path, "a\n", ME, MY_GROUP, 0o644), {"cat": "exit 28"}
+    else:
+        script, programs = write_into(path, "false", ME, MY_GROUP, 0o644), {}
+    done = sh(f"set -eu\n{script}\necho went on", programs=programs)
+    assert (done.returncode != 0, done.stdout) == (True, b"")
+    assert [each.name for each in tmp_path.iterdir()] == ["programs"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: File(path, "a\n").changes(Seen(""))[0],
+        lambda path: File(path, "a\n").changes(Seen("regular file|root|root|600\na\n"))[0],
+        lambda path: Block(path, ("a",)).changes(Seen(""))[0],
+        lambda path: Directory(path, "root", "root").changes(Seen(""))[0],
+        lambda path: Directory(path, "root", "root").changes(Seen("directory|root|root|700\n"))[0],
+    ],
+)
+def test_root_writes_nothing_into_a_directory_of_somebody_else(
+    sh: Shell, tmp_path: Path, change: Callable[[str], Change]
+) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    done = sh(f"set -eu\n{change(str(folder / 'x')).script}\necho went on")
+    assert done.returncode != 0
+    assert done.stdout.decode() == (
+        f"{folder} does not belong to root: its owner could replace what root writes there\n"
+    )
+    assert list(folder.iterdir()) == []
 
 
 # File
@@ -65,29 +167,38 @@ def test_a_file_that_is_missing_is_written_whole() -> None:
     assert change.diff == "--- /etc/my app/x\n+++ /etc/my app/x\n@@ -0,0 +1 @@\n+a"
     assert change.script == (
         "mkdir -p '/etc/my app'\n"
+        "(\n"
+        "[ -O '/etc/my app' ] || "
+        "{ echo '/etc/my app does not belong to root: its owner could replace what root writes there'; exit 1; }\n"
         "temporary=$(mktemp '/etc/my app/x'.XXXXXX)\n"
+        "trap 'rm -f \"$temporary\"' EXIT\n"
         "cat >\"$temporary\" <<'END_OF_FILE'\n"
         "a\n"
         "END_OF_FILE\n"
         'chown astro:users "$temporary"\n'
         'chmod 0640 "$temporary"\n'
-        "mv -fT \"$temporary\" '/etc/my app/x'"
+        "mv -fT \"$temporary\" '/etc/my app/x'\n"
+        ")"
     )
 
 
 def test_a_file_of_systemd_makes_it_read_its_files_again() -> None:
-    assert only_change(File("/etc/x", "a\n", reload=True), "").script.endswith('" /etc/x\nsystemctl daemon-reload')
+    assert only_change(File("/etc/x", "a\n", reload=True), "").script.endswith('" /etc/x\n)\nsystemctl daemon-reload')
 
 
-@pytest.mark.parametrize("head", ["astro|root|644", "root|astro|644", "root|root|600"])
-def test_a_file_with_other_owner_or_mode_keeps_its_content(head: str) -> None:
+@pytest.mark.parametrize("head", ["root|astro|644", "root|root|600"])
+def test_a_file_with_other_group_or_mode_keeps_its_content(head: str) -> None:
     change = only_change(File("/etc/x", "a\n"), f"regular file|{head}\na\n")
-    assert (change.summary, change.script) == (
-        "own /etc/x root:root 0644",
-        "chown root:root /etc/x\nchmod 0644 /etc/x",
-    )
+    assert change.summary == "own /etc/x root:root 0644"
+    assert change.script.endswith("; exit 1; }\nchown -h root:root /etc/x\nchmod 0644 /etc/x")
     assert change.attributes
     assert not only_change(File("/etc/x", "b\n"), f"regular file|{head}\na\n").attributes
+
+
+def test_a_file_of_somebody_else_becomes_another_one_for_they_may_have_it_open() -> None:
+    change = only_change(File("/etc/x", "a\n"), "regular file|astro|root|644\na\n")
+    assert (change.summary, change.attributes) == ("own /etc/x root:root 0644", True)
+    assert change.script == write_whole("/etc/x", "a\n", "root", "root", 0o644)
 
 
 def test_a_link_with_the_right_content_is_replaced_by_a_file() -> None:
@@ -116,7 +227,7 @@ def test_content_behind_a_link_must_not_be_replaced_either(sh: Shell, tmp_path: 
     (tmp_path / "target").write_text("theirs\n")
     (tmp_path / "x").symlink_to("target")
     file = refusing(tmp_path / "x", "ours\n")
-    with pytest.raises(AerodromeError, match="^theirs is there$"):
+    with pytest.raises(AerodromeError, match="x is a symbolic link, and what it points to must not be lost$"):
         file.changes(seen(sh, file))
 
 
@@ -205,7 +316,8 @@ def kept(path: Path | str, content: str) -> File:
 def test_a_file_written_by_hand_is_put_aside_as_a_whole() -> None:
     script = only_change(kept("/etc/my x", "# Written by Aerodrome\n"), "regular file|root|root|600\ntheirs\n").script
     assert script.startswith(
-        "mkdir -p /etc\n[ -e '/etc/my x.by-hand' ] || cp -p '/etc/my x' '/etc/my x.by-hand'\ntemporary=$("
+        "mkdir -p /etc\n[ -e '/etc/my x.by-hand' ] || [ -h '/etc/my x.by-hand' ] || "
+        "cp -pP '/etc/my x' '/etc/my x.by-hand'\n(\n"
     )
 
 
@@ -311,28 +423,12 @@ def test_a_block_in_a_file_that_is_there_as_a_whole() -> None:
         # printf '127.0.0.1 localhost\n' | sha256sum
         "[ \"$(sha256sum </etc/hosts)\" = '081ef9d5367595d16e30b4b4549d9f43537320508b4ce0788963e10e4f808857  -' ]"
         " || { echo '/etc/hosts was changed by somebody else meanwhile: run again'; exit 1; }\n"
-        "temporary=$(mktemp /etc/hosts.XXXXXX)\n"
-        "cat >\"$temporary\" <<'END_OF_FILE'\n"
-        "127.0.0.1 localhost\n"
-        "# BEGIN aerodrome\n"
-        "10.0.0.1 db1\n"
-        "10.0.0.2 s1\n"
-        "# END aerodrome\n"
-        "END_OF_FILE\n"
-        'chown root:adm "$temporary"\n'
-        'chmod 0664 "$temporary"\n'
-        'mv -fT "$temporary" /etc/hosts'
+        + write_whole("/etc/hosts", f"127.0.0.1 localhost\n{OURS}", "root", "adm", 0o664)
     )
 
 
 def test_a_block_makes_a_file_that_is_missing() -> None:
-    assert only_change(BLOCK, "").script == (
-        "temporary=$(mktemp /etc/hosts.XXXXXX)\n"
-        f"cat >\"$temporary\" <<'END_OF_FILE'\n{OURS}END_OF_FILE\n"
-        'chown root:root "$temporary"\n'
-        'chmod 0644 "$temporary"\n'
-        'mv -fT "$temporary" /etc/hosts'
-    )
+    assert only_change(BLOCK, "").script == write_whole("/etc/hosts", OURS, "root", "root", 0o644)
 
 
 def test_a_block_does_not_follow_a_link() -> None:
@@ -368,49 +464,6 @@ def test_a_file_that_somebody_edits_meanwhile_is_left_alone(sh: Shell, tmp_path:
     assert path.read_text() == "a\nb\n"
 
 
-# Line
-
-
-LINE = Line("/home/astro/.bashrc", "export AIRFLOW_HOME=/srv", "export AIRFLOW_HOME=", "astro")
-
-
-def test_a_home_that_is_about_to_be_made_keeps_what_it_comes_with() -> None:
-    # useradd -m copies /etc/skel: what is there is known only then.
-    (change,) = LINE.changes(Seen("", frozenset({"user astro"})))
-    assert (change.summary, change.script) == ("add “export AIRFLOW_HOME=/srv” to /home/astro/.bashrc", "")
-    there = "regular file|astro|astro|644\nexport AIRFLOW_HOME=/srv\n"
-    assert LINE.changes(Seen(there, frozenset({"user astro"}))) == []
-
-
-def test_a_line_that_is_there_needs_nothing() -> None:
-    assert LINE.changes(Seen("regular file|astro|astro|644\na\nexport AIRFLOW_HOME=/srv\nb\n")) == []
-
-
-@pytest.mark.parametrize(
-    "before, after",
-    [
-        ("", "export AIRFLOW_HOME=/srv\n"),
-        ("regular file|astro|astro|600\na\n", "a\nexport AIRFLOW_HOME=/srv\n"),
-        ("regular file|astro|astro|600\na", "a\nexport AIRFLOW_HOME=/srv\n"),
-        ("regular file|astro|astro|600\nexport AIRFLOW_HOME=/old\na\n", "a\nexport AIRFLOW_HOME=/srv\n"),
-        (
-            "regular file|astro|astro|600\nexport AIRFLOW_HOME=/srv\nexport AIRFLOW_HOME=/old\n",
-            "export AIRFLOW_HOME=/srv\n",
-        ),
-    ],
-)
-def test_a_line_takes_the_place_of_others_like_it(before: str, after: str) -> None:
-    change = only_change(LINE, before)
-    assert change.summary == "add “export AIRFLOW_HOME=/srv” to /home/astro/.bashrc"
-    assert change.script == (
-        "temporary=$(mktemp /home/astro/.bashrc.XXXXXX)\n"
-        f"cat >\"$temporary\" <<'END_OF_FILE'\n{after}END_OF_FILE\n"
-        'chown astro:astro "$temporary"\n'
-        f'chmod {"0600" if before else "0644"} "$temporary"\n'
-        'mv -fT "$temporary" /home/astro/.bashrc'
-    )
-
-
 # Directory
 
 
@@ -422,15 +475,29 @@ def test_a_directory_is_made() -> None:
     change = only_change(Directory("/srv/a b", "astro", "users", 0o750), "")
     assert (change.summary, change.script) == (
         "make directory /srv/a b",
+        "mkdir -p /srv\n[ -O /srv ] || "
+        "{ echo '/srv does not belong to root: its owner could replace what root writes there'; exit 1; }\n"
         "install -d -o astro -g users -m 0750 '/srv/a b'",
     )
+
+
+def test_a_directory_in_one_of_its_owners_is_made_by_its_owner() -> None:
+    directory = Directory("/var/lib/redis/my air", "redis", "redis", 0o750, owner_makes=True)
+    assert [only_change(directory, seen).script for seen in ("", "directory|redis|redis|755\n")] == [
+        "runuser -u redis -- mkdir -m 0750 '/var/lib/redis/my air' 3<&- 9<&-",
+        "runuser -u redis -- chmod 0750 '/var/lib/redis/my air' 3<&- 9<&-",
+    ]
+    with pytest.raises(AerodromeError, match="^/var/lib/redis/my air belongs to root:root$"):
+        directory.changes(Seen("directory|root|root|750\n"))
 
 
 def test_a_directory_of_somebody_else_is_taken_over() -> None:
     change = only_change(Directory("/srv/a", "astro", "astro"), "directory|root|root|755\n")
     assert (change.summary, change.script) == (
         "own /srv/a astro:astro 0755",
-        "chown astro:astro /srv/a\nchmod 0755 /srv/a",
+        "[ -O /srv ] || "
+        "{ echo '/srv does not belong to root: its owner could replace what root writes there'; exit 1; }\n"
+        "chown -h astro:astro /srv/a\nchmod 0755 /srv/a",
     )
 
 

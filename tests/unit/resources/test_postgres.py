@@ -9,7 +9,7 @@ import pytest
 
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen
-from aerodrome.resources.files import File
+from aerodrome.resources.files import File, write_whole
 from aerodrome.resources.postgres import (
     RELOAD,
     RESTART,
@@ -153,7 +153,8 @@ def test_the_probe_as_a_whole() -> None:
         "SELECT 'hba', current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;\n"
         "END_OF_FILE\n)\n"
         'if [ -n "$rows" ]; then echo "$rows"; hba=${rows##*hba|}; hba=${hba%|*}; stat -c %Y "$hba"; '
-        'stat -c \'%F|%U|%G|%a\' "$hba"; cat "$hba"; fi'
+        'stat -c \'%F|%U|%G|%a\' "$hba"; dd if="$hba" iflag=nofollow,nonblock,fullblock,count_bytes '
+        "bs=64K count=4194304 status=none; fi"
     )
 
 
@@ -359,14 +360,13 @@ def test_nodes_that_may_log_in_need_nothing() -> None:
 def test_the_nodes_lines_come_first_and_the_others_stay() -> None:
     change = only_change(ACCESS, answer())
     assert change.summary == f"let 3 nodes log in ({HBA})"
-    head, _, rest = change.script.partition("\n")
+    user, head, rest = change.script.split("\n", 2)
+    # The directory is PostgreSQL's: what is done there is done as its user.
+    assert user == "runuser -u postgres -- sh -eu 3<&- 9<&- <<'END_OF_FILE_'"
     assert head.endswith("run again'; exit 1; }")
     assert rest == (
-        f"temporary=$(mktemp {HBA}.XXXXXX)\n"
-        f"cat >\"$temporary\" <<'END_OF_FILE'\n{LINES}{THEIRS}END_OF_FILE\n"
-        'chown postgres:postgres "$temporary"\n'
-        'chmod 0640 "$temporary"\n'
-        f'mv -fT "$temporary" {HBA}\n'
+        f"{write_whole(HBA, LINES + THEIRS, 'postgres', 'postgres', 0o640)}\n"
+        "END_OF_FILE_\n"
         "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
     )
 

@@ -17,7 +17,7 @@ KEY = "AIRFLOW__CORE__FERNET_KEY"
 
 
 def found_keys(folder: Path | str = "/etc", known: str = OURS) -> FoundKeys:
-    return FoundKeys(f"{folder}/default", f"{folder}/airflow.cfg", KEY, Secret(known))
+    return FoundKeys(f"{folder}/default", f"{folder}/airflow.cfg", KEY, Secret(known), "astro")
 
 
 def foreign(text: str, known: str = OURS) -> list[str]:
@@ -64,8 +64,9 @@ def test_keys_are_not_shown() -> None:
 def test_the_probe_of_keys_as_a_whole() -> None:
     assert found_keys("/it's").probe() == (
         "grep -qsF 'Written by Aerodrome' '/it'\"'\"'s/default' || { "
-        "sed -n 's/^[[:space:]]*AIRFLOW__CORE__FERNET_KEY[[:space:]]*=//p' '/it'\"'\"'s/default'; "
-        "sed -n 's/^[[:space:]]*fernet_key[[:space:]]*=//p' '/it'\"'\"'s/airflow.cfg'; }"
+        "head -c 4194304 '/it'\"'\"'s/default' | sed -n 's/^[[:space:]]*AIRFLOW__CORE__FERNET_KEY[[:space:]]*=//p'; "
+        "runuser -u astro -- timeout 10 head -c 4194304 '/it'\"'\"'s/airflow.cfg' 3<&- 9<&- | "
+        "sed -n 's/^[[:space:]]*fernet_key[[:space:]]*=//p'; }"
     )
 
 
@@ -91,8 +92,8 @@ def test_keys_in_real_files(
         if text is not None:
             (tmp_path / name).write_text(text)
     # As the probe of a host runs it: nothing of it is said on stderr.
-    text = sh(f"exec 2>/dev/null\n{found_keys(tmp_path).probe()}").stdout.decode()
-    assert foreign(text) == keys
+    done = sh(f"exec 2>/dev/null\n{found_keys(tmp_path).probe()}", programs={"runuser": 'shift 3; exec "$@"'})
+    assert foreign(done.stdout.decode()) == keys
 
 
 # Superseded

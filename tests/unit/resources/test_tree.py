@@ -46,7 +46,7 @@ def test_a_tree_that_is_there_is_not_even_packed() -> None:
     def never() -> bytes:
         raise AssertionError("packed")
 
-    assert Tree("/srv/dags", "new", 1, never, "astro").changes(Seen("/srv/dags-releases/new\n")) == []
+    assert Tree("/srv/dags", "new", 1, never, "astro").changes(Seen("/srv/dags-releases/new\nroot\n")) == []
 
 
 def test_a_tree_that_is_sent_as_a_whole() -> None:
@@ -55,18 +55,28 @@ def test_a_tree_that_is_sent_as_a_whole() -> None:
     assert change.payload == b"archive"
     assert change.diff == ("-/srv/my dags -> /srv/my dags-releases/old\n+/srv/my dags -> /srv/my dags-releases/new")
     assert change.script == (
-        "install -d -o astro -g astro -m 0755 '/srv/my dags-releases'\n"
-        "rm -rf '/srv/my dags-releases/new.new'\n"
-        "mkdir '/srv/my dags-releases/new.new'\n"
-        "head -c 7 <&3 | tar -xzf - -C '/srv/my dags-releases/new.new' --no-same-owner\n"
-        "chown -R astro:astro '/srv/my dags-releases/new.new'\n"
-        "rm -rf '/srv/my dags-releases/new'\n"
-        "mv -T '/srv/my dags-releases/new.new' '/srv/my dags-releases/new'\n"
-        "ln -sfn '/srv/my dags-releases/new' '/srv/my dags.new'\n"
-        "chown -h astro:astro '/srv/my dags.new'\n"
+        "[ -O /srv ] || "
+        "{ echo '/srv does not belong to root: its owner could replace what root writes there'; exit 1; }\n"
+        "[ ! -h '/srv/my dags-releases' ] || rm -f '/srv/my dags-releases'\n"
+        "mkdir -p '/srv/my dags-releases'\n"
+        "chown -h root:root '/srv/my dags-releases'\n"
+        "chmod 0755 '/srv/my dags-releases'\n"
+        "remove() {\n"
+        'if [ ! -d "$1" ] || [ -h "$1" ] || [ -O "$1" ]; then rm -rf "$1"; return; fi\n'
+        'runuser -u astro -- timeout 60 find "$1" -mindepth 1 -delete 3<&- 9<&- || :\n'
+        'rmdir "$1"\n'
+        "}\n"
+        "for old in '/srv/my dags-releases'/.new-*; do remove \"$old\"; done\n"
+        "new=$(mktemp -d '/srv/my dags-releases'/.new-XXXXXX)\n"
+        'head -c 7 <&3 | tar -xzf - -C "$new" --no-same-owner --no-same-permissions || { rm -rf "$new"; exit 1; }\n'
+        'chmod -R u=rwX,go=rX "$new"\n'
+        "remove '/srv/my dags-releases/new'\n"
+        "mv -T \"$new\" '/srv/my dags-releases/new'\n"
+        "rm -f '/srv/my dags.new'\n"
+        "ln -s '/srv/my dags-releases/new' '/srv/my dags.new'\n"
         "mv -fT '/srv/my dags.new' '/srv/my dags'\n"
         "for old in '/srv/my dags-releases'/*; do case ${old##*/} in "
-        'new|old|by-hand*) ;; *) rm -rf "$old";; esac; done'
+        'new|old|by-hand*) ;; *) remove "$old" || :;; esac; done'
     )
 
 
@@ -147,7 +157,7 @@ def test_a_release_that_is_gone_is_put_again(sh: Shell, tmp_path: Path) -> None:
     assert first.changes(Seen(sh(first.probe()).stdout.decode())) != []
 
 
-@pytest.mark.parametrize("there, seen", [(False, "none\n"), (True, "directory\n")])
+@pytest.mark.parametrize("there, seen", [(False, "none\n"), (True, "directory\nroot\n")])
 def test_the_probe_tells_a_folder_from_nothing(sh: Shell, tmp_path: Path, there: bool, seen: str) -> None:
     if there:
         (tmp_path / "dags").mkdir()

@@ -37,6 +37,24 @@ def test_a_user_that_is_missing_is_added(seen: str) -> None:
     )
 
 
+def test_a_new_user_has_a_profile_and_what_the_distribution_gives() -> None:
+    change = only_change(User("astro", "/home/astro", profile="export AIRFLOW_HOME='/my home'"), "")
+    assert change.script == (
+        "getent group astro >/dev/null || groupadd --system astro\n"
+        "skeleton=$(mktemp -d)\n"
+        '[ ! -d /etc/skel ] || cp -a /etc/skel/. "$skeleton"\n'
+        "printf '%s\\n' 'export AIRFLOW_HOME='\"'\"'/my home'\"'\"'' >>\"$skeleton/.bashrc\"\n"
+        'useradd --system --gid astro --home-dir /home/astro --create-home --skel "$skeleton" '
+        "--shell /bin/false astro\n"
+        "chmod 0755 /home/astro\n"
+        'rm -rf "$skeleton"'
+    )
+
+
+def test_the_profile_of_a_user_that_is_there_is_the_users_own() -> None:
+    assert User("astro", "/home/astro", profile="export A=b").changes(Seen(ENTRY + "home\n")) == []
+
+
 def test_a_login_shell_is_taken_away() -> None:
     change = only_change(USER, "astro:x:999:999:A, B:/home/astro:/bin/bash\nhome\n")
     assert (change.summary, change.script) == (
