@@ -36,7 +36,8 @@ class Module:
         return (
             f"stat -c '%n|%F|%U|%G|%a' {folder} {path} 2>/dev/null\necho\n"
             # As long as one of the folders is somebody else's, they could put a link in the place of what is read.
-            f"[ ! -O {parent} ] || [ ! -O {folder} ] || [ -h {folder} ] || [ -h {path} ] || [ ! -f {path} ] || while IFS= read -r line; do printf '%s\\n' \"$line\"; done <{path}"
+            f"[ ! -O {parent} ] || [ ! -O {folder} ] || [ -h {folder} ] || [ -h {path} ] || [ ! -f {path} ] || "
+            f"while IFS= read -r line; do printf '%s\\n' \"$line\"; done <{path}"
         )
 
     def changes(self, seen: Seen) -> list[Change]:
