@@ -202,14 +202,24 @@ def test_status_as_json(fleet: Fleet) -> None:
     assert [row["role"] for row in json.loads(fleet.fab("-H", "web1", "status", "--json").out)] == ["webserver"]
 
 
-def test_logs_come_with_their_host(fleet: Fleet) -> None:
-    lines = fleet.fab("logs", "--role=worker", "--lines=5").out.splitlines()
+LOG_LINE = re.compile(r"(\w+) +([a-z-]+) +\| (\d{4}-\d\d-\d\dT[\d:.]+Z) \S+(\[\d+\])?: ")
 
-    assert [line.split(" | ")[0].strip() for line in lines] == ["worker1"] * 5 + ["worker2"] * 5
-    # A time, the host's own name, then who speaks.
-    assert all(re.match(r"worker\d +\| \d{4}-\d\d-\d\dT\S+ worker\d \S+\[\d+\]: ", line) for line in lines[:1]), lines
-    of_all = fleet.fab("logs", "--lines=1").out.splitlines()
-    assert {line.split(" | ")[0].strip() for line in of_all} == set(HOSTS)
+
+def test_logs_come_with_host_and_role_in_the_order_of_time(fleet: Fleet) -> None:
+    def labels(*arguments: str) -> list[tuple[str, str, str]]:
+        found = [LOG_LINE.match(line) for line in fleet.fab("logs", *arguments).out.splitlines()]
+        assert all(found)
+        return [(match[1], match[2], match[3]) for match in found if match]
+
+    of_workers = labels("--role=worker", "--lines=5")
+    assert {host for host, *_ in of_workers} == {"worker1", "worker2"}
+    of_all = labels("--lines=1")
+    units = {(host, role) for host, role, _ in of_all}
+    assert {("sched1", "scheduler"), ("sched1", "dag-processor"), ("sched1", "triggerer")} <= units
+    assert {host for host, _ in units} == set(HOSTS)
+    # A message may have several lines: one entry has one time.
+    assert len({(host, role, time) for host, role, time in of_all}) == len(units)
+    assert [time for *_, time in of_all] == sorted(time for *_, time in of_all)
 
 
 def journals(fleet: Fleet) -> dict[str, str]:
@@ -238,7 +248,7 @@ def test_followed_logs_end_with_us_and_leave_nothing_behind(fleet: Fleet, end: s
         assert follower.returncode == 130
         assert "interrupted" in err
     wait("no journalctl is left", lambda: not journals(fleet), 20)
-    assert out == "" or re.match(r"\w+ +\| ", out)
+    assert out == "" or LOG_LINE.match(out)
 
 
 def test_what_is_said_while_followed_is_shown_at_once(fleet: Fleet) -> None:
@@ -253,14 +263,19 @@ def test_what_is_said_while_followed_is_shown_at_once(fleet: Fleet) -> None:
                 shown.append(os.read(follower.stdout.fileno(), 1 << 16).decode())  # type: ignore[union-attr]
             return re.search(pattern, "".join(shown), re.MULTILINE) is not None
 
-        wait("both hosts' last lines", lambda: says(r"^web1    \| ") and says(r"^worker2 \| "), 60, pause=0.2)
+        wait(
+            "both hosts' last lines",
+            lambda: says(r"^web1    webserver +\| ") and says(r"^worker2 worker +\| "),
+            60,
+            pause=0.2,
+        )
         # A line about the unit's process, which root may write (systemd.journal-fields(7), OBJECT_PID=).
         fleet.sh(
             "worker2",
             f"printf 'MESSAGE=said while followed\\nOBJECT_PID=%s\\n' $(systemctl show -p MainPID --value {UNIT}) "
             "| logger --journald",
         )
-        wait("what was said", lambda: says(r"^worker2 \| .*said while followed$"), 10, pause=0.2)
+        wait("what was said", lambda: says(r"^worker2 worker +\| .*said while followed$"), 10, pause=0.2)
     finally:
         follower.send_signal(signal.SIGINT)
         follower.wait(timeout=20)
