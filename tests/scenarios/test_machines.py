@@ -21,7 +21,7 @@ ssh: {{key: id_ed25519, known_hosts: known_hosts}}
 hosts:
   {host}: {{address: {address}}}
   {member}: {{address: {of_member}}}
-roles: {{database: [{host}], redis: [{host}], scheduler: [{member}], webserver: [{member}], worker: [{member}]}}
+roles: {{database: [{host}], redis: [{host}], scheduler: [{member}], webserver: [{host}], worker: [{member}]}}
 network: {{firewall: false}}
 """
 MEMBER, PORTS = REDIS, (5432, 6379)
@@ -36,6 +36,11 @@ class Machine(Fleet):
     @property
     def host(self) -> str:
         return self.hosts[0]
+
+    @property
+    def deploy(self) -> tuple[str, ...]:
+        """The host is a web server by hosts.yaml, so that its port is guarded, and Airflow is never put there."""
+        return "-H", self.host, "deploy", "--role=database,redis"
 
     @property
     def address(self) -> str:
@@ -76,7 +81,7 @@ def machine(request: pytest.FixtureRequest, lab: Lab) -> Machine:
     machine.hosts_yaml.write_text(
         HOSTS_YAML.format(host=host, address=lab.address(host), member=MEMBER, of_member=lab.address(MEMBER))
     )
-    machine.fab("-H", host, "deploy")
+    machine.fab(*machine.deploy)
     return machine
 
 
@@ -90,9 +95,9 @@ def test_what_runs_is_exposed_little(machine: Machine) -> None:
 
 
 def test_a_rerun_changes_nothing_and_a_restart_works(machine: Machine) -> None:
-    machine.nothing_to_do("-H", machine.host, "deploy")
+    machine.nothing_to_do(*machine.deploy)
     machine.sh(machine.host, "systemctl restart postgresql airflow-redis")
-    machine.nothing_to_do("-H", machine.host, "deploy")
+    machine.nothing_to_do(*machine.deploy)
     assert machine.psql("CREATE TABLE t AS SELECT 1 AS x; SELECT x FROM t; DROP TABLE t") == "1"
 
 
@@ -114,17 +119,17 @@ def test_where_somebody_is_connected_postgresql_is_not_restarted(machine: Machin
     machine.sh(machine.host, "systemctl restart postgresql")
     with machine.connected():
         started = machine.psql("SELECT pg_postmaster_start_time()")
-        done = machine.fab("-H", machine.host, "deploy")
+        done = machine.fab(*machine.deploy)
         assert "from PostgreSQL's next restart on (1 are connected: fab stop, then fab deploy)" in done.err
-        machine.nothing_to_do("-H", machine.host, "deploy")
+        machine.nothing_to_do(*machine.deploy)
         assert machine.psql("SELECT pg_postmaster_start_time()") == started
         assert machine.psql(SETTING) == "*"
 
-    done = machine.fab("-H", machine.host, "deploy")
+    done = machine.fab(*machine.deploy)
 
     assert "restart PostgreSQL (listen_addresses was changed, its drop-in was changed)" in done.err
     assert machine.psql(SETTING) == f"{machine.address},127.0.0.1"
-    machine.nothing_to_do("-H", machine.host, "deploy")
+    machine.nothing_to_do(*machine.deploy)
 
 
 def test_an_address_that_the_host_does_not_have_touches_nothing(machine: Machine) -> None:
@@ -133,34 +138,52 @@ def test_an_address_that_the_host_does_not_have_touches_nothing(machine: Machine
         text.replace(f"{{address: {machine.address}}}", f"{{address: {machine.address}, listen: 192.0.2.1}}")
     )
     try:
-        done = machine.fab("-H", machine.host, "deploy", code=1)
+        done = machine.fab(*machine.deploy, code=1)
     finally:
         machine.hosts_yaml.write_text(text)
     assert (
         f"{machine.host}: database.server: PostgreSQL is to listen on 192.0.2.1, and the host does not have" in done.err
     )
     assert f"hosts.{machine.host}.listen: 0.0.0.0" in done.err
-    machine.nothing_to_do("-H", machine.host, "deploy")
+    machine.nothing_to_do(*machine.deploy)
 
 
 def test_the_firewall_lets_in_the_fleet_only(machine: Machine) -> None:
     assert [machine.lets_in(port) for port in PORTS] == [(True, True), (True, True)]
 
     machine.change("firewall: false", "firewall: true")
-    machine.fab("-H", machine.host, "deploy")
+    machine.fab(*machine.deploy)
 
-    machine.nothing_to_do("-H", machine.host, "deploy")
+    machine.nothing_to_do(*machine.deploy)
     assert [machine.lets_in(port) for port in PORTS] == [(True, False), (True, False)]
     assert machine.lets_in(22) == (True, True)
     rows = json.loads(machine.fab("-H", machine.host, "status", "--ports", "--json").out)
     assert {row["reach"] for row in rows if row["port"] in PORTS} == {"the fleet", "this host"}
 
 
+def test_the_web_server_is_for_the_fleet_and_whom_the_operator_allows(machine: Machine) -> None:
+    machine.sh(machine.host, "systemd-run -q --collect --unit=web python3 -m http.server 8080")
+    try:
+        wait("a server in place of Airflow's", lambda: machine.lets_in(8080) == (True, True))
+        for allowed, here in (("192.0.2.0/24", False), (f"192.0.2.0/24, {machine.lab.layout.gateway}", True)):
+            machine.hosts_yaml.write_text(
+                re.sub(
+                    r"network: .*", f"network: {{firewall: true, allow: [{allowed}]}}", machine.hosts_yaml.read_text()
+                )
+            )
+            machine.fab(*machine.deploy)
+            machine.nothing_to_do(*machine.deploy)
+            assert machine.lets_in(8080) == (True, here)
+            assert machine.lets_in(5432) == (True, False)
+    finally:
+        machine.sh(machine.host, "systemctl stop web")
+
+
 def test_the_firewall_is_there_after_a_reboot(machine: Machine) -> None:
     machine.lab.down_host(machine.host)
     machine.lab.up_host(machine.host)
     wait("PostgreSQL", lambda: machine.lets_in(5432) == (True, False))
-    machine.nothing_to_do("-H", machine.host, "deploy")
+    machine.nothing_to_do(*machine.deploy)
 
 
 def test_a_flushed_ruleset_is_loaded_again_and_what_others_have_stays(machine: Machine) -> None:
@@ -168,13 +191,13 @@ def test_a_flushed_ruleset_is_loaded_again_and_what_others_have_stays(machine: M
     machine.sh(machine.host, f"nft flush ruleset; {theirs}")
     assert machine.lets_in(5432) == (True, True)
 
-    done = machine.fab("-H", machine.host, "deploy")
+    done = machine.fab(*machine.deploy)
 
     assert "load the firewall's table" in done.err
     assert machine.lets_in(5432) == (True, False)
-    machine.change("firewall: true", "firewall: false")
-    assert "remove the firewall" in machine.fab("-H", machine.host, "deploy").err
-    machine.nothing_to_do("-H", machine.host, "deploy")
+    machine.hosts_yaml.write_text(re.sub(r"network: .*", "network: {firewall: false}", machine.hosts_yaml.read_text()))
+    assert "remove the firewall" in machine.fab(*machine.deploy).err
+    machine.nothing_to_do(*machine.deploy)
     assert machine.lets_in(5432) == (True, True)
     assert machine.sh(machine.host, "nft list tables").split() == ["table", "inet", "theirs"]
     assert machine.sh(machine.host, "ls /etc/aerodrome /etc/systemd/system | grep -c firewall || true").strip() == "0"
