@@ -19,12 +19,15 @@ def sandbox(inputs: Inputs, host: Host, role: str) -> dict[str, object]:
     airflow, own = inputs.fleet.airflow, inputs.fleet.role_settings.get(role, RoleSettings())
     level = own.sandbox or airflow.sandbox
     more = tuple(path.rstrip("/") for path in dict.fromkeys((*airflow.read_write_paths, *own.read_write_paths)))
-    writable = dict.fromkeys((airflow.home, *_log_folders(inputs, host, role), *more))
+    writable = dict.fromkeys((f"{airflow.home}/logs", *_log_folders(inputs, host, role), *more))
     return {"sandbox": level, "writable": tuple(writable), "mounts": more if level != "off" else ()}
 
 
 def _log_folders(inputs: Inputs, host: Host, role: str) -> tuple[str, ...]:
-    """Return the folders outside AIRFLOW_HOME that hosts.yaml or airflow.cfg names for logs."""
+    """Return the folders elsewhere that hosts.yaml or airflow.cfg names for logs.
+
+    With `-` before it, as systemd ignores one that is missing: Airflow says more of that than a unit that cannot start.
+    """
     variables = environment(inputs, host) | role_environment(inputs, host, role)
     folders = [
         value
@@ -32,5 +35,6 @@ def _log_folders(inputs: Inputs, host: Host, role: str) -> tuple[str, ...]:
         if name.startswith("AIRFLOW__") and name.rpartition("__")[2].lower() in LOG_FOLDERS and isinstance(value, str)
     ]
     folders += [found[1] for found in _IN_CONFIG.findall(inputs.config_file or "")]
-    inside = f"{inputs.fleet.airflow.home}/"
-    return tuple(folder.rstrip("/") for folder in folders if _PLAIN.fullmatch(folder) and not folder.startswith(inside))
+    usual = f"{inputs.fleet.airflow.home}/logs/"
+    elsewhere = [folder for folder in folders if _PLAIN.fullmatch(folder) and not f"{folder}/".startswith(usual)]
+    return tuple(f"-{folder.rstrip('/')}" for folder in elsewhere)

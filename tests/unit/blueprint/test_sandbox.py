@@ -20,7 +20,7 @@ NoNewPrivileges=yes
 CapabilityBoundingSet=
 ProtectSystem=strict
 ProtectHome=read-only
-ReadWritePaths=/usr/local/airflow
+ReadWritePaths=/usr/local/airflow/logs
 PrivateTmp=yes
 PrivateDevices=yes
 ProtectKernelTunables=yes
@@ -52,7 +52,7 @@ RELAXED = """\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
 ProtectSystem=full
-ReadWritePaths=/usr/local/airflow
+ReadWritePaths=/usr/local/airflow/logs
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectControlGroups=yes
@@ -90,7 +90,7 @@ def test_a_role_may_have_a_sandbox_of_its_own() -> None:
 def test_paths_of_all_and_of_the_role_are_writable_and_mounted_before() -> None:
     given = of_role("triggerer", RoleSettings(read_write_paths=("/srv/b/", "/data")), read_write_paths=("/data",))
     text = dropin(given)
-    assert "ReadWritePaths=/usr/local/airflow\nReadWritePaths=/data\nReadWritePaths=/srv/b\nPrivateTmp" in text
+    assert "ReadWritePaths=/usr/local/airflow/logs\nReadWritePaths=/data\nReadWritePaths=/srv/b\nPrivateTmp" in text
     assert "[Unit]\n" in text and "\nRequiresMountsFor=/data /srv/b\n\n[Service]\n" in text
     assert "RequiresMountsFor=/data\n" in dropin(given, "dag-processor")
 
@@ -105,13 +105,15 @@ def test_paths_of_all_and_of_the_role_are_writable_and_mounted_before() -> None:
     ],
 )
 def test_where_logs_go_is_writable(given: Inputs) -> None:
-    assert sandbox(given, HOSTS["s1"], "triggerer")["writable"] == ("/usr/local/airflow", "/var/log/airflow")
+    assert sandbox(given, HOSTS["s1"], "triggerer")["writable"] == ("/usr/local/airflow/logs", "-/var/log/airflow")
 
 
-@pytest.mark.parametrize("folder", ["/usr/local/airflow/logs", "/usr/local/airflow/x", "logs", "/var/$X", "s3://x"])
+@pytest.mark.parametrize(
+    "folder", ["/usr/local/airflow/logs", "/usr/local/airflow/logs/x/", "logs", "/var/$X", "s3://x"]
+)
 def test_what_is_writable_already_or_no_path_is_not_named(folder: str) -> None:
     given = inputs(config_file=f"[logging]\nbase_log_folder = {folder}\n")
-    assert sandbox(given, HOSTS["s1"], "triggerer")["writable"] == ("/usr/local/airflow",)
+    assert sandbox(given, HOSTS["s1"], "triggerer")["writable"] == ("/usr/local/airflow/logs",)
 
 
 @pytest.mark.parametrize("off", ["off", '"off"'])
