@@ -75,7 +75,8 @@ def test_the_columns_are_those_that_the_database_has(tmp_path: Path) -> None:
     asked = (tmp_path / "asked").read_text()
     assert asked == (
         "SELECT task.dag_id, task.task_id, task.run_id, task.map_index,"
-        " extract(epoch FROM now() - task.start_date)::float FROM task_instance task WHERE task.state = 'running' AND task.hostname = ANY(%s)"
+        " extract(epoch FROM now() - task.start_date)::float FROM task_instance task"
+        " WHERE task.state = 'running' AND task.hostname = ANY(%s)"
         " AND coalesce(task.last_heartbeat_at, task.start_date, now()) > now() - 60 * interval '1 second'"
         " ORDER BY task.start_date, task.dag_id, task.task_id w1\n"
     )
