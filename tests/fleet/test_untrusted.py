@@ -202,30 +202,21 @@ def test_a_process_that_a_command_leaves_behind_does_not_hold_it_up(two: Fleet) 
         ("systemctl", "echo NRestarts=²"),
         ("systemctl", "echo NRestarts=$(printf '9%.0s' $(seq 5000))"),
         ("stat", "echo 'regular file|root|root|rwx'"),
-        ("getent", "printf '\\377\\376:::\\n::::::::\\n'"),
-        ("readlink", "printf '\\0\\n\\n\\n'"),
     ],
 )
 def test_an_answer_that_makes_no_sense_is_one_host_s_error(two: Fleet, program: str, says: str) -> None:
     fake(two, program, says)
-    done = two.fab("plan", code=1) if program in ("systemctl", "stat") else run_any(two, "plan")
-    assert "Traceback" not in done.text
+    done = two.fab("plan", code=1)
+    assert "the host's answer cannot be read (" in line_of(done, BAD)
     assert done.out.startswith("old1\n")
-    if done.code == 1:
-        assert "the host's answer cannot be read (" in line_of(done, BAD)
-
-
-def run_any(fleet: Fleet, *arguments: str) -> Done:
-    process = fleet.start(*arguments)
-    out, err = process.communicate(timeout=100)
-    return Done(process.returncode, out, err)
 
 
 def test_what_a_host_prints_cannot_command_the_terminal(two: Fleet) -> None:
     evil = r"\033]0;title\007\033[2J\r\302\233\342\200\256x\n\tplain é\n"
     shown = r"\x1b]0;title\x07\x1b[2J\x0d\x9b\u202ex"
-    fake(two, "journalctl", f"printf '{evil}'")
-    assert two.fab("-H", BAD, "logs").out == f"new1 | {shown}\nnew1 | \tplain é\n"
+    entry = r'{"MESSAGE": "\u001b[2J\u202e\u009b é", "UNIT": "airflow@worker.service", "__REALTIME_TIMESTAMP": "1"}'
+    fake(two, "journalctl", f"echo '{entry.replace(chr(92), chr(92) * 2)}'")
+    assert r"\x1b[2J\u202e\x9b é" in two.fab("-H", BAD, "logs").out
     assert two.fab("-H", BAD, "run", f"printf '{evil}'").out == f"new1 | {shown}\nnew1 | \tplain é\n"
     installs(two, f"case \"$*\" in *update) exit 0;; esac\nprintf '{evil}' >&2; exit 1")
     done = two.fab("-H", BAD, "node.packages", code=1)
@@ -245,9 +236,10 @@ def through_shell(fleet: Fleet, command: str) -> Done:
 
 
 def test_a_reader_that_has_gone_blames_no_host(two: Fleet) -> None:
-    fake(two, "journalctl", "seq 100000")
-    done = through_shell(two, f"fab -H {BAD} logs | head -1")
-    assert (done.code, done.out, done.err) == (141, "new1 | 1\n", "")
+    entry = '{"MESSAGE": "%g", "UNIT": "airflow@worker.service", "__REALTIME_TIMESTAMP": "1"}'
+    fake(two, "journalctl", f"seq -f '{entry}' 20000")
+    done = through_shell(two, f"fab -H {BAD} logs --lines=20000 | head -1")
+    assert (done.code, done.out.count("\n"), done.err) == (141, 1, "")
 
 
 def test_a_reader_that_has_gone_does_not_end_a_change(two: Fleet) -> None:
