@@ -13,6 +13,7 @@ from aerodrome.report.sink import NoOutput, Paint, data, escape_json, one_line, 
 from aerodrome.report.sink import redactor as redactor
 
 LONGEST_LINE = 1 << 16  # characters of a command's output that are held back for the end of their line
+LONGEST_ERROR = 2000  # characters: what a host answered may be part of it
 NAMED = 5  # hosts that are waited for and named with what they are at
 
 
@@ -175,7 +176,7 @@ def _show_host_error(error: HostError, detail: str) -> None:
         say(f"  {error.host} | {line}")
     step = f" {error.step}:" if error.step else ""
     hint = f" → {error.hint}" if error.hint else ""
-    say(_red(one_line(f"{error.host}:{step} {error.message}")), one_line(hint))
+    say(_red(one_line(f"{error.host}:{step} {error.message}")[:LONGEST_ERROR]), one_line(hint))
 
 
 def _bold(text: str) -> Paint:

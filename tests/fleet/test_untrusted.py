@@ -207,7 +207,8 @@ def test_a_process_that_a_command_leaves_behind_does_not_hold_it_up(two: Fleet) 
 def test_an_answer_that_makes_no_sense_is_one_host_s_error(two: Fleet, program: str, says: str) -> None:
     fake(two, program, says)
     done = two.fab("plan", code=1)
-    assert "the host's answer cannot be read (" in line_of(done, BAD)
+    line = line_of(done, BAD)
+    assert line.startswith("new1: node.") and len(line) < 3000
     assert done.out.startswith("old1\n")
 
 

@@ -632,14 +632,14 @@ def test_one_host_s_trouble_never_hides_the_others_health(world: World, monkeypa
 
 
 @pytest.mark.parametrize(
-    "what, says",
+    "what, seconds, says",
     [
-        ("sleep 65", "did not finish within 1 s (deploy.probe_timeout)"),
-        ("yes", "printed more than 1 MB (deploy.output_limit)"),
+        ("sleep 65", 1, "did not finish within 1 s (deploy.probe_timeout)"),
+        ("yes", 60, "printed more than 1 MB (deploy.output_limit)"),
     ],
 )
-def test_a_probe_that_exceeds_its_limit_names_the_step(world: World, what: str, says: str) -> None:
-    world.local.fleet = world.run.fleet = fleet(deploy=Deploy(probe_timeout=1, output_limit=1))
+def test_a_probe_that_exceeds_its_limit_names_the_step(world: World, what: str, seconds: int, says: str) -> None:
+    world.local.fleet = world.run.fleet = fleet(deploy=Deploy(probe_timeout=seconds, output_limit=1))
 
     @dataclass(frozen=True)
     class Asks:
