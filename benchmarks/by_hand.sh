@@ -10,7 +10,7 @@
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 apt='apt-get -q -y -o Dpkg::Options::=--force-confold'
-home=/usr/local/airflow venv=/home/astro/airflow-venv
+home=/usr/local/airflow venv=/opt/aerodrome/airflow/venv
 
 # On a host -----------------------------------------------------------------------------------------------------------
 
@@ -53,6 +53,8 @@ node() {
     say node.hosts
     cat hosts >>/etc/hosts
     say node.venv
+    mkdir -p /opt/aerodrome
+    install -d -o astro -g astro /opt/aerodrome/airflow
     as_astro python3 -m venv $venv
     say node.install
     install -o astro -g astro -m 0644 lock.txt uv.txt $venv/

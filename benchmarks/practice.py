@@ -36,12 +36,12 @@ for lock in /opt/aerodrome/airflow/requirements/*/requirements.txt /opt/aerodrom
     runuser -u aerodrome -- env PYTHONPATH="$(echo /usr/share/python-wheels/pip-*.whl)" python3 -m pip download -q \\
         --no-cache-dir --no-deps --require-hashes -r "$lock" -d {WHEELS}
 done"""
-# 999: the first system user of a host, which the service user is going to be. A link wants its owner's file (proc(5),
+# 997: the system user that installs, after the service user (999). A link wants its owner's file (proc(5),
 # protected_hardlinks).
 LEND = f"""set -e
 printf 'find-links = %s\\nno-index = true\\n' {WHEELS} >>/etc/pip.conf
 cp -r {UV} {OWN_UV}
-chown -R 999:999 {OWN_UV}
+chown -R 997:996 {OWN_UV}
 sed -i 's|{cache.BINDS["uv"]}|{OWN_UV}|' /etc/environment /etc/uv/uv.toml
 {LINKS}"""
 

@@ -13,7 +13,7 @@ done
 for place in /etc/systemd/system/airflow@* /etc/default/airflow* /etc/hosts /etc/postgresql /home/astro \
     /usr/local/airflow /usr/local/airflow/dags/; do
     [ -e "$place" ] || continue
-    find "$place" \( -path '/home/astro/airflow-venv*/*' -o -path /usr/local/airflow/logs -o -name __pycache__ \
+    find "$place" \( -path /usr/local/airflow/logs -o -name __pycache__ \
         -o -name '.cache' -o -name '.ansible' -o -name '.local' \) -prune -o -print
 done | sort -u | while read -r path; do
     what=$(stat -c '%F %A %U:%G' "$path")
@@ -41,8 +41,7 @@ SELECT 'setting', name, setting FROM pg_settings WHERE name IN ('listen_addresse
 SQL
 fi
 
-python=/home/astro/airflow-venv/bin/python
-[ -x "$python" ] || python=/opt/aerodrome/airflow/venv/bin/python
+python=/opt/aerodrome/airflow/venv/bin/python
 if [ -x "$python" ]; then
     "$python" -I - <<PYTHON
 from importlib.metadata import distributions

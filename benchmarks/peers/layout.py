@@ -63,6 +63,7 @@ def _common(inputs: Inputs, resources: Sequence[Resource], place: Path) -> Varia
         "service": airflow.service,
         "web_port": airflow.web_port,
         "environment": installed.directory(PYTHON),
+        "link": installed.link,
         "pins": pins(lock),
         "dags": str(inputs.fleet.deploy.dags),
         "hba_file": HBA_FILE,
@@ -87,7 +88,7 @@ def _host(inputs: Inputs, host: Host, folder: Path) -> Variables:
 
 def inventory(common: Variables, hosts: dict[str, Variables], place: str) -> Variables:
     """Return Ansible's inventory: a group a role, the processors beside the scheduler, and what all hosts share."""
-    ours = ("user", "home", "user_home", "service", "environment")
+    ours = ("user", "home", "user_home", "service", "environment", "link")
     shared = {f"airflow_{key}" if key in ours else key: value for key, value in common.items()}
     shared |= {
         "airflow_installer": "uv",

@@ -24,7 +24,6 @@ class MayDiffer:
 
 
 ALWAYS = (
-    MayDiffer(r"file /home/astro/airflow-venvs?", "the environment is placed and named by each way as it likes"),
     MayDiffer(r"file /usr/local/airflow/dags", "Aerodrome has a link to a release there, the others a folder"),
     MayDiffer(r"file /usr/local/airflow/dags-releases.*", "the same: the releases of that link"),
     MayDiffer(r"file /usr/local/airflow/airflow\.(cfg|db).*", "Airflow itself writes them when it first starts"),

@@ -109,7 +109,7 @@ def node():
     install()
     link = files.link(
         name="Put the environment in use",
-        path=f"{USER_HOME}/airflow-venv",
+        path=FLEET["link"],
         target=ENVIRONMENT,
         user=USER,
         group=USER,

@@ -8,7 +8,7 @@ PRINTED = """\
 package\tgcc\t4:12.2.0-3 installed
 user\tastro\thome /home/astro, shell /bin/false
 file\t/etc/default/airflow\tregular file -rw------- root:root 0b6a1f0c4ab9d0e7
-file\t/home/astro/airflow-venv\tsymbolic link lrwxrwxrwx astro:astro /home/astro/airflow-venvs/3.3.2-py3.11-8e1b
+file\t/usr/local/airflow/dags\tsymbolic link lrwxrwxrwx root:root /usr/local/airflow/dags-releases/8e1b
 unit\tairflow@worker.service\tactive enabled \n
 python\tapache-airflow\t3.3.2
 """
@@ -19,8 +19,7 @@ def test_lines_become_a_mapping() -> None:
         "package gcc": "4:12.2.0-3 installed",
         "user astro": "home /home/astro, shell /bin/false",
         "file /etc/default/airflow": "regular file -rw------- root:root 0b6a1f0c4ab9d0e7",
-        "file /home/astro/airflow-venv": "symbolic link lrwxrwxrwx astro:astro "
-        "/home/astro/airflow-venvs/3.3.2-py3.11-8e1b",
+        "file /usr/local/airflow/dags": "symbolic link lrwxrwxrwx root:root /usr/local/airflow/dags-releases/8e1b",
         "unit airflow@worker.service": "active enabled ",
         "python apache-airflow": "3.3.2",
     }
