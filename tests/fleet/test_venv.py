@@ -25,8 +25,7 @@ from tests.fleet.conftest import Fleet
 from tests.real import PROJECT
 
 HOST = "worker3"
-AIRFLOW_HOME = "/usr/local/airflow"
-STEPS = ("node.packages", "node.user", "node.venv", "node.install")
+STEPS = ("node.user", "node.venv", "node.install")
 # In Airflow's place, so that fifty installs take a minute.
 LOCK = (PROJECT / "locks" / "airflow-3.3.2-py3.11.txt").read_text()
 SIX = "".join(re.findall(r"^six==.*\n(?:    .*\n)+", LOCK, re.MULTILINE))
@@ -127,6 +126,8 @@ def made(bare: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Node:
         f"hosts: {{{HOST}: {{address: {lab.address(HOST)}}}}}\nroles: {roles}\nairflow: {{executor: LocalExecutor}}\n"
     )
     found = Node(lab, replace(inputs_of(path), locks={"3.11": SIX}))
+    install = "apt-get -qq -y install --no-install-recommends python3-venv"  # all that six needs
+    found.sh(f"{{ {install} || {{ apt-get -qq update && {install}; }}; }} >/dev/null 2>&1")
     found.converge()
     # Without pip.conf pip need not be asked for its index each time; uv.toml has it too.
     found.sh(f"{VICTIM}; rm -f /tmp/planted-in-ours /etc/pip.conf")
