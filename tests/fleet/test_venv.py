@@ -32,7 +32,10 @@ SIX = "".join(re.findall(r"^six==.*\n(?:    .*\n)+", LOCK, re.MULTILINE))
 ATTEMPTS = 50
 
 # Nothing of this belongs to the service user, and nothing may change.
-VICTIM = "mkdir -p /srv/victim; echo precious >/srv/victim/file; chmod 600 /srv/victim/file; chmod 700 /srv/victim"
+VICTIM = (
+    "rm -rf /srv/victim; mkdir -m 700 /srv/victim; echo precious >/srv/victim/file; chmod 600 /srv/victim/file; "
+    "chown -R root:root /srv/victim"
+)
 STATE = (
     "cat /srv/victim/file; find /srv/victim /etc /usr/local /root -xdev "
     r"\( -path '/etc/*-' -o -path /usr/local/airflow/logs \) -prune -o -printf '%p %y %l %s %m %u:%g %T@\n' | sort"
@@ -73,6 +76,7 @@ class Node:
 
     lab: Lab
     inputs: Inputs
+    before: str = ""  # what is root's, before a test
 
     def sh(self, command: str) -> str:
         done = self.lab.run(HOST, command)
@@ -105,6 +109,11 @@ class Node:
             self.apply(plan.changes)
         assert self.plan(steps).changes == ()
 
+    def assert_unchanged(self) -> None:
+        """Assert that what is root's has kept owner, mode, content and time."""
+        changed = set(self.before.splitlines()) ^ set(self.sh(STATE).splitlines())
+        assert not changed, sorted(changed)
+
     def forgetting(self, link: bool = True) -> str:
         """Return sh that leaves the environment as an install that broke off has left it."""
         venv = self.inputs.venv
@@ -130,17 +139,16 @@ def made(bare: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Node:
     found.sh(f"{{ {install} || {{ apt-get -qq update && {install}; }}; }} >/dev/null 2>&1")
     found.converge()
     # Without pip.conf pip need not be asked for its index each time; uv.toml has it too.
-    found.sh(f"{VICTIM}; rm -f /tmp/planted-in-ours /etc/pip.conf")
+    found.sh("rm -f /tmp/planted-in-ours /etc/pip.conf")
     return found
 
 
 @pytest.fixture
 def host(made: Node) -> Iterator[Node]:
-    """The host; what is root's on it is the same after the test as before."""
-    before = made.sh(STATE)
+    """The host; what a test has planted on it is taken away."""
+    made.sh(VICTIM)
+    made.before = made.sh(STATE)
     yield made
-    changed = set(before.splitlines()) ^ set(made.sh(STATE).splitlines())
-    assert not changed, sorted(changed)
     made.astro("cd; for name in airflow-venv airflow-venvs; do rm -rf $name; done")
 
 
@@ -148,6 +156,7 @@ def test_a_link_where_environments_were_made_gives_nothing_away(host: Node) -> N
     host.astro("cd; [ ! -e airflow-venvs ] || mv airflow-venvs aside; ln -s /srv/victim airflow-venvs")
     host.forget()
     host.converge()
+    host.assert_unchanged()
 
 
 def test_links_in_the_environment_are_not_written_through(host: Node) -> None:
@@ -158,6 +167,7 @@ def test_links_in_the_environment_are_not_written_through(host: Node) -> None:
     )
     host.astro("cd; for uv in airflow-venvs/.uv-*; do rm -rf $uv; ln -sfn /srv/victim/file $uv; done 2>/dev/null || :")
     host.converge()
+    host.assert_unchanged()
 
 
 def test_a_watcher_that_replaces_all_it_can_wins_nothing(host: Node) -> None:
@@ -175,6 +185,7 @@ def test_a_watcher_that_replaces_all_it_can_wins_nothing(host: Node) -> None:
     finally:
         host.sh("systemctl stop watcher")
     assert host.sh("cat /tmp/planted-in-ours 2>/dev/null || :") == ""
+    host.assert_unchanged()
 
 
 def test_dag_code_runs_the_environment_and_writes_nothing_of_it(host: Node) -> None:
