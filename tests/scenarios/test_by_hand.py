@@ -173,7 +173,7 @@ def test_a_plan_shows_each_difference_and_changes_nothing(site: Site, key: str) 
     head = done.out.partition(f"\n{WORKER}\n")[0]
     for shown in (
         "make virtual environment /opt/aerodrome/astronomer-certified/venvs/1.10.10",
-        "link /opt/aerodrome/astronomer-certified/venv to it (units leave /home/astro/airflow-venv, which stays until you remove it)",
+        f"link {OURS} to it (units leave {BY_HANDS}, which stays until you remove it)",
         f"write {UNIT}",
         "-Description=Airflow %I daemon",
         "+KillMode=mixed",
