@@ -1,0 +1,224 @@
+"""Root touches nothing below the service users' directories: every script that the blueprints can make is read."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import pytest
+
+from aerodrome.blueprint.health import health_script, watch_script
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.logs import journal_script, journal_units
+from aerodrome.blueprint.stages import by_host, role_stages, stages, stop_stages
+from aerodrome.blueprint.users import create_user_script
+from aerodrome.errors import AerodromeError
+from aerodrome.fleet import ROLES
+from aerodrome.resources.base import Seen
+from aerodrome.resources.python import Installed, VirtualEnvironment
+from aerodrome.resources.selinux import Executable
+from aerodrome.resources.tree import Tree
+from aerodrome.secrets import Secret
+from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
+
+HOME = "/usr/local/airflow"
+# What users other than root can write to, as far as blueprints name it.
+THEIRS = ("/home/astro/", f"{HOME}/logs/", "/var/lib/redis/")
+# AIRFLOW_HOME itself is root's, but was the service user's on a host that an earlier version has set up: nothing in it
+# may be read or written through a link.
+FOLLOWS = {"cat", "sed", "grep", "head", "tail", "tee", "sha256sum", "tar", "touch", "source", ".", "while", "done"}
+BECOMES = re.compile(r"^(exec )?(runuser -u \S+ -- |systemd-run .*-p User=)")
+
+FOUND = [
+    f"{kind}|{owner}|{owner}|700\n{content}"
+    for kind in ("regular file", "symbolic link", "directory")
+    for owner in ("root", "astro", "redis", "postgres")
+    for content in ("", "theirs\n", "# Written by Aerodrome\nold\n", "AIRFLOW_HOME=/usr/local/airflow\nTEAM=x\n")
+]
+PARENTS = "/usr|directory|root|root|755\n/usr/local|directory|root|root|755\n"
+SEEN = [
+    "",
+    "none\n",
+    "directory\n",
+    "/usr/local/airflow/dags-releases/old\nroot\n",
+    "astro:x:999:999::/home/astro:/bin/bash\n",
+    "astro:x:999:999::/home/astro:/bin/false\nhome\n",
+    *(f"{each.partition(chr(10))[0]}|1\n" for each in FOUND),
+    *FOUND,
+    PARENTS,
+    *(
+        f"{PARENTS}{HOME}|directory|astro|astro|755\n"
+        + "".join(f"{HOME}/{name}|directory|{owner}|{owner}|755\n" for name in ("logs", "plugins", "config"))
+        for owner in ("root", "astro")
+    ),
+    f"{HOME}/config|directory|astro|astro|755\n{HOME}/config/aerodrome_host.py|regular file|astro|astro|644\n\nold\n",
+    "LoadState=loaded\nUnitFileState=disabled\nActiveState=inactive\n",
+    "LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nNeedDaemonReload=yes\n",
+    "there\n",
+    "LoadState=not-found\n",
+]
+
+
+def fleets() -> Iterator[Inputs]:
+    """Yield fleets of all versions, executors and brokers, with all that hosts.yaml can add."""
+    for version in ("3.3.2", "2.11.2", "1.10.10"):
+        for airflow, more in (
+            ({}, {}),
+            ({"executor": "LocalExecutor"}, {"config_file": "[core]\n"}),
+            ({"fernet_key_command": "vault key"}, {"redis_password": Secret("redis")}),
+        ):
+            roles = ROLES_OF_FLEET | ({"redis": ("db1",)} if "redis_password" in more else {})
+            tree = Tree(f"{HOME}/dags", "new", 1, lambda: b"archive", "astro")
+            values: dict[str, Any] = {**more, "dags": tree, "locks": {"3.11": "lock\n"}, "uv": "uv\n"}
+            yield inputs(fleet(roles, version=version, **airflow), **values)
+
+
+def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
+    """Yield what a script is for, and the script: probes, and changes of everything that a host may have been found."""
+    parts = [
+        *stages(given, given.fleet.hosts, ROLES),
+        *role_stages(given, ROLES, again=True),
+        *stop_stages(given, ROLES),
+    ]
+    for steps in by_host(parts).values():
+        for resource in [resource for step in steps for resource in step.resources]:
+            # Virtual environments move out of the user's home: from then on they are read, too.
+            if given.venv.startswith("/home/") and isinstance(resource, VirtualEnvironment | Installed | Executable):
+                continue
+            yield f"probe {resource.key}", resource.probe()
+            for text in SEEN:
+                with suppress(AerodromeError, ValueError, IndexError, KeyError):
+                    for change in resource.changes(Seen(text)):
+                        yield change.summary, change.script
+    for host in given.fleet.nodes():
+        roles = given.roles(host)
+        yield "health", health_script(given, host, roles)
+        yield "watch", watch_script(given, host, roles)
+        yield "logs", journal_script(journal_units(given, host, roles), 10, True)
+    yield "user", create_user_script(given, ("ada", "a@b.c", "A", "L", "Admin"), Secret("password"))[0]
+
+
+def without_data(script: str) -> str:
+    """Return a script without the bodies of its here-documents."""
+    return re.sub(r"(<<'(\w+)'[^\n]*\n)(.*?\n)?\2(?=\n|$)", r"\1", script, flags=re.DOTALL)
+
+
+def commands(script: str) -> Iterator[str]:
+    """Yield the simple commands of a script, those in $(…) too, whether it is in quotes or not."""
+    text, quotes, command, at = without_data(script), [""], "", 0
+    while at < len(text):
+        char, pair = text[at], text[at : at + 2]
+        if quotes[-1] != "'" and pair == "$(":
+            yield command
+            command, quotes, at = "", [*quotes, ""], at + 2
+            continue
+        if quotes[-1] == "" and char in "\n;|&()":
+            yield command
+            command = ""
+            if char == ")" and len(quotes) > 1:
+                quotes.pop()
+        elif char == "\\" and quotes[-1] != "'":
+            command, at = command + pair, at + 1
+        else:
+            if char in "'\"" and quotes[-1] in ("", char):
+                quotes[-1] = "" if quotes[-1] else char
+            command += char
+        at += 1
+    yield command
+
+
+@cache
+def touched(script: str, also: str = "") -> list[str]:
+    """Return the commands by which root touches what is not its own; `also` is a path that is let pass."""
+    found = []
+    for command in map(str.strip, commands(script)):
+        bare = re.sub(r"^((then|do|else|if|while|!|\{|exec)\s+)+", "", command)
+        if not bare or BECOMES.match(bare) or re.fullmatch(r"\w+=\S*", bare):
+            continue
+        try:
+            words = shlex.split(bare)
+        except ValueError:
+            words = bare.split()
+        if words[0] == "[" or (words[0] == "stat" and "-L" not in words):
+            continue  # it tells no more than what kind of thing there is
+        named = [word for word in words if any(place in word for place in THEIRS)]
+        theirs = any(not also or not word.startswith(also) for word in named)
+        # A module is read by the shell, once it has seen that its folders are root's.
+        in_home = HOME + "/" in bare and follows(words, bare) and f"-O {HOME}/config" not in script
+        if theirs or in_home:
+            found.append(command)
+    return found
+
+
+def follows(words: list[str], command: str) -> bool:
+    """Tell whether a command would follow a link in AIRFLOW_HOME."""
+    if re.search(rf"[<>]\s*['\"]?{HOME}/", command) or words[0] in FOLLOWS:
+        return True
+    options = "".join(word[1:] for word in words[1:] if word.startswith("-") and not word.startswith("--"))
+    needed = {"chown": "h", "cp": "P", "ln": "s"}.get(words[0], "")
+    if words[0] == "dd":
+        return not any(word.startswith("iflag=nofollow") for word in words)
+    return not set(needed) <= set(options) or (words[0] in ("chown", "chmod") and "R" in options)
+
+
+@pytest.mark.parametrize("given", [pytest.param(each, id=str(number)) for number, each in enumerate(fleets())])
+def test_root_touches_nothing_of_the_service_users(given: Inputs) -> None:
+    also = given.venv if given.venv.startswith("/home/") else ""
+    read = set(scripts(given))
+    assert len(read) > 50
+    wrong = {(what, command) for what, script in read for command in touched(script, also)}
+    assert not wrong
+
+
+def test_every_resource_that_can_change_anything_was_seen_to() -> None:
+    given = next(fleets())
+    seen = {script for _, script in scripts(given)}
+    # Or else the answers above are no longer those of its probe.
+    for words in ("chown -h root:root", "by-hand", "mv -fT", "tar -xzf", "useradd", "usermod", "aerodrome_host.py"):
+        assert any(words in script for script in seen), words
+
+
+# What earlier versions did, and each of it a way from the service user to root.
+OLD = [
+    "temporary=$(mktemp /home/astro/.bashrc.XXXXXX)",
+    "stat -c '%F|%U|%G|%a' /home/astro/.bashrc; [ ! -f /home/astro/.bashrc ] || cat /home/astro/.bashrc",
+    "install -d -o astro -g astro -m 0755 /home/astro/airflow-venvs",
+    "cat >/home/astro/airflow-venvs/3.3.2/requirements.txt <<'END_OF_FILE'\nairflow\nEND_OF_FILE",
+    "printf %s lock >/home/astro/airflow-venvs/3.3.2/requirements.txt",
+    'if [ ! -x "$uv" ]; then\nrm -rf /home/astro/airflow-venvs/.uv.new\nfi',
+    "ln -sfn x /home/astro/airflow-venv.new\nchown -h astro: /home/astro/airflow-venv.new",
+    "grep -qsF x /etc/default/airflow || { sed -n 's/^a//p' /usr/local/airflow/airflow.cfg; }",
+    "[ ! -f /usr/local/airflow/airflow.cfg ] || cat /usr/local/airflow/airflow.cfg",
+    "chown astro:astro /usr/local/airflow/dags-releases",
+    "chown -R astro:astro /usr/local/airflow/dags-releases/1.new",
+    "chown -hR astro:astro /usr/local/airflow/dags-releases",
+    "head -c 7 <&3 | tar -xzf - -C /usr/local/airflow/dags-releases/1.new --no-same-owner",
+    "cp -p /usr/local/airflow/airflow.cfg /usr/local/airflow/airflow.cfg.by-hand",
+    "cat >/usr/local/airflow/airflow.cfg",
+    'echo "$(cat /usr/local/airflow/logs/x)"',
+    "runuser -u astro -- true; rm -rf /usr/local/airflow/logs/x",
+    "install -d -o redis -g redis -m 0750 /var/lib/redis/airflow",
+]
+
+
+@pytest.mark.parametrize("script", OLD)
+def test_what_was_done_once_is_found(script: str) -> None:
+    assert touched(script)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "runuser -u astro -- head -c 9 /home/astro/.bashrc 3<&- 9<&- | sed -n p",
+        "x=$(runuser -u astro -- cat /home/astro/.bashrc)",
+        "systemd-run --quiet -p User=astro /home/astro/airflow-venv/bin/python - <<'END'\nopen('/home/astro/x')\nEND",
+        "chown -h root:root /usr/local/airflow\nchmod 0755 /usr/local/airflow",
+        "cat >/etc/x <<'END'\ncat /home/astro/.bashrc\nEND\nchown root:root /etc/x",
+    ],
+)
+def test_what_is_safe_is_let_pass(script: str) -> None:
+    assert touched(script) == []
