@@ -11,12 +11,14 @@ import pytest
 import yaml
 from invoke import Context
 
+from aerodrome import inventory
 from aerodrome import plan as plans
 from aerodrome.blueprint import node as node_of
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.errors import FleetError
-from aerodrome.resources import files
+from aerodrome.resources import files, takeover
 from aerodrome.resources.files import File
+from aerodrome.resources.home import ServiceHome
 from aerodrome.secrets import FERNET_KEY
 from tasks import deploy, node
 from tasks.session import Session
@@ -73,6 +75,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("AERODROME_HOSTS", raising=False)
     monkeypatch.setattr(plans, "LOCK", "")
+    monkeypatch.setattr(takeover, "as_user", lambda user, command: command)  # the service user is not on this machine
+    monkeypatch.setattr(ServiceHome, "_check_parents", lambda self, found: None)
+    monkeypatch.setattr(inventory, "home_problem", lambda path: "")  # a test's folder is below /tmp
     monkeypatch.setattr(Session, "connections", Local(tmp_path))
     monkeypatch.setattr(Inputs, "environment_file", property(lambda _: str(tmp_path / "default")))
     monkeypatch.setattr(node_of, "File", partial(File, owner=ME, group=MY_GROUP))
