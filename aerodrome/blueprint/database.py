@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from aerodrome.blueprint.airflow import connection, isolated_python
+from aerodrome.blueprint.airflow import connection
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.network import EVERYWHERE, listens, own_address
 from aerodrome.blueprint.ports import database_port
 from aerodrome.blueprint.step import Step
+from aerodrome.blueprint.version import installation, python_in_use
 from aerodrome.fleet import Host
 from aerodrome.render import render
-from aerodrome.resources.base import Resource, heredoc, quote
+from aerodrome.resources.base import Resource
 from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer, identifier
@@ -60,10 +61,9 @@ def database_login(inputs: Inputs) -> list[Step]:
         return []
     command = settings.connection_command
     url = "" if command else inputs.database_url("postgresql").reveal()
-    python = isolated_python(inputs, "-", bare=True)
     text = render("login.py.j2", url=repr(url), command=repr(command), **connection(inputs))
     # Where there is no environment yet, there is nothing to start. The URL comes in the program, on stdin.
-    program = f"if [ -e {quote(inputs.venv)}/bin/python ]; then {python} {heredoc(text)}\nfi"
+    program = f'{installation(inputs).find()}\nif [ -e "$venv/bin/python" ]; then {python_in_use(inputs, text)}\nfi'
     server = f"{inputs.database_host}:{settings.port}"
     return [Step("database.login", (DatabaseLogin(server, program, f"link {inputs.venv}", _grants(inputs)),))]
 

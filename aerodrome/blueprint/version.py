@@ -19,8 +19,8 @@ def version(inputs: Inputs) -> Version:
     marks = {"empty": EMPTY, "here": HERE, "elsewhere": ELSEWHERE, "unknown": UNKNOWN}
     program = render("migrated.py.j2", **marks, **connection(inputs))
     # Without an environment file nothing has ever run here.
-    ask = f"if [ ! -e {quote(inputs.environment_file)} ]; then echo {EMPTY}; else {_python(inputs, program)}\nfi"
-    return Version(_installation(inputs), ask, inputs.accept_downtime)
+    ask = f"if [ ! -e {quote(inputs.environment_file)} ]; then echo {EMPTY}; else {python_in_use(inputs, program)}\nfi"
+    return Version(installation(inputs), ask, inputs.accept_downtime)
 
 
 def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False) -> Step:
@@ -28,16 +28,18 @@ def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False)
     wait = ""
     if last:
         program = render("drained.py.j2", seconds=inputs.fleet.deploy.drain_timeout, **connection(inputs))
-        wait = f"{_installation(inputs).find()}\n{_python(inputs, program)}"
-    units = tuple(Halted(_installation(inputs), inputs.unit(role), wait, drain(inputs, host, role)) for role in roles)
+        wait = f"{installation(inputs).find()}\n{python_in_use(inputs, program)}"
+    units = tuple(Halted(installation(inputs), inputs.unit(role), wait, drain(inputs, host, role)) for role in roles)
     return Step(f"halt.{roles[0]}", units)
 
 
-def _installation(inputs: Inputs) -> Installation:
+def installation(inputs: Inputs) -> Installation:
+    """Return where a node may have an Airflow, and which one it is to have."""
     # The second is where it was before environments had a place of their own.
     places = dict.fromkeys([inputs.venv, inputs.guide_venv])
     return Installation(tuple(places), ".".join(inputs.fleet.airflow.version.split(".")[:3]))
 
 
-def _python(inputs: Inputs, program: str) -> str:
+def python_in_use(inputs: Inputs, program: str) -> str:
+    """Return sh that runs a program with the Python of `$venv`, in the units' environment."""
     return f'{in_unit_environment(inputs, [], folder="/", bare=True)}"$venv"/bin/python -I - {heredoc(program)}'

@@ -191,10 +191,12 @@ def test_what_the_administrator_has_to_run_as_a_whole() -> None:
 def test_the_login_is_tried_in_the_units_environment_with_what_hosts_yaml_says(version: str, variable: str) -> None:
     head, _, rest = login(version).program.partition("<<'END_OF_FILE'\n")
     assert head == (
-        "if [ -e /opt/aerodrome/ac/venv/bin/python ]; then "
+        "for venv in /opt/aerodrome/ac/venv /home/astro/airflow-venv; "
+        'do [ ! -e "$venv/bin/python" ] || break; done\n'
+        'if [ -e "$venv/bin/python" ]; then '
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
         "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=-/etc/default/ac "
-        "-p WorkingDirectory=/ -p UMask=0027 /opt/aerodrome/ac/venv/bin/python -I - "
+        '-p WorkingDirectory=/ -p UMask=0027 "$venv"/bin/python -I - '
     )
     program = rest.removesuffix("END_OF_FILE\nfi")
     ast.parse(program, feature_version=(3, 6))
@@ -229,8 +231,11 @@ def tried(sh: Shell, folder: Path, of: Database, driver: str = PSYCOPG2) -> str:
     (step,) = database_login(inputs(fleet(database=of), password=Secret("p@ss")))
     (resource,) = step.resources
     assert isinstance(resource, DatabaseLogin)
-    program = resource.program.replace("/opt/aerodrome/airflow/venv/bin/python -I -", "python3 -")
-    program = program.replace("/opt/aerodrome/airflow/venv/bin/python", "/bin/sh")
+    # As a host that has its environment where the version before had it.
+    (folder / "venv/bin").mkdir(parents=True, exist_ok=True)
+    (folder / "venv/bin/python").touch()
+    program = resource.program.replace('"$venv"/bin/python -I -', "python3 -")
+    program = program.replace("/home/astro/airflow-venv", f"{folder}/venv")
     script = f"export PYTHONPATH='{folder}' {CONN}=postgresql://u:old@10.0.0.9/d\n{program}"
     done = sh(script, programs={"systemd-run": 'while [ "$1" != python3 ]; do shift; done; exec "$@"'})
     assert done.returncode == 0
