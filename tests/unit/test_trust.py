@@ -19,8 +19,6 @@ from aerodrome.blueprint.users import create_user_script
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import ROLES
 from aerodrome.resources.base import Seen
-from aerodrome.resources.python import Installed, VirtualEnvironment
-from aerodrome.resources.selinux import Executable
 from aerodrome.resources.tree import Tree
 from aerodrome.secrets import Secret
 from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
@@ -86,9 +84,6 @@ def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
     ]
     for steps in by_host(parts).values():
         for resource in [resource for step in steps for resource in step.resources]:
-            # Virtual environments move out of the user's home: from then on they are read, too.
-            if given.venv.startswith("/home/") and isinstance(resource, VirtualEnvironment | Installed | Executable):
-                continue
             yield f"probe {resource.key}", resource.probe()
             for text in SEEN:
                 with suppress(AerodromeError, ValueError, IndexError, KeyError):
@@ -132,8 +127,8 @@ def commands(script: str) -> Iterator[str]:
 
 
 @cache
-def touched(script: str, also: str = "") -> list[str]:
-    """Return the commands by which root touches what is not its own; `also` is a path that is let pass."""
+def touched(script: str) -> list[str]:
+    """Return the commands by which root touches what is not its own."""
     found = []
     for command in map(str.strip, commands(script)):
         bare = re.sub(r"^((then|do|else|if|while|!|\{|exec)\s+)+", "", command)
@@ -143,10 +138,9 @@ def touched(script: str, also: str = "") -> list[str]:
             words = shlex.split(bare)
         except ValueError:
             words = bare.split()
-        if words[0] == "[" or (words[0] == "stat" and "-L" not in words):
-            continue  # it tells no more than what kind of thing there is
-        named = [word for word in words if any(place in word for place in THEIRS)]
-        theirs = any(not also or not word.startswith(also) for word in named)
+        if words[0] in ("[", "for") or (words[0] == "stat" and "-L" not in words):
+            continue  # it tells no more than what kind of thing there is; `for` only names paths, often for `[`
+        theirs = any(place in word for word in words for place in THEIRS)
         # A module is read by the shell, once it has seen that its folders are root's.
         in_home = HOME + "/" in bare and follows(words, bare) and f"-O {HOME}/config" not in script
         if theirs or in_home:
@@ -167,10 +161,9 @@ def follows(words: list[str], command: str) -> bool:
 
 @pytest.mark.parametrize("given", [pytest.param(each, id=str(number)) for number, each in enumerate(fleets())])
 def test_root_touches_nothing_of_the_service_users(given: Inputs) -> None:
-    also = given.venv if given.venv.startswith("/home/") else ""
     read = set(scripts(given))
     assert len(read) > 50
-    wrong = {(what, command) for what, script in read for command in touched(script, also)}
+    wrong = {(what, command) for what, script in read for command in touched(script)}
     assert not wrong
 
 
