@@ -322,8 +322,8 @@ def test_a_dag_folder_that_is_not_there(fab: Fab, hosts: Path) -> None:
 @pytest.mark.parametrize(
     "key, error",
     [
-        ("config_file", "airflow.config_file: {}/mine: No such file or directory"),
-        ("lock", "airflow.lock: {}/mine: No such file or directory"),
+        ("config_file", "airflow.config_file: there is no file {}/mine"),
+        ("lock", "airflow.lock: there is no file {}/mine"),
     ],
 )
 def test_a_file_that_is_not_there(fab: Fab, hosts: Path, key: str, error: str) -> None:

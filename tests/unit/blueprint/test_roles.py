@@ -49,7 +49,7 @@ TimeoutStartSec=1800
 """
 PID_FILE = """\
 ExecStart=
-ExecStart=/home/astro/airflow-venv/bin/airflow webserver --pid /run/airflow-webserver/gunicorn.pid
+ExecStart=/opt/aerodrome/airflow/venv/bin/airflow webserver --pid /run/airflow-webserver/gunicorn.pid
 # Holds the pid file, and is gone with the process: the next one would take a pid left behind for a running server.
 RuntimeDirectory=airflow-webserver
 """
