@@ -98,7 +98,7 @@ def site(request: pytest.FixtureRequest, lab: Lab) -> Site:
     site = described(lab, scenario)
     began = time.monotonic()
     done = site.fab("deploy")
-    stages = [line for line in done.err.splitlines() if re.match(r"\S.* s\)$", line)]
+    stages = [line for line in done.err.splitlines() if re.match(r"(?!waiting for )\S.* s\)$", line)]
     print(f"{scenario.name}: deployed in {time.monotonic() - began:.0f} s", *stages, sep="\n  ")
     return site
 

@@ -69,7 +69,9 @@ def test_its_names_are_the_guides(site: Site) -> None:
     for host, role in ((HEAD, "scheduler"), (HEAD, "webserver"), (WORKER, "worker")):
         state = site.sh(host, f"systemctl is-active {SERVICE}@{role}; systemctl is-enabled {SERVICE}@{role}")
         assert state.split() == ["active", "enabled"]
-        assert f"bin/airflow {role} ;" in site.sh(host, f"systemctl show -p ExecStart {SERVICE}@{role}")
+        # The pid file is no longer in AIRFLOW_HOME, which is root's.
+        command = site.sh(host, f"systemctl show -p ExecStart {SERVICE}@{role}")
+        assert re.search(rf"bin/airflow {role}( --pid /run/\S+)? ;", command), command
     assert "upgradedb" not in site.sh(WORKER, f"systemctl cat {SERVICE}@worker.service")
     variables = site.sh(WORKER, f"stat -c '%U:%G %a' /etc/default/{SERVICE}; cat /etc/default/{SERVICE}").splitlines()
     assert variables[0] == "root:root 600"
