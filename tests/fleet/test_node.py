@@ -82,14 +82,11 @@ def test_the_service_user_s_shell_keeps_what_the_distribution_gave_it(fleet: Fle
 def test_what_needs_no_restart_is_repaired_without_one(fleet: Fleet) -> None:
     before = fleet.started()
     secrets = yaml.safe_load(fleet.hosts_yaml.with_name("secrets.yaml").read_text()).values()
-    fleet.sh(
-        "worker1", f"chown root:root {HOME}; sed -i '/ web1$/d' /etc/hosts; sed -i '/AIRFLOW_HOME/d' ~astro/.bashrc"
-    )
+    fleet.sh("worker1", f"chown astro:astro {HOME}; sed -i '/ web1$/d' /etc/hosts")
 
     shown = plan(fleet)
 
-    assert f"node.user: own {HOME} astro:astro 0755" in shown
-    assert "node.user: add “export AIRFLOW_HOME=/usr/local/airflow” to /home/astro/.bashrc" in shown
+    assert f"node.user: take {HOME} from astro: only logs in it stays astro's" in shown
     diff = [line.strip() for line in shown.splitlines()]
     assert "--- /etc/hosts" in diff and "+++ /etc/hosts" in diff
     assert f"+{fleet.lab.address('web1')} web1" in diff
@@ -99,7 +96,7 @@ def test_what_needs_no_restart_is_repaired_without_one(fleet: Fleet) -> None:
     for part in ("hosts", "user"):
         fleet.fab("-H", "worker1", f"node.{part}")
         fleet.nothing_to_do("-H", "worker1", f"node.{part}")
-    assert fleet.sh("worker1", f"stat -c '%U:%G %a' {HOME}").strip() == "astro:astro 755"
+    assert fleet.sh("worker1", f"stat -c '%U:%G %a' {HOME}").strip() == "root:root 755"
     fleet.nothing_to_do("-H", "worker1", "deploy")
     assert fleet.started() == before
 
