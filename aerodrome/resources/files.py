@@ -119,8 +119,11 @@ def make_directory(path: str, owner: str, group: str, mode: int) -> str:
 
 
 def put_aside(path: str, aside: str) -> str:
-    """Return sh that copies a file, or a link as a link, to where nothing is yet."""
-    return f"[ -e {quote(aside)} ] || [ -h {quote(aside)} ] || cp -pP {quote(path)} {quote(aside)}"
+    """Return sh that gives a file, or a link as a link, a second name where nothing is yet.
+
+    A copy would read it, and so wait forever for what has become a pipe since it was probed.
+    """
+    return f"[ -e {quote(aside)} ] || [ -h {quote(aside)} ] || ln -P {quote(path)} {quote(aside)}"
 
 
 @dataclass(frozen=True)

@@ -317,7 +317,7 @@ def test_a_file_written_by_hand_is_put_aside_as_a_whole() -> None:
     script = only_change(kept("/etc/my x", "# Written by Aerodrome\n"), "regular file|root|root|600\ntheirs\n").script
     assert script.startswith(
         "mkdir -p /etc\n[ -e '/etc/my x.by-hand' ] || [ -h '/etc/my x.by-hand' ] || "
-        "cp -pP '/etc/my x' '/etc/my x.by-hand'\n(\n"
+        "ln -P '/etc/my x' '/etc/my x.by-hand'\n(\n"
     )
 
 
