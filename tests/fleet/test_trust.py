@@ -181,6 +181,7 @@ class Free:
         return 0
 
     def check(self) -> None: ...
+    def release(self) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +240,7 @@ def test_links_that_are_planted_lead_nowhere(site: Site) -> None:
 
 
 def test_a_plan_shows_nothing_that_a_link_leads_to(site: Site) -> None:
-    site.sh(VICTIMS + BEFORE + PLANTED)
+    site.sh(VICTIMS + BEFORE + PLANTED + f"rm {HOME}/config\n")  # a link there is refused, and stops the plan
     fleet = real.Fleet(site.lab, Path(site.fleet.source).parent, (HOST,))
     for options in ((), ("--json",), ("--script",)):
         process = subprocess.run(

@@ -153,7 +153,7 @@ def follows(words: list[str], command: str) -> bool:
     if re.search(rf"[<>]\s*['\"]?{HOME}/", command) or words[0] in FOLLOWS:
         return True
     options = "".join(word[1:] for word in words[1:] if word.startswith("-") and not word.startswith("--"))
-    needed = {"chown": "h"}.get(words[0], "")
+    needed = {"chown": "h", "cp": "P"}.get(words[0], "")
     if words[0] == "ln":  # neither a link that is made nor a second name follows what is named
         return not {"s", "P"} & set(options)
     if words[0] == "dd":
