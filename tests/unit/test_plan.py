@@ -241,7 +241,9 @@ def test_the_script_of_an_apply_as_a_whole() -> None:
 
 def test_nothing_that_a_script_starts_inherits_the_lock_or_the_payload(sh: Shell, tmp_path: Path) -> None:
     # A process that is left behind would hold the lock for ever, and could read secrets of changes to come.
-    left = f"(exec sleep 30) & ls -l /proc/$!/fd /proc/self/fd >>'{tmp_path}/seen'; echo $! >>'{tmp_path}/pids'"
+    started = "until grep -q sleep /proc/$!/comm; do :; done"  # before, it is a shell, which has both
+    left = f"(exec sleep 30) & {started}; ls -l /proc/$!/fd /proc/self/fd >>'{tmp_path}/seen'"
+    left += f"; echo $! >>'{tmp_path}/pids'"
     changes = [
         PlannedChange("a", "x", Change("one", left)),
         PlannedChange("a", "x", Change("two", f"{left}; head -c 6 <&3", payload=b"secret")),

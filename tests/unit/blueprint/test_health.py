@@ -204,7 +204,7 @@ def watch(tmp_path: Path) -> Callable[..., tuple[list[Health], list[str]]]:
 
 def test_a_host_looks_with_one_program_and_one_connection(watch: Callable[..., tuple[list[Health], list[str]]]) -> None:
     # The database goes away for one look.
-    between = "sleep 0.2; rm -f gone; [ $n != 2 ] || touch gone; [ $n != 4 ] || exit"
+    between = "sleep 0.6; rm -f gone; [ $n != 2 ] || touch gone; [ $n != 4 ] || exit"
     found, log = watch(between)
     assert [(health.verdict, health.detail) for health in found] == [
         ("healthy", "heartbeat 2 s ago"),
