@@ -80,10 +80,10 @@ def test_first_unchanged_changed_and_removed(fleet: Fleet, folder: Path) -> None
     first = fleet.fab("deploy-dags")
     assert first.err.count("put 4 files into /usr/local/airflow/dags") == len(NODES)
     files = [
-        "lib/deep/helper.py 644 astro:astro 0",
-        "one.py 644 astro:astro 5",
-        "run.sh 755 astro:astro 10",
-        "two words & $HOME.py 644 astro:astro 9",
+        "lib/deep/helper.py 644 root:root 0",
+        "one.py 644 root:root 5",
+        "run.sh 755 root:root 10",
+        "two words & $HOME.py 644 root:root 9",
     ]
     for host in NODES:
         assert fleet.sh(host, LIST).splitlines() == files
