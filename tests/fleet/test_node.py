@@ -82,11 +82,11 @@ def test_the_service_user_s_shell_keeps_what_the_distribution_gave_it(fleet: Fle
 def test_what_needs_no_restart_is_repaired_without_one(fleet: Fleet) -> None:
     before = fleet.started()
     secrets = yaml.safe_load(fleet.hosts_yaml.with_name("secrets.yaml").read_text()).values()
-    fleet.sh("worker1", f"chown astro:astro {HOME}; sed -i '/ web1$/d' /etc/hosts")
+    fleet.sh("worker1", f"chmod 0775 {HOME}; sed -i '/ web1$/d' /etc/hosts")
 
     shown = plan(fleet)
 
-    assert f"node.user: take {HOME} from astro: only logs in it stays astro's" in shown
+    assert f"node.user: take {HOME} from root: only logs in it stays astro's" in shown
     diff = [line.strip() for line in shown.splitlines()]
     assert "--- /etc/hosts" in diff and "+++ /etc/hosts" in diff
     assert f"+{fleet.lab.address('web1')} web1" in diff
@@ -103,7 +103,8 @@ def test_what_needs_no_restart_is_repaired_without_one(fleet: Fleet) -> None:
 
 def test_a_mode_alone_restarts_nothing_in_a_deploy_either(fleet: Fleet) -> None:
     before = fleet.started()
-    fleet.sh("worker1", f"chmod 644 {FILE}; chown astro {FILE}; chmod 600 {UNIT}")
+    # One that another user owned is written anew: they may have it open.
+    fleet.sh("worker1", f"chmod 644 {FILE}; chgrp astro {FILE}; chmod 600 {UNIT}")
 
     shown = plan(fleet)
     assert f"node.environment: own {FILE} root:root 0600" in shown
