@@ -11,7 +11,7 @@ import pytest
 import yaml
 from invoke import Context
 
-from aerodrome import inventory
+from aerodrome import fleet_lock, inventory
 from aerodrome import plan as plans
 from aerodrome.blueprint import node as node_of
 from aerodrome.blueprint.inputs import Inputs
@@ -75,6 +75,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("AERODROME_HOSTS", raising=False)
     monkeypatch.setattr(plans, "LOCK", "")
+    monkeypatch.setattr(fleet_lock, "RUNTIME", "")  # the fleet's lock is a file of this test's, too
+    monkeypatch.setattr(fleet_lock, "_SCRIPT", fleet_lock._SCRIPT.replace("/run/aerodrome", str(tmp_path)))
     monkeypatch.setattr(takeover, "as_user", lambda user, command: command)  # the service user is not on this machine
     monkeypatch.setattr(ServiceHome, "_check_parents", lambda self, found: None)
     monkeypatch.setattr(inventory, "home_problem", lambda path: "")  # a test's folder is below /tmp
