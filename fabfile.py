@@ -2,7 +2,7 @@
 
 from invoke import Collection
 
-from tasks import airflow, dags, database, demo, deploy, hosts, lab, lock, node, redis, roles, service
+from tasks import airflow, dags, database, demo, deploy, hosts, lab, node, pin, redis, roles, service
 
 namespace = Collection(
     deploy.deploy,
@@ -20,7 +20,7 @@ namespace = Collection(
     dags.deploy_dags,
     hosts.trust_hosts,
     hosts.run,
-    lock.lock,
+    pin.pin,
     demo.demo,
 )
 parts = (node.packages, node.user, node.hosts, node.venv, node.install, node.unit, node.environment)

@@ -1,6 +1,6 @@
 """Lock files: every package of one Airflow on one Python, with its hashes.
 
-Pure: the text goes to uv and comes from it elsewhere (tasks/lock.py).
+Pure: the text goes to uv and comes from it elsewhere (tasks/pin.py).
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def fab_command(request: Request) -> str:
     options += [("constraints", request.constraints)] if request.constraints else []
     options += [("extra", extra) for extra in request.extras]
     options += [("package", package) for package in request.packages]
-    return " ".join(["fab lock", *(f"--{name}={shlex.quote(value)}" for name, value in options)])
+    return " ".join(["fab pin", *(f"--{name}={shlex.quote(value)}" for name, value in options)])
 
 
 def header(request: Request) -> str:
@@ -192,7 +192,7 @@ def parse(text: str) -> Lock:
         if not found:
             raise AerodromeError(
                 f"lock file, line {number}: not a pin such as name==1.2.3",
-                "make the lock with fab lock, uv pip compile or pip-compile",
+                "make the lock with fab pin, uv pip compile or pip-compile",
             )
         name = re.sub(r"[-_.]+", "-", found[1]).lower()  # PEP 503
         if pins.setdefault(name, found[2]) != found[2]:

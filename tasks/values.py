@@ -90,7 +90,7 @@ def locks(airflow: Airflow) -> dict[str, str]:
     if airflow.constraints:
         return {}
     if airflow.lock:
-        return dict.fromkeys(pythons, _read("airflow.lock", airflow.lock, "make it: fab lock"))
+        return dict.fromkeys(pythons, _read("airflow.lock", airflow.lock, "make it: fab pin"))
     files = {python: LOCKS / lock_name(airflow.distribution, airflow.version, python) for python in pythons}
     found = {python: file.read_text() for python, file in files.items() if file.exists()}
     default = EXTRAS[catalogue(airflow.version).major]
@@ -101,7 +101,7 @@ def locks(airflow: Airflow) -> dict[str, str]:
         options = " ".join(f"--extra={extra}" for extra in lacking)
         raise InvalidInput(
             f"airflow.extras: the lock file that ships has not {', '.join(lacking)}",
-            f"make one: fab lock --version={quote(airflow.version)} {options} --output=locks/mine.txt,"
+            f"make one: fab pin --version={quote(airflow.version)} {options} --output=locks/mine.txt,"
             " and name it: airflow.lock: locks/mine.txt",
         )
     return serving

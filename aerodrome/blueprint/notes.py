@@ -23,7 +23,7 @@ def notes(inputs: Inputs) -> list[str]:
     if airflow.extra_index_url and (airflow.constraints or not airflow.pinned):
         found.append(
             "airflow.extra_index_url without a lock file: whoever can put a package of the same name on one of the"
-            " indexes can replace it; the hashes of a lock file (fab lock, airflow.lock) protect"
+            " indexes can replace it; the hashes of a lock file (fab pin, airflow.lock) protect"
         )
     return found + setting_notes(inputs)
 

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 NAME, VERSION = "astronomer-certified", "1.10.10.post1"
 FILE = f"astronomer_certified-{VERSION}-py3-none-any.whl"
 EXTRAS = ("postgres", "celery", "redis", "password", "crypto")
-# Within the day that the lock of 1.10.10 is made of (fab lock, --date).
+# Within the day that the lock of 1.10.10 is made of (fab pin, --date).
 UPLOADED = "2020-04-10T12:00:00Z"
 JSON = "application/vnd.pypi.simple.v1+json"
 

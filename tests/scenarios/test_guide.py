@@ -33,7 +33,7 @@ def test_without_a_lock_it_is_refused_with_the_ways_out(site: Site) -> None:
     done = site.fab("plan", code=1)
 
     assert "there is no lock file for astronomer-certified 1.10.10.* on Python 3.7" in done.err
-    assert "fab lock" in done.err and "airflow.constraints" in done.err and "airflow.pinned: false" in done.err
+    assert "fab pin" in done.err and "airflow.constraints" in done.err and "airflow.pinned: false" in done.err
 
 
 def test_unpinned_with_a_further_index_is_told_to_be_a_risk(site: Site) -> None:
@@ -50,7 +50,7 @@ def test_a_run_ends_well(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     index = re.search(r"extra_index_url: (\S+)", site.hosts_yaml.read_text())
     assert index
     monkeypatch.setenv("UV_INDEX", index[1])
-    site.fab("lock", f"--distribution={SERVICE}", "--version=1.10.10.*", "--python=3.7", f"--output={lock}")
+    site.fab("pin", f"--distribution={SERVICE}", "--version=1.10.10.*", "--python=3.7", f"--output={lock}")
     monkeypatch.delenv("UV_INDEX")
     assert re.search(r"^astronomer-certified==1\.10\.10\.post1 \\\n    --hash=sha256:", lock.read_text(), re.MULTILINE)
     site.change("\nairflow:\n", f"\nairflow:\n  lock: {os.path.basename(lock)}\n")

@@ -27,7 +27,7 @@ def test_further_extras_want_a_lock_of_their_own() -> None:
     with pytest.raises(InvalidInput) as caught:
         locks(Airflow(version="2.11.2", extras=("postgres", "amazon", "ssh")))
     assert caught.value.message == "airflow.extras: the lock file that ships has not amazon, ssh"
-    assert "fab lock --version=2.11.2 --extra=amazon --extra=ssh --output=locks/mine.txt" in caught.value.hint
+    assert "fab pin --version=2.11.2 --extra=amazon --extra=ssh --output=locks/mine.txt" in caught.value.hint
 
 
 def test_a_lock_made_with_further_extras_serves_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

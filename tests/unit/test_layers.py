@@ -149,7 +149,7 @@ def test_every_module_has_its_layer() -> None:
         ("fabric", {"aerodrome/remote"}),
         ("socket", {"aerodrome/remote"}),
         ("getpass", {"aerodrome"}),
-        # tasks/lock.py runs uv on this machine; nothing else but the controller runs anything here.
+        # tasks/pin.py runs uv on this machine; nothing else but the controller runs anything here.
         ("subprocess", {"aerodrome", "tasks"}),
     ],
 )
@@ -159,7 +159,7 @@ def test_what_reaches_outside_is_in_one_place(name: str, where: set[str]) -> Non
     ]
     assert {str(file.parent.relative_to(PROJECT)) for file in found} == where
     if name in ("getpass", "subprocess"):
-        assert {file.name for file in found} <= {"controller.py", "lock.py"}
+        assert {file.name for file in found} <= {"controller.py", "pin.py"}
 
 
 def reached() -> set[Path]:

@@ -30,7 +30,7 @@ SHIPPED = sorted(LOCKS.glob("airflow-*.txt"))
 
 # From airflow-3.3.2-py3.11.txt, and one with a marker as `uv pip compile --universal` writes it.
 RECORDED = """\
-# Made by: fab lock --version=3.3.2 --python=3.11 --date=2026-09-18
+# Made by: fab pin --version=3.3.2 --python=3.11 --date=2026-09-18
 a2wsgi==1.10.10 \\
     --hash=sha256:a5bcffb52081ba39df0d5e9a884fc6f819d92e3a42389343ba77cbf809fe1f45 \\
     --hash=sha256:d21b21379479718539dc15fce53b876251a0efe7615352dfe49f6ad1bc507848
@@ -83,7 +83,7 @@ def test_a_header_tells_what_is_locked_and_how_to_make_it_again() -> None:
         "# Requirement: apache-airflow[postgres,celery,redis,fab]==2.11.2\n"
         "# Requirement: apache-airflow-providers-celery==3.15.2\n"
         "# Uploaded until: the end of 2026-03-15, UTC\n"
-        "# Made by: fab lock --version=2.11.2 --python=3.12 --date=2026-03-15\n"
+        "# Made by: fab pin --version=2.11.2 --python=3.12 --date=2026-03-15\n"
     )
 
 
@@ -94,7 +94,7 @@ def test_a_header_quotes_for_the_shell() -> None:
         "# Requirement: apache-airflow[postgres,celery,redis,fab,standard,amazon]==3.3.2\n"
         "# Requirement: pandas>=2.2,<3\n"
         "# Constraints: my constraints.txt\n"
-        "# Made by: fab lock --version=3.3.2 --python=3.11 --constraints='my constraints.txt'"
+        "# Made by: fab pin --version=3.3.2 --python=3.11 --constraints='my constraints.txt'"
         " --extra=amazon --extra=fab --package='pandas>=2.2,<3'\n"
     )
 
@@ -102,7 +102,7 @@ def test_a_header_quotes_for_the_shell() -> None:
 def test_another_distribution_is_named_everywhere() -> None:
     request = Request(version="1.10.10.*", python="3.7", distribution="astronomer-certified")
     assert requirements(request) == ["astronomer-certified[postgres,celery,redis,password,crypto]==1.10.10.*"]
-    assert fab_command(request) == ("fab lock --version='1.10.10.*' --python=3.7 --distribution=astronomer-certified")
+    assert fab_command(request) == ("fab pin --version='1.10.10.*' --python=3.7 --distribution=astronomer-certified")
     assert lock_name("astronomer-certified", "1.10.10.*", "3.7") == ("astronomer-certified-1.10.10.x-py3.7.txt")
 
 

@@ -52,7 +52,7 @@ def test_a_python_without_a_lock_file_says_how_to_make_one() -> None:
         PINNED.text("3.12")
     assert caught.value.message == "there is no lock file for Airflow 3.3.2 on Python 3.12"
     assert caught.value.hint == (
-        "make one: fab lock --version=3.3.2 --python=3.12; or name a constraints file: airflow.constraints;"
+        "make one: fab pin --version=3.3.2 --python=3.12; or name a constraints file: airflow.constraints;"
         " or take what fits today: airflow.pinned: false"
     )
 
@@ -61,7 +61,7 @@ def test_another_distribution_is_named_as_it_is() -> None:
     with pytest.raises(AerodromeError) as caught:
         Requirements("1.10.10.*", {}, distribution="astronomer-certified").text("3.7")
     assert caught.value.message == "there is no lock file for astronomer-certified 1.10.10.* on Python 3.7"
-    assert "fab lock --version='1.10.10.*' --python=3.7 --distribution=astronomer-certified;" in caught.value.hint
+    assert "fab pin --version='1.10.10.*' --python=3.7 --distribution=astronomer-certified;" in caught.value.hint
 
 
 def test_a_python_that_airflow_does_not_run_on_is_refused() -> None:

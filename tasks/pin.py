@@ -17,6 +17,7 @@ LOCKS = Path(__file__).resolve().parent.parent / "locks"
 
 @task(
     iterable=["extra", "package"],
+    aliases=["lock"],  # the old name, kept for one release
     auto_shortflags=False,
     help={
         "version": "of Airflow: 3.3.2",
@@ -30,7 +31,7 @@ LOCKS = Path(__file__).resolve().parent.parent / "locks"
         "force": "replace a lock file that ships with Aerodrome",
     },
 )
-def lock(
+def pin(
     context: Any,
     version: str = "3.3.2",
     python: str = "3.11",

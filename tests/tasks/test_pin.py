@@ -1,4 +1,4 @@
-"""fab lock: the real uv, without a network, on wheels of the test's own."""
+"""fab pin: the real uv, without a network, on wheels of the test's own."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def wheel(folder: Path, name: str, version: str, *requires: str) -> None:
 
 
 class Locker:
-    """fab lock with an index that is a folder."""
+    """fab pin with an index that is a folder."""
 
     def __init__(self, fab: Fab, folder: Path) -> None:
         self.fab, self.folder, self.output = fab, folder, folder / "made.txt"
 
     def __call__(self, *arguments: str) -> Done:
         return self.fab(
-            "lock",
+            "pin",
             f"--output={self.output}",
             *arguments,
             UV_NO_INDEX="1",
@@ -98,7 +98,7 @@ def index(tmp_path: Path) -> Iterator[str]:
 
 def test_an_index_without_upload_times_and_with_a_login(lock: Locker, index: str) -> None:
     done = lock.fab(
-        "lock",
+        "pin",
         *("--distribution=our-airflow", "--version=3.3.2.*", "--date=2026-09-18", f"--output={lock.output}"),
         UV_DEFAULT_INDEX=f"http://me:uperSecret@{index}",
         UV_CACHE_DIR=str(lock.folder / "cache"),
@@ -140,7 +140,7 @@ def test_a_version_that_there_is_none_of(lock: Locker, tmp_path: Path) -> None:
 def test_a_lock_file_that_ships_is_not_replaced_by_accident(fab: Fab) -> None:
     ships = PROJECT / "locks" / "airflow-3.3.2-py3.11.txt"
     before = ships.read_text()
-    done = fab("lock", UV_NO_INDEX="1", UV_OFFLINE="1")
+    done = fab("pin", UV_NO_INDEX="1", UV_OFFLINE="1")
     assert done.code == 1
     assert done.err.splitlines() == [
         "error: locks/airflow-3.3.2-py3.11.txt ships with Aerodrome, which was tested with it",
@@ -150,11 +150,16 @@ def test_a_lock_file_that_ships_is_not_replaced_by_accident(fab: Fab) -> None:
     assert ships.read_text() == before
     # Asked for by name or with --force, it goes on, and fails only as there is no index here.
     for arguments in (("--force",), (f"--output={ships}",)):
-        assert "ships with Aerodrome" not in fab("lock", *arguments, UV_NO_INDEX="1", UV_OFFLINE="1").err
+        assert "ships with Aerodrome" not in fab("pin", *arguments, UV_NO_INDEX="1", UV_OFFLINE="1").err
     assert ships.read_text() == before
 
 
 @pytest.mark.parametrize("output", ["/", "~nosuch/lock.txt", "/dev/full"])
 def test_an_output_that_is_no_file(fab: Fab, output: str) -> None:
-    done = fab("lock", f"--output={output}", UV_NO_INDEX="1", UV_OFFLINE="1")
+    done = fab("pin", f"--output={output}", UV_NO_INDEX="1", UV_OFFLINE="1")
     assert (done.code, done.err.startswith("error: ")) == (1, True)
+
+
+def test_the_old_name_still_works(fab: Fab) -> None:
+    done = fab("lock", "--version=4.0.0")
+    assert (done.code, done.err) == (1, "error: --version=4.0.0: Airflow 1.10, 2 and 3 are known\n")
