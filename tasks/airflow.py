@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
 @task(positional=["command"], help={"command": 'what comes after “airflow”: "dags list"'})
 def airflow(context: Any, command: str) -> None:
-    """Run an Airflow command on the first scheduler, as the service user, in exactly the units' environment.
+    """Run an Airflow command on the first scheduler's host (or that of -H), as the service user and with its settings.
 
-    With `-o json`, stdout has the JSON document and nothing else; what Airflow logs goes to stderr.
+    The command gets exactly the environment that the units have. With `-o json`, stdout holds the JSON document and
+    nothing else; Airflow's log messages go to stderr.
+
+    Examples:
+      fab airflow "dags list"
+      fab airflow "dags list -o json"                   # for a program: fab airflow … | jq
+      fab airflow "tasks test hello_fleet say_hello"    # run one task, without a worker
     """
     from aerodrome.blueprint.airflow import airflow_command, wants_json
     from aerodrome.errors import InvalidInput
@@ -75,7 +81,15 @@ def create_user(
     last_name: str | None = None,
     password: str | None = None,
 ) -> None:
-    """Make a login of the web server; one that is there already gets this password."""
+    """Create a web UI user, or reset the password of an existing one.
+
+    The password is asked for twice unless --password names where it comes from. It never appears in an argument list.
+
+    Examples:
+      fab create-user                                                       # an administrator named admin
+      fab create-user --name=ada --role=Viewer --email=ada@example.com
+      fab create-user --name=ci --role=User --password='!env CI_PASSWORD'
+    """
     from aerodrome.blueprint.users import create_user_script
     from aerodrome.controller import resolve
     from aerodrome.errors import HostError

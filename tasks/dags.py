@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 @task(help=WAIT)
 def deploy_dags(context: Any, wait: str | None = None) -> None:
-    """Put the local DAG folder (and airflow.cfg) on every node, whole; nothing restarts."""
+    """Copy the local DAG folder (and airflow.cfg) to every node and switch to it in one rename; nothing restarts.
+
+    Examples:
+      fab deploy-dags
+      fab -H worker1,worker2 deploy-dags    # only these hosts
+      fab deploy-dags --wait=1h             # another run is changing the fleet, and takes long
+    """
     from aerodrome.blueprint.node import dags
     from aerodrome.blueprint.stages import Stage
     from aerodrome.blueprint.step import Step

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 @task
 def setup_db(context: Any) -> None:
-    """Step 1: PostgreSQL with user, database, access for the nodes; where it is not ours, each node logs in."""
+    """Step 1: set up PostgreSQL with its user, its database and access for the nodes.
+
+    With `database.managed: false`, every node tries to log in to the database that you name.
+
+    Examples:
+      fab setup-db
+      fab -H worker1 setup-db    # with database.managed: false: can this host log in?
+    """
     from aerodrome.blueprint.database import database, database_login
     from aerodrome.blueprint.stages import Stage
 

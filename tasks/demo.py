@@ -13,7 +13,12 @@ PASSWORD = Path(".lab/demo/web-password")
 
 @task
 def demo(context: Any) -> None:
-    """On the practice fleet: deploy, make a login, run the example DAG, show who ran what."""
+    """Deploy to the practice fleet, create a web UI user, run the example DAG and show which host ran each task.
+
+    Examples:
+      fab demo
+      fab lab.up demo    # boot the practice fleet first
+    """
     from aerodrome.report.terminal import data, say
     from aerodrome.secrets import Secret
     from lab.demo import WebServer, keep_password

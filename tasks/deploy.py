@@ -36,7 +36,13 @@ def deploy(
     wait: str | None = None,
     force: bool = False,
 ) -> None:
-    """Bring all hosts, or those of -H, to what hosts.yaml says; each role is healthy before the next."""
+    """Bring all hosts, or those of -H, to the state in hosts.yaml; each role must be healthy before the next starts.
+
+    Examples:
+      fab deploy
+      fab -H @worker deploy            # only the hosts that have the role worker
+      fab deploy --accept-downtime     # after airflow.version was changed in hosts.yaml
+    """
     from aerodrome.blueprint.notes import setting_notes
     from aerodrome.blueprint.stages import stages
     from aerodrome.report.terminal import say
@@ -68,7 +74,13 @@ def _check_downtime(run: Session, role: str | None, accept_downtime: bool) -> No
 def plan(
     context: Any, role: str | None = None, accept_downtime: bool = False, script: bool = False, json: bool = False
 ) -> None:
-    """Show what deploy would change, and change nothing; exit code 0: nothing, 2: something, 1: error."""
+    """Show what deploy would change, and change nothing. Exit code 0: no changes, 2: changes, 1: error.
+
+    Examples:
+      fab plan
+      fab -H worker1 plan --script    # the exact scripts that this host would run
+      fab plan --json                 # for a program
+    """
     from aerodrome.blueprint.notes import notes
     from aerodrome.blueprint.stages import by_host, stages
     from aerodrome.errors import FleetError

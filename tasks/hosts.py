@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 @task(help={"yes": "do not ask (you have compared the fingerprints by other means)"})
 def trust_hosts(context: Any, yes: bool = False) -> None:
-    """Show the fingerprints of hosts whose keys are not known yet, and add them to known_hosts."""
+    """Show the fingerprints of hosts whose keys are not known yet, and add them to known_hosts.
+
+    A key that has changed is never replaced, not even with --yes.
+
+    Examples:
+      fab trust-hosts
+      fab -H worker3 trust-hosts --yes    # its fingerprint has been compared by other means
+    """
     from aerodrome.errors import FleetError, HostError
     from aerodrome.remote.hostkeys import offered_key
 
@@ -82,7 +89,13 @@ def _is_right(host: Host) -> bool:
 
 @task(positional=["command"], help={"command": "a shell command, run as root"})
 def run(context: Any, command: str) -> None:
-    """Run a shell command on the hosts of -H (or all), as root; each line comes with its host."""
+    """Run a shell command on all hosts, or those of -H, as root; each output line starts with its host.
+
+    Examples:
+      fab run uptime
+      fab -H @worker run 'df -h /var /tmp'
+      fab -H sched1,web1 run 'journalctl -p err --since -1h'
+    """
     from aerodrome.remote.limits import Limit
     from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script

@@ -9,7 +9,12 @@ from invoke import task
 
 @task
 def up(context: Any) -> None:
-    """Raise the practice fleet: five hosts with systemd and sshd (Linux, as root)."""
+    """Boot the practice fleet: five hosts with systemd and sshd on this machine (Linux, as root).
+
+    Examples:
+      fab lab.up
+      fab lab.up deploy    # and deploy to it
+    """
     from lab.fleet import Lab
 
     Lab().up()
@@ -17,7 +22,12 @@ def up(context: Any) -> None:
 
 @task
 def down(context: Any) -> None:
-    """Take the practice fleet away and leave nothing behind."""
+    """Remove the practice fleet and everything that belongs to it.
+
+    Examples:
+      fab lab.down
+      fab lab.down lab.up    # start again with bare hosts
+    """
     from lab.fleet import Lab
 
     Lab().down()
@@ -25,7 +35,12 @@ def down(context: Any) -> None:
 
 @task
 def status(context: Any) -> None:
-    """Show the practice fleet's hosts, and how one gets there."""
+    """List the practice fleet's hosts, and how to log in to each.
+
+    Examples:
+      fab lab.status
+      fab lab.up lab.status
+    """
     from lab.fleet import Lab
     from lab.report import status_lines
 

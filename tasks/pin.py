@@ -43,7 +43,16 @@ def pin(
     output: str = "",
     force: bool = False,
 ) -> None:
-    """Pin every package of an Airflow version, with hashes, in a file of locks/."""
+    """Pin every package of an Airflow version, with hashes, in a lock file.
+
+    The file is written to locks/, where deploy finds it by version and Python. With --output, name it in hosts.yaml
+    yourself (airflow.lock). UV_INDEX and UV_DEFAULT_INDEX in the environment select other package indexes.
+
+    Examples:
+      fab pin --version=2.10.5 --python=3.12
+      fab pin --extra=amazon --package=pandas==2.2.3 --output=locks/mine.txt
+      fab pin --version=2.10.5 --constraints=constraints.txt    # only versions that this file allows
+    """
     import os
 
     from aerodrome.errors import AerodromeError

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 @task
 def setup_redis(context: Any) -> None:
-    """The broker: Redis with a password, on the address of the host of the role redis."""
+    """Set up the broker: Redis with a password, on the address of the host that has the role redis.
+
+    Examples:
+      fab setup-redis
+      fab -H redis1 setup-redis
+    """
     from aerodrome.blueprint.redis import redis
     from aerodrome.blueprint.stages import Stage
 

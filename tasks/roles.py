@@ -19,29 +19,54 @@ def _role(context: Any, name: str) -> None:
 
 @task
 def scheduler(context: Any) -> None:
-    """Step 3: the schedulers; the first one migrates the database."""
+    """Step 3: set up and start the schedulers; the first one migrates the database.
+
+    Examples:
+      fab roles.scheduler
+      fab -H sched2 roles.scheduler    # a second scheduler (from Airflow 2)
+    """
     _role(context, "scheduler")
 
 
 @task
 def dag_processor(context: Any) -> None:
-    """The DAG processors (Airflow 3)."""
+    """Set up and start the DAG processors (Airflow 3).
+
+    Examples:
+      fab roles.dag-processor
+      fab -H sched1 roles.dag-processor
+    """
     _role(context, "dag-processor")
 
 
 @task
 def triggerer(context: Any) -> None:
-    """The triggerers (Airflow 2 and 3)."""
+    """Set up and start the triggerers (Airflow 2 and 3).
+
+    Examples:
+      fab roles.triggerer
+      fab -H sched1 roles.triggerer
+    """
     _role(context, "triggerer")
 
 
 @task
 def webserver(context: Any) -> None:
-    """Step 4: the web servers."""
+    """Step 4: set up and start the web servers.
+
+    Examples:
+      fab roles.webserver
+      fab -H web2 roles.webserver
+    """
     _role(context, "webserver")
 
 
 @task
 def worker(context: Any) -> None:
-    """Step 5: the workers, one after another where they run already."""
+    """Step 5: set up and start the workers; those that run already restart one after another.
+
+    Examples:
+      fab roles.worker
+      fab -H worker3 setup-node roles.worker    # a new machine
+    """
     _role(context, "worker")

@@ -20,7 +20,13 @@ CHANGES = {**ROLE, **WAIT}
 
 @task(help=CHANGES)
 def start(context: Any, role: str | None = None, wait: str | None = None) -> None:
-    """Start what does not run, in deploy's order, and wait until it is healthy."""
+    """Start whatever is not running, in deploy's order, and wait until it is healthy.
+
+    Examples:
+      fab start
+      fab -H web1 start
+      fab start --role=scheduler,worker
+    """
     from aerodrome.blueprint.stages import only, role_stages
 
     with session(context, wait) as run:
@@ -30,7 +36,13 @@ def start(context: Any, role: str | None = None, wait: str | None = None) -> Non
 
 @task(help={**CHANGES, **FORCE})
 def restart(context: Any, role: str | None = None, wait: str | None = None, force: bool = False) -> None:
-    """Restart, one host of a role at a time; workers finish their running tasks first."""
+    """Restart one host of a role at a time; workers finish their running tasks first.
+
+    Examples:
+      fab restart --role=webserver
+      fab -H worker1 restart
+      fab restart --role=worker --force    # exit with 0 even if tasks had to be killed
+    """
     from aerodrome.blueprint.stages import only, role_stages
 
     with session(context, wait) as run:
@@ -40,9 +52,14 @@ def restart(context: Any, role: str | None = None, wait: str | None = None, forc
 
 @task(help={**CHANGES, **FORCE})
 def stop(context: Any, role: str | None = None, wait: str | None = None, force: bool = False) -> None:
-    """Stop, workers first; they finish their running tasks. What is enabled starts again at boot.
+    """Stop, workers first; they finish their running tasks. Enabled units start again at boot.
 
-    Units that hosts.yaml no longer has on a host are stopped, too.
+    Units whose role hosts.yaml no longer gives to their host are stopped too.
+
+    Examples:
+      fab stop
+      fab -H worker1 stop                   # before maintenance on this machine
+      fab stop --role=scheduler --wait=5m
     """
     from aerodrome.blueprint.stages import only, stop_stages
 
@@ -56,7 +73,13 @@ PORTS = "show the open ports of each host instead, with the program and who may 
 
 @task(help={**ROLE, "json": "print JSON", "ports": PORTS})
 def status(context: Any, role: str | None = None, json: bool = False, ports: bool = False) -> None:
-    """Show every role's unit and health; exit code 1 when anything is not healthy."""
+    """Show the unit and the health of every role. Exit code 1 if anything is not healthy.
+
+    Examples:
+      fab status
+      fab status --role=worker --json    # for a program
+      fab status --ports                 # what is open on each host, and to whom
+    """
     from aerodrome.remote.status import status as look
     from aerodrome.report.json import show_status_as_json
     from aerodrome.report.status import show_status
@@ -94,7 +117,13 @@ def _show_ports(run: Session, json: bool) -> None:
 
 @task(help={**ROLE, "follow": "go on until Ctrl-C", "lines": "how many of the last entries of each unit"})
 def logs(context: Any, role: str | None = None, follow: bool = False, lines: str = "50") -> None:
-    """Show the journals of the units in the order of time, each line with its host and role."""
+    """Show the units' journals in order of time, each line with its host and role.
+
+    Examples:
+      fab logs --role=scheduler --follow
+      fab -H worker1 logs --lines=500
+      fab logs --lines=0 --follow          # only what comes from now on
+    """
     from aerodrome.report.journal import Journal
     from tasks.numbers import number
 
