@@ -34,7 +34,10 @@ def count(arguments: list[str]) -> dict[str, Counter[str]]:
     """Run fab with these arguments and return what was counted, by host."""
     of_transport: dict[paramiko.Transport, Counter[str]] = {}
     of_host: dict[str, Counter[str]] = {}
-    send, request, connect = paramiko.Transport._send_message, paramiko.SFTPClient._async_request, Connections._connect
+    # Private methods, which the types of paramiko leave out.
+    transports: Any = paramiko.Transport
+    clients: Any = paramiko.SFTPClient
+    send, request, connect = transports._send_message, clients._async_request, Connections._connect
 
     def counted_send(transport: paramiko.Transport, message: Any) -> None:
         counts = of_transport.setdefault(transport, Counter())
@@ -54,9 +57,9 @@ def count(arguments: list[str]) -> dict[str, Counter[str]]:
         of_host.setdefault(host.name, counts)
         return connection
 
-    paramiko.Transport._send_message = counted_send
-    paramiko.SFTPClient._async_request = counted_request
-    Connections._connect = counted_connect  # type: ignore[method-assign]
+    transports._send_message = counted_send
+    clients._async_request = counted_request
+    Connections._connect = counted_connect  # type: ignore[method-assign, assignment]
     sys.argv = ["fab", *arguments]
     try:
         program.run(exit=False)

@@ -36,7 +36,7 @@ def bare(name: str) -> int:
     """Run one command and return its exit status."""
     channel = connect(name).create_session()
     channel.exec_command("true")
-    return channel.recv_exit_status()
+    return int(channel.recv_exit_status())
 
 
 with ThreadPoolExecutor(len(HOSTS)) as pool:

@@ -58,6 +58,7 @@ def _block(lines: Sequence[str]) -> str:
 
 def _account(account: PostgresAccount) -> str:
     user, database = identifier(account.user), identifier(account.database)
+    assert account.password, "the benchmarks' fleet gives no connection_command"
     verifier = literal(scram_verifier(account.password, account.salt))
     return f"CREATE ROLE {user} LOGIN PASSWORD {verifier};\nCREATE DATABASE {database} OWNER {user};\n"
 

@@ -7,6 +7,7 @@ import json
 import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -15,10 +16,11 @@ import matplotlib.pyplot as plt
 
 matplotlib.rcParams["svg.fonttype"] = "none"  # text as text: half the size, and it can be searched
 COLUMNS = 3
+Json = dict[str, Any]
 OURS, OTHER, MISSED = "#1f77b4", "#b0b7bf", "#c0392b"
 
 
-def draw(results, picture):
+def draw(results: Json, picture: str) -> None:
     """Draw a panel for each measurement, with the seconds of each way, and below them one for all goals."""
     sections = [section for section in results["sections"] if section["runs"]]
     goals = [goal for section in results["sections"] for goal in section["goals"]]
@@ -33,7 +35,7 @@ def draw(results, picture):
     figure.savefig(picture, metadata={"Date": None})
 
 
-def seconds(panel, section):
+def seconds(panel: Any, section: Json) -> None:
     """Draw the median of each way's runs as a bar, their least and greatest as a whisker."""
     ways = list(section["runs"])
     values = list(section["runs"].values())
@@ -48,7 +50,7 @@ def seconds(panel, section):
     panel.set_title(section["title"])
 
 
-def reached(panel, goals):
+def reached(panel: Any, goals: list[Json]) -> None:
     """Draw how far each goal is reached: right of the line is better than the goal."""
     for place, goal in enumerate(goals):
         shares = [share(goal, goal["found"][end]) for end in ("median", "low", "high")]
@@ -63,12 +65,12 @@ def reached(panel, goals):
     panel.set_title("How many times better than its goal (median, least and greatest)")
 
 
-def share(goal, found):
+def share(goal: Json, found: float) -> float:
     """Return how many times better than its goal a figure is."""
-    return found / goal["limit"] if goal["at_least"] else goal["limit"] / found
+    return float(found / goal["limit"] if goal["at_least"] else goal["limit"] / found)
 
 
-def bound(goal):
+def bound(goal: Json) -> str:
     """Return a goal in words."""
     return f"{'at least' if goal['at_least'] else 'at most'} {goal['limit']:g} {goal['unit']}"
 

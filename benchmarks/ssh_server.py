@@ -14,7 +14,9 @@ import os
 import re
 import socket
 import sys
+from asyncio import StreamReader, StreamWriter
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 
@@ -25,9 +27,10 @@ HOST_KEY = asyncssh.read_private_key(FOLDER / "host_key")
 USERS = asyncssh.read_authorized_keys(str(FOLDER / "authorized_keys"))
 
 
-async def answer(process):
+async def answer(process: Any) -> None:
     """Read the script, as a host does, and print what the real one printed."""
-    size = int(re.search(r"head -c (\d+)", process.command)[1])
+    found = re.search(r"head -c (\d+)", process.command)
+    size = int(found[1]) if found else 0
     script = await process.stdin.readexactly(size)
     nonce = re.search(rb"@%s %s\\n' ([0-9a-f]+) 0", script)
     if not nonce or script.replace(nonce[1], b"NONCE") != PROBE:
@@ -39,7 +42,7 @@ async def answer(process):
     process.exit(0)
 
 
-async def serve(reader, writer):
+async def serve(reader: StreamReader, writer: StreamWriter) -> None:
     """Put the line between a client and its server.
 
     The kernel has made TCP's handshake at once. On a line the client may send after one round trip, which the server
@@ -56,11 +59,11 @@ async def serve(reader, writer):
     await both
 
 
-async def carry(reader, writer, begin=0.0):
+async def carry(reader: StreamReader, writer: StreamWriter, begin: float = 0.0) -> None:
     """Hand on what comes, in order, half a round trip later and not before `begin`."""
-    loop, queue = asyncio.get_running_loop(), asyncio.Queue()
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[tuple[float, bytes]]()
 
-    async def take():
+    async def take() -> None:
         data = b"begin"
         while data:
             data = await reader.read(1 << 16)
@@ -81,7 +84,7 @@ async def carry(reader, writer, begin=0.0):
         writer.close()
 
 
-async def main():
+async def main() -> None:
     """Listen until standard input ends."""
     async with await asyncio.start_server(serve, "0.0.0.0", PORT, backlog=1000):  # noqa: S104
         print("ready", flush=True)

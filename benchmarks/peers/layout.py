@@ -104,7 +104,7 @@ def inventory(common: Variables, hosts: dict[str, Variables], place: str) -> Var
             members = groups.setdefault(group, [])
             members.extend([name] if name not in members else [])
         groups["nodes"].extend([name] if set(host["roles"]) - {"database"} else [])
-    children = {group: {"hosts": dict.fromkeys(members, {})} for group, members in groups.items()}
+    children: dict[str, Variables] = {group: {"hosts": dict.fromkeys(members, {})} for group, members in groups.items()}
     return {
         "all": {"vars": shared, "hosts": {name: _become(host) for name, host in hosts.items()}, "children": children}
     }

@@ -73,7 +73,8 @@ class Fields(HTMLParser):
 
 
 def test_the_login_page_asks_for_user_and_password(deployed: Fleet, chromium: Path, tmp_path: Path) -> None:
-    argv = [chromium, *OPTIONS, f"--user-data-dir={tmp_path}/profile", "--dump-dom", f"{deployed.web_url}/auth/login/"]
+    options = [*OPTIONS, f"--user-data-dir={tmp_path}/profile", "--dump-dom"]
+    argv = [str(chromium), *options, f"{deployed.web_url}/auth/login/"]
     page = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
 
     fields = Fields(page).found

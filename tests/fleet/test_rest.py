@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from functools import partial
 from urllib.error import HTTPError
 from urllib.request import Request
 
@@ -41,7 +42,7 @@ def test_tasks_run_on_their_workers_and_their_logs_are_read_through_the_web_serv
     run = api.succeed(DAG)
     tasks = api.tasks(DAG, run)
 
-    assert {name: task.state.value for name, task in tasks.items()} == dict.fromkeys(tasks, "success")
+    assert {name: task.state and task.state.value for name, task in tasks.items()} == dict.fromkeys(tasks, "success")
     assert {tasks["look_around"].hostname, tasks["say_hello"].hostname} <= {"worker1", "worker2"}
     assert (tasks["write_report"].hostname, tasks["write_report"].queue) == ("worker2", "reports")
     node = {name: deployed.node(str(task.hostname)) for name, task in tasks.items()}
@@ -51,10 +52,14 @@ def test_tasks_run_on_their_workers_and_their_logs_are_read_through_the_web_serv
         "write_report": f"written on {node['write_report']}",
     }
     assert set(tasks) == set(known)
+
+    def shows(name: str, content: str) -> bool:
+        return content in api.log(DAG, run, name)
+
     for name, content in known.items():
         wait(
             f"“{content.strip()}” in the log of {name}",
-            lambda name=name, content=content: content in api.log(DAG, run, name),
+            partial(shows, name, content),
             patience=30,
         )
         # The log lies on the worker alone: the web server has fetched it from there.
@@ -80,7 +85,7 @@ def test_tasks_run_on_their_workers_and_their_logs_are_read_through_the_web_serv
     ],
 )
 def test_without_a_login_nothing_is_shown_or_done(deployed: Fleet, method: str, path: str) -> None:
-    body = {} if method != "GET" else None
+    body: object = {} if method != "GET" else None
 
     assert answer(deployed.web_url + path, method, body) in (401, 403)
 

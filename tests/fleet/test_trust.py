@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ from aerodrome.plan import readable_script
 from aerodrome.remote.connection import Connections
 from aerodrome.remote.converge import Run
 from lab.fleet import Lab
-from tasks.values import look_up
+from tasks.values import hidden, look_up
 from tests import real
 from tests.real import PROJECT
 
@@ -196,7 +197,7 @@ def site() -> Iterator[Site]:
     (folder / "airflow.cfg").write_text("[core]\n# ours\n")
     fleet = load(str(path))
     vault = Vault(fleet)
-    inputs, connections = look_up(fleet, vault), Connections(fleet, vault.secret)
+    inputs, connections = look_up(fleet, vault), Connections(fleet, partial(hidden, vault))
     try:
         yield Site(lab, fleet, inputs, Run(inputs, connections, Silent(), Free()))
     finally:

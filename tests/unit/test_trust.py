@@ -64,11 +64,12 @@ SEEN = [
 def fleets() -> Iterator[Inputs]:
     """Yield fleets of all versions, executors and brokers, with all that hosts.yaml can add."""
     for version in ("3.3.2", "2.11.2", "1.10.10"):
-        for airflow, more in (
+        variants: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
             ({}, {}),
             ({"executor": "LocalExecutor"}, {"config_file": "[core]\n"}),
             ({"fernet_key_command": "vault key"}, {"redis_password": Secret("redis")}),
-        ):
+        )
+        for airflow, more in variants:
             roles = ROLES_OF_FLEET | ({"redis": ("db1",)} if "redis_password" in more else {})
             tree = Tree(f"{HOME}/dags", "new", 1, lambda: b"archive", "astro")
             values: dict[str, Any] = {**more, "dags": tree, "locks": {"3.11": "lock\n"}, "uv": "uv\n"}

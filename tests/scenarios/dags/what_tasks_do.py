@@ -45,25 +45,25 @@ rm "$file" "$file.copy"
 class Answer(BaseHTTPRequestHandler):
     """Says hello."""
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"hello")
 
 
-def processes():
+def processes() -> None:
     """Run a program, a pool of processes with a lock, and threads."""
     assert subprocess.check_output(["sh", "-c", "echo out"], universal_newlines=True) == "out\n"
     # A task of Celery's in Airflow 1.10 and 2 is a daemon, which multiprocessing refuses children.
-    multiprocessing.current_process()._config["daemon"] = False
-    queue = multiprocessing.Queue()
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+    queue: multiprocessing.queues.Queue[int] = multiprocessing.Queue()
     children = [multiprocessing.Process(target=queue.put, args=(number,)) for number in range(3)]
     for child in children:
         child.start()
     assert sorted(queue.get(timeout=60) for _ in children) == [0, 1, 2]
     for child in children:
         child.join()
-    found = []
+    found: list[int] = []
     threads = [threading.Thread(target=found.append, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
@@ -72,7 +72,7 @@ def processes():
     assert sorted(found) == list(range(8))
 
 
-def files():
+def files() -> None:
     """Write, copy and remove temporary files, read the system."""
     folder = tempfile.mkdtemp()
     path = os.path.join(folder, "file")
@@ -86,7 +86,7 @@ def files():
             assert opened.read()
 
 
-def network():
+def network() -> None:
     """Serve and fetch a page over TCP, ask for the machine's names and addresses."""
     server = HTTPServer(("127.0.0.1", 0), Answer)
     thread = threading.Thread(target=server.handle_request)

@@ -25,7 +25,7 @@ except ImportError:
 PLACE = os.path.join(os.environ["AIRFLOW_HOME"], "logs", "who-ran-me")
 
 
-def in_python():
+def in_python() -> None:
     """Write down and print the name of the host that runs this."""
     host = platform.node()
     print(f"run in Python on {host}")

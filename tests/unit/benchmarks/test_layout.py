@@ -1,3 +1,5 @@
+from typing import Any
+
 from benchmarks.peers.layout import inventory, pins
 
 LOCK = """\
@@ -16,7 +18,7 @@ def test_pins_are_names_and_versions() -> None:
 
 
 def test_inventory_has_a_group_a_role_and_keeps_the_password_in_its_file() -> None:
-    hosts = {
+    hosts: dict[str, dict[str, Any]] = {
         "db1": {"roles": ["database"]},
         "sched1": {"roles": ["scheduler", "dag-processor", "triggerer"]},
         "worker1": {"roles": ["worker"], "sudo_password_file": "/lab/sudo-password"},

@@ -136,14 +136,14 @@ def test_a_role_has_variables_and_settings_of_its_own_by_the_version_s_names() -
 def test_what_is_said_of_a_host_wins_over_what_is_said_of_its_role() -> None:
     role_settings = {"worker": Settings({"ZONE": "role", "A": "role"}, {"core": {"parallelism": "1"}})}
     host_settings = {"w2": Settings({"ZONE": "host", "AIRFLOW__CORE__PARALLELISM": "2"})}
-    given = {"role_settings": role_settings, "host_settings": host_settings}
+    given: dict[str, Any] = {"role_settings": role_settings, "host_settings": host_settings}
     assert of_role("worker", **given) == {"A": "role"}
     assert of_role("worker", HOSTS["w1"], **given)["ZONE"] == "role"
     assert environment(inputs(**given), HOSTS["w2"])["ZONE"] == "host"
 
 
 def test_tasks_at_once_are_those_of_the_worker_host() -> None:
-    given = {"role_settings": {"worker": Settings(config={"celery": {"worker_concurrency": "9"}})}}
+    given: dict[str, Any] = {"role_settings": {"worker": Settings(config={"celery": {"worker_concurrency": "9"}})}}
     name = "AIRFLOW__CELERY__WORKER_CONCURRENCY"
     assert of_role("worker", HOSTS["w1"], **given) == {name: "4"}
     assert of_role("worker", HOSTS["w2"], **given) == {name: "9"}
@@ -196,7 +196,7 @@ def test_the_url_of_a_database_that_is_not_ours() -> None:
     assert found[BROKER] == f"sqla+postgresql://me:{PASSWORD}@[2001:db8::9]:5433/my%20db"
 
 
-COMMANDS = {
+COMMANDS: dict[str, Any] = {
     "database": Database(connection_command="vault kv get -field=dsn secret/airflow-db"),
     "broker": Broker(url_command="vault broker", result_backend_command="vault 'the results'"),
     "fernet_key_command": "vault fernet",

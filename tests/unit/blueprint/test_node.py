@@ -168,6 +168,7 @@ def test_the_environment_file_is_roots_alone() -> None:
     file = environment_file(inputs(fleet(service="ac")))
     assert (file.path, file.owner, file.group, file.mode) == ("/etc/default/ac", "root", "root", 0o600)
     assert "jwt-secret" in file.content
+    assert file.mask
     assert "jwt-secret" not in file.mask(file.content)
 
 
@@ -255,7 +256,7 @@ NO_KEY_GIVEN = "the host has a Fernet key, and here there is none: a new one wou
     ],
 )
 def test_a_key_that_nobody_gave_does_not_replace_one_that_a_host_has(
-    found: str, made: bool, airflow: dict[str, object], refused: bool
+    found: str, made: bool, airflow: dict[str, Any], refused: bool
 ) -> None:
     file = environment_file(inputs(fleet(**airflow), made=frozenset({"fernet_key"} if made else ())))
     if refused:
@@ -325,7 +326,7 @@ def test_a_key_of_before_does_not_outlive_the_command_that_gives_it() -> None:
 # Commands that give secrets
 
 
-def asking(**airflow: object) -> str:
+def asking(**airflow: Any) -> str:
     given = inputs(fleet(fernet_key_command="vault key", **airflow), fernet_key=None)
     (commands,) = [each for each in resources("node.environment", given) if isinstance(each, CommandsAnswer)]
     return commands.script

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from aerodrome.blueprint.inputs import Inputs, Settings
@@ -23,7 +25,7 @@ SIMPLE = "the simple auth manager is for development: its passwords lie readable
 NO_CELERY = {"executor": "LocalExecutor"}
 
 
-def of(version: str = "3.3.2", **airflow: object) -> Inputs:
+def of(version: str = "3.3.2", **airflow: Any) -> Inputs:
     """Return a fleet of which nothing else is to be told."""
     return inputs(fleet(version=version, **{**NO_CELERY, **airflow}))
 
@@ -41,8 +43,8 @@ def test_celery_over_postgresql_is_told_with_the_way_out() -> None:
         {"broker": Broker(url_command="vault broker")},
     ],
 )
-def test_another_broker_or_none_is_not(airflow: dict[str, object]) -> None:
-    assert notes(inputs(fleet(**airflow))) == []  # type: ignore[arg-type]
+def test_another_broker_or_none_is_not(airflow: dict[str, Any]) -> None:
+    assert notes(inputs(fleet(**airflow))) == []
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_another_broker_or_none_is_not(airflow: dict[str, object]) -> None:
         ({"lock": "/mine.txt"}, []),
     ],
 )
-def test_an_extra_index_is_told_where_no_hashes_protect(airflow: dict[str, object], told: list[str]) -> None:
+def test_an_extra_index_is_told_where_no_hashes_protect(airflow: dict[str, Any], told: list[str]) -> None:
     assert notes(of(extra_index_url=Secret("https://i"), **airflow)) == told
     assert notes(of(**airflow)) == []
 

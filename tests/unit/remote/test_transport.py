@@ -78,7 +78,7 @@ def test_the_channel_of_a_jump_host_knows_when_something_came() -> None:
     stream = prompt_transport(channel).sock
     assert isinstance(stream, JumpStream)
     before = stream.heard
-    channel._feed(b"abc")
+    channel._feed(b"abc")  # type: ignore[attr-defined]  # what Transport calls when data comes
     assert stream.recv(10) == b"abc"
     assert stream.heard > before
     assert stream.gettimeout() is channel.gettimeout()
