@@ -17,7 +17,7 @@ import invoke
 from aerodrome.errors import AerodromeError, InvalidInput
 
 
-class FleetExecutor(fabric.Executor):  # type: ignore[misc]
+class FleetExecutor(fabric.Executor):
     """Run each task once with the hosts of `-H`, where Fabric would run it once per host, one after another.
 
     A task therefore sees all its hosts: it can keep the order between them, and work on them at once.
@@ -29,7 +29,7 @@ class FleetExecutor(fabric.Executor):  # type: ignore[misc]
             # Fabric runs `fab -H x -- cmd` without the project's config, so past hosts.yaml and its host keys.
             raise InvalidInput("“fab -H HOST -- COMMAND” is not used here", "fab -H HOST run 'COMMAND'")
         # Fabric's own expansion makes a Connection of each name; Invoke's is what is wanted.
-        return invoke.Executor.expand_calls(self, calls)  # type: ignore[no-any-return]
+        return invoke.Executor.expand_calls(self, calls)
 
     def execute(self, *tasks: Any) -> Any:
         """Run the tasks; turn a known error into its line, hint and exit code."""

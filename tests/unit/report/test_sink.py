@@ -89,7 +89,7 @@ def test_json_stays_json_and_holds_nothing_that_a_terminal_could_obey(capsys: Ca
 
 
 class Screen(io.StringIO):
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def isatty(self) -> bool:
         return True
@@ -112,7 +112,7 @@ def test_colours_are_left_out_where_there_is_none(capsys: Capture) -> None:
 
 
 class Broken(io.StringIO):
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
