@@ -17,6 +17,7 @@ from aerodrome.blueprint import node as node_of
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.errors import FleetError
 from aerodrome.resources import files, takeover
+from aerodrome.resources.claims import OwnHome
 from aerodrome.resources.files import File
 from aerodrome.resources.home import ServiceHome
 from aerodrome.secrets import FERNET_KEY
@@ -78,6 +79,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(fleet_lock, "RUNTIME", "")  # the fleet's lock is a file of this test's, too
     monkeypatch.setattr(fleet_lock, "_SCRIPT", fleet_lock._SCRIPT.replace("/run/aerodrome", str(tmp_path)))
     monkeypatch.setattr(takeover, "as_user", lambda user, command: command)  # the service user is not on this machine
+    monkeypatch.setattr(OwnHome, "changes", lambda self, seen: [])  # whoever runs the tests owns this test's folder
     monkeypatch.setattr(ServiceHome, "_check_parents", lambda self, found: None)
     monkeypatch.setattr(inventory, "home_problem", lambda path: "")  # a test's folder is below /tmp
     monkeypatch.setattr(Session, "connections", Local(tmp_path))
