@@ -6,9 +6,10 @@ Facts are of 1.10.10, 2.11.2 and 3.3.2, each run with CeleryExecutor over Postgr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import quote
 
+from aerodrome.dataclass import dataclass
 from aerodrome.secrets import Secret
 from aerodrome.settings import rename
 

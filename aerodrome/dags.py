@@ -9,10 +9,10 @@ import stat
 import tarfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from aerodrome.dataclass import dataclass
 from aerodrome.errors import InvalidInput
 from aerodrome.resources.tree import Tree
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from aerodrome.dataclass import dataclass
 from aerodrome.secrets import SecretValue, Value
 
 # In the order in which a deploy reaches them (design: order across hosts).

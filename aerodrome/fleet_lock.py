@@ -7,8 +7,8 @@ there is nothing to clean up after a controller that was killed, unplugged or pu
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Fleet, Host
 from aerodrome.plan import RUNTIME

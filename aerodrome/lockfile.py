@@ -10,9 +10,9 @@ import hashlib
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
+from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 
 DISTRIBUTION = "apache-airflow"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from aerodrome.blueprint.step import Step
+from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError, HostError, reading
 from aerodrome.resources.base import PRELUDE, WAITING, Change, Resource, Seen
 from aerodrome.resources.systemd import Service

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from aerodrome.dataclass import dataclass
 from aerodrome.fleet import Airflow, Broker, Database
 from aerodrome.schema import KeyPath, Reader
 from aerodrome.settings import rename

@@ -8,11 +8,11 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import yaml
 
+from aerodrome.dataclass import dataclass
 from aerodrome.errors import InvalidInput
 from aerodrome.secrets import Reference, Secret, Value, check_text
 

@@ -6,9 +6,10 @@ import base64
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
+
+from aerodrome.dataclass import dataclass
 
 MASK = "********"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.ports import role_ports
 from aerodrome.blueprint.step import Step
+from aerodrome.dataclass import dataclass
 from aerodrome.fleet import Host
 from aerodrome.render import render
 from aerodrome.resources.files import File

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from aerodrome.airflow import JOBS
@@ -12,6 +12,7 @@ from aerodrome.blueprint.airflow import connection, isolated_python
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.network import from_itself, in_url
 from aerodrome.blueprint.roles import unwanted_roles
+from aerodrome.dataclass import dataclass
 from aerodrome.errors import UNEXPECTED
 from aerodrome.fleet import ROLES, Host
 from aerodrome.resources.base import PRELUDE, heredoc, quote

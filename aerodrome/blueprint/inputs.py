@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import quote
 
 from aerodrome.airflow import NAME_MODULE, Catalogue, catalogue, url
+from aerodrome.dataclass import dataclass
 from aerodrome.fleet import Fleet, Host, is_ip
 from aerodrome.resources.installer import ROOT
 from aerodrome.resources.tree import Tree

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 
 from aerodrome.blueprint.firewall import guards
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Host
 from aerodrome.resources.base import PRELUDE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from aerodrome.blueprint.database import database
 from aerodrome.blueprint.firewall import firewall
@@ -13,6 +12,7 @@ from aerodrome.blueprint.redis import redis
 from aerodrome.blueprint.roles import retired, role, stopped, unwanted_roles
 from aerodrome.blueprint.step import Step
 from aerodrome.blueprint.version import halted
+from aerodrome.dataclass import dataclass
 
 # Stage → the roles that start in it (design: order across hosts). The first scheduler has a stage of its own.
 STAGES = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from aerodrome.blueprint.airflow import isolated_python
 from aerodrome.blueprint.health import WORKER_PORT, Health
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.dataclass import dataclass
 from aerodrome.render import render
 from aerodrome.resources.base import PRELUDE, heredoc
 

@@ -8,11 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import fabric
 import paramiko
 
+from aerodrome.dataclass import dataclass
 from aerodrome.errors import HostError
 from aerodrome.fleet import Host
 from aerodrome.remote.connection import Connections
@@ -65,7 +65,7 @@ END_TIMEOUT = 15.0  # seconds
 execs: Counter[str] = Counter()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Output:
     """What a script printed, and its exit status (-1: killed). Of stderr, only the end is kept."""
 

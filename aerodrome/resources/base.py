@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from dataclasses import dataclass
 from typing import Protocol
+
+from aerodrome.dataclass import dataclass
 
 quote = shlex.quote
 

@@ -5,8 +5,7 @@ Each probe ends with the shell's own commands where the host is ours: processes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen, quote
 from aerodrome.resources.environment import escape

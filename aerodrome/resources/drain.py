@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from aerodrome.dataclass import dataclass
 from aerodrome.resources.base import KILLED, NOTE, WAITING, quote
 
 AGAIN = 30  # seconds between two lines about what a stop still waits for

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from aerodrome.dataclass import dataclass
 from aerodrome.resources.base import Change, Seen, quote
 
 TABLE = "inet aerodrome"

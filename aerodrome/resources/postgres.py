@@ -8,8 +8,8 @@ import hmac
 import stringprep
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen, heredoc
 from aerodrome.resources.files import STAT, Block, Found, read_whole

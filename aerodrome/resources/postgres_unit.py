@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from aerodrome.dataclass import dataclass
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File, probe_path
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.lockfile import DISTRIBUTION, Request, digest, fab_command
 from aerodrome.resources.base import Change, Seen, put_text, quote

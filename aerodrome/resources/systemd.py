@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from aerodrome.dataclass import dataclass
 from aerodrome.resources.base import Change, Seen, quote
 from aerodrome.resources.drain import Drain
 

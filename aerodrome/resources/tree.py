@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from aerodrome.dataclass import dataclass
 from aerodrome.resources.base import Change, Seen, as_user, quote
 from aerodrome.resources.files import refuse_foreign
 

@@ -12,7 +12,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 LAYERS = (
-    {"errors"},
+    {"errors", "dataclass"},
     {
         "fleet",
         "airflow",
@@ -36,6 +36,7 @@ LAYERS = (
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 PURE = {
+    "dataclass",
     "errors",
     "ports",
     "reserved",
