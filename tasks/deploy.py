@@ -43,13 +43,15 @@ def deploy(
       fab -H @worker deploy            # only the hosts that have the role worker
       fab deploy --accept-downtime     # after airflow.version was changed in hosts.yaml
     """
-    from aerodrome.blueprint.notes import setting_notes
-    from aerodrome.blueprint.stages import stages
-    from aerodrome.report.terminal import say
-
     with session(context, wait) as run:
         roles = pick_roles(run.fleet, role)
         _check_downtime(run, role, accept_downtime)
+        run.connect(roles)
+        # Not before: what takes time to import is imported while hosts answer.
+        from aerodrome.blueprint.notes import setting_notes
+        from aerodrome.blueprint.stages import stages
+        from aerodrome.report.terminal import say
+
         for note in setting_notes(run.inputs):
             say(f"note: {note}")
         converge(run, lambda inputs: stages(replace(inputs, accept_downtime=accept_downtime), run.names, roles), force)

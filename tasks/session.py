@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -45,6 +45,14 @@ class Session:
         from aerodrome.remote.connection import Connections
 
         return Connections(self.fleet, self.secret)
+
+    def connect(self, roles: Sequence[str]) -> None:
+        """Begin to connect to the picked hosts with one of `roles`, while it is worked out what they are to be asked.
+
+        Whatever is wrong with the values of hosts.yaml is said before any connection.
+        """
+        assert self.inputs
+        self.connections.begin([host for host in self.hosts if not {*roles}.isdisjoint(self.fleet.roles_of(host))])
 
     @cached_property
     def run(self) -> Run:

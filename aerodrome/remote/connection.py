@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import fabric
@@ -43,6 +43,7 @@ class Connections:
         self._password = password
         self._open: dict[str, fabric.Connection] = {}
         self._locks = {name: threading.Lock() for name in fleet.hosts}
+        self._refused: dict[str, HostError] = {}  # why a connection that was begun early could not be had
         self._lost: set[str] = set()
         self._watching: threading.Event | None = None  # set to end the watch
         self.host_keys = load_host_keys(os.path.expanduser(fleet.ssh.known_hosts))
@@ -53,17 +54,41 @@ class Connections:
         Raises HostError where it cannot be reached, or is not who it should be.
         """
         with self._locks[host.name]:
-            if host.name not in self._open:
-                gateway = self._through(host)
-                self._open[host.name] = self._connect(host, gateway)
-                self._watch()
-            return self._open[host.name]
+            if error := self._refused.pop(host.name, None):
+                raise error
+            return self._to(host)
+
+    def begin(self, hosts: Sequence[Host]) -> None:
+        """Begin to connect to hosts, and return at once: connecting is mostly waiting for them.
+
+        A host that cannot be reached is an error once the connection is asked for (`to`), and not tried twice. Nobody
+        waits for connections that are never asked for.
+        """
+        for host in hosts[: self.fleet.deploy.parallel]:
+            threading.Thread(target=self._try, args=(host,), daemon=True).start()
+
+    def _try(self, host: Host) -> None:
+        with self._locks[host.name]:
+            try:
+                self._to(host)
+            except HostError as error:
+                self._refused[host.name] = error
+
+    def _to(self, host: Host) -> fabric.Connection:
+        if host.name not in self._open:
+            gateway = self._through(host)
+            self._open[host.name] = self._connect(host, gateway)
+            self._watch()
+        return self._open[host.name]
 
     def _through(self, host: Host) -> fabric.Connection | None:
         if host.jump is None:
             return None
         try:
-            return self.to(self.fleet.hosts[host.jump])
+            with self._locks[host.jump]:
+                if error := self._refused.get(host.jump):  # which it will be told itself
+                    raise error
+                return self._to(self.fleet.hosts[host.jump])
         except HostError as error:
             raise HostError(host.name, error.step, f"its jump host {host.jump}: {error.message}", error.hint) from error
 

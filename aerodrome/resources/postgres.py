@@ -17,8 +17,14 @@ from aerodrome.resources.postgres_unit import DEBIAN, KEY, OTHERS
 from aerodrome.secrets import Secret
 
 # SQL comes on stdin: it never stands in argv. Peer login as postgres is what every distribution sets up.
-SQL = "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres"
-HBA = '"$hba"'
+SQL = "runuser -u postgres -- {psql} -XAtq -v ON_ERROR_STOP=1 -d postgres"
+# Debian's psql is a Perl program that works out which cluster is meant, and takes three times as long as what it then
+# does. The real one finds a single cluster by itself, if that has the default port.
+REAL_PSQL = (
+    "psql=psql; set -- /etc/postgresql/*/*/; [ $# != 1 ] || for real in /usr/lib/postgresql/*/bin/psql; do "
+    '[ ! -x "$real" ] || psql=$real; done'
+)
+HBA, PSQL = '"$hba"', '"$psql"'
 ITERATIONS = 4096  # PostgreSQL's own (scram_iterations, and fixed before version 16)
 
 ANSWERS = "runuser -u postgres -- psql -XAtqc 'SELECT 1' postgres >/dev/null 2>&1"
@@ -40,14 +46,13 @@ RELOAD = "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres 
 
 def sql(statement: str) -> str:
     """Return sh that runs a statement and prints its rows, fields parted by `|`."""
-    return f"{SQL} {heredoc(statement.rstrip() + chr(10))}"
+    return f"{SQL.format(psql='psql')} {heredoc(statement.rstrip() + chr(10))}"
 
 
 def ask(user: str, database: str) -> str:
     """Return sh that prints all there is to know of a server, in one session; nothing where it does not answer.
 
-    psql takes longer than all else that a probe asks (Debian's is a Perl script about the real one): resources whose
-    probes are the same share the answer.
+    psql takes longer than all else that a probe asks: resources whose probes are the same share the answer.
     """
     query = (
         "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), coalesce((SELECT setting FROM "
@@ -60,7 +65,8 @@ def ask(user: str, database: str) -> str:
         "SELECT 'hba', current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;"
     )
     return (
-        f"rows=$({sql(query)}\n)\n"
+        f"{REAL_PSQL}\nquery() {{\n{SQL.format(psql=PSQL)} {heredoc(query + chr(10))}\n}}\n"
+        'rows=$(query); [ -n "$rows" ] || [ "$psql" = psql ] || { psql=psql; rows=$(query); }\n'
         'if [ -n "$rows" ]; then echo "$rows"; hba=${rows##*hba|}; hba=${hba%|*}; stat -c %Y "$hba"; '
         f'{STAT} "$hba"; {read_whole(HBA)}; fi'
     )

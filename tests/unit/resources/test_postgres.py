@@ -141,7 +141,10 @@ def test_a_statement_goes_in_on_stdin() -> None:
 
 def test_the_probe_as_a_whole() -> None:
     assert ask("it's", "a'b") == (
-        f"rows=$({PSQL}"
+        "psql=psql; set -- /etc/postgresql/*/*/; [ $# != 1 ] || for real in /usr/lib/postgresql/*/bin/psql; do "
+        '[ ! -x "$real" ] || psql=$real; done\n'
+        "query() {\n"
+        "runuser -u postgres -- \"$psql\" -XAtq -v ON_ERROR_STOP=1 -d postgres <<'END_OF_FILE'\n"
         "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), coalesce((SELECT setting FROM "
         "pg_file_settings WHERE name = 'listen_addresses' ORDER BY seqno DESC LIMIT 1), 'localhost'), (SELECT count(*) "
         "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()), "
@@ -151,7 +154,8 @@ def test_the_probe_as_a_whole() -> None:
         "SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'it''s'; "
         "SELECT 'database', pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'a''b'; "
         "SELECT 'hba', current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;\n"
-        "END_OF_FILE\n)\n"
+        "END_OF_FILE\n}\n"
+        'rows=$(query); [ -n "$rows" ] || [ "$psql" = psql ] || { psql=psql; rows=$(query); }\n'
         'if [ -n "$rows" ]; then echo "$rows"; hba=${rows##*hba|}; hba=${hba%|*}; stat -c %Y "$hba"; '
         'stat -c \'%F|%U|%G|%a\' "$hba"; dd if="$hba" iflag=nofollow,nonblock,fullblock,count_bytes '
         "bs=64K count=4194304 status=none; fi"
