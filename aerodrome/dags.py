@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import stat
-import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,6 +108,8 @@ class _Archive:
 def _pack(entries: list[_Entry]) -> bytes:
     buffer = io.BytesIO()
     # Level 1: a LAN is faster than a better compression.
+    import tarfile
+
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
         for entry in entries:
             packed = tarfile.TarInfo(entry.name)

@@ -47,11 +47,7 @@ class Session:
         return Connections(self.fleet, self.secret)
 
     def connect(self, roles: Sequence[str]) -> None:
-        """Begin to connect to the picked hosts with one of `roles`, while it is worked out what they are to be asked.
-
-        Whatever is wrong with the values of hosts.yaml is said before any connection.
-        """
-        assert self.inputs
+        """Begin to connect to the picked hosts with one of `roles`, while it is worked out what they are to be asked."""
         self.connections.begin([host for host in self.hosts if not {*roles}.isdisjoint(self.fleet.roles_of(host))])
 
     @cached_property
@@ -72,7 +68,7 @@ class Session:
     def adopting(self, work: Callable[[], T]) -> T:
         """Do `work`; where hosts turn out to have Fernet keys of their own, take them in and begin again."""
         from aerodrome.errors import FleetError
-        from aerodrome.report.terminal import redactor, say
+        from aerodrome.report.sink import redactor, say
         from aerodrome.resources.takeover import KeysFound
 
         while True:

@@ -14,7 +14,7 @@ from aerodrome.errors import InvalidInput
 from aerodrome.fleet import Airflow, Fleet, Host, RoleSettings
 from aerodrome.localfiles import read_text
 from aerodrome.lockfile import EXTRAS, extras_of, lock_name, release
-from aerodrome.report.terminal import redactor
+from aerodrome.report.sink import redactor
 from aerodrome.secrets import Secret, SecretValue, Value
 
 LOCKS = Path(__file__).resolve().parent.parent / "locks"

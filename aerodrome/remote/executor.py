@@ -34,7 +34,6 @@ class FleetExecutor(fabric.Executor):
     def execute(self, *tasks: Any) -> Any:
         """Run the tasks; turn a known error into its line, hint and exit code."""
         from aerodrome.report.sink import NoOutput, say
-        from aerodrome.report.terminal import show_error
 
         put_back = _terminal()
         names = self.core[0].args.hosts.value
@@ -44,6 +43,8 @@ class FleetExecutor(fabric.Executor):
         try:
             return super().execute(*tasks)
         except AerodromeError as error:
+            from aerodrome.report.terminal import show_error
+
             show_error(error)
             if self.config.run.get("echo") or self.core[0].args.debug.value:
                 raise
