@@ -47,7 +47,7 @@ class Session:
         return Connections(self.fleet, self.secret)
 
     def connect(self, roles: Sequence[str]) -> None:
-        """Begin to connect to the picked hosts with one of `roles`, while it is worked out what they are to be asked."""
+        """Begin to connect to the picked hosts with one of `roles`, while it is worked out what to ask them."""
         self.connections.begin([host for host in self.hosts if not {*roles}.isdisjoint(self.fleet.roles_of(host))])
 
     @cached_property

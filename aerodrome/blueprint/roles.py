@@ -26,7 +26,9 @@ def role(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
     """Return what makes `host` run the role `name`; `again` restarts it where it runs."""
     variables = role_environment(inputs, host, name)
     before = declared(inputs, host) if name == "worker" else ()
-    service = Service(inputs.unit(name), reads(inputs, name), again, before, drain(inputs, host, name))
+    units = tuple((inputs.unit(each), reads(inputs, each)) for each in inputs.roles(host))
+    beside = units if len(units) > 1 else ()
+    service = Service(inputs.unit(name), reads(inputs, name), again, before, drain(inputs, host, name), beside)
     parts = (
         _variables(inputs, name, variables),
         _dropin(inputs, host, name, bool(variables)),

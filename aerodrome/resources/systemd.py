@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from aerodrome.dataclass import dataclass
@@ -54,6 +55,11 @@ def show(unit: str, more: str = "") -> str:
     return f"TZ=UTC systemctl show -p {PROPERTIES}{more} {quote(unit)}"
 
 
+def _stat(paths: Iterable[str]) -> str:
+    """Return sh that prints time, size and inode of what units read: a replaced file has another inode."""
+    return f"stat -c 'reads %.Y %s %i %n' {' '.join(quote(path) for path in dict.fromkeys(paths))} 2>/dev/null"
+
+
 def _epoch(timestamp: str) -> int:
     try:
         return int(datetime.strptime(timestamp, "%a %Y-%m-%d %H:%M:%S %Z").replace(tzinfo=UTC).timestamp())
@@ -70,7 +76,9 @@ class Service:
     there is no record, their times are compared with the start of the main process, so that a run that was killed
     between write and restart is still made good by the next.
     `again` restarts it where it runs, whatever it reads; `before` is done before it is started where it does not.
-    `drain` is how it stops before it starts again, if it runs tasks.
+    `drain` is how it stops before it starts again, if it runs tasks. `beside` has all such units of a host, this one
+    among them, each with what it reads: they are asked for at once, whichever a resource is about, as systemctl takes
+    longer than all else that is asked about them.
     """
 
     unit: str
@@ -78,21 +86,48 @@ class Service:
     again: bool = False
     before: tuple[Change, ...] = ()
     drain: Drain | None = None
+    beside: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def key(self) -> str:
         return f"unit {self.unit}"
 
     def probe(self) -> str:
+        if self.beside:
+            return self._probe_all()
         if not self.reads:
             return show(self.unit)
         record = quote(self._record)
         return (
-            f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; {self._stat}; [ ! -r {record} ] || "
+            f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; {_stat(self.reads)}; [ ! -r {record} ] || "
             f"while IFS= read -r line; do printf 'record %s\\n' \"$line\"; done <{record}"
         )
 
+    def _probe_all(self) -> str:
+        """Return sh that asks the same about all units: what they read and their records, then their states."""
+        units = " ".join(quote(unit) for unit, _ in self.beside)
+        return (
+            f"{_stat(path for _, reads in self.beside for path in reads)}\n"
+            f'for unit in {units}; do [ ! -r {RECORDS}/"$unit" ] || '
+            'while IFS= read -r line; do printf \'%s record %s\\n\' "$unit" "$line"; '
+            f'done <{RECORDS}/"$unit"; done\n'
+            f"echo; TZ=UTC systemctl show -p Id,{PROPERTIES},InvocationID {units}; date +'Now=%s'"
+        )
+
+    def _own(self, text: str) -> str:
+        """Return what an answer says about this unit."""
+        if not self.beside:
+            return text
+        head, *states = text.strip().split("\n\n")
+        reads = [f"reads {about} {path}" for path, about in _files(head, "reads ").items() if path in self.reads]
+        mine = f"{self.unit} record "
+        record = [line.removeprefix(f"{self.unit} ") for line in head.splitlines() if line.startswith(mine)]
+        state = [state for state in states if f"Id={self.unit}" in state.splitlines()]
+        now = text.rstrip().rpartition("\n")[2]
+        return "\n".join([*reads, *record, *state, now])
+
     def changes(self, seen: Seen) -> list[Change]:
+        seen = Seen(self._own(seen.text), seen.changing)
         state = UnitState.parse(seen.text)
         changes = []
         if state.file != "enabled":
@@ -112,12 +147,6 @@ class Service:
     def _record(self) -> str:
         return f"{RECORDS}/{self.unit}"
 
-    @property
-    def _stat(self) -> str:
-        """Return sh that prints time, size and inode of what the unit reads: a replaced file has another inode."""
-        paths = " ".join(quote(path) for path in self.reads)
-        return f"stat -c 'reads %.Y %s %i %n' {paths} 2>/dev/null"
-
     def _recorded(self, verb: str) -> str:
         """Return sh that starts or restarts the unit, and records what it was started with.
 
@@ -132,7 +161,7 @@ class Service:
         invocation = f"$(systemctl show -p InvocationID {quote(self.unit)})"
         record = quote(self._record)
         return (
-            f"was={invocation} reads=$({self._stat} || true)\n{start}\nis={invocation}\n"
+            f"was={invocation} reads=$({_stat(self.reads)} || true)\n{start}\nis={invocation}\n"
             f'[ "$is" = "$was" ] || {{ mkdir -p {RECORDS} && printf \'%s\\n\' "$is" "$reads" >{record}.new '
             f"&& mv {record}.new {record}; }}"
         )
@@ -150,7 +179,7 @@ class Service:
         It may be between two crashes where it has died before, or not be up yet where it was started just now,
         by a run that was killed before it could wait.
         """
-        state = UnitState.parse(seen.text)
+        state = UnitState.parse(self._own(seen.text))
         return state.active == "active" and (state.restarts > 0 or 0 <= state.now - state.started < SETTLES)
 
     def _outdated(self, state: UnitState, seen: Seen) -> str:

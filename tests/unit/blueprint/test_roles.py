@@ -121,8 +121,9 @@ def test_a_role_is_its_variables_and_its_dropin_and_then_its_unit() -> None:
     assert port == FreePort(8794, "airflow@triggerer.service", "logging.trigger_log_server_port under airflow.config")
     assert variables == Absent("/etc/default/airflow-triggerer")
     assert dropin.key == "file /etc/systemd/system/airflow@triggerer.service.d/10-aerodrome.conf"
-    reads = tuple(path.replace("scheduler", "triggerer") for path in READS)
-    assert service == Service("airflow@triggerer.service", reads, again=True)
+    roles = ("scheduler", "dag-processor", "triggerer")
+    units = [(f"airflow@{name}.service", tuple(path.replace("scheduler", name) for path in READS)) for name in roles]
+    assert service == Service(*units[-1], again=True, beside=tuple(units))
 
 
 def test_a_workers_queues_are_declared_before_it_is_started() -> None:
