@@ -65,7 +65,7 @@ def ask(user: str, database: str) -> str:
         "SELECT 'hba', current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;"
     )
     return (
-        f"{REAL_PSQL}\nquery() {{\n{SQL.format(psql=PSQL)} {heredoc(query + chr(10))}\n}}\n"
+        f"{REAL_PSQL}\nquery() {{\nexec {SQL.format(psql=PSQL)} {heredoc(query + chr(10))}\n}}\n"
         'rows=$(query); [ -n "$rows" ] || [ "$psql" = psql ] || { psql=psql; rows=$(query); }\n'
         'if [ -n "$rows" ]; then echo "$rows"; hba=${rows##*hba|}; hba=${hba%|*}; stat -c %Y "$hba"; '
         f'{STAT} "$hba"; {read_whole(HBA)}; fi'

@@ -144,7 +144,7 @@ def test_the_probe_as_a_whole() -> None:
         "psql=psql; set -- /etc/postgresql/*/*/; [ $# != 1 ] || for real in /usr/lib/postgresql/*/bin/psql; do "
         '[ ! -x "$real" ] || psql=$real; done\n'
         "query() {\n"
-        "runuser -u postgres -- \"$psql\" -XAtq -v ON_ERROR_STOP=1 -d postgres <<'END_OF_FILE'\n"
+        "exec runuser -u postgres -- \"$psql\" -XAtq -v ON_ERROR_STOP=1 -d postgres <<'END_OF_FILE'\n"
         "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), coalesce((SELECT setting FROM "
         "pg_file_settings WHERE name = 'listen_addresses' ORDER BY seqno DESC LIMIT 1), 'localhost'), (SELECT count(*) "
         "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()), "

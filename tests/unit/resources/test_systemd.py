@@ -287,7 +287,7 @@ def test_of_all_units_each_takes_what_is_its_own() -> None:
     assert worker.changes(seen) == []
     assert not worker.unsettled(seen)
     assert [change.summary for change in other.changes(seen)] == ["start other.service"]
-    both_run = Seen(f"{stated}{started}\nId={UNIT}\n{RUNS}\nId=other.service\n{STALE}Now={STARTED + 5}\n")
+    both_run = Seen(f"{stated}{started}\nId={UNIT}\n{RUNS}\nId=other.service\n{STALE}Now={STARTED + 30}\n")
     assert [change.summary for change in worker.changes(both_run)] == []
     assert worker.unsettled(both_run)
     assert only_change(other, both_run.text).summary == (
