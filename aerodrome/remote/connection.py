@@ -43,7 +43,7 @@ class Connections:
         self._password = password
         self._open: dict[str, fabric.Connection] = {}
         self._locks = {name: threading.Lock() for name in fleet.hosts}
-        self._refused: dict[str, HostError] = {}  # why a connection that was begun early could not be had
+        self._refused: dict[str, Exception] = {}  # why a connection that was begun early could not be had
         self._lost: set[str] = set()
         self._watching: threading.Event | None = None  # set to end the watch
         self.host_keys = load_host_keys(os.path.expanduser(fleet.ssh.known_hosts))
@@ -71,7 +71,7 @@ class Connections:
         with self._locks[host.name]:
             try:
                 self._to(host)
-            except HostError as error:
+            except Exception as error:
                 self._refused[host.name] = error
 
     def _to(self, host: Host) -> fabric.Connection:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import paramiko
 import pytest
@@ -12,7 +15,7 @@ from paramiko.hostkeys import HostKeyEntry
 from paramiko.ssh_exception import NoValidConnectionsError
 
 from aerodrome.errors import HostError
-from aerodrome.fleet import Fleet, Host, Ssh
+from aerodrome.fleet import Deploy, Fleet, Host, Ssh
 from aerodrome.remote import connection
 from aerodrome.remote.connection import Connections
 from aerodrome.remote.transport import prompt_transport
@@ -112,6 +115,51 @@ def test_connections_through_another_host_close_first(connections: Connections) 
     assert order == ["10.0.0.5", "10.0.0.4"]
     connections.to(HOST)
     assert len(Connection.made) == 3
+
+
+def settle(connections: Connections) -> None:
+    """Wait until what was begun has ended."""
+    deadline = time.monotonic() + 10
+    while len(connections._open) + len(connections._refused) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_connections_that_were_begun_are_those_that_are_used(connections: Connections) -> None:
+    connections.begin([HOST, JUMPED])
+    settle(connections)
+    assert [made.opened for made in Connection.made] == [1, 1]
+    assert connections.to(JUMPED).given["gateway"] is connections.to(HOST)
+    assert len(Connection.made) == 2
+
+
+def test_one_that_is_used_before_it_is_there_is_waited_for(connections: Connections) -> None:
+    let_go = threading.Event()
+    with mock.patch.object(Connection, "open", lambda made: let_go.wait(10)):
+        connections.begin([HOST])
+        threading.Timer(0.2, let_go.set).start()
+        assert connections.to(HOST) in Connection.made
+    assert len(Connection.made) == 1
+
+
+def test_a_host_that_cannot_be_reached_is_told_when_it_is_used_and_then_tried_again(connections: Connections) -> None:
+    Connection.error = TimeoutError()
+    connections.begin([HOST, JUMPED])
+    settle(connections)
+    with pytest.raises(HostError, match="its jump host w1: cannot connect"):
+        connections.to(JUMPED)
+    with pytest.raises(HostError, match="cannot connect"):
+        connections.to(HOST)
+    assert [made.address for made in Connection.made] == ["10.0.0.4"]
+    Connection.error = None
+    assert connections.to(JUMPED).given["gateway"] is connections.to(HOST)
+
+
+def test_no_more_connections_are_begun_than_hosts_are_worked_on_at_once(connections: Connections) -> None:
+    connections.fleet = replace(connections.fleet, deploy=Deploy(parallel=1))
+    with mock.patch.object(connection.threading, "Thread") as begun:
+        connections.begin([HOST, JUMPED])
+    assert [call.kwargs["args"] for call in begun.call_args_list] == [(HOST,)]
 
 
 def test_a_sudo_password_is_looked_up_where_there_is_one(connections: Connections) -> None:
