@@ -41,7 +41,9 @@ class FoundKeys:
         environment = quote(self.environment_file)
         config = as_user(self.user, f"timeout 10 head -c {LIMIT} {quote(self.config_file)}")
         return (
-            f"grep -qsF {quote(MARK)} {environment} || {{ "
+            f"marked=; [ ! -f {environment} ] || while read -r line; do case $line in\n"
+            f"*{quote(MARK)}*) marked=1; break ;; esac; done <{environment}\n"
+            '[ -n "$marked" ] || { '
             f"head -c {LIMIT} {environment} | sed -n 's/^[[:space:]]*{self.variable}[[:space:]]*=//p'; "
             f"{config} | sed -n 's/^[[:space:]]*fernet_key[[:space:]]*=//p'; }}"
         )
