@@ -64,7 +64,9 @@ class Connections:
         A host that cannot be reached is an error once the connection is asked for (`to`), and not tried twice. Nobody
         waits for connections that are never asked for.
         """
-        for host in hosts[: self.fleet.deploy.parallel]:
+        jumps = {host.jump for host in hosts}
+        # Those that others wait for come first.
+        for host in sorted(hosts, key=lambda host: host.name not in jumps)[: self.fleet.deploy.parallel]:
             threading.Thread(target=self._try, args=(host,), daemon=True).start()
 
     def _try(self, host: Host) -> None:

@@ -155,6 +155,12 @@ def test_a_host_that_cannot_be_reached_is_told_when_it_is_used_and_then_tried_ag
     assert connections.to(JUMPED).given["gateway"] is connections.to(HOST)
 
 
+def test_hosts_that_others_are_reached_through_come_first(connections: Connections) -> None:
+    with mock.patch.object(connection.threading, "Thread") as begun:
+        connections.begin([Host("db1", "10.0.0.1"), JUMPED, HOST])
+    assert [call.kwargs["args"][0].name for call in begun.call_args_list] == ["w1", "db1", "w2"]
+
+
 def test_no_more_connections_are_begun_than_hosts_are_worked_on_at_once(connections: Connections) -> None:
     connections.fleet = replace(connections.fleet, deploy=Deploy(parallel=1))
     with mock.patch.object(connection.threading, "Thread") as begun:
