@@ -93,6 +93,7 @@ def plan(
     with session(context) as run:
         roles = pick_roles(run.fleet, role)
         _check_downtime(run, role, accept_downtime)
+        run.connect(roles)
 
         def ask() -> tuple[list[HostPlan], FleetError | None]:
             blueprint = by_host(stages(replace(run.inputs, accept_downtime=accept_downtime), run.names, roles))
