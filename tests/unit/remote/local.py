@@ -7,7 +7,7 @@ import select
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -143,6 +143,9 @@ class Local:
         }
         self.broken: Callable[[Host], Exception | None] = lambda host: None
         self.fleet = Fleet("hosts.yaml", {}, {}, deploy=deploy or Deploy())
+
+    def begin(self, hosts: Sequence[Host]) -> None:
+        pass
 
     def to(self, host: Host) -> Any:
         error = self.broken(host)
