@@ -13,7 +13,7 @@ def cost(seconds: float, *lines: str) -> Cost:
 def test_goals_are_for_those_that_were_measured() -> None:
     costs = {"fab deploy": [cost(1.0), cost(2.0)], "floor": [cost(0.5), cost(0.5)], "pyinfra": [cost(4), cost(8)]}
     assert goals(costs) == (
-        Goal("Nothing to do: fab deploy / floor", Spread(3.0, 2.0, 4.0), 2),
+        Goal("Nothing to do: fab deploy / floor", Spread(3.0, 2.0, 4.0), 1.2),
         Goal("Nothing to do: pyinfra / fab deploy", Spread(4.0, 4.0, 4.0), 5, at_least=True),
     )
 
