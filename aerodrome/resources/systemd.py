@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from aerodrome.resources.base import Change, Seen, quote
 from aerodrome.resources.drain import Drain
+from aerodrome.resources.files import read_whole
 
 PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,ExecMainStartTimestamp,MainPID"
 # What units were started with, one file each; root's own, and kept over a reboot.
@@ -33,7 +34,7 @@ class UnitState:
     @classmethod
     def parse(cls, text: str) -> UnitState:
         """Read `KEY=value` lines; what is missing is as if the unit did not exist."""
-        lines = [line for line in text.splitlines() if not line.startswith(("reads ", "record "))]
+        lines = [line for line in text.splitlines() if not line.startswith(("reads ", "content ", "record "))]
         show = dict(line.split("=", 1) for line in lines if "=" in line)
         return cls(
             load=show.get("LoadState", ""),
@@ -68,7 +69,8 @@ class Service:
     `reads` are the paths that need a restart when they change. What they were when we last started the unit is recorded
     on the host: as long as they are the same, the unit runs what it should, whatever clocks say. Where they are not, or
     there is no record, their times are compared with the start of the main process, so that a run that was killed
-    between write and restart is still made good by the next.
+    between write and restart is still made good by the next. A file that has been replaced by one with the same
+    content needs no restart while the start that we recorded is the one that runs: what a later one read is not known.
     `again` restarts it where it runs, whatever it reads; `before` is done before it is started where it does not.
     `drain` is how it stops before it starts again, if it runs tasks.
     """
@@ -88,8 +90,11 @@ class Service:
             return show(self.unit)
         record = quote(self._record)
         return (
-            f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; {self._stat}; [ ! -r {record} ] || "
-            f"while IFS= read -r line; do printf 'record %s\\n' \"$line\"; done <{record}"
+            f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; reads=$({self._stat}); printf '%s\\n' \"$reads\"\n"
+            f"recorded=; [ ! -r {record} ] || {{ while IFS= read -r line; do printf 'record %s\\n' \"$line\"\n"
+            'case $line in "reads "*) recorded="$recorded${recorded:+\n}$line";; esac\n'
+            # Content is looked at only where something else has changed: this takes processes.
+            f'done <{record}; [ "$recorded" = "$reads" ] || {{ {self._contents}\n}}; }}'
         )
 
     def changes(self, seen: Seen) -> list[Change]:
@@ -118,8 +123,22 @@ class Service:
         paths = " ".join(quote(path) for path in self.reads)
         return f"stat -c 'reads %.Y %s %i %n' {paths} 2>/dev/null"
 
+    @property
+    def _contents(self) -> str:
+        """Return sh that prints a digest of the content of each file that the unit reads, and the target of each link.
+
+        Only root's files count: the owner of any other could change it, and change it back, at any moment.
+        """
+        paths = " ".join(quote(path) for path in self.reads)
+        name = '"$path"'
+        return (
+            f'for path in {paths}; do\nif [ -h {name} ]; then echo "content $(readlink {name}) $path"\n'
+            f"elif [ -f {name} ] && [ -O {name} ]; then content=$({read_whole(name)} | sha256sum); "
+            f'echo "content ${{content%% *}} $path"; fi; done'
+        )
+
     def _recorded(self, verb: str) -> str:
-        """Return sh that starts or restarts the unit, and records what it was started with.
+        """Return sh that starts or restarts the unit, and records what it was started with: times and contents.
 
         Looked at before the start, recorded after it: a record is never newer than what the unit has read. A start that
         found the unit already on its way, or up again by itself, is not recorded: it may have read something older.
@@ -132,8 +151,9 @@ class Service:
         invocation = f"$(systemctl show -p InvocationID {quote(self.unit)})"
         record = quote(self._record)
         return (
-            f"was={invocation} reads=$({self._stat} || true)\n{start}\nis={invocation}\n"
-            f'[ "$is" = "$was" ] || {{ mkdir -p {RECORDS} && printf \'%s\\n\' "$is" "$reads" >{record}.new '
+            f"was={invocation} reads=$({self._stat} || true\n{self._contents}\n)\n{start}\nis={invocation}\n"
+            # For root alone: a digest is something to guess passwords against.
+            f'[ "$is" = "$was" ] || {{ mkdir -p {RECORDS} && (umask 077; printf \'%s\\n\' "$is" "$reads" >{record}.new) '
             f"&& mv {record}.new {record}; }}"
         )
 
@@ -171,7 +191,10 @@ class Service:
             return ""
         if state.invocation and f"record InvocationID={state.invocation}" in text.splitlines():
             # It is this very start that has been recorded: no clock is needed.
-            paths = sorted(path for path in {**reads, **record} if reads.get(path) != record.get(path))
+            same = _contents(text, "content ").items() & _contents(text, "record content ").items()
+            paths = sorted(
+                path for path in {**reads, **record} if reads.get(path) != record.get(path) and path not in dict(same)
+            )
             return f"{', '.join(paths)} has changed since its start" if paths else ""
         newer = [path for path, about in reads.items() if _seconds(about) > state.started]
         if any(_seconds(reads[path]) > state.now for path in newer) and state.now:
@@ -183,6 +206,12 @@ def _files(text: str, prefix: str) -> dict[str, str]:
     """Return time, size and inode of each path, of the lines that begin with `prefix`."""
     lines = [line.removeprefix(prefix).split(" ", 3) for line in text.splitlines() if line.startswith(prefix)]
     return {line[3]: " ".join(line[:3]) for line in lines if len(line) == 4}
+
+
+def _contents(text: str, prefix: str) -> dict[str, str]:
+    """Return the digest of each file and the target of each link, of the lines that begin with `prefix`."""
+    found = [line.removeprefix(prefix).split(" ", 1) for line in text.splitlines() if line.startswith(prefix)]
+    return {line[1]: line[0] for line in found if len(line) == 2}
 
 
 def _seconds(about: str) -> int:

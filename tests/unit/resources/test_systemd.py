@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,11 @@ RESET = "systemctl reset-failed airflow@worker.service 2>/dev/null || true\n"
 START = RESET + "systemctl start airflow@worker.service"
 RESTART = "systemctl restart airflow@worker.service"
 STAT = "stat -c 'reads %.Y %s %i %n' /etc/default/airflow /home/astro/airflow-venv 2>/dev/null"
+CONTENTS = """\
+for path in /etc/default/airflow /home/astro/airflow-venv; do
+if [ -h "$path" ]; then echo "content $(readlink "$path") $path"
+elif [ -f "$path" ] && [ -O "$path" ]; then content=$(dd if="$path" iflag=nofollow,nonblock,fullblock,count_bytes bs=64K \
+count=4194304 status=none | sha256sum); echo "content ${content%% *} $path"; fi; done"""
 INVOCATION = "$(systemctl show -p InvocationID airflow@worker.service)"
 RECORD = "/var/lib/aerodrome/started/airflow@worker.service"
 SERVICE = Service(UNIT, ("/etc/default/airflow", "/home/astro/airflow-venv"))
@@ -82,9 +88,9 @@ def test_a_unit_as_systemd_tells_it(text: str, state: UnitState) -> None:
 def recorded(start: str) -> str:
     """Return the script that starts SERVICE and records what it was started with."""
     return (
-        f"was={INVOCATION} reads=$({STAT} || true)\n{start}\nis={INVOCATION}\n"
+        f"was={INVOCATION} reads=$({STAT} || true\n{CONTENTS}\n)\n{start}\nis={INVOCATION}\n"
         '[ "$is" = "$was" ] || { mkdir -p /var/lib/aerodrome/started && '
-        f'printf \'%s\\n\' "$is" "$reads" >{RECORD}.new && mv {RECORD}.new {RECORD}; }}'
+        f'(umask 077; printf \'%s\\n\' "$is" "$reads" >{RECORD}.new) && mv {RECORD}.new {RECORD}; }}'
     )
 
 
@@ -110,8 +116,10 @@ def test_the_probes_as_a_whole() -> None:
     )
     assert show(UNIT) == Service(UNIT).probe() == Stopped(UNIT).probe() == asked
     assert SERVICE.probe() == (
-        f"{asked.replace('MainPID', 'MainPID,InvocationID')}; date +'Now=%s'; {STAT}; [ ! -r {RECORD} ] || "
-        f"while IFS= read -r line; do printf 'record %s\\n' \"$line\"; done <{RECORD}"
+        f"{asked.replace('MainPID', 'MainPID,InvocationID')}; date +'Now=%s'; reads=$({STAT}); printf '%s\\n' \"$reads\"\n"
+        f"recorded=; [ ! -r {RECORD} ] || {{ while IFS= read -r line; do printf 'record %s\\n' \"$line\"\n"
+        'case $line in "reads "*) recorded="$recorded${recorded:+\n}$line";; esac\n'
+        f'done <{RECORD}; [ "$recorded" = "$reads" ] || {{ {CONTENTS}\n}}; }}'
     )
 
 
@@ -189,6 +197,20 @@ def test_a_time_in_the_future_restarts_nothing_a_second_time(start: str) -> None
     assert SERVICE.changes(Seen(text)) == []
 
 
+def content(*digests: str, of: str = "content") -> str:
+    """Return what a probe prints of the contents of what SERVICE reads."""
+    return "".join(f"{of} {each} {path}\n" for each, path in zip(digests, SERVICE.reads, strict=False))
+
+
+def test_the_same_content_in_another_file_restarts_nothing() -> None:
+    text = RUNS + reads(STARTED + 9) + content("abc") + record(STARTED) + content("abc", of="record content")
+    assert SERVICE.changes(Seen(text)) == []
+    for other in (content("abd"), "", content("abc").replace("content ", "")):
+        assert SERVICE.changes(Seen(text.replace(content("abc"), other, 1)))[0].summary.endswith("since its start)")
+    # It may have read another one if it was started anew since then.
+    assert SERVICE.changes(Seen(text.replace("record InvocationID=", "record InvocationID=x")))
+
+
 def test_what_has_changed_before_a_start_by_hand_restarts_nothing() -> None:
     assert SERVICE.changes(Seen(f"{RUNS}{reads(STARTED - 5)}{record(STARTED - 99, start='other')}")) == []
 
@@ -213,13 +235,16 @@ def test_what_a_unit_was_started_with_is_recorded(sh: Shell, tmp_path: Path) -> 
 
     (invocation, before) = asked()
     assert sh(f"set -eu\n{here(script)}", programs={"systemctl": systemctl}).returncode == 0
-    assert asked() == ["InvocationID=1", before, "record InvocationID=1", f"record {before}"]
+    one = f"record content {sha256(b'one').hexdigest()} {path}"
+    assert asked() == ["InvocationID=1", before, "record InvocationID=1", f"record {before}", one]
+    assert (tmp_path / "started" / UNIT).stat().st_mode & 0o777 == 0o600
     assert invocation == "InvocationID=0"
     # What was up already has been recorded by nobody.
     path.write_text("another")
     start = only_change(service, GIVEN_UP).script
     assert sh(f"set -eu\n{here(start)}", programs={"systemctl": systemctl}).returncode == 0
-    assert asked()[-1] == f"record {before}" != f"record {asked()[1]}"
+    assert asked()[3:] == [f"record {before}", one, f"content {sha256(b'another').hexdigest()} {path}"]
+    assert asked()[1] != before
 
 
 def test_a_unit_whose_unit_file_is_newer_is_restarted() -> None:
