@@ -153,8 +153,8 @@ class Service:
         return (
             f"was={invocation} reads=$({self._stat} || true\n{self._contents}\n)\n{start}\nis={invocation}\n"
             # For root alone: a digest is something to guess passwords against.
-            f'[ "$is" = "$was" ] || {{ mkdir -p {RECORDS} && (umask 077; printf \'%s\\n\' "$is" "$reads" >{record}.new) '
-            f"&& mv {record}.new {record}; }}"
+            f'[ "$is" = "$was" ] || {{ mkdir -p {RECORDS} && '
+            f'(umask 077; printf \'%s\\n\' "$is" "$reads" >{record}.new) && mv {record}.new {record}; }}'
         )
 
     def _reload(self, state: UnitState) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from aerodrome.remote.hints import last_words
 from aerodrome.resources.base import PRELUDE, Seen
-from aerodrome.resources.drain import Drain
+from aerodrome.resources.drain import Drain, Unreported
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.systemd import Service, Stopped
 from tests.fleet.conftest import Fleet
@@ -37,7 +37,7 @@ class Unit:
     def sh(self, command: str) -> str:
         return self.fleet.sh(HOST, command)
 
-    def bring_about(self, resource: Service | Stopped) -> tuple[list[str], str]:
+    def bring_about(self, resource: Service | Stopped | Unreported) -> tuple[list[str], str]:
         """Return the summaries of what was changed, and what the scripts printed."""
         changes = resource.changes(Seen(self.sh(f"{PRELUDE}{resource.probe()}\ntrue")))
         scripts = "\n".join(change.script for change in changes)
@@ -54,7 +54,7 @@ def unit(bare: Fleet) -> Iterator[Unit]:
     yield made
     made.sh(
         f"rm -f /run/task; systemctl disable --now {UNIT}; systemctl reset-failed {UNIT} || true; "
-        f"rm -f /etc/systemd/system/{UNIT} {READS[0]} {READS[1]} /var/lib/aerodrome/started/{UNIT}; "
+        f"rm -f /etc/systemd/system/{UNIT} {READS[0]} {READS[1]} /var/lib/aerodrome/*/{UNIT}; "
         "systemctl daemon-reload"
     )
 
@@ -144,6 +144,13 @@ def test_a_task_that_outlasts_its_time_is_said_to_be_killed(started: Unit) -> No
     said = drained(started, lambda drain: Service(UNIT, READS, again=True, drain=drain))
     assert said == [WAITS, "@killed 1 running task: sleeper.sleep (manual, 60 s)"]
     assert started.sh(f"systemctl is-active {UNIT}") == "active\n"
+    # It is said until whoever has heard it asks again.
+    words = "1 running task: sleeper.sleep (manual, 60 s)"
+    assert started.bring_about(Unreported(UNIT)) == (
+        [f"take note: a stop of {UNIT} killed {words}"],
+        f"@killed {words}\n",
+    )
+    assert started.bring_about(Unreported(UNIT)) == ([], "")
     started.sh("rm /run/task")
     assert started.bring_about(Service(UNIT, READS)) == ([], "")
 

@@ -11,6 +11,7 @@ from aerodrome.blueprint.roles import reads, role, stopped
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Deploy, Host, Worker
 from aerodrome.resources.base import Change
+from aerodrome.resources.drain import Unreported
 from aerodrome.resources.files import Absent, File
 from aerodrome.resources.ports import FreePort
 from aerodrome.resources.systemd import Service, Stopped
@@ -196,7 +197,7 @@ def test_a_role_that_is_stopped() -> None:
     drained = drain(inputs(), HOSTS["w1"], "worker")
     assert drained is not None
     assert stopped(inputs(), HOSTS["w1"], "worker") == Step(
-        "roles.worker", (Stopped("airflow@worker.service", drained),)
+        "roles.worker", (Unreported("airflow@worker.service"), Stopped("airflow@worker.service", drained))
     )
     web = Step("roles.webserver", (Stopped("airflow@webserver.service"),))
     assert stopped(inputs(), HOSTS["web1"], "webserver") == web

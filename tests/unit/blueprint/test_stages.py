@@ -8,6 +8,7 @@ from aerodrome.blueprint.census import drain
 from aerodrome.blueprint.stages import by_host, only, role_stages, stages, stop_stages
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import ROLES, Database, Host
+from aerodrome.resources.drain import Unreported
 from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service
 from aerodrome.secrets import Secret
@@ -139,7 +140,7 @@ def test_what_a_host_no_longer_has_ends_there() -> None:
     assert drained is not None
     assert [stage.steps["old"] for stage in parts] == [
         [Step("retire.schedulers", (Retired(unwanted, units),))],
-        [Step("retire.workers", (Retired(unwanted, unwanted[4:], ((unwanted[4], drained),)),))],
+        [Step("retire.workers", (Unreported(unwanted[4]), Retired(unwanted, unwanted[4:], ((unwanted[4], drained),))))],
         [Step("retire.webservers", (Retired(unwanted, unwanted[3:4]),))],
     ]
 

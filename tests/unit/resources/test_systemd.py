@@ -63,8 +63,8 @@ STAT = "stat -c 'reads %.Y %s %i %n' /etc/default/airflow /home/astro/airflow-ve
 CONTENTS = """\
 for path in /etc/default/airflow /home/astro/airflow-venv; do
 if [ -h "$path" ]; then echo "content $(readlink "$path") $path"
-elif [ -f "$path" ] && [ -O "$path" ]; then content=$(dd if="$path" iflag=nofollow,nonblock,fullblock,count_bytes bs=64K \
-count=4194304 status=none | sha256sum); echo "content ${content%% *} $path"; fi; done"""
+elif [ -f "$path" ] && [ -O "$path" ]; then content=$(dd if="$path" iflag=nofollow,nonblock,fullblock,count_bytes \
+bs=64K count=4194304 status=none | sha256sum); echo "content ${content%% *} $path"; fi; done"""
 INVOCATION = "$(systemctl show -p InvocationID airflow@worker.service)"
 RECORD = "/var/lib/aerodrome/started/airflow@worker.service"
 SERVICE = Service(UNIT, ("/etc/default/airflow", "/home/astro/airflow-venv"))
@@ -116,7 +116,8 @@ def test_the_probes_as_a_whole() -> None:
     )
     assert show(UNIT) == Service(UNIT).probe() == Stopped(UNIT).probe() == asked
     assert SERVICE.probe() == (
-        f"{asked.replace('MainPID', 'MainPID,InvocationID')}; date +'Now=%s'; reads=$({STAT}); printf '%s\\n' \"$reads\"\n"
+        f"{asked.replace('MainPID', 'MainPID,InvocationID')}; date +'Now=%s'; "
+        f"reads=$({STAT}); printf '%s\\n' \"$reads\"\n"
         f"recorded=; [ ! -r {RECORD} ] || {{ while IFS= read -r line; do printf 'record %s\\n' \"$line\"\n"
         'case $line in "reads "*) recorded="$recorded${recorded:+\n}$line";; esac\n'
         f'done <{RECORD}; [ "$recorded" = "$reads" ] || {{ {CONTENTS}\n}}; }}'
