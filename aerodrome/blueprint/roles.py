@@ -110,8 +110,12 @@ def is_first_scheduler(inputs: Inputs, host: Host) -> bool:
 def _dropin(inputs: Inputs, host: Host, name: str, variables: bool) -> File:
     airflow, catalogue = inputs.fleet.airflow, inputs.catalogue
     command = catalogue.commands[name]
-    if name == "worker" and host.worker.queues:
-        command += f" --queues {','.join(host.worker.queues)}"
+    if name == "worker":
+        # Its default is the machine's own hostname, and two may have the same. Then neither of them can be asked, and
+        # from Celery's provider 3.24 on the second one is refused.
+        command += f" {catalogue.node_option} {inputs.known_as(host)}"
+        if host.worker.queues:
+            command += f" --queues {','.join(host.worker.queues)}"
     migrates = name == "scheduler" and is_first_scheduler(inputs, host)
     gunicorn = name == "webserver" and catalogue.major < 3
     runtime = f"{airflow.service}-{name}" if gunicorn else ""
