@@ -105,6 +105,8 @@ class Run:
         wanted = by_host(stages)
         asked = time.monotonic()
         plans, failed = self._ask_to_touch(wanted)
+        for name, note in ((name, note) for name, plan in plans.items() for note in plan.notes):
+            self.report.waits(name, f"note: {note}")
         if not any(plan.changes for plan in plans.values()):
             self._stages(stages, wanted, plans, failed)
             return False
