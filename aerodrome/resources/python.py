@@ -236,7 +236,7 @@ class Installed(_Environment):
         lines.append(as_installer(f"{install}{hashes} -r {quote(given)}/requirements.txt"))
         # Wheels come with modes of their own.
         lines.append(as_installer(f"chmod -R go-w,a+rX {quote(path)}"))
-        lines.append(relabel(path))
+        lines.append(relabel(path, user=INSTALLER))
         lines.append(f": >{quote(path)}.complete")
         return "\n".join(line for line in lines if line)
 

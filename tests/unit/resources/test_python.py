@@ -119,7 +119,7 @@ def test_packages_are_installed_with_their_hashes_and_then_put_in_use() -> None:
         f"{INSTALLER} {VENV}/bin/python -m pip install -q --no-input "
         f"--disable-pip-version-check --require-hashes -r {GIVEN}/requirements.txt 3<&- 9<&-\n"
         f"{INSTALLER} chmod -R go-w,a+rX {VENV} 3<&- 9<&-\n"
-        f"! selinuxenabled 2>/dev/null || restorecon -RF {VENV}\n"
+        f"! selinuxenabled 2>/dev/null || runuser -u aerodrome -- restorecon -RF {VENV} 3<&- 9<&-\n"
         f": >{VENV}.complete"
     )
     assert (link.summary, link.diff) == (f"link {LINK} to it", f"+{LINK} -> {VENV}")
