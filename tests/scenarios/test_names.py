@@ -1,4 +1,8 @@
-"""Two workers whose machines have the same hostname, as those made from one image do, over Redis."""
+"""Two workers whose machines have the same hostname, as those made from one image do, over Redis.
+
+Nobody's own names are resolved by /etc/hosts of ours (`deploy.dns`): what knows them here are lines by hand, which
+stand for DNS.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from lab.fleet import Lab
-from tests.real import wait
+from tests.real import PASSWORD, wait
 from tests.scenarios.conftest import COMMANDS, DAGS, Site, described, raise_hosts
 from tests.scenarios.scenario import DEBIAN_13, HEAD, WORKER, Scenario, apart
+from tests.scenarios.web import log
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +45,10 @@ def site(request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.Temp
         done = lab.run(host, "echo debian >/etc/hostname; hostname debian")
         assert done.returncode == 0, done.stderr
     made = described(lab, scenario)
+    names = "".join(f"{lab.address(host)} {host}\\n" for host in made.hosts)
+    for host in made.hosts:
+        made.sh(host, f"printf '{names}' >>/etc/hosts")
+    made.change("deploy: {", "deploy: {dns: true, ")
     folder: Path = tmp_path_factory.mktemp("names") / "dags"
     folder.mkdir()
     shutil.copy(DAGS.with_name("more_dags") / "sleeps.py", folder)
@@ -79,3 +88,19 @@ def test_a_drain_names_the_tasks_of_that_worker_alone(site: Site) -> None:
     assert "killed" not in done.err
     site.fab("start")
     wait("the run ends", lambda: site.sql("SELECT state FROM dag_run WHERE dag_id = 'sleeps'") == [["success"]])
+
+
+def test_the_web_server_reads_each_worker_s_logs_by_the_name_that_dns_knows(site: Site) -> None:
+    assert {host for (host,) in site.sql("SELECT DISTINCT hostname FROM task_instance")} == set(WORKERS)
+    site.fab("status")  # is not well unless the web server can read the logs of each worker
+    site.fab("create-user", "--name=ada", f"--password=!file {site.folder}/password")
+    moment = "execution_date" if site.scenario.major < 3 else "run_after"
+    ((run, when),) = site.sql(
+        f"SELECT run_id, to_char({moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US+00:00') FROM dag_run"
+    )
+    for task in ("sleep_0", "sleep_1", "sleep_2"):
+        columns = {"dag_id": "sleeps", "run_id": run, "task_id": task, "execution_date": when}
+        shown = log(site.scenario.major, site.web_url, ("ada", PASSWORD), columns)
+        assert "sleep 25; echo" in shown, shown
+    assert site.sh(HEAD, "grep -c aerodrome /etc/hosts || true").strip() == "0"
+    site.nothing_to_do("deploy")
