@@ -31,7 +31,7 @@ def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False)
         wait = f"{installation(inputs).find()}\n{python_in_use(inputs, program)}"
     units = tuple(Halted(installation(inputs), inputs.unit(role), wait, drain(inputs, host, role)) for role in roles)
     told = [each for role in roles for each in unreported(inputs, role)]
-    return Step(f"halt.{roles[0]}", (*told, *units))
+    return Step(f"halt.{roles[0]}", (*units, *told))
 
 
 def installation(inputs: Inputs) -> Installation:
