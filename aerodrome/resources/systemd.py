@@ -13,6 +13,16 @@ PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonR
 # What units were started with, one file each; root's own, and kept over a reboot.
 RECORDS = "/var/lib/aerodrome/started"
 
+# Prints a digest of a file's content, or where a link points to. Of root's files only: the owner of any other could
+# change it, and change it back, at any moment.
+_CONTENT = f"""\
+content() {{
+if [ -h "$1" ]; then echo "content $(readlink "$1") $1"
+elif [ -f "$1" ] && [ -O "$1" ]; then digest=$({read_whole('"$1"')} | sha256sum); echo "content ${{digest%% *}} $1"; fi
+}}"""
+# It takes processes, so it is looked at only where the time, size or inode of a line of the record is another now.
+_IF_CHANGED = 'case $line in "reads "*) case $reads in *"$line"*) ;; *) content "${line#reads * * * }" ;; esac ;; esac'
+
 SETTLES = 60  # seconds after its start until a unit that runs is taken to go on
 
 
@@ -90,11 +100,10 @@ class Service:
             return show(self.unit)
         record = quote(self._record)
         return (
-            f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; reads=$({self._stat}); printf '%s\\n' \"$reads\"\n"
-            f"recorded=; [ ! -r {record} ] || {{ while IFS= read -r line; do printf 'record %s\\n' \"$line\"\n"
-            'case $line in "reads "*) recorded="$recorded${recorded:+\n}$line";; esac\n'
-            # Content is looked at only where something else has changed: this takes processes.
-            f'done <{record}; [ "$recorded" = "$reads" ] || {{ {self._contents}\n}}; }}'
+            f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; {_CONTENT}\n"
+            f"reads=$({self._stat}); printf '%s\\n' \"$reads\"\n"
+            f"[ ! -r {record} ] || while IFS= read -r line; do printf 'record %s\\n' \"$line\"; {_IF_CHANGED}; "
+            f"done <{record}"
         )
 
     def changes(self, seen: Seen) -> list[Change]:
@@ -123,20 +132,6 @@ class Service:
         paths = " ".join(quote(path) for path in self.reads)
         return f"stat -c 'reads %.Y %s %i %n' {paths} 2>/dev/null"
 
-    @property
-    def _contents(self) -> str:
-        """Return sh that prints a digest of the content of each file that the unit reads, and the target of each link.
-
-        Only root's files count: the owner of any other could change it, and change it back, at any moment.
-        """
-        paths = " ".join(quote(path) for path in self.reads)
-        name = '"$path"'
-        return (
-            f'for path in {paths}; do\nif [ -h {name} ]; then echo "content $(readlink {name}) $path"\n'
-            f"elif [ -f {name} ] && [ -O {name} ]; then content=$({read_whole(name)} | sha256sum); "
-            f'echo "content ${{content%% *}} $path"; fi; done'
-        )
-
     def _recorded(self, verb: str) -> str:
         """Return sh that starts or restarts the unit, and records what it was started with: times and contents.
 
@@ -149,9 +144,10 @@ class Service:
         if not self.reads:
             return start
         invocation = f"$(systemctl show -p InvocationID {quote(self.unit)})"
-        record = quote(self._record)
+        record, paths = quote(self._record), " ".join(quote(path) for path in self.reads)
+        contents = f'for path in {paths}; do content "$path"; done'
         return (
-            f"was={invocation} reads=$({self._stat} || true\n{self._contents}\n)\n{start}\nis={invocation}\n"
+            f"{_CONTENT}\nwas={invocation} reads=$({self._stat} || true; {contents})\n{start}\nis={invocation}\n"
             # For root alone: a digest is something to guess passwords against.
             f'[ "$is" = "$was" ] || {{ mkdir -p {RECORDS} && '
             f'(umask 077; printf \'%s\\n\' "$is" "$reads" >{record}.new) && mv {record}.new {record}; }}'

@@ -60,11 +60,13 @@ RESET = "systemctl reset-failed airflow@worker.service 2>/dev/null || true\n"
 START = RESET + "systemctl start airflow@worker.service"
 RESTART = "systemctl restart airflow@worker.service"
 STAT = "stat -c 'reads %.Y %s %i %n' /etc/default/airflow /home/astro/airflow-venv 2>/dev/null"
-CONTENTS = """\
-for path in /etc/default/airflow /home/astro/airflow-venv; do
-if [ -h "$path" ]; then echo "content $(readlink "$path") $path"
-elif [ -f "$path" ] && [ -O "$path" ]; then content=$(dd if="$path" iflag=nofollow,nonblock,fullblock,count_bytes \
-bs=64K count=4194304 status=none | sha256sum); echo "content ${content%% *} $path"; fi; done"""
+CONTENT = """\
+content() {
+if [ -h "$1" ]; then echo "content $(readlink "$1") $1"
+elif [ -f "$1" ] && [ -O "$1" ]; then digest=$(dd if="$1" iflag=nofollow,nonblock,fullblock,count_bytes bs=64K \
+count=4194304 status=none | sha256sum); echo "content ${digest%% *} $1"; fi
+}"""
+CONTENTS = 'for path in /etc/default/airflow /home/astro/airflow-venv; do content "$path"; done'
 INVOCATION = "$(systemctl show -p InvocationID airflow@worker.service)"
 RECORD = "/var/lib/aerodrome/started/airflow@worker.service"
 SERVICE = Service(UNIT, ("/etc/default/airflow", "/home/astro/airflow-venv"))
@@ -88,7 +90,7 @@ def test_a_unit_as_systemd_tells_it(text: str, state: UnitState) -> None:
 def recorded(start: str) -> str:
     """Return the script that starts SERVICE and records what it was started with."""
     return (
-        f"was={INVOCATION} reads=$({STAT} || true\n{CONTENTS}\n)\n{start}\nis={INVOCATION}\n"
+        f"{CONTENT}\nwas={INVOCATION} reads=$({STAT} || true; {CONTENTS})\n{start}\nis={INVOCATION}\n"
         '[ "$is" = "$was" ] || { mkdir -p /var/lib/aerodrome/started && '
         f'(umask 077; printf \'%s\\n\' "$is" "$reads" >{RECORD}.new) && mv {RECORD}.new {RECORD}; }}'
     )
@@ -116,11 +118,11 @@ def test_the_probes_as_a_whole() -> None:
     )
     assert show(UNIT) == Service(UNIT).probe() == Stopped(UNIT).probe() == asked
     assert SERVICE.probe() == (
-        f"{asked.replace('MainPID', 'MainPID,InvocationID')}; date +'Now=%s'; "
+        f"{asked.replace('MainPID', 'MainPID,InvocationID')}; date +'Now=%s'; {CONTENT}\n"
         f"reads=$({STAT}); printf '%s\\n' \"$reads\"\n"
-        f"recorded=; [ ! -r {RECORD} ] || {{ while IFS= read -r line; do printf 'record %s\\n' \"$line\"\n"
-        'case $line in "reads "*) recorded="$recorded${recorded:+\n}$line";; esac\n'
-        f'done <{RECORD}; [ "$recorded" = "$reads" ] || {{ {CONTENTS}\n}}; }}'
+        f"[ ! -r {RECORD} ] || while IFS= read -r line; do printf 'record %s\\n' \"$line\"; "
+        'case $line in "reads "*) case $reads in *"$line"*) ;; *) content "${line#reads * * * }" ;; esac ;; esac; '
+        f"done <{RECORD}"
     )
 
 
@@ -244,7 +246,7 @@ def test_what_a_unit_was_started_with_is_recorded(sh: Shell, tmp_path: Path) -> 
     path.write_text("another")
     start = only_change(service, GIVEN_UP).script
     assert sh(f"set -eu\n{here(start)}", programs={"systemctl": systemctl}).returncode == 0
-    assert asked()[3:] == [f"record {before}", one, f"content {sha256(b'another').hexdigest()} {path}"]
+    assert asked()[3:] == [f"record {before}", f"content {sha256(b'another').hexdigest()} {path}", one]
     assert asked()[1] != before
 
 
