@@ -30,6 +30,7 @@ class Catalogue:
     pythons: tuple[str, ...]  # that this version runs on
     roles: tuple[str, ...]  # in the order in which they start
     commands: Mapping[str, str]  # role → arguments of `airflow`
+    node_option: str  # of a worker: what it calls itself among Celery's nodes
     migrate: str
     health_path: str
     fixed: Mapping[tuple[str, str], str]  # settings that make it safe and whole, in today's names
@@ -94,6 +95,7 @@ _CATALOGUES = {
         pythons=("3.7", "3.8"),
         roles=("scheduler", "webserver", "worker"),
         commands={"scheduler": "scheduler", "webserver": "webserver", "worker": "worker"},
+        node_option="--celery_hostname",
         migrate="upgradedb",
         health_path="/health",
         fixed={
@@ -117,6 +119,7 @@ _CATALOGUES = {
             "webserver": "webserver",
             "worker": "celery worker",
         },
+        node_option="--celery-hostname",
         migrate="db migrate",
         health_path="/health",
         fixed={
@@ -140,6 +143,7 @@ _CATALOGUES = {
             "webserver": "api-server",
             "worker": "celery worker",
         },
+        node_option="--celery-hostname",
         migrate="db migrate",
         health_path="/api/v2/monitor/health",
         # The simple auth manager, which is the default, writes its password into a world-readable file.

@@ -12,6 +12,7 @@ from aerodrome.blueprint.step import Step
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError, HostError, reading
 from aerodrome.resources.base import PRELUDE, WAITING, Change, Resource, Seen
+from aerodrome.resources.left import LeftServices
 from aerodrome.resources.systemd import Service
 from aerodrome.secrets import MASK
 
@@ -52,6 +53,7 @@ class HostPlan:
     host: str
     changes: tuple[PlannedChange, ...] = ()
     unsettled: tuple[str, ...] = ()  # steps of which a unit runs, but has died before
+    notes: tuple[str, ...] = ()  # what the operator should know, and no change shows
 
     @property
     def interrupts(self) -> bool:
@@ -108,6 +110,7 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
     planned: list[PlannedChange] = []
     changing: set[str] = set()
     unsettled: list[str] = []
+    notes: list[str] = []
     remaining = iter(answers)
     for step in steps:
         for resource in step.resources:
@@ -125,7 +128,9 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
                 changing.add(resource.key)
             if unsettled_now:
                 unsettled.append(step.name)
-    return HostPlan(host, tuple(planned), tuple(unsettled))
+            if isinstance(resource, LeftServices):
+                notes += resource.notes(seen)
+    return HostPlan(host, tuple(planned), tuple(unsettled), tuple(notes))
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ def plan(
         plans, failed = run.adopting(ask)
         for note in notes(run.inputs) if plans else ():
             say(f"note: {note}")
+        for host, note in ((each.host, note) for each in plans for note in each.notes):
+            say(f"note: {host}: {note}")
     if json:
         show_plans_as_json(plans)
     else:

@@ -83,12 +83,15 @@ def status(context: Any, role: str | None = None, json: bool = False, ports: boo
     from aerodrome.remote.status import status as look
     from aerodrome.report.json import show_status_as_json
     from aerodrome.report.status import show_status
+    from aerodrome.report.terminal import say
 
     with session(context) as run:
         if ports:
             _show_ports(run, json)
             return
-        rows = look(run.run, run.hosts, pick_roles(run.fleet, role, unused=True))
+        rows, notes = look(run.run, run.hosts, pick_roles(run.fleet, role, unused=True))
+    for note in notes:
+        say(f"note: {note}")
     (show_status_as_json if json else show_status)(rows)
     if not rows or not all(row.healthy for row in rows):
         sys.exit(1)

@@ -6,7 +6,7 @@ from aerodrome.blueprint.airflow import connection, python_program
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.fleet import Host
 from aerodrome.render import render
-from aerodrome.resources.drain import Drain
+from aerodrome.resources.drain import Drain, Unreported
 
 
 def runs_tasks(inputs: Inputs, role: str) -> bool:
@@ -20,3 +20,8 @@ def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
         return None
     program = render("census.py.j2", name=repr(inputs.known_as(host)), **connection(inputs))
     return Drain(python_program(inputs, program, role), inputs.fleet.deploy.drain_timeout)
+
+
+def unreported(inputs: Inputs, role: str) -> tuple[Unreported, ...]:
+    """Return what the last stop of a role's unit had to say; nothing for a role that runs no tasks."""
+    return (Unreported(inputs.unit(role)),) if runs_tasks(inputs, role) else ()

@@ -93,7 +93,7 @@ def _hosts(inputs: Inputs) -> tuple[Resource, ...]:
 def _name(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     """Return the module by which Airflow reports the host's name in hosts.yaml, whatever the machine calls itself."""
     text = render("hostname.py.j2", name=f'"{inputs.known_as(host)}"')
-    return (Module(inputs.name_file, text),)
+    return (Module(inputs.name_file, text, inputs.fleet.airflow.user),)
 
 
 def _requirements(inputs: Inputs) -> Requirements:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import partial
 
-from aerodrome.blueprint.census import drain, runs_tasks
+from aerodrome.blueprint.census import drain, runs_tasks, unreported
 from aerodrome.blueprint.environment import mask_environment, render_variables, role_environment
 from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.network import own_address
@@ -35,12 +35,13 @@ def role(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
         *_override(inputs, name),
         *(own_address("the web server", host) if name == "webserver" else ()),
     )
-    return Step(f"roles.{name}", (*parts, *role_ports(inputs, host, name), service))
+    return Step(f"roles.{name}", (*parts, *role_ports(inputs, host, name), *unreported(inputs, name), service))
 
 
 def stopped(inputs: Inputs, host: Host, name: str) -> Step:
     """Return what makes a host not run the role `name` for now."""
-    return Step(f"roles.{name}", (Stopped(inputs.unit(name), drain(inputs, host, name)),))
+    unit = Stopped(inputs.unit(name), drain(inputs, host, name))
+    return Step(f"roles.{name}", (*unreported(inputs, name), unit))
 
 
 def retired(inputs: Inputs, host: Host, name: str, roles: Collection[str]) -> Step:
@@ -53,7 +54,8 @@ def retired(inputs: Inputs, host: Host, name: str, roles: Collection[str]) -> St
         tuple(drains),
         tuple((unit, how) for unit, how in drains.items() if how),
     )
-    return Step(f"retire.{name}", (resource,) if ending else ())
+    told = [each for role in ending for each in unreported(inputs, role)]
+    return Step(f"retire.{name}", (*told, resource) if ending else ())
 
 
 def unwanted_roles(inputs: Inputs, host: Host) -> list[str]:
@@ -110,8 +112,12 @@ def is_first_scheduler(inputs: Inputs, host: Host) -> bool:
 def _dropin(inputs: Inputs, host: Host, name: str, variables: bool) -> File:
     airflow, catalogue = inputs.fleet.airflow, inputs.catalogue
     command = catalogue.commands[name]
-    if name == "worker" and host.worker.queues:
-        command += f" --queues {','.join(host.worker.queues)}"
+    if name == "worker":
+        # Its default is the machine's own hostname, and two may have the same. Then neither of them can be asked, and
+        # from Celery's provider 3.24 on the second one is refused.
+        command += f" {catalogue.node_option} {inputs.known_as(host)}"
+        if host.worker.queues:
+            command += f" --queues {','.join(host.worker.queues)}"
     migrates = name == "scheduler" and is_first_scheduler(inputs, host)
     gunicorn = name == "webserver" and catalogue.major < 3
     runtime = f"{airflow.service}-{name}" if gunicorn else ""

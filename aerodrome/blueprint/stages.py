@@ -7,12 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from aerodrome.blueprint.database import database
 from aerodrome.blueprint.firewall import firewall
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.left import left
 from aerodrome.blueprint.node import node
 from aerodrome.blueprint.redis import redis
 from aerodrome.blueprint.roles import retired, role, stopped, unwanted_roles
 from aerodrome.blueprint.step import Step
 from aerodrome.blueprint.version import halted
 from aerodrome.dataclass import dataclass
+from aerodrome.fleet import ROLES
 
 # Stage → the roles that start in it (design: order across hosts). The first scheduler has a stage of its own.
 STAGES = {
@@ -51,6 +53,8 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
     parts = [Stage("machines", machines, {})]
     parts += [schedulers, *role_stages(inputs, roles), workers, webservers]
+    if set(roles) >= set(ROLES):
+        parts.append(Stage("leftovers", {host.name: left(inputs, host) for host in fleet.asked()}, {}))
     return only((_halt_stages(inputs) if inputs.accept_downtime else []) + parts, hosts)
 
 
@@ -139,7 +143,7 @@ def only(parts: Sequence[Stage], hosts: Collection[str]) -> list[Stage]:
     picked = [
         Stage(
             stage.name,
-            {host: steps for host, steps in stage.steps.items() if host in hosts},
+            {host: steps for host, steps in stage.steps.items() if host in hosts and steps},
             {host: roles for host, roles in stage.roles.items() if host in hosts},
         )
         for stage in parts

@@ -15,6 +15,9 @@ name, password = sys.argv[1], sys.stdin.buffer.readline().decode("utf-8")[:-1]
 logins.reset_password(logins.find_user(username=name).id, password)
 sys.exit(not check_password_hash(logins.find_user(username=name).password, password))"""
 
+DONE = "@done"  # ends what a command said that has ended well
+LONGEST = 1 << 20  # bytes that a command may say
+
 
 def create_user_script(inputs: Inputs, person: tuple[str, str, str, str, str], password: Secret) -> tuple[str, bytes]:
     """Return sh that makes a login, and the payload that it reads: the password is never in argv.
@@ -28,12 +31,23 @@ def create_user_script(inputs: Inputs, person: tuple[str, str, str, str, str], p
     size = len(twice.encode())
     reset = _reset_command(inputs, name)
     script = (
-        f"answer=$(head -c {size} <&3 | {create} 2>&1) || {{ printf '%s\\n' \"$answer\"; exit 1; }}\n"
+        f"{_ask(size, create)}\n"
         'case $answer in *"already exist"*) ;; *) echo made; exit 0;; esac\n'
-        f"answer=$(head -c {size} <&3 | {reset} 2>&1) || {{ printf '%s\\n' \"$answer\"; exit 1; }}\n"
+        f"{_ask(size, reset)}\n"
         "echo 'was there, and has this password now'\n"
     )
     return script, (twice * 2).encode()
+
+
+def _ask(size: int, command: str) -> str:
+    """Return sh that gives a command the next `size` bytes of the payload, and fails with what it says if it fails.
+
+    It runs code of the service user's (plugins): what it says is bounded, so that it cannot fill the host's memory.
+    """
+    return (
+        f"answer=$({{ head -c {size} <&3 | {command} && echo {DONE}; }} 2>&1 | head -c {LONGEST})\n"
+        f"case $answer in *{DONE}) ;; *) printf '%s\\n' \"$answer\"; exit 1;; esac"
+    )
 
 
 def _reset_command(inputs: Inputs, name: str) -> str:

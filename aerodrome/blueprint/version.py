@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aerodrome.blueprint.airflow import connection, in_unit_environment
-from aerodrome.blueprint.census import drain
+from aerodrome.blueprint.census import drain, unreported
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Host
@@ -30,7 +30,8 @@ def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False)
         program = render("drained.py.j2", seconds=inputs.fleet.deploy.drain_timeout, **connection(inputs))
         wait = f"{installation(inputs).find()}\n{python_in_use(inputs, program)}"
     units = tuple(Halted(installation(inputs), inputs.unit(role), wait, drain(inputs, host, role)) for role in roles)
-    return Step(f"halt.{roles[0]}", units)
+    told = [each for role in roles for each in unreported(inputs, role)]
+    return Step(f"halt.{roles[0]}", (*units, *told))
 
 
 def installation(inputs: Inputs) -> Installation:

@@ -105,6 +105,8 @@ class Run:
         wanted = by_host(stages)
         asked = time.monotonic()
         plans, failed = self._ask_to_touch(wanted)
+        for name, note in ((name, note) for name, plan in plans.items() for note in plan.notes):
+            self.report.waits(name, f"note: {note}")
         if not any(plan.changes for plan in plans.values()):
             self._stages(stages, wanted, plans, failed)
             return False
@@ -245,11 +247,14 @@ class Run:
         raise HostError(host.name, planned.step, message, hint(words), words)
 
     def _killed(self, host: str, planned: PlannedChange, tasks: str) -> None:
-        """Take note of running tasks that a change has killed."""
+        """Take note of running tasks that a change has killed: a host says it until it is known to have been heard."""
+        message = f"running tasks were killed: {tasks}"
+        if (host, message) in {(error.host, error.message) for error in self.killed}:
+            return
         self.report.waits(host, f"killed {tasks}")
         limit = f"deploy.drain_timeout: {self.fleet.deploy.drain_timeout}"
         hint = f"they had {self.fleet.deploy.drain_timeout} s ({limit}); --force makes this no error"
-        self.killed.append(HostError(host, planned.step, f"running tasks were killed: {tasks}", hint))
+        self.killed.append(HostError(host, planned.step, message, hint))
 
     def await_health(self, host: Host, roles: Sequence[str]) -> None:
         """Wait until all `roles` of a host are healthy.

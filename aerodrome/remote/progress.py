@@ -56,6 +56,7 @@ class Progress:
         self._limit, self._deploy, self._at, self._killed = limit, deploy, at, killed
         self._mark = re.compile(rf"@{nonce} (\d{{1,6}}|done)")
         self._pending = ""
+        self._waited = ""  # what the current change waits for
 
     def read(self, text: str) -> None:
         """Take the next part of the output."""
@@ -80,6 +81,7 @@ class Progress:
     def _waits(self, why: str) -> None:
         if not self.step:
             self._limit.allow(LOCK_WAIT + self._deploy.probe_timeout)
+        self._waited = why if self.current else ""
         self._at(why)
         self._report.waits(self.host, why)
 
@@ -97,7 +99,7 @@ class Progress:
             self._at(f"{self.step} (asked)")
 
     def _begins(self, planned: PlannedChange) -> None:
-        self.current, self.step = planned, planned.step
+        self.current, self.step, self._waited = planned, planned.step, ""
         units = self._deploy.drain_timeout + self._deploy.migration_timeout
         interrupts = planned.change.restarts or planned.change.interrupts
         self._limit.allow(self._deploy.change_timeout + (units if interrupts else 0), "change_timeout")
@@ -115,7 +117,8 @@ class Progress:
             if not self.current or self.probes:
                 raise HostError(self.host, self.step or error.step, error.message, error.hint) from error
             hint = "the host may still be finishing it; run the same command again, which waits for that"
-            raise HostError(self.host, self.step, f"{self._what()}{error.message}", hint) from error
+            meanwhile = f", while it was {self._waited}" if self._waited else ""
+            raise HostError(self.host, self.step, f"{self._what()}{error.message}{meanwhile}", hint) from error
 
     def _what(self) -> str:
         return f"{self.current.change.summary}: " if self.current and not self.probes else ""

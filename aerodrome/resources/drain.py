@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.base import KILLED, NOTE, WAITING, quote
+from aerodrome.resources.base import KILLED, NOTE, WAITING, Change, Seen, quote
+
+# What the stop of a unit has to say, one file each, until a controller is known to have heard it; root's own.
+RECORDS = "/var/lib/aerodrome/drains"
+LONGEST = 4000  # bytes of a census, which runs as the service user
 
 AGAIN = 30  # seconds between two lines about what a stop still waits for
 UNKNOWN = "tasks, if there are any: the metadata database does not say which"
@@ -11,25 +15,33 @@ UNKNOWN = "tasks, if there are any: the metadata database does not say which"
 # The unit is stopped, not restarted, for systemd says of a stop how it ended: Result=timeout (systemd.exec(5),
 # $SERVICE_RESULT) after TimeoutStopSec=, when all that is left of the unit has been killed. Airflow 3.3.2's worker
 # sometimes does not end although its tasks have: nothing is lost then.
+# If the connection breaks meanwhile, the stop goes on, and what it has found is in its record for the next run.
 _STOP = """\
 running_tasks() {{
-  {{ {census}
-  }} 2>/dev/null || echo '{unknown}'
+  {{ {{ {census}
+  }} || echo '{unknown}'; }} 2>/dev/null | head -c {longest}
 }}
+say() {{ echo "$1" 2>/dev/null || :; }}
+keep() {{ mkdir -p {records}; (umask 077; printf '%s\\n' "$1" >{record}.new); mv {record}.new {record}; }}
+trap '' PIPE
 tasks=$(running_tasks)
-[ -z "$tasks" ] || echo "{waiting}$tasks; at most {limit} s"
+if [ -n "$tasks" ]; then keep "{interrupted} $tasks"; say "{waiting}$tasks; at most {limit} s"; fi
 systemctl stop {unit} &
 stop=$! waited=0
 while kill -0 $stop 2>/dev/null; do
   sleep 0.2
   waited=$((waited + 1))
-  [ $((waited % {looks})) != 0 ] || echo "{waiting}$(running_tasks | grep . || echo '{idle}')"
+  [ $((waited % {looks})) != 0 ] || say "{waiting}$(running_tasks | grep . || echo '{idle}')"
 done
 wait $stop
+lost=
 if [ "$(systemctl show -p Result --value {unit})" != success ]; then
-  tasks=$(running_tasks)
-  if [ -n "$tasks" ]; then echo "{killed}$tasks"; else echo "{note}{hung}"; fi
-fi"""
+  lost=$(running_tasks)
+  if [ -n "$lost" ]; then keep "{was_killed} $lost"; say "{killed}$lost"; else say "{note}{hung}"; fi
+fi
+[ -n "$lost" ] || [ ! -e {record} ] || rm {record}
+trap - PIPE"""
+INTERRUPTED, WAS_KILLED = "interrupted", "killed"
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,11 @@ class Drain:
         return _STOP.format(
             census=self.census,
             unit=quote(unit),
+            longest=LONGEST,
+            records=RECORDS,
+            record=quote(f"{RECORDS}/{unit}"),
+            interrupted=INTERRUPTED,
+            was_killed=WAS_KILLED,
             limit=self.limit,
             looks=AGAIN * 5,
             unknown=UNKNOWN,
@@ -57,3 +74,37 @@ class Drain:
             killed=KILLED,
             note=NOTE,
         )
+
+
+@dataclass(frozen=True)
+class Unreported:
+    """What the last stop of a unit had to say, and no controller is known to have heard.
+
+    A stop that has killed tasks leaves it behind. The run that hears of it takes it away when it asks the host again,
+    and so does the next run where the connection of the first one broke.
+    """
+
+    unit: str
+
+    @property
+    def key(self) -> str:
+        return f"drain of {self.unit}"
+
+    @property
+    def _record(self) -> str:
+        return quote(f"{RECORDS}/{self.unit}")
+
+    def probe(self) -> str:
+        return f"[ ! -r {self._record} ] || head -c {LONGEST + 100} {self._record}"
+
+    def changes(self, seen: Seen) -> list[Change]:
+        line = "".join(char if char.isprintable() else " " for char in seen.text.strip())
+        how, _, tasks = line.partition(" ")
+        if how == WAS_KILLED:
+            summary, told = f"a stop of {self.unit} killed {tasks}", KILLED + tasks
+        elif how == INTERRUPTED:
+            words = f"a stop of {self.unit} was interrupted: it is not known what became of {tasks}"
+            summary, told = words, NOTE + words
+        else:
+            return []
+        return [Change(f"take note: {summary}", f"printf '%s\\n' {quote(told)}\nrm -f {self._record}")]

@@ -302,7 +302,8 @@ class Directory:
         if found.kind == "directory":
             if (found.owner, found.group, found.mode) == (self.owner, self.group, self.mode):
                 return []
-            return [Change(f"own {self.path} {self.owner}:{self.group} {self.mode:04o}", self._own(found))]
+            summary = f"own {self.path} {self.owner}:{self.group} {self.mode:04o}"
+            return [Change(summary, self._own(found), attributes=True)]
         if found.kind:
             raise AerodromeError(f"{self.path} is a {found.kind}, and a directory is wanted there", "move it away")
         if self.owner_makes:

@@ -86,7 +86,13 @@ class Packages:
             # Once more, for a lock that somebody took between the look and this.
             f"{settle} || {{ apt_free; {settle}; }}\napt_free\n"
             # The lists are fetched only where they are missing or too old to find a package.
-            f"{install} || {{ apt_free; {APT} update </dev/null && {install}; }}"
+            f"{install} || {{\napt_free\n"
+            # With some of them it may be found all the same. What went wrong is said only if it is not: update itself
+            # ends with 0 when it could not fetch a list, and apt then says merely that there is no such package.
+            f"troubles=$({APT} update </dev/null 2>&1 | grep '^[EW]: ' | tail -n 4 | head -c 2000)\n"
+            f"{install} || {{ status=$?; "
+            '[ -z "$troubles" ] || printf \'apt-get update could not fetch all lists:\\n%s\\n\' "$troubles" >&2; '
+            "exit $status; }; }"
         )
 
     def _dnf(self, missing: list[str]) -> str:

@@ -118,19 +118,21 @@ class _Environment:
         return f"{self.place}/venvs/{self.name(python)}"
 
     def probe(self) -> str:
-        python, link = quote(self.python), quote(self.link)
+        python, link, own = quote(self.python), quote(self.link), self.python.startswith("/")
+        # Whatever the operator's own Python is, its answer is cut: the shell would keep all of it.
+        cut = " | head -c 100" if own else ""
         probe = (
             # “Python 3.11.2”, which takes a quarter of the time of starting the interpreter to ask it.
-            f"if version=$({AS_NOBODY} {python} -V 2>&1 3<&- 9<&-); then "
-            "version=${version#* }; version=${version%% *}; "
-            'echo "${version%.*}"; else echo none; fi\n'
+            f"version=$({AS_NOBODY} {python} -V 2>&1 3<&- 9<&-{cut})\n"
+            'case $version in "Python "*) version=${version#* }; version=${version%% *}; '
+            'echo "${version%.*}";; *) echo none;; esac\n'
             f"readlink {link} || {{ [ ! -e {link} ] && echo none || echo directory; "
             f"sed -n 's|^ExecStart=\\(/.*\\)/bin/airflow .*|before \\1|p' {quote(self.unit)}; }}\n"
             f"for d in {quote(self.place)}/venvs/*/; do d=${{d%/}}\n"
             '[ ! -x "$d/bin/python" ] || { echo "made $d"; [ ! -e "$d.complete" ] || echo "complete $d"; }; done'
         )
         # What is found on root's PATH is the distribution's.
-        return f"{probe}\nnamei -l {python}" if self.python.startswith("/") else probe
+        return f"{probe}\nnamei -l {python}" if own else probe
 
     def _state(self, seen: Seen) -> tuple[str, str, list[str]]:
         """Return the Python version, what the link points to, and what else there is.
@@ -234,7 +236,7 @@ class Installed(_Environment):
         lines.append(as_installer(f"{install}{hashes} -r {quote(given)}/requirements.txt"))
         # Wheels come with modes of their own.
         lines.append(as_installer(f"chmod -R go-w,a+rX {quote(path)}"))
-        lines.append(relabel(path))
+        lines.append(relabel(path, user=INSTALLER))
         lines.append(f": >{quote(path)}.complete")
         return "\n".join(line for line in lines if line)
 

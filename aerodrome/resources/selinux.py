@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from aerodrome.resources.base import quote
+from aerodrome.resources.base import as_user, quote
 
 
-def relabel(*paths: str) -> str:
+def relabel(*paths: str, user: str = "root") -> str:
     """Return sh that gives what was made the types that the host's rules say, where SELinux is on.
 
     The policy calls `bin` below /opt bin_t, which systemd may execute; what root makes there is usr_t until then.
+    What belongs to another `user` is relabelled by that user: restorecon goes by path names, so while it walks, a
+    directory could be swapped for a link, or a file for a hard link to one of root's. An owner may relabel what is
+    its own, and nothing else.
     """
-    return f"! selinuxenabled 2>/dev/null || restorecon -RF {' '.join(quote(path) for path in paths)}"
+    restorecon = f"restorecon -RF {' '.join(quote(path) for path in paths)}"
+    return f"! selinuxenabled 2>/dev/null || {restorecon if user == 'root' else as_user(user, restorecon)}"

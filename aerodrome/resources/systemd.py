@@ -8,10 +8,21 @@ from datetime import UTC, datetime
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.base import Change, Seen, quote
 from aerodrome.resources.drain import Drain
+from aerodrome.resources.files import read_whole
 
 PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,ExecMainStartTimestamp,MainPID"
 # What units were started with, one file each; root's own, and kept over a reboot.
 RECORDS = "/var/lib/aerodrome/started"
+
+# Prints a digest of a file's content, or where a link points to. Of root's files only: the owner of any other could
+# change it, and change it back, at any moment.
+_CONTENT = f"""\
+content() {{
+if [ -h "$1" ]; then echo "content $(readlink "$1") $1"
+elif [ -f "$1" ] && [ -O "$1" ]; then digest=$({read_whole('"$1"')} | sha256sum); echo "content ${{digest%% *}} $1"; fi
+}}"""
+# It takes processes, so it is looked at only where the time, size or inode of a line of the record is another now.
+_IF_CHANGED = 'case $line in "reads "*) case $reads in *"$line"*) ;; *) content "${line#reads * * * }" ;; esac ;; esac'
 
 SETTLES = 60  # seconds after its start until a unit that runs is taken to go on
 
@@ -34,7 +45,7 @@ class UnitState:
     @classmethod
     def parse(cls, text: str) -> UnitState:
         """Read `KEY=value` lines; what is missing is as if the unit did not exist."""
-        lines = [line for line in text.splitlines() if not line.startswith(("reads ", "record "))]
+        lines = [line for line in text.splitlines() if not line.startswith(("reads ", "content ", "record "))]
         show = dict(line.split("=", 1) for line in lines if "=" in line)
         return cls(
             load=show.get("LoadState", ""),
@@ -74,7 +85,8 @@ class Service:
     `reads` are the paths that need a restart when they change. What they were when we last started the unit is recorded
     on the host: as long as they are the same, the unit runs what it should, whatever clocks say. Where they are not, or
     there is no record, their times are compared with the start of the main process, so that a run that was killed
-    between write and restart is still made good by the next.
+    between write and restart is still made good by the next. A file that has been replaced by one with the same
+    content needs no restart while the start that we recorded is the one that runs: what a later one read is not known.
     `again` restarts it where it runs, whatever it reads; `before` is done before it is started where it does not.
     `drain` is how it stops before it starts again, if it runs tasks. `beside` has all such units of a host, this one
     among them, each with what it reads: they are asked for at once, whichever a resource is about, as systemctl takes
@@ -99,17 +111,20 @@ class Service:
             return show(self.unit)
         record = quote(self._record)
         return (
-            f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; {_stat(self.reads)}; [ ! -r {record} ] || "
-            f"while IFS= read -r line; do printf 'record %s\\n' \"$line\"; done <{record}"
+            f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; {_CONTENT}\n"
+            f"reads=$({_stat(self.reads)}); printf '%s\\n' \"$reads\"\n"
+            f"[ ! -r {record} ] || while IFS= read -r line; do printf 'record %s\\n' \"$line\"; {_IF_CHANGED}; "
+            f"done <{record}"
         )
 
     def _probe_all(self) -> str:
         """Return sh that asks the same about all units: what they read and their records, then their states."""
         units = " ".join(quote(unit) for unit, _ in self.beside)
         return (
-            f"{_stat(path for _, reads in self.beside for path in reads)}\n"
+            f"{_CONTENT}\n"
+            f"reads=$({_stat(path for _, reads in self.beside for path in reads)}); printf '%s\\n' \"$reads\"\n"
             f'for unit in {units}; do [ ! -r {RECORDS}/"$unit" ] || '
-            'while IFS= read -r line; do printf \'%s record %s\\n\' "$unit" "$line"; '
+            f'while IFS= read -r line; do printf \'%s record %s\\n\' "$unit" "$line"; {_IF_CHANGED}; '
             f'done <{RECORDS}/"$unit"; done\n'
             f"echo; TZ=UTC systemctl show -p Id,{PROPERTIES},InvocationID {units}; date +'Now=%s'"
         )
@@ -120,11 +135,14 @@ class Service:
             return text
         head, *states = text.strip().split("\n\n")
         reads = [f"reads {about} {path}" for path, about in _files(head, "reads ").items() if path in self.reads]
+        contents = [
+            f"content {about} {path}" for path, about in _contents(head, "content ").items() if path in self.reads
+        ]
         mine = f"{self.unit} record "
         record = [line.removeprefix(f"{self.unit} ") for line in head.splitlines() if line.startswith(mine)]
         state = [state for state in states if f"Id={self.unit}" in state.splitlines()]
         now = text.rstrip().rpartition("\n")[2]
-        return "\n".join([*reads, *record, *state, now])
+        return "\n".join([*reads, *contents, *record, *state, now])
 
     def changes(self, seen: Seen) -> list[Change]:
         seen = Seen(self._own(seen.text), seen.changing)
@@ -148,7 +166,7 @@ class Service:
         return f"{RECORDS}/{self.unit}"
 
     def _recorded(self, verb: str) -> str:
-        """Return sh that starts or restarts the unit, and records what it was started with.
+        """Return sh that starts or restarts the unit, and records what it was started with: times and contents.
 
         Looked at before the start, recorded after it: a record is never newer than what the unit has read. A start that
         found the unit already on its way, or up again by itself, is not recorded: it may have read something older.
@@ -159,11 +177,13 @@ class Service:
         if not self.reads:
             return start
         invocation = f"$(systemctl show -p InvocationID {quote(self.unit)})"
-        record = quote(self._record)
+        record, paths = quote(self._record), " ".join(quote(path) for path in self.reads)
+        contents = f'for path in {paths}; do content "$path"; done'
         return (
-            f"was={invocation} reads=$({_stat(self.reads)} || true)\n{start}\nis={invocation}\n"
-            f'[ "$is" = "$was" ] || {{ mkdir -p {RECORDS} && printf \'%s\\n\' "$is" "$reads" >{record}.new '
-            f"&& mv {record}.new {record}; }}"
+            f"{_CONTENT}\nwas={invocation} reads=$({_stat(self.reads)} || true; {contents})\n{start}\nis={invocation}\n"
+            # For root alone: a digest is something to guess passwords against.
+            f'[ "$is" = "$was" ] || {{ mkdir -p {RECORDS} && '
+            f'(umask 077; printf \'%s\\n\' "$is" "$reads" >{record}.new) && mv {record}.new {record}; }}'
         )
 
     def _reload(self, state: UnitState) -> str:
@@ -200,7 +220,10 @@ class Service:
             return ""
         if state.invocation and f"record InvocationID={state.invocation}" in text.splitlines():
             # It is this very start that has been recorded: no clock is needed.
-            paths = sorted(path for path in {**reads, **record} if reads.get(path) != record.get(path))
+            same = _contents(text, "content ").items() & _contents(text, "record content ").items()
+            paths = sorted(
+                path for path in {**reads, **record} if reads.get(path) != record.get(path) and path not in dict(same)
+            )
             return f"{', '.join(paths)} has changed since its start" if paths else ""
         newer = [path for path, about in reads.items() if _seconds(about) > state.started]
         if any(_seconds(reads[path]) > state.now for path in newer) and state.now:
@@ -212,6 +235,12 @@ def _files(text: str, prefix: str) -> dict[str, str]:
     """Return time, size and inode of each path, of the lines that begin with `prefix`."""
     lines = [line.removeprefix(prefix).split(" ", 3) for line in text.splitlines() if line.startswith(prefix)]
     return {line[3]: " ".join(line[:3]) for line in lines if len(line) == 4}
+
+
+def _contents(text: str, prefix: str) -> dict[str, str]:
+    """Return the digest of each file and the target of each link, of the lines that begin with `prefix`."""
+    found = [line.removeprefix(prefix).split(" ", 1) for line in text.splitlines() if line.startswith(prefix)]
+    return {line[1]: line[0] for line in found if len(line) == 2}
 
 
 def _seconds(about: str) -> int:

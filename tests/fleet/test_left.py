@@ -28,6 +28,14 @@ systemctl daemon-reload
 systemctl enable -q --now airflow@worker airflow@flower other@worker
 systemctl start airflow@webserver
 """
+# The worker's process as one whose tasks outlast their time.
+BUSY = r"""
+mkdir -p /run/systemd/system/airflow@worker.service.d
+printf '[Service]\nExecStart=\nExecStart=/bin/sh -c "trap : TERM; while :; do sleep 1; done"\nTimeoutStopSec=6\n' \
+  >/run/systemd/system/airflow@worker.service.d/busy.conf
+systemctl daemon-reload
+systemctl restart airflow@worker
+"""
 
 
 @dataclass
@@ -87,4 +95,21 @@ def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
     assert f"stop and disable {WORKER}" in done.err
     assert left.states() == {**before, WEB: ["inactive", "disabled"], WORKER: ["inactive", "disabled"]}
     left.nothing_to_do("-H", HOST, "deploy")
+    left.nothing_to_do("-H", HOST, "stop")
+
+
+def test_what_a_stop_killed_whose_controller_was_gone_is_said_by_the_next_run(left: Left) -> None:
+    left.sh(HOST, BUSY)
+    process = left.start("-H", HOST, "stop", "--role=worker")
+    assert process.stderr is not None
+    assert any("waiting for tasks, if there are any" in line for line in process.stderr)
+    process.kill()
+    process.communicate()
+
+    killed = "tasks, if there are any"
+    shown = left.fab("-H", HOST, "plan", code=2).out
+    assert f"retire.workers: take note: a stop of {WORKER} killed {killed}" in shown
+    assert left.states()[WORKER][0] == "failed"
+    done = left.fab("-H", HOST, "stop", code=1)
+    assert f"{HOST}: roles.worker: running tasks were killed: {killed}" in done.err
     left.nothing_to_do("-H", HOST, "stop")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import PurePosixPath
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ PARTS = ("packages", "user", "hosts", "venv", "install", "unit", "environment")
 UNIT = "/etc/systemd/system/airflow@.service"
 FILE = "/etc/default/airflow"
 HOME = "/usr/local/airflow"
+MODULE = PurePosixPath(HOME, "config/aerodrome_host.py")
 VENV = "/opt/aerodrome/airflow/venv"
 WORKER = ("worker1", "airflow@worker.service")
 
@@ -82,11 +84,11 @@ def test_the_service_user_s_shell_keeps_what_the_distribution_gave_it(fleet: Fle
 def test_what_needs_no_restart_is_repaired_without_one(fleet: Fleet) -> None:
     before = fleet.started()
     secrets = yaml.safe_load(fleet.hosts_yaml.with_name("secrets.yaml").read_text()).values()
-    fleet.sh("worker1", f"chmod 0775 {HOME}; sed -i '/ web1$/d' /etc/hosts")
+    fleet.sh("worker1", f"chown astro:astro {HOME}; sed -i '/ web1$/d' /etc/hosts")
 
     shown = plan(fleet)
 
-    assert f"node.user: take {HOME} from root: only logs in it stays astro's" in shown
+    assert f"node.user: take {HOME} from astro: only logs in it stays astro's" in shown
     diff = [line.strip() for line in shown.splitlines()]
     assert "--- /etc/hosts" in diff and "+++ /etc/hosts" in diff
     assert f"+{fleet.lab.address('web1')} web1" in diff
@@ -103,12 +105,13 @@ def test_what_needs_no_restart_is_repaired_without_one(fleet: Fleet) -> None:
 
 def test_a_mode_alone_restarts_nothing_in_a_deploy_either(fleet: Fleet) -> None:
     before = fleet.started()
-    # One that another user owned is written anew: they may have it open.
-    fleet.sh("worker1", f"chmod 644 {FILE}; chgrp astro {FILE}; chmod 600 {UNIT}")
+    # One that another user owned is replaced, as they may have it open: its content is what counts.
+    fleet.sh("worker1", f"chmod 644 {FILE}; chown astro {FILE} {MODULE} {MODULE.parent}; chmod 600 {UNIT}")
 
     shown = plan(fleet)
     assert f"node.environment: own {FILE} root:root 0600" in shown
     assert f"node.unit: own {UNIT} root:root 0644" in shown
+    assert f"node.hosts: own {MODULE} root:root 0644" in shown
     fleet.fab("-H", "worker1", "node.environment")
     assert fleet.sh("worker1", f"stat -c '%U:%G %a' {FILE}").strip() == "root:root 600"
     fleet.fab("-H", "worker1", "deploy")
@@ -116,6 +119,23 @@ def test_a_mode_alone_restarts_nothing_in_a_deploy_either(fleet: Fleet) -> None:
     assert fleet.sh("worker1", f"stat -c '%U:%G %a' {FILE} {UNIT}").splitlines() == ["root:root 600", "root:root 644"]
     assert "restart" not in shown
     assert fleet.started() == before
+    fleet.nothing_to_do("-H", "worker1", "deploy")
+
+
+def test_content_that_another_owner_has_changed_restarts_the_unit_that_may_have_read_it(fleet: Fleet) -> None:
+    before, own = fleet.started(), read(fleet, "worker1", FILE)
+    fleet.sh("worker1", f"touch -r {FILE} /run/before; chown astro {FILE}; echo MORE=1 >>{FILE}")
+    fleet.sh("worker1", f"systemctl restart {WORKER[1]}; sleep 1")
+    write(fleet, "worker1", FILE, own)
+    fleet.sh("worker1", f"touch -r /run/before {FILE}")
+    by_hand = fleet.started()
+    assert by_hand != before
+
+    done = fleet.fab("-H", "worker1", "deploy")
+
+    assert f"restart {WORKER[1]} ({FILE} is newer)" in done.err
+    after = fleet.started()
+    assert {key for key in after if after[key] != by_hand[key]} == {WORKER}
     fleet.nothing_to_do("-H", "worker1", "deploy")
 
 
@@ -159,11 +179,16 @@ def test_what_the_worker_reads_is_shown_repaired_and_restarts_that_worker_alone(
         fleet.fab("-H", "worker1", f"node.{part}")
         fleet.nothing_to_do("-H", "worker1", f"node.{part}")
     assert {path: read(fleet, "worker1", path) for path in wanted} == wanted
-    assert fleet.started() == before  # a part of step 2 restarts nothing
+    # A part of step 2 restarts nothing; and the worker runs with exactly what is there again.
+    fleet.nothing_to_do("-H", "worker1", "deploy")
+    assert fleet.started() == before
 
+    write(fleet, "worker1", FILE, wanted[FILE] + b"API_KEY_BY_HAND=also-secret\n")
+    fleet.sh("worker1", f"systemctl restart {WORKER[1]}; sleep 1")
+    by_hand_too = fleet.started()
     fleet.fab("-H", "worker1", "deploy")
     after = fleet.started()
-    assert {key for key in before if after[key] != before[key]} == {WORKER}
+    assert {key for key in before if after[key] != by_hand_too[key]} == {WORKER}
     fleet.nothing_to_do("deploy")
 
 

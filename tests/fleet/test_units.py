@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from aerodrome.remote.hints import last_words
 from aerodrome.resources.base import PRELUDE, Seen
-from aerodrome.resources.drain import Drain
+from aerodrome.resources.drain import Drain, Unreported
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.systemd import Service, Stopped
 from tests.fleet.conftest import Fleet
@@ -36,7 +37,7 @@ class Unit:
     def sh(self, command: str) -> str:
         return self.fleet.sh(HOST, command)
 
-    def bring_about(self, resource: Service | Stopped) -> tuple[list[str], str]:
+    def bring_about(self, resource: Service | Stopped | Unreported) -> tuple[list[str], str]:
         """Return the summaries of what was changed, and what the scripts printed."""
         changes = resource.changes(Seen(self.sh(f"{PRELUDE}{resource.probe()}\ntrue")))
         scripts = "\n".join(change.script for change in changes)
@@ -53,7 +54,7 @@ def unit(bare: Fleet) -> Iterator[Unit]:
     yield made
     made.sh(
         f"rm -f /run/task; systemctl disable --now {UNIT}; systemctl reset-failed {UNIT} || true; "
-        f"rm -f /etc/systemd/system/{UNIT} {READS[0]} {READS[1]} /var/lib/aerodrome/started/{UNIT}; "
+        f"rm -f /etc/systemd/system/{UNIT} {READS[0]} {READS[1]} /var/lib/aerodrome/*/{UNIT}; "
         "systemctl daemon-reload"
     )
 
@@ -66,10 +67,13 @@ def started(unit: Unit) -> Unit:
     return unit
 
 
+NEW = "/etc/aerodrome-new"
+REPLACE = f"mv {NEW} {READS[0]}"
 CHANGES = {
-    "a time in the future": f"touch -d 2040-01-01 {READS[0]}",
+    "a time in the future": f"echo 2 >{READS[0]}; touch -d 2040-01-01 {READS[0]}",
     "the clock was set back in between": f"echo 2 >{READS[0]}; touch -d 2020-01-01 {READS[0]}",
-    "another file with the same time": f"cp -p {READS[0]} /etc/aerodrome-new; mv /etc/aerodrome-new {READS[0]}",
+    "another file with the same time": f"cp -p {READS[0]} {NEW}; echo 2 >{NEW}; touch -r {READS[0]} {NEW}; {REPLACE}",
+    "the same content in a file of somebody else's": f"cp {READS[0]} {NEW}; chown nobody {NEW}; {REPLACE}",
     "a link": f"ln -sfn /var {READS[1]}",
     "a link with a time in the future": f"ln -sfn /var {READS[1]}; touch -hd 2040-01-01 {READS[1]}",
     "a file that is gone": f"rm {READS[0]}",
@@ -84,9 +88,28 @@ def test_what_has_changed_since_the_start_restarts_once(started: Unit, change: s
     assert started.bring_about(Service(UNIT, READS)) == ([], "")
 
 
+SAME = {
+    "another file with the same content": f"cp {READS[0]} {NEW}; {REPLACE}",
+    "its time alone": f"touch -d 2040-01-01 {READS[0]}",
+    "the same link": f"ln -sfn /var {READS[1]}; ln -sfn /tmp {READS[1]}",
+}
+
+
+@pytest.mark.parametrize("change", SAME.values(), ids=SAME)
+def test_the_same_content_restarts_nothing(started: Unit, change: str) -> None:
+    started.sh(change)
+    assert started.bring_about(Service(UNIT, READS)) == ([], "")
+
+
+def test_the_same_content_restarts_a_unit_that_may_have_read_another_in_between(started: Unit) -> None:
+    started.sh(f"echo 2 >{READS[0]}; systemctl restart {UNIT}; sleep 1.1; echo 1 >{NEW}; {REPLACE}")
+    assert started.bring_about(Service(UNIT, READS))[0] == [f"restart {UNIT} ({READS[0]} is newer)"]
+    assert started.bring_about(Service(UNIT, READS)) == ([], "")
+
+
 @pytest.mark.parametrize("by", [f"systemctl restart {UNIT}", f"systemctl kill -s KILL {UNIT}; systemctl start {UNIT}"])
 def test_a_start_that_was_not_ours_is_judged_by_times_but_never_by_one_of_the_future(started: Unit, by: str) -> None:
-    started.sh(f"touch -d 2040-01-01 {READS[0]}")
+    started.sh(f"echo 2 >{READS[0]}; touch -d 2040-01-01 {READS[0]}")
     started.bring_about(Service(UNIT, READS))
     started.sh(by)
     assert started.bring_about(Service(UNIT, READS)) == ([], "")
@@ -121,6 +144,13 @@ def test_a_task_that_outlasts_its_time_is_said_to_be_killed(started: Unit) -> No
     said = drained(started, lambda drain: Service(UNIT, READS, again=True, drain=drain))
     assert said == [WAITS, "@killed 1 running task: sleeper.sleep (manual, 60 s)"]
     assert started.sh(f"systemctl is-active {UNIT}") == "active\n"
+    # It is said until whoever has heard it asks again.
+    words = "1 running task: sleeper.sleep (manual, 60 s)"
+    assert started.bring_about(Unreported(UNIT)) == (
+        [f"take note: a stop of {UNIT} killed {words}"],
+        f"@killed {words}\n",
+    )
+    assert started.bring_about(Unreported(UNIT)) == ([], "")
     started.sh("rm /run/task")
     assert started.bring_about(Service(UNIT, READS)) == ([], "")
 
@@ -156,3 +186,18 @@ def test_dpkg_s_lock_is_waited_for_and_its_holder_named(bare: Fleet) -> None:
         assert line.endswith(") to release /var/lib/dpkg/lock-frontend")
     finally:
         bare.sh(HOST, "rm /root/unattended-upgrade; dpkg --purge tree")
+
+
+def test_where_apt_finds_no_package_because_its_lists_cannot_be_fetched_that_is_said(bare: Fleet) -> None:
+    broken = "/etc/apt/apt.conf.d/99-broken"
+    bare.sh(HOST, f"echo 'Acquire::http::Proxy \"http://127.0.0.1:9\"; Acquire::Retries 0;' >{broken}")
+    try:
+        (change,) = Packages(("no-such-package",), ()).changes(Seen("apt\n"))
+        done = bare.lab.run(HOST, f"set -eu\n{PRELUDE}{change.script}")
+    finally:
+        bare.sh(HOST, f"rm {broken}")
+    words = last_words(done.stdout + done.stderr)
+    assert done.returncode == 100
+    assert "E: Unable to locate package no-such-package" in words
+    assert "apt-get update could not fetch all lists:\n" in words
+    assert "127.0.0.1" in words

@@ -172,9 +172,10 @@ def test_data_that_lies_elsewhere_is_found_by_the_unit(rhel: RhelLike) -> None:
 def enforcing(rhel: RhelLike) -> Iterator[RhelLike]:
     """The host, as if its kernel enforced SELinux: policy, rules, semanage, matchpathcon and labels are real."""
     names = "getenforce selinuxenabled restorecon"
-    rhel.do(f"cd /srv/rhel/selinux; cp {names} /usr/local/sbin")
+    may = "aerodrome ALL=(root) NOPASSWD: /usr/local/sbin/restorecon"
+    rhel.do(f"cd /srv/rhel/selinux; cp {names} /usr/local/sbin; echo '{may}' >/etc/sudoers.d/restorecon")
     yield rhel
-    rhel.do(f"cd /usr/local/sbin; rm {names}")
+    rhel.do(f"cd /usr/local/sbin; rm {names} /etc/sudoers.d/restorecon")
 
 
 def test_selinux_lets_systemd_execute_an_environment_below_opt_without_rules_of_the_operators(

@@ -201,3 +201,28 @@ def test_a_flushed_ruleset_is_loaded_again_and_what_others_have_stays(machine: M
     assert machine.lets_in(5432) == (True, True)
     assert machine.sh(machine.host, "nft list tables").split() == ["table", "inet", "theirs"]
     assert machine.sh(machine.host, "ls /etc/aerodrome /etc/systemd/system | grep -c firewall || true").strip() == "0"
+
+
+def test_a_host_that_loses_its_roles_loses_its_firewall_and_what_it_still_runs_is_said(machine: Machine) -> None:
+    text = machine.hosts_yaml.read_text()
+    machine.hosts_yaml.write_text(re.sub(r"network: .*", "network: {firewall: true}", text))
+    machine.fab(*machine.deploy)
+    assert machine.lets_in(5432) == (True, False)
+    machine.hosts_yaml.write_text(re.sub(rf"(?<=: )\[{machine.host}\]", f"[{MEMBER}]", machine.hosts_yaml.read_text()))
+    said = [
+        f"note: {machine.host}: {name} still runs here, and hosts.yaml no longer has this host in the role {role}."
+        for name, role in (("PostgreSQL", "database"), ("Redis", "redis"))
+    ]
+
+    shown = machine.fab("-H", machine.host, "plan", code=2)
+    assert "network.firewall: remove the firewall" in shown.out
+    assert [each for each in said if each not in shown.err] == []
+    done = machine.fab("-H", machine.host, "deploy")
+
+    assert done.err.count("still runs here") == 2
+    assert machine.lets_in(5432) == machine.lets_in(6379) == (True, True)  # they run as before
+    machine.nothing_to_do("-H", machine.host, "deploy")
+    status = machine.fab("-H", machine.host, "status", code=1)
+    assert [each for each in said if each not in status.err] == []
+    machine.sh(machine.host, "systemctl disable -q --now postgresql airflow-redis")  # as the note says
+    assert "still runs" not in machine.fab("-H", machine.host, "plan").err

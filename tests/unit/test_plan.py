@@ -22,6 +22,7 @@ from aerodrome.plan import (
 )
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File
+from aerodrome.resources.left import Left, LeftServices
 from aerodrome.resources.postgres import PostgresAccount, scram_verifier
 from aerodrome.resources.systemd import Service
 from aerodrome.secrets import MASK, Secret
@@ -377,3 +378,9 @@ def test_the_script_for_people_does_not_show_what_a_password_can_be_guessed_agai
         shown = readable_script(plan)
         assert f"ROLE \"air\" LOGIN PASSWORD '{MASK}';\n" in shown
         assert "SCRAM" not in shown
+
+
+def test_what_is_left_is_a_note_and_no_change() -> None:
+    services = LeftServices((Left("Redis", "redis", ("/etc/ours",), "r*", "r.service", "tasks"),))
+    plan = plan_host("w1", [Step("retire.services", (services,))], ["Redis\n"])
+    assert (plan.changes, plan.notes) == ((), tuple(services.notes(Seen("Redis\n"))))

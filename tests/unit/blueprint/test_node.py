@@ -138,7 +138,7 @@ NAME_FILE = """\
 def name():
     return "w1"
 """
-NAME = (Module("/usr/local/airflow/config/aerodrome_host.py", NAME_FILE),)
+NAME = (Module("/usr/local/airflow/config/aerodrome_host.py", NAME_FILE, "astro"),)
 
 
 def test_every_host_knows_every_other_by_name() -> None:

@@ -11,6 +11,7 @@ from aerodrome.blueprint.roles import reads, role, stopped
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Deploy, Host, Worker
 from aerodrome.resources.base import Change
+from aerodrome.resources.drain import Unreported
 from aerodrome.resources.files import Absent, File
 from aerodrome.resources.ports import FreePort
 from aerodrome.resources.systemd import Service, Stopped
@@ -89,7 +90,8 @@ DRAIN = "# What its running tasks get when it is asked to stop.\nTimeoutStopSec=
 def test_a_worker_with_queues_and_concurrency() -> None:
     assert dropin("worker", "w1") == (
         "ExecStart=\n"
-        "ExecStart=/opt/aerodrome/airflow/venv/bin/airflow celery worker --queues default,reports\n"
+        "ExecStart=/opt/aerodrome/airflow/venv/bin/airflow celery worker --celery-hostname w1"
+        " --queues default,reports\n"
         f"{DRAIN}"
         "EnvironmentFile=/etc/default/airflow-worker\n"
     )
@@ -98,9 +100,16 @@ def test_a_worker_with_queues_and_concurrency() -> None:
 def test_a_worker_without() -> None:
     assert (
         dropin("worker", "w2")
-        == f"ExecStart=\nExecStart=/opt/aerodrome/airflow/venv/bin/airflow celery worker\n{DRAIN}"
+        == f"ExecStart=\nExecStart=/opt/aerodrome/airflow/venv/bin/airflow celery worker --celery-hostname w2\n{DRAIN}"
     )
-    assert dropin("worker", "w2", version="1.10.10") == DRAIN
+    old = "ExecStart=\nExecStart=/opt/aerodrome/airflow/venv/bin/airflow worker --celery_hostname w2\n"
+    assert dropin("worker", "w2", version="1.10.10") == old + DRAIN
+
+
+def test_a_worker_calls_itself_what_the_others_can_resolve() -> None:
+    hosts = {**HOSTS, "w2": Host("w2", "w2.example.com")}
+    file = role(inputs(fleet(hosts=hosts, deploy=Deploy(dns=True))), hosts["w2"], "worker").resources[1]
+    assert "airflow celery worker --celery-hostname w2.example.com\n" in file.content  # type: ignore[attr-defined]
 
 
 def test_tasks_get_their_time_also_where_the_scheduler_runs_them() -> None:
@@ -111,7 +120,7 @@ def test_tasks_get_their_time_also_where_the_scheduler_runs_them() -> None:
 def test_a_worker_of_1_10_with_queues_has_a_command_of_its_own() -> None:
     host = Host("w9", "10.0.0.9", worker=Worker(("q",)))
     file = role(inputs(fleet(version="1.10.10")), host, "worker").resources[1]
-    assert "ExecStart=/opt/aerodrome/airflow/venv/bin/airflow worker --queues q\n" in file.content  # type: ignore[attr-defined]
+    assert "ExecStart=/opt/aerodrome/airflow/venv/bin/airflow worker --celery_hostname w9 --queues q\n" in file.content  # type: ignore[attr-defined]
 
 
 def test_a_role_is_its_variables_and_its_dropin_and_then_its_unit() -> None:
@@ -197,7 +206,7 @@ def test_a_role_that_is_stopped() -> None:
     drained = drain(inputs(), HOSTS["w1"], "worker")
     assert drained is not None
     assert stopped(inputs(), HOSTS["w1"], "worker") == Step(
-        "roles.worker", (Stopped("airflow@worker.service", drained),)
+        "roles.worker", (Unreported("airflow@worker.service"), Stopped("airflow@worker.service", drained))
     )
     web = Step("roles.webserver", (Stopped("airflow@webserver.service"),))
     assert stopped(inputs(), HOSTS["web1"], "webserver") == web

@@ -7,7 +7,8 @@ from dataclasses import replace
 from aerodrome.blueprint.census import drain
 from aerodrome.blueprint.stages import by_host, only, role_stages, stages, stop_stages
 from aerodrome.blueprint.step import Step
-from aerodrome.fleet import ROLES, Database, Host
+from aerodrome.fleet import ROLES, Database, Host, Network
+from aerodrome.resources.drain import Unreported
 from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service
 from aerodrome.secrets import Secret
@@ -29,6 +30,7 @@ def test_a_deploy_goes_from_the_database_to_the_workers() -> None:
         ("workers", ["w1", "w2"]),
         ("retire workers", ["db1", "s1", "web1"]),
         ("retire webservers", ["db1", "s1", "w1", "w2"]),
+        ("leftovers", list(HOSTS)),
     ]
 
 
@@ -42,6 +44,7 @@ def test_each_stage_says_what_must_be_healthy_at_its_end() -> None:
         ("workers", {"w1": ["worker"], "w2": ["worker"]}),
         ("retire workers", {}),
         ("retire webservers", {}),
+        ("leftovers", {}),
     ]
 
 
@@ -95,6 +98,7 @@ def test_one_host_only() -> None:
         ("retire schedulers", ["w2"]),
         ("workers", ["w2"]),
         ("retire webservers", ["w2"]),
+        ("leftovers", ["w2"]),
     ]
 
 
@@ -132,16 +136,34 @@ def test_a_host_that_is_only_passed_through_takes_no_part() -> None:
 def test_what_a_host_no_longer_has_ends_there() -> None:
     of = fleet(hosts={**HOSTS, "old": Host("old", "10.0.0.9")})
     parts = stages(inputs(of), ["old"], ROLES)
-    assert [stage.name for stage in parts] == ["retire schedulers", "retire workers", "retire webservers"]
+    assert [stage.name for stage in parts] == ["retire schedulers", "retire workers", "retire webservers", "leftovers"]
     units = tuple(f"airflow@{name}.service" for name in ("scheduler", "dag-processor", "triggerer"))
     unwanted = (*units, "airflow@webserver.service", "airflow@worker.service")
     drained = drain(inputs(of), of.hosts["old"], "worker")
     assert drained is not None
-    assert [stage.steps["old"] for stage in parts] == [
+    assert [stage.steps["old"] for stage in parts[:3]] == [
         [Step("retire.schedulers", (Retired(unwanted, units),))],
-        [Step("retire.workers", (Retired(unwanted, unwanted[4:], ((unwanted[4], drained),)),))],
+        [Step("retire.workers", (Unreported(unwanted[4]), Retired(unwanted, unwanted[4:], ((unwanted[4], drained),))))],
         [Step("retire.webservers", (Retired(unwanted, unwanted[3:4]),))],
     ]
+
+
+def test_what_has_data_is_said_to_be_left_and_without_a_role_there_is_no_firewall() -> None:
+    of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w1",)}, hosts={**HOSTS, "old": Host("old", "10.0.0.9")})
+    of = replace(of, network=Network(firewall=True))
+    steps = stages(inputs(of, redis_password=Secret("x")), list(of.hosts), ROLES)[-1].steps
+    assert {
+        host: [(step.name, [resource.key for resource in step.resources]) for step in own]
+        for host, own in steps.items()
+        if host in ("db1", "w1", "old")
+    } == {
+        "db1": [("retire.services", ["left Redis"])],
+        "w1": [("retire.services", ["left PostgreSQL"])],
+        "old": [
+            ("retire.services", ["left PostgreSQL Redis"]),
+            ("network.firewall", ["firewall aerodrome-firewall.service"]),
+        ],
+    }
 
 
 def test_with_downtime_everything_stops_first_and_the_schedulers_before_all() -> None:
@@ -166,6 +188,7 @@ def test_what_an_airflow_does_not_have_is_left_out() -> None:
         "scheduler",
         "webservers",
         "workers",
+        "leftovers",
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.airflow import catalogue
-from aerodrome.blueprint.users import RESET, create_user_script
+from aerodrome.blueprint.users import LONGEST, RESET, create_user_script
 from aerodrome.secrets import Secret
 from tests.unit.make import AWKWARD, Shell, fleet, inputs
 
@@ -41,6 +41,12 @@ def test_a_login_that_is_there_gets_this_password(sh: Shell, tmp_path: object) -
     done, log = run(sh, tmp_path, "yes")
     assert (done.returncode, done.stdout) == (0, b"was there, and has this password now\n")
     assert log == f"create|{AWKWARD}\nreset|{AWKWARD}\n"
+
+
+def test_an_answer_without_an_end_is_cut_and_no_success(sh: Shell) -> None:
+    script, payload = create_user_script(inputs(), PERSON, Secret("x"))
+    done = sh(script, payload, {"systemd-run": "cat >/dev/null; yes"})
+    assert (done.returncode, len(done.stdout)) == (1, LONGEST)
 
 
 def test_what_airflow_says_against_it_comes_back(sh: Shell) -> None:

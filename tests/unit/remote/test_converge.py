@@ -402,12 +402,16 @@ def test_a_connection_that_breaks_in_the_middle_is_no_success(world: World, monk
         return output
 
     monkeypatch.setattr(converge, "run", breaks)
-    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.scripted("a", "echo; exit 1"))]))
-    assert (error.step, error.message, error.hint) == (
-        "nodes.step",
-        "make a: the connection broke: no sign of life for 45 s",
-        "the host may still be finishing it; run the same command again, which waits for that",
-    )
+    for script, meanwhile in (
+        ("echo; exit 1", ""),
+        ("echo '@waiting for 1 running task: a.b'; exit 1", ", while it was waiting for 1 running task: a.b"),
+    ):
+        (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.scripted("a", script))]))  # noqa: B023
+        assert (error.step, error.message, error.hint) == (
+            "nodes.step",
+            f"make a: the connection broke: no sign of life for 45 s{meanwhile}",
+            "the host may still be finishing it; run the same command again, which waits for that",
+        )
 
 
 def test_a_script_that_never_began_says_why(world: World) -> None:
@@ -520,6 +524,16 @@ def test_tasks_that_a_change_has_killed_are_told_and_kept(world: World) -> None:
     assert (error.host, error.step) == ("w1", "workers.step")
     assert error.message == "running tasks were killed: 1 running task: a.b (r, 605 s)"
     assert error.hint == "they had 600 s (deploy.drain_timeout: 600); --force makes this no error"
+
+
+def test_what_is_said_until_it_has_been_heard_counts_once(world: World) -> None:
+    say = "echo '@killed 1 running task: a.b (r, 605 s)'"
+    made = [world.scripted(name, f"{say}; touch '{world.folder}/{name}'") for name in "ab"]
+    assert world.run.converge([stage("one", w1=made[0]), stage("two", w1=made[1])])
+    assert len(world.run.killed) == 1
+    assert [line for line in world.heard.lines if "waits" in line] == [
+        "w1 waits: killed 1 running task: a.b (r, 605 s)"
+    ]
 
 
 def test_what_a_probe_answers_kills_nothing(world: World) -> None:

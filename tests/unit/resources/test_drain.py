@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.resources.base import Seen
-from aerodrome.resources.drain import UNKNOWN, Drain
+from aerodrome.resources.base import Change, Seen
+from aerodrome.resources.drain import LONGEST, RECORDS, UNKNOWN, Drain, Unreported
 from aerodrome.resources.systemd import Service, Stopped
 from tests.unit.make import Shell, only_change
 
@@ -19,9 +19,19 @@ class Worker:
     """A unit whose tasks are the lines of a file, and which ends as it is told to."""
 
     def __init__(self, folder: Path) -> None:
-        self.tasks, self.log = folder / "tasks", folder / "log"
+        self.tasks, self.log, self.records = folder / "tasks", folder / "log", folder / "drains"
         self.tasks.touch()
         self.drain = Drain(f"cat {self.tasks}", 600)
+
+    @property
+    def stop(self) -> str:
+        """What stops the unit, with its record in a folder of the test's own."""
+        return f"set -eu\n{self.drain.stop(UNIT)}".replace(RECORDS, str(self.records))
+
+    @property
+    def record(self) -> str:
+        path = self.records / UNIT
+        return path.read_text() if path.exists() else ""
 
     def systemctl(self, stop: str, result: str = "success") -> dict[str, str]:
         return {
@@ -36,15 +46,15 @@ def worker(tmp_path: Path) -> Worker:
 
 
 def test_an_idle_worker_stops_without_a_word(sh: Shell, worker: Worker) -> None:
-    done = sh(f"set -eu\n{worker.drain.stop(UNIT)}", programs=worker.systemctl(":"))
+    done = sh(worker.stop, programs=worker.systemctl(":"))
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_what_is_waited_for_is_said_again_and_again(sh: Shell, worker: Worker) -> None:
     worker.tasks.write_text("1 running task: a.b (r, 5 s)\n")
     stop = f"/bin/sleep 1; : >{worker.tasks}; /bin/sleep 1"
-    script = worker.drain.stop(UNIT).replace("% 150", "% 5")
-    done = sh(f"set -eu\n{script}", programs=worker.systemctl(stop))
+    script = worker.stop.replace("% 150", "% 5")
+    done = sh(script, programs=worker.systemctl(stop))
     lines = done.stdout.decode().splitlines()
     assert lines[0] == "@waiting for 1 running task: a.b (r, 5 s); at most 600 s"
     assert list(dict.fromkeys(lines[1:])) == [
@@ -56,33 +66,93 @@ def test_what_is_waited_for_is_said_again_and_again(sh: Shell, worker: Worker) -
 
 def test_tasks_that_still_run_when_all_was_killed_are_lost(sh: Shell, worker: Worker) -> None:
     worker.tasks.write_text("1 running task: a.b (r, 605 s)\n")
-    done = sh(f"set -eu\n{worker.drain.stop(UNIT)}", programs=worker.systemctl(":", "timeout"))
+    done = sh(worker.stop, programs=worker.systemctl(":", "timeout"))
     assert done.stdout.decode().splitlines()[-1] == "@killed 1 running task: a.b (r, 605 s)"
+    assert worker.record == "killed 1 running task: a.b (r, 605 s)\n"
 
 
 def test_a_worker_that_hangs_after_its_tasks_loses_none(sh: Shell, worker: Worker) -> None:
     worker.tasks.write_text("1 running task: a.b (r, 5 s)\n")
-    done = sh(f"set -eu\n{worker.drain.stop(UNIT)}", programs=worker.systemctl(f": >{worker.tasks}", "timeout"))
+    done = sh(worker.stop, programs=worker.systemctl(f": >{worker.tasks}", "timeout"))
     assert done.stdout.decode().splitlines()[-1] == (
         "@note: it did not end by itself within 600 s, but no task was lost"
     )
+    assert worker.record == ""
 
 
-def test_where_nobody_knows_what_runs_a_kill_is_taken_to_be_one(sh: Shell) -> None:
+def test_where_nobody_knows_what_runs_a_kill_is_taken_to_be_one(sh: Shell, tmp_path: Path) -> None:
     drain = Drain("echo secret >&2; false", 600)
     programs = {"systemctl": "case $1 in show) echo timeout;; esac"}
-    done = sh(f"set -eu\n{drain.stop(UNIT)}", programs=programs)
+    done = sh(f"set -eu\n{drain.stop(UNIT)}".replace(RECORDS, str(tmp_path)), programs=programs)
     assert done.stdout.decode().splitlines() == [f"@waiting for {UNKNOWN}; at most 600 s", f"@killed {UNKNOWN}"]
     assert done.stderr == b""
 
 
 def test_a_stop_that_fails_is_a_failure(sh: Shell, worker: Worker) -> None:
-    assert sh(f"set -eu\n{worker.drain.stop(UNIT)}; echo on", programs=worker.systemctl("exit 4")).stdout == b""
+    assert sh(f"{worker.stop}; echo on", programs=worker.systemctl("exit 4")).stdout == b""
 
 
 def test_a_restart_is_a_stop_and_a_start(sh: Shell, worker: Worker) -> None:
     script = only_change(Service(UNIT, again=True, drain=worker.drain), RUNS).script
     assert script == f"{worker.drain.stop(UNIT)}\nsystemctl start {UNIT}"
-    assert sh(f"set -eu\n{script}", programs=worker.systemctl(":")).returncode == 0
+    here = f"set -eu\n{script}".replace(RECORDS, str(worker.records))
+    assert sh(here, programs=worker.systemctl(":")).returncode == 0
     assert worker.log.read_text().split() == ["stop", "show", "start"]
     assert Stopped(UNIT, worker.drain).changes(Seen(RUNS))[0].script == worker.drain.stop(UNIT)
+
+
+def test_a_stop_goes_on_without_its_controller_and_leaves_what_it_found(sh: Shell, worker: Worker) -> None:
+    worker.tasks.write_text("1 running task: a.b (r, 5 s)\n")
+    stop = f"/bin/sleep 0.5; cat {worker.records}/* >{worker.records}.meanwhile; /bin/sleep 0.5"
+    script = worker.stop.replace("% 150", "% 5")
+    done = sh(f"{{ {script}\necho ended >&2\n}} | head -n 0", programs=worker.systemctl(stop, "timeout"))
+    assert Path(f"{worker.records}.meanwhile").read_text() == "interrupted 1 running task: a.b (r, 5 s)\n"
+    assert (worker.record, done.stderr) == ("killed 1 running task: a.b (r, 5 s)\n", b"ended\n")
+    assert (worker.records / UNIT).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_stop_that_its_tasks_ended_in_time_leaves_nothing(sh: Shell, worker: Worker) -> None:
+    worker.tasks.write_text("1 running task: a.b (r, 5 s)\n")
+    assert sh(worker.stop, programs=worker.systemctl("/bin/sleep 0.5")).returncode == 0
+    assert worker.record == ""
+
+
+SUCCESS = "case $1 in show) echo success;; esac"
+
+
+def test_a_census_without_an_end_is_cut(sh: Shell, tmp_path: Path) -> None:
+    drain = Drain("yes | tr -d '\\n'", 600)
+    done = sh(f"set -eu\n{drain.stop(UNIT)}".replace(RECORDS, str(tmp_path)), programs={"systemctl": SUCCESS})
+    assert (done.returncode, len(done.stdout)) == (0, len("@waiting for ; at most 600 s\n") + LONGEST)
+
+
+KEPT = f"{RECORDS}/{UNIT}"
+
+
+@pytest.mark.parametrize(
+    "record, change",
+    [
+        ("", None),
+        ("who wrote this?\n", None),
+        (
+            "killed 1 running task: a.b (it's, 5 s)\n",
+            Change(
+                f"take note: a stop of {UNIT} killed 1 running task: a.b (it's, 5 s)",
+                f"printf '%s\\n' '@killed 1 running task: a.b (it'\"'\"'s, 5 s)'\nrm -f {KEPT}",
+            ),
+        ),
+        (
+            "interrupted 1 running task: a.b\nreboot\x1b[2J\n",
+            Change(
+                f"take note: a stop of {UNIT} was interrupted: it is not known what became of "
+                "1 running task: a.b reboot [2J",
+                f"printf '%s\\n' '@note: a stop of {UNIT} was interrupted: it is not known what became of "
+                f"1 running task: a.b reboot [2J'\nrm -f {KEPT}",
+            ),
+        ),
+    ],
+)
+def test_what_nobody_has_heard_is_told_by_the_next_run(record: str, change: Change | None) -> None:
+    told = Unreported(UNIT)
+    assert told.probe() == f"[ ! -r {KEPT} ] || head -c 4100 {KEPT}"
+    assert told.changes(Seen(record)) == ([change] if change else [])

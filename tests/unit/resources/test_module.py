@@ -22,7 +22,7 @@ def summaries(sh: Shell, module: Module) -> list[str]:
 
 def test_what_is_there_needs_nothing_and_what_is_not_is_made(sh: Shell, tmp_path: Path) -> None:
     folder, path = tmp_path / "config", tmp_path / "config/m.py"
-    module = Module(str(path), TEXT)
+    module = Module(str(path), TEXT, ME)
     assert module.key == f"file {path}"
     assert summaries(sh, module) == [f"make directory {folder}", f"write {path}"]
     folder.mkdir(mode=0o700)
@@ -41,10 +41,28 @@ def test_what_is_there_needs_nothing_and_what_is_not_is_made(sh: Shell, tmp_path
 def test_a_link_in_place_of_its_folder_is_refused(sh: Shell, tmp_path: Path) -> None:
     (tmp_path / "config").symlink_to(tmp_path)
     with pytest.raises(AerodromeError, match="is a symbolic link"):
-        summaries(sh, Module(f"{tmp_path}/config/m.py", TEXT))
+        summaries(sh, Module(f"{tmp_path}/config/m.py", TEXT, ME))
+
+
+def test_in_a_folder_of_the_service_user_s_it_is_read_by_that_user(sh: Shell, tmp_path: Path) -> None:
+    folder, path = tmp_path / "config", tmp_path / "config/m.py"
+    folder.mkdir(mode=0o755)
+    path.write_text(TEXT)
+    path.chmod(0o644)
+    module = Module(str(path), TEXT, "astro")
+    probe = module.probe().replace(f"-O {folder} ", "-O /nobody ")
+    reads = 'echo "$*" >&2; shift 3; exec "$@"'
+    done = sh(probe, programs={"runuser": reads})
+    assert module.changes(Seen(done.stdout.decode().replace(f"|{ME}|{MY_GROUP}|", "|root|root|"))) == []
+    assert done.stderr.decode().startswith(f"-u astro -- dd if={path} iflag=nofollow,nonblock")
+    own = module.changes(Seen(done.stdout.decode().replace(f"|{ME}|{MY_GROUP}|", "|astro|astro|")))
+    assert [(change.summary, change.attributes) for change in own] == [
+        (f"own {folder} root:root 0755", True),
+        (f"own {path} root:root 0644", True),
+    ]
 
 
 def test_the_probe_makes_one_process(sh: Shell, tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(TEXT)
-    done = sh(Module(f"{tmp_path}/m.py", TEXT).probe(), programs={"cat": "echo called", "stat": "echo stat"})
+    done = sh(Module(f"{tmp_path}/m.py", TEXT, ME).probe(), programs={"cat": "echo called", "stat": "echo stat"})
     assert done.stdout.decode() == f"stat\n\n{TEXT}"

@@ -53,8 +53,12 @@ def test_what_is_missing_is_installed_by_apt() -> None:
         "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1\n"
         f"{packages._APT_FREE}\n"
         "apt_free\ndpkg --configure -a </dev/null || { apt_free; dpkg --configure -a </dev/null; }\napt_free\n"
-        f"{install} || {{ apt_free; apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "
-        f"-o APT::Cmd::Pattern-Only=true update </dev/null && {install}; }}"
+        f"{install} || {{\napt_free\n"
+        "troubles=$(apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "
+        "-o APT::Cmd::Pattern-Only=true update </dev/null 2>&1 | grep '^[EW]: ' | tail -n 4 | head -c 2000)\n"
+        f"{install} || {{ status=$?; "
+        '[ -z "$troubles" ] || printf \'apt-get update could not fetch all lists:\\n%s\\n\' "$troubles" >&2; '
+        "exit $status; }; }"
     )
 
 
@@ -103,6 +107,26 @@ def test_a_package_that_no_source_has_is_a_failure(sh: Shell) -> None:
     apt_get = 'case "$*" in *update*) ;; *) echo "E: Unable to locate package gcc" >&2; exit 100;; esac'
     done = sh(f"set -eu\n{change.script}", programs={"apt-get": apt_get, "dpkg": ":"})
     assert (done.returncode, done.stderr) == (100, b"E: Unable to locate package gcc\n" * 2)
+
+
+@pytest.mark.parametrize("status", [0, 100])
+def test_why_the_lists_could_not_be_fetched_is_said_beside_what_was_not_found(sh: Shell, status: int) -> None:
+    change = only_change(PACKAGES, "apt\n")
+    apt_get = (
+        f'case "$*" in *update*) echo Get:1; echo "W: Failed to fetch http://x/" >&2; exit {status};; '
+        '*) echo "E: Unable to locate package gcc" >&2; exit 100;; esac'
+    )
+    done = sh(f"set -eu\n{change.script}", programs={"apt-get": apt_get, "dpkg": ":"})
+    lines = done.stderr.decode().splitlines()
+    assert (done.returncode, lines[0], lines[1]) == (100, *["E: Unable to locate package gcc"] * 2)
+    assert lines[2:] == ["apt-get update could not fetch all lists:", "W: Failed to fetch http://x/"]
+
+
+def test_a_source_that_is_broken_does_not_matter_where_another_has_the_package(sh: Shell, tmp_path: Path) -> None:
+    change = only_change(PACKAGES, "apt\n")
+    apt_get = f'case "$*" in *update*) touch {tmp_path}/lists; exit 100;; *) [ -e {tmp_path}/lists ];; esac'
+    done = sh(f"set -eu\n{change.script}", programs={"apt-get": apt_get, "dpkg": ":"})
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 HOLD = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,14 @@ RESET = "systemctl reset-failed airflow@worker.service 2>/dev/null || true\n"
 START = RESET + "systemctl start airflow@worker.service"
 RESTART = "systemctl restart airflow@worker.service"
 STAT = "stat -c 'reads %.Y %s %i %n' /etc/default/airflow /home/astro/airflow-venv 2>/dev/null"
+CONTENT = """\
+content() {
+if [ -h "$1" ]; then echo "content $(readlink "$1") $1"
+elif [ -f "$1" ] && [ -O "$1" ]; then digest=$(dd if="$1" iflag=nofollow,nonblock,fullblock,count_bytes bs=64K \
+count=4194304 status=none | sha256sum); echo "content ${digest%% *} $1"; fi
+}"""
+IF_CHANGED = 'case $line in "reads "*) case $reads in *"$line"*) ;; *) content "${line#reads * * * }" ;; esac ;; esac'
+CONTENTS = 'for path in /etc/default/airflow /home/astro/airflow-venv; do content "$path"; done'
 INVOCATION = "$(systemctl show -p InvocationID airflow@worker.service)"
 RECORD = "/var/lib/aerodrome/started/airflow@worker.service"
 SERVICE = Service(UNIT, ("/etc/default/airflow", "/home/astro/airflow-venv"))
@@ -82,9 +91,9 @@ def test_a_unit_as_systemd_tells_it(text: str, state: UnitState) -> None:
 def recorded(start: str) -> str:
     """Return the script that starts SERVICE and records what it was started with."""
     return (
-        f"was={INVOCATION} reads=$({STAT} || true)\n{start}\nis={INVOCATION}\n"
+        f"{CONTENT}\nwas={INVOCATION} reads=$({STAT} || true; {CONTENTS})\n{start}\nis={INVOCATION}\n"
         '[ "$is" = "$was" ] || { mkdir -p /var/lib/aerodrome/started && '
-        f'printf \'%s\\n\' "$is" "$reads" >{RECORD}.new && mv {RECORD}.new {RECORD}; }}'
+        f'(umask 077; printf \'%s\\n\' "$is" "$reads" >{RECORD}.new) && mv {RECORD}.new {RECORD}; }}'
     )
 
 
@@ -110,8 +119,11 @@ def test_the_probes_as_a_whole() -> None:
     )
     assert show(UNIT) == Service(UNIT).probe() == Stopped(UNIT).probe() == asked
     assert SERVICE.probe() == (
-        f"{asked.replace('MainPID', 'MainPID,InvocationID')}; date +'Now=%s'; {STAT}; [ ! -r {RECORD} ] || "
-        f"while IFS= read -r line; do printf 'record %s\\n' \"$line\"; done <{RECORD}"
+        f"{asked.replace('MainPID', 'MainPID,InvocationID')}; date +'Now=%s'; {CONTENT}\n"
+        f"reads=$({STAT}); printf '%s\\n' \"$reads\"\n"
+        f"[ ! -r {RECORD} ] || while IFS= read -r line; do printf 'record %s\\n' \"$line\"; "
+        f"{IF_CHANGED}; "
+        f"done <{RECORD}"
     )
 
 
@@ -189,6 +201,20 @@ def test_a_time_in_the_future_restarts_nothing_a_second_time(start: str) -> None
     assert SERVICE.changes(Seen(text)) == []
 
 
+def content(*digests: str, of: str = "content") -> str:
+    """Return what a probe prints of the contents of what SERVICE reads."""
+    return "".join(f"{of} {each} {path}\n" for each, path in zip(digests, SERVICE.reads, strict=False))
+
+
+def test_the_same_content_in_another_file_restarts_nothing() -> None:
+    text = RUNS + reads(STARTED + 9) + content("abc") + record(STARTED) + content("abc", of="record content")
+    assert SERVICE.changes(Seen(text)) == []
+    for other in (content("abd"), "", content("abc").replace("content ", "")):
+        assert SERVICE.changes(Seen(text.replace(content("abc"), other, 1)))[0].summary.endswith("since its start)")
+    # It may have read another one if it was started anew since then.
+    assert SERVICE.changes(Seen(text.replace("record InvocationID=", "record InvocationID=x")))
+
+
 def test_what_has_changed_before_a_start_by_hand_restarts_nothing() -> None:
     assert SERVICE.changes(Seen(f"{RUNS}{reads(STARTED - 5)}{record(STARTED - 99, start='other')}")) == []
 
@@ -213,13 +239,16 @@ def test_what_a_unit_was_started_with_is_recorded(sh: Shell, tmp_path: Path) -> 
 
     (invocation, before) = asked()
     assert sh(f"set -eu\n{here(script)}", programs={"systemctl": systemctl}).returncode == 0
-    assert asked() == ["InvocationID=1", before, "record InvocationID=1", f"record {before}"]
+    one = f"record content {sha256(b'one').hexdigest()} {path}"
+    assert asked() == ["InvocationID=1", before, "record InvocationID=1", f"record {before}", one]
+    assert (tmp_path / "started" / UNIT).stat().st_mode & 0o777 == 0o600
     assert invocation == "InvocationID=0"
     # What was up already has been recorded by nobody.
     path.write_text("another")
     start = only_change(service, GIVEN_UP).script
     assert sh(f"set -eu\n{here(start)}", programs={"systemctl": systemctl}).returncode == 0
-    assert asked()[-1] == f"record {before}" != f"record {asked()[1]}"
+    assert asked()[3:] == [f"record {before}", f"content {sha256(b'another').hexdigest()} {path}", one]
+    assert asked()[1] != before
 
 
 def test_a_unit_whose_unit_file_is_newer_is_restarted() -> None:
@@ -269,9 +298,11 @@ def test_all_units_of_a_host_are_asked_for_at_once() -> None:
     worker, other = SERVICES
     assert worker.probe() == other.probe()
     assert worker.probe() == (
-        "stat -c 'reads %.Y %s %i %n' /etc/default/airflow /home/astro/airflow-venv /etc/other 2>/dev/null\n"
+        f"{CONTENT}\n"
+        "reads=$(stat -c 'reads %.Y %s %i %n' /etc/default/airflow /home/astro/airflow-venv /etc/other 2>/dev/null); "
+        "printf '%s\\n' \"$reads\"\n"
         f'for unit in {UNIT} other.service; do [ ! -r /var/lib/aerodrome/started/"$unit" ] || '
-        'while IFS= read -r line; do printf \'%s record %s\\n\' "$unit" "$line"; '
+        f'while IFS= read -r line; do printf \'%s record %s\\n\' "$unit" "$line"; {IF_CHANGED}; '
         'done </var/lib/aerodrome/started/"$unit"; done\n'
         "echo; TZ=UTC systemctl show -p Id,LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,"
         f"ExecMainStartTimestamp,MainPID,InvocationID {UNIT} other.service; date +'Now=%s'"
@@ -293,6 +324,21 @@ def test_of_all_units_each_takes_what_is_its_own() -> None:
     assert only_change(other, both_run.text).summary == (
         "restart other.service (/etc/default/airflow, /etc/other is newer)"
     )
+
+
+def test_of_all_units_each_is_compared_with_what_it_was_started_with() -> None:
+    worker, other = SERVICES
+    path = other.reads[0]
+    stated = f"reads {STARTED + 5}.5 3 77 {path}\ncontent same {path}\n"
+    started = "".join(
+        f"{unit} record {line}\n"
+        for unit, digest in ((UNIT, "same"), ("other.service", "another"))
+        for line in ("InvocationID=0123abcd", f"reads {STARTED}.5 3 66 {path}", f"content {digest} {path}")
+    )
+    states = "".join(f"\nId={unit}\n{RUNS}" for unit in (UNIT, "other.service"))
+    seen = Seen(f"{stated}{started}{states}Now={STARTED + 9999}\n")
+    assert worker.changes(seen) == []
+    assert only_change(other, seen.text).summary == f"restart other.service ({path} has changed since its start)"
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -1,0 +1,58 @@
+"""Services with data that an earlier hosts.yaml had on a host, and this one has not: said, and never stopped."""
+
+from __future__ import annotations
+
+from aerodrome.dataclass import dataclass
+from aerodrome.resources.base import Change, Seen, quote
+
+
+@dataclass(frozen=True)
+class Left:
+    """A service that may still run on a host without its role.
+
+    It is one of ours if one of the files `ours` is there. `units` is a pattern (glob(7)) of the names of its units.
+    """
+
+    name: str
+    role: str
+    ours: tuple[str, ...]
+    units: str
+    stop: str  # the unit that the operator has to stop
+    data: str
+
+    def find(self) -> str:
+        """Return sh that prints the name if it is there and runs; it starts no process (see Retired)."""
+        ours = " || ".join(f"[ -e {quote(path)} ]" for path in self.ours)
+        return (
+            f"{{ {ours}; }} && for link in /run/systemd/units/invocation:{self.units}; do "
+            f'[ ! -h "$link" ] || {{ echo {quote(self.name)}; break; }}; done'
+        )
+
+    @property
+    def note(self) -> str:
+        """What the operator should know and may do."""
+        return (
+            f"{self.name} still runs here, and hosts.yaml no longer has this host in the role {self.role}. It is left"
+            f" alone because of its data ({self.data}); when nothing needs it: systemctl disable --now {self.stop}"
+        )
+
+
+@dataclass(frozen=True)
+class LeftServices:
+    """Services that a host should not run: nothing is changed, but notes are made of those that it does run."""
+
+    services: tuple[Left, ...]
+
+    @property
+    def key(self) -> str:
+        return f"left {' '.join(service.name for service in self.services)}"
+
+    def probe(self) -> str:
+        return "\n".join(service.find() for service in self.services)
+
+    def changes(self, seen: Seen) -> list[Change]:
+        return []
+
+    def notes(self, seen: Seen) -> list[str]:
+        """Return the notes."""
+        return [service.note for service in self.services if service.name in seen.text.split("\n")]
