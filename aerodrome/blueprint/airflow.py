@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.resources.base import heredoc, quote
 
+# Seconds for a question that is answered by a program of ours. It runs as the service user, who can stop it.
+PATIENCE = 20
+
 
 def in_unit_environment(
-    inputs: Inputs, command: Sequence[str], role: str = "", folder: str = "", bare: bool = False
+    inputs: Inputs, command: Sequence[str], role: str = "", folder: str = "", bare: bool = False, seconds: int = 0
 ) -> str:
     """Return sh that runs a command as systemd would run a unit, its streams and exit code handed through.
 
     It runs in AIRFLOW_HOME, or in `folder`. With a `role` it gets the variables that only that role's unit reads, too;
-    `bare` is for a host that may have no environment file yet. systemd reads the files itself: sourced in a shell they
+    `bare` is for a host that may have no environment file yet; after `seconds`, if given, systemd kills it. systemd reads the files itself: sourced in a shell they
     would mean something else, and replace PATH. `--pipe` needs systemd 235.
     """
     airflow = inputs.fleet.airflow
@@ -28,22 +31,23 @@ def in_unit_environment(
         *([f"EnvironmentFile=-{inputs.role_file(role)}"] if role else []),
         f"WorkingDirectory={folder or airflow.home}",
         "UMask=0027",
+        *([f"RuntimeMaxSec={seconds}", "TimeoutStopSec=2"] if seconds else []),
     ]
     options = " ".join(f"-p {quote(each)}" for each in properties)
     return f"systemd-run --quiet --pipe --wait --collect {options} {' '.join(quote(word) for word in command)}"
 
 
-def python_program(inputs: Inputs, program: str, role: str = "") -> str:
+def python_program(inputs: Inputs, program: str, role: str = "", seconds: int = 0) -> str:
     """Return sh that runs a program with the node's Python, in the units' environment; `program` ends in a newline."""
-    return f"{isolated_python(inputs, '-', role=role)} {heredoc(program)}"
+    return f"{isolated_python(inputs, '-', role=role, seconds=seconds)} {heredoc(program)}"
 
 
-def isolated_python(inputs: Inputs, *arguments: str, role: str = "", bare: bool = False) -> str:
+def isolated_python(inputs: Inputs, *arguments: str, role: str = "", bare: bool = False, seconds: int = 0) -> str:
     """Return sh that runs the node's Python for a program of ours: it imports from its environment alone (-I).
 
     A module that somebody puts into AIRFLOW_HOME, or on PYTHONPATH, would be imported in place of Python's own.
     """
-    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-I", *arguments], role, "/", bare)
+    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-I", *arguments], role, "/", bare, seconds)
 
 
 def airflow_command(inputs: Inputs, arguments: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from aerodrome.airflow import JOBS
-from aerodrome.blueprint.airflow import connection, isolated_python
+from aerodrome.blueprint.airflow import PATIENCE, connection, isolated_python
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.network import from_itself, in_url
 from aerodrome.blueprint.roles import unwanted_roles
@@ -81,7 +81,7 @@ def leftover_health(inputs: Inputs, host: str, output: str) -> list[Health]:
 
 def health_script(inputs: Inputs, host: Host, roles: Sequence[str]) -> str:
     """Return sh that prints, for each role of a host, its unit's state, and then Airflow's own answers."""
-    python = isolated_python(inputs, "-")
+    python = isolated_python(inputs, "-", seconds=PATIENCE)
     return f"{PRELUDE}{_ask_units(inputs, roles)}{python} 2>/dev/null {heredoc(_program(inputs, host, roles))}\n"
 
 
