@@ -102,7 +102,7 @@ def test_all_of_it_is_new_and_works(site: Site) -> None:
     for host in site.hosts:
         running = site.sh(host, "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'")
         assert f"{FOLDER}/venv" in running and OLD_VENVS not in running and f"{OLD_VENV}/" not in running
-        # The release before stays as it was, for what has it open; so do files that nobody reads any more (gunicorn.ctl).
+        # The release before stays as it was, for what has it open; so does a pid file that nobody reads any more.
         assert site.sh(host, f"find -L {HOME}/dags {FOLDER} -user astro") == ""
         assert site.sh(host, f"stat -c %U {HOME} {HOME}/dags {HOME}/dags-releases {HOME}/logs").split() == [
             *["root"] * 3, "astro",
