@@ -26,6 +26,9 @@ HEARTBEAT_LIMIT = 30
 WORKER_PORT = 8793
 # Celery's word that a worker takes tasks; its log port answers before that, and it may die in between.
 READY = " ready."
+# Bytes of its journal in which that word is looked for. Tasks can fill a journal with gigabytes, and push the word out
+# of it: to look through all of that takes minutes.
+READY_WITHIN = 1_000_000
 # Seconds after which a worker that still runs is taken for ready, where its log level hides that word.
 WORKER_SETTLES = 60
 
@@ -142,7 +145,8 @@ def _ask_unit(inputs: Inputs, role: str) -> str:
         return f"{show(unit)}; echo"
     this_start = f"_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value {quote(unit)})"
     return (
-        f"{show(unit)}; journalctl --no-pager -q -o cat {this_start} | grep -qF {quote(READY)} && echo Ready=yes; echo"
+        f"{show(unit)}; journalctl --no-pager -q -o cat {this_start} | head -c {READY_WITHIN} | "
+        f"grep -qF {quote(READY)} && echo Ready=yes; echo"
     )
 
 

@@ -77,7 +77,7 @@ def test_the_script_as_a_whole() -> None:
         f"{show('airflow@webserver.service')}; echo\n"
         f"{show('airflow@worker.service')}; journalctl --no-pager -q -o cat "
         "_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value airflow@worker.service) "
-        "| grep -qF ' ready.' && echo Ready=yes; echo\n"
+        "| head -c 1000000 | grep -qF ' ready.' && echo Ready=yes; echo\n"
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
         "-p EnvironmentFile=-/etc/default/airflow.local -p EnvironmentFile=/etc/default/airflow "
         "-p WorkingDirectory=/ -p UMask=0027 -p RuntimeMaxSec=20 -p TimeoutStopSec=2 "
