@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import paramiko
 
-# Bytes of one packet: OpenSSH sends, and takes, no more than a quarter of it (PACKET_MAX_SIZE). paramiko 5 takes whatever
-# length the other side announces, up to 4 GB, before it knows who that is.
+# Bytes of one packet: OpenSSH sends, and takes, no more than a quarter of it (PACKET_MAX_SIZE). paramiko 5 takes
+# whatever length the other side announces, up to 4 GB, before it knows who that is.
 LONGEST_PACKET = 1 << 20
 
 
