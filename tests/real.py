@@ -66,6 +66,7 @@ class Fleet:
     folder: Path  # with hosts.yaml, secrets.yaml, key and known_hosts
     hosts: tuple[str, ...]
     web: str = "web1"  # the host of the web server
+    checkout: Path = PROJECT  # whose fab it is
 
     @property
     def hosts_yaml(self) -> Path:
@@ -83,7 +84,7 @@ class Fleet:
         """Begin a run of fab and return its process."""
         return subprocess.Popen(
             [FAB, *arguments],
-            cwd=PROJECT,
+            cwd=self.checkout,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

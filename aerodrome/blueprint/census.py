@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aerodrome.blueprint.airflow import connection, python_program
+from aerodrome.blueprint.airflow import PATIENCE, connection, python_program
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.fleet import Host
 from aerodrome.render import render
@@ -19,7 +19,7 @@ def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
     if not runs_tasks(inputs, role):
         return None
     program = render("census.py.j2", name=repr(inputs.known_as(host)), **connection(inputs))
-    return Drain(python_program(inputs, program, role), inputs.fleet.deploy.drain_timeout)
+    return Drain(python_program(inputs, program, role, PATIENCE), inputs.fleet.deploy.drain_timeout)
 
 
 def unreported(inputs: Inputs, role: str) -> tuple[Unreported, ...]:

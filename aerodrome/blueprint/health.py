@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from aerodrome.airflow import JOBS
-from aerodrome.blueprint.airflow import connection, isolated_python
+from aerodrome.blueprint.airflow import PATIENCE, connection, isolated_python
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.network import from_itself, in_url
 from aerodrome.blueprint.roles import unwanted_roles
@@ -26,6 +26,9 @@ HEARTBEAT_LIMIT = 30
 WORKER_PORT = 8793
 # Celery's word that a worker takes tasks; its log port answers before that, and it may die in between.
 READY = " ready."
+# Bytes of its journal in which that word is looked for. Tasks can fill a journal with gigabytes, and push the word out
+# of it: to look through all of that takes minutes.
+READY_WITHIN = 1_000_000
 # Seconds after which a worker that still runs is taken for ready, where its log level hides that word.
 WORKER_SETTLES = 60
 
@@ -81,7 +84,7 @@ def leftover_health(inputs: Inputs, host: str, output: str) -> list[Health]:
 
 def health_script(inputs: Inputs, host: Host, roles: Sequence[str]) -> str:
     """Return sh that prints, for each role of a host, its unit's state, and then Airflow's own answers."""
-    python = isolated_python(inputs, "-")
+    python = isolated_python(inputs, "-", seconds=PATIENCE)
     return f"{PRELUDE}{_ask_units(inputs, roles)}{python} 2>/dev/null {heredoc(_program(inputs, host, roles))}\n"
 
 
@@ -142,7 +145,8 @@ def _ask_unit(inputs: Inputs, role: str) -> str:
         return f"{show(unit)}; echo"
     this_start = f"_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value {quote(unit)})"
     return (
-        f"{show(unit)}; journalctl --no-pager -q -o cat {this_start} | grep -qF {quote(READY)} && echo Ready=yes; echo"
+        f"{show(unit)}; journalctl --no-pager -q -o cat {this_start} | head -c {READY_WITHIN} | "
+        f"grep -qF {quote(READY)} && echo Ready=yes; echo"
     )
 
 

@@ -179,7 +179,7 @@ def _check_keys(inputs: Inputs, found: str) -> None:
         lost = f"{key}(_CMD)?"
     else:
         return
-    if re.search(rf"^\s*{lost}\s*=\s*\S", found, re.MULTILINE):
+    if re.search(rf"^[ \t]*{lost}[ \t]*=[ \t]*\S", found, re.MULTILINE):
         raise AerodromeError(
             "the host has a Fernet key, and here there is none: a new one would make stored connections unreadable",
             "copy secrets.yaml from where this fleet was deployed, or give the key: airflow.fernet_key in hosts.yaml",

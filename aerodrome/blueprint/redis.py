@@ -65,7 +65,7 @@ def redis_text(secret: Secret) -> str:
 
 def mask_redis(text: str) -> str:
     """Mask the password of a redis.conf."""
-    return re.sub(r"^(\s*requirepass\s).*$", rf"\1{MASK}", text, flags=re.MULTILINE)
+    return re.sub(r"^([ \t]*requirepass\s).*$", rf"\1{MASK}", text, flags=re.MULTILINE)
 
 
 def redis_health_script(inputs: Inputs, host: Host) -> str:

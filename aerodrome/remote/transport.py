@@ -9,6 +9,15 @@ from typing import Any, cast
 
 import paramiko
 
+# Bytes of one packet: OpenSSH sends, and takes, no more than a quarter of it (PACKET_MAX_SIZE). paramiko 5 takes
+# whatever length the other side announces, up to 4 GB, before it knows who that is.
+LONGEST_PACKET = 1 << 20
+
+
+def _check_length(size: int) -> None:
+    if size > LONGEST_PACKET:
+        raise paramiko.SSHException(f"it announced a packet of {size} bytes, which no SSH server sends")
+
 
 class PromptSocket(socket.socket):
     """A connected TCP socket that sends at once, and acknowledges at once what it receives.
@@ -32,8 +41,9 @@ class PromptSocket(socket.socket):
         prompt.heard = time.monotonic()
         return prompt
 
-    def recv(self, *arguments: int) -> bytes:
-        data = super().recv(*arguments)
+    def recv(self, size: int, *flags: int) -> bytes:
+        _check_length(size)
+        data = super().recv(size, *flags)
         self.heard = time.monotonic()
         if hasattr(socket, "TCP_QUICKACK"):  # Linux; it holds until something is sent (tcp(7))
             self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
@@ -54,6 +64,7 @@ class JumpStream:
         self.heard = time.monotonic()
 
     def recv(self, size: int) -> bytes:
+        _check_length(size)
         data = self._channel.recv(size)
         self.heard = time.monotonic()
         return data

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import shlex
+from collections import Counter
+from collections.abc import Sequence
 from typing import Protocol
 
 from aerodrome.dataclass import dataclass
@@ -13,6 +15,8 @@ quote = shlex.quote
 # Lines of a change's output that begin so are shown to the operator as they come: what it waits for, what else there is
 # to know, and which running tasks it has killed, which is a failure unless it was asked for.
 WAITING, NOTE, KILLED = "@waiting for ", "@note: ", "@killed "
+
+MOST_LINES, MOST_PAIRS = 20_000, 100_000  # that a diff is made of
 
 # What every remote script starts with: one language for messages, and a PATH that has sbin for any login.
 PRELUDE = """\
@@ -67,9 +71,25 @@ class Resource(Protocol):
 
 
 def unified_diff(path: str, old: str, new: str) -> str:
-    """Return the unified diff of a file, or nothing where both are the same."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), fromfile=path, tofile=path, lineterm="", n=2)
-    return "\n".join(lines)
+    """Return the unified diff of a file, or nothing where both are the same.
+
+    If what a host has would take too long to compare, only the numbers of lines.
+    """
+    before, after = old.splitlines(), new.splitlines()
+    if _pairs(before, after) > MOST_PAIRS or len(before) > MOST_LINES:
+        shown = [f"--- {path}", f"+++ {path}", f"-({len(before)} lines)", f"+({len(after)} lines)"]
+        return "\n".join(shown if old != new else [])
+    return "\n".join(difflib.unified_diff(before, after, fromfile=path, tofile=path, lineterm="", n=2))
+
+
+def _pairs(before: Sequence[str], after: Sequence[str]) -> int:
+    """Count the pairs of equal lines, which is what difflib takes its time for: a host may have a million empty ones.
+
+    difflib passes over lines that make up more than 1 % of a long file (`autojunk`).
+    """
+    counts = Counter(after)
+    popular = len(after) // 100 + 1 if len(after) >= 200 else len(after)
+    return sum(number for line in before if (number := counts.get(line, 0)) <= popular)
 
 
 def as_user(user: str, command: str, home: str = "") -> str:

@@ -13,6 +13,7 @@ INSTALLER = "aerodrome"
 CACHE = "/var/cache/aerodrome"  # its home: the caches of uv and pip, and uv itself
 ROOT = "/opt/aerodrome"
 
+LONGEST = 20_000  # characters of an answer that are read: it is a handful of paths
 OTHERS_WRITE, OTHERS_READ = 0o022, 0o055
 
 
@@ -75,7 +76,7 @@ class Installer:
 def _read(text: str) -> dict[str, tuple[str, int, bool]]:
     """Return owner, mode and whether it is a link, by path."""
     found = {}
-    for line in text.splitlines():
+    for line in text[:LONGEST].splitlines():
         try:
             owner, mode, path, *target = shlex.split(line)
             found[path] = owner, int(mode, 8), bool(target)

@@ -10,6 +10,7 @@ from aerodrome.resources.drain import Drain
 from aerodrome.resources.systemd import PROPERTIES, UnitState
 
 REASON = "no longer in hosts.yaml"
+MOST = 64  # units that an answer is read for: there are not more roles
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Retired:
 
 def leftovers(text: str) -> list[tuple[str, UnitState]]:
     """Read what the probe printed: the units that run or would start with their machine."""
-    head, *blocks = text.strip().split("\n\n")
+    head, *blocks = text.strip().split("\n\n", MOST)
     now = re.search(r"^Now=(\d{1,12})$", head, re.MULTILINE)
     found = []
     for block in blocks:

@@ -74,7 +74,7 @@ def raise_hosts(lab: Lab, scenario: Scenario) -> None:
 
 def described(lab: Lab, scenario: Scenario) -> Site:
     """Return the site of a scenario whose hosts are up, with its hosts.yaml and the database's password."""
-    site = Site(lab, PROJECT / ".lab" / lab.name, scenario.hosts, HEAD, scenario)
+    site = Site(lab, PROJECT / ".lab" / lab.name, scenario.hosts, HEAD, scenario=scenario)
     write_secret(site.folder / "password", PASSWORD)
     addresses = {host: lab.address(host) for host in scenario.hosts}
     site.hosts_yaml.write_text(scenario.hosts_yaml(addresses, str(DAGS)))

@@ -74,7 +74,7 @@ print(Variable.get("season"))
 def site(lab: Lab) -> Iterator[Site]:
     """A host that has been at work for years, one that is bare, and a hosts.yaml that describes both."""
     raise_hosts(lab, SCENARIO)
-    site = Site(lab, PROJECT / ".lab" / lab.name, SCENARIO.hosts, HEAD, SCENARIO)
+    site = Site(lab, PROJECT / ".lab" / lab.name, SCENARIO.hosts, HEAD, scenario=SCENARIO)
     (site.folder / "secrets.yaml").unlink(missing_ok=True)
     constraints = "\n".join(re.findall(r"^\w\S+==\S+", LOCK.read_text(), re.MULTILINE)) + "\n"
     (site.folder / "constraints.txt").write_text(constraints)

@@ -24,8 +24,12 @@ from aerodrome.secrets import Secret
 from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
 
 HOME = "/usr/local/airflow"
-# What users other than root can write to, as far as blueprints name it.
-THEIRS = ("/home/astro/", f"{HOME}/logs/", "/var/lib/redis/")
+# What users other than root can write to, as far as blueprints name it; the installer's are its cache, and what is in
+# an environment, which root neither runs nor reads.
+THEIRS = (
+    "/home/astro/", f"{HOME}/logs/", "/var/lib/redis/",
+    "/var/cache/aerodrome/", "/opt/aerodrome/airflow/venv/", "$venv/", "$uv",
+)  # fmt: skip
 # AIRFLOW_HOME itself is root's, but was the service user's on a host that an earlier version has set up: nothing in it
 # may be read or written through a link.
 FOLLOWS = {"cat", "sed", "grep", "head", "tail", "tee", "sha256sum", "tar", "touch", "source", ".", "while", "done"}
@@ -198,6 +202,9 @@ OLD = [
     'echo "$(cat /usr/local/airflow/logs/x)"',
     "runuser -u astro -- true; rm -rf /usr/local/airflow/logs/x",
     "install -d -o redis -g redis -m 0750 /var/lib/redis/airflow",
+    "/opt/aerodrome/airflow/venv/bin/python -I -c 'import airflow'",
+    '"$uv" pip install -q -r /opt/aerodrome/airflow/requirements/1/requirements.txt',
+    "rm -rf /var/cache/aerodrome/uv-1.new",
 ]
 
 

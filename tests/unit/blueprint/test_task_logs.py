@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import time
+from contextlib import suppress
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
@@ -41,6 +43,10 @@ def test_what_is_healthy_and_serves_logs_is_asked(version: str, executor: str, s
 
 class Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        with suppress(OSError):
+            while self.path == "/" and self.headers["Host"].startswith("127.0.0.2:"):  # byte by byte, without end
+                self.wfile.write(b"x")
+                time.sleep(0.5)
         self.send_error({"localhost": 403, "127.0.0.1": 502}[self.headers["Host"].split(":")[0]])
 
     def log_message(self, *_: object) -> None:
@@ -48,12 +54,13 @@ class Page(BaseHTTPRequestHandler):
 
 
 def test_the_program_tells_answers_from_names_that_do_not_resolve(sh: Shell) -> None:
-    server = HTTPServer(("127.0.0.1", 0), Page)
+    server = ThreadingHTTPServer(("", 0), Page)
     Thread(target=server.serve_forever, daemon=True).start()
     port = server.server_port
     names = ("localhost", "127.0.0.1", "no-such-host.invalid")
     servers = [LogServer(f"w{number}", name, port) for number, name in enumerate(names, 1)]
     servers.append(LogServer("w4", "localhost", 1))
+    servers.append(LogServer("w5", "127.0.0.2", port))
     script = task_logs_script(inputs(), servers).partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
     ast.parse(script.partition("\n")[2].removesuffix("END_OF_FILE\n"), feature_version=(3, 6))
     done = sh(f"env -u http_proxy -u HTTP_PROXY python3 - {script}")
@@ -62,6 +69,7 @@ def test_the_program_tells_answers_from_names_that_do_not_resolve(sh: Shell) -> 
         f"task logs of w2 cannot be read: web1 gets no answer from 127.0.0.1, port {port}: HTTP status 502",
         'task logs of w3 cannot be read: web1 does not resolve "no-such-host.invalid"',
         "task logs of w4 cannot be read: web1 gets no answer from localhost, port 1: [Errno 111] Connection refused",
+        f"task logs of w5 cannot be read: web1 gets no answer from 127.0.0.2, port {port}: no whole answer in time",
     ]
 
 

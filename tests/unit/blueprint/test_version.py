@@ -25,6 +25,7 @@ class Connection:
     def __init__(self, url): assert url == "postgresql://u:p@h/d", url
     def cursor(self): return self
     def execute(self, query): self.query = query
+    def rollback(self): pass
     def fetchone(self): return ["alembic_version" if (HERE / "revisions").exists() else None]
     def fetchall(self):
         if "task_instance" not in self.query:

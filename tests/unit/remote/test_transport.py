@@ -73,6 +73,20 @@ def test_a_transport_has_such_a_socket(ends: tuple[socket.socket, socket.socket]
     transport.sock.close()
 
 
+@pytest.mark.parametrize("size", [0x7FFFFFF4, 0x00200004])
+def test_a_packet_that_is_announced_too_long_ends_the_connection(
+    ends: tuple[socket.socket, socket.socket], size: int
+) -> None:
+    near, far = ends
+    transport = prompt_transport(near)
+    far.sendall(b"SSH-2.0-hostile\r\n" + size.to_bytes(4, "big") + bytes(8))
+    begun = time.monotonic()
+    with pytest.raises(paramiko.SSHException, match="it announced a packet of \\d+ bytes"):
+        transport.start_client(timeout=20)
+    assert time.monotonic() - begun < 10
+    transport.close()
+
+
 def test_the_channel_of_a_jump_host_knows_when_something_came() -> None:
     channel = paramiko.Channel(1)
     stream = prompt_transport(channel).sock
