@@ -13,26 +13,30 @@ from aerodrome.render import render
 from aerodrome.resources.base import Resource
 from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
-from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer, identifier
+from aerodrome.resources.postgres import (
+    AccessClosed,
+    BrokerEmptied,
+    Login,
+    PostgresAccess,
+    PostgresAccount,
+    PostgresServer,
+    identifier,
+)
 from aerodrome.resources.postgres_unit import PostgresDropin
 
 
 def database(inputs: Inputs, host: Host) -> list[Step]:
     """Return what a host of the role `database` is made of."""
-    fleet, settings = inputs.fleet, inputs.fleet.database
+    settings = inputs.fleet.database
     packages: tuple[Resource, ...] = ()
     if settings.install:
         packages = (Packages(apt=("postgresql",), dnf=("postgresql-server",)),)
-    made = "database_password" in inputs.made and settings.password is None
-    addresses = tuple(node.address for node in fleet.nodes())
+    logins = _logins(inputs)
     return [
         Step("database.packages", packages),
         Step("database.server", _server(inputs, host)),
-        Step("database.access", (PostgresAccess(settings.name, settings.user, addresses),)),
-        Step(
-            "database.account",
-            (PostgresAccount(settings.user, inputs.password, settings.name, inputs.salt, made),),
-        ),
+        Step("database.access", (PostgresAccess(logins, _leaving(inputs)),)),
+        Step("database.account", _accounts(inputs, logins)),
     ]
 
 
@@ -41,7 +45,7 @@ def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     settings, address = inputs.fleet.database, listens(host)
     local = "127.0.0.1"  # for what else runs on its host
     listen = ("*",) if address == EVERYWHERE else tuple(dict.fromkeys((address, local)))
-    server = PostgresServer(settings.port, settings.user, settings.name, listen, only=settings.install)
+    server = PostgresServer(settings.port, _logins(inputs), listen, only=settings.install)
     port = database_port(inputs)
     if not settings.install:
         return (port, server)
@@ -51,13 +55,69 @@ def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     return (*own, port, dropin, server)
 
 
-def database_login(inputs: Inputs) -> list[Step]:
-    """Return the login of a node to a database that somebody else runs; nothing where it is ours.
+def emptied(inputs: Inputs) -> list[Step]:
+    """Return what is waited for on the database's host before workers are restarted onto a broker of its own.
+
+    All that queue tasks have been by then. What no worker takes within `drain_timeout` Airflow queues again, after
+    task_queued_timeout.
+    """
+    if not inputs.celery_is_separate or inputs.workers_may_use_database:
+        return []
+    patience = inputs.fleet.deploy.drain_timeout
+    return [Step("database.emptied", (BrokerEmptied(inputs.fleet.database.name, _logins(inputs), patience),))]
+
+
+def closed(inputs: Inputs) -> list[Step]:
+    """Return what is left to do on the database's host once all units run with what hosts.yaml says."""
+    leaving = _leaving(inputs)
+    return [Step("database.closed", (AccessClosed(_logins(inputs), leaving),))] if leaving else []
+
+
+def _accounts(inputs: Inputs, logins: tuple[Login, ...]) -> tuple[Resource, ...]:
+    settings, salt, private = inputs.fleet.database, inputs.salt, inputs.celery_is_separate
+    made = "database_password" in inputs.made and settings.password is None
+    airflow = PostgresAccount(settings.user, inputs.password, settings.name, salt, made, private, logins)
+    if not inputs.celery_has_database:
+        return (airflow,)
+    user, database, made = inputs.celery_user, inputs.celery_database, "celery_password" in inputs.made
+    return airflow, PostgresAccount(user, inputs.celery_password, database, salt, made, private, logins)
+
+
+def _logins(inputs: Inputs) -> tuple[Login, ...]:
+    """Return who may log in, to which database and from where."""
+    settings = inputs.fleet.database
+    airflow = Login(settings.user, settings.name, _clients(inputs))
+    if not inputs.celery_has_database:
+        return (airflow,)
+    nodes = [node for node in inputs.fleet.nodes() if {"scheduler", "worker"} & set(inputs.roles(node))]
+    return airflow, Login(inputs.celery_user, inputs.celery_database, tuple(node.address for node in nodes))
+
+
+def _clients(inputs: Inputs) -> tuple[str, ...]:
+    """Return the addresses of the nodes that log in to the metadata database."""
+    return tuple(node.address for node in inputs.fleet.nodes() if _is_client(inputs, node))
+
+
+def _is_client(inputs: Inputs, node: Host) -> bool:
+    roles = inputs.roles(node)
+    return any(map(inputs.uses_database, roles)) or ("worker" in roles and inputs.workers_may_use_database)
+
+
+def _leaving(inputs: Inputs) -> tuple[str, ...]:
+    """Return the lines of pg_hba.conf by which nodes that need the metadata database no longer once logged in."""
+    settings = inputs.fleet.database
+    others = tuple(node.address for node in inputs.fleet.nodes() if not _is_client(inputs, node))
+    return Login(settings.user, settings.name, others).lines()
+
+
+def database_login(inputs: Inputs, host: Host) -> list[Step]:
+    """Return the login of a node to a database that somebody else runs; nothing where it is ours, or not used.
 
     What hosts.yaml says is tried, not what is in the node's environment file.
     """
-    settings = inputs.fleet.database
-    if settings.managed:
+    settings, roles = inputs.fleet.database, inputs.roles(host)
+    uses = any(map(inputs.uses_database, roles)) or ("worker" in roles and inputs.celery_shares_database)
+    if settings.managed or not uses:
         return []
     command = settings.connection_command
     url = "" if command else inputs.database_url("postgresql").reveal()
@@ -72,7 +132,7 @@ def _grants(inputs: Inputs) -> str:
     """Return what the administrator of a database that is not ours has to run; the password is asked there."""
     settings = inputs.fleet.database
     user, name = identifier(settings.user), identifier(settings.name)
-    access = PostgresAccess(settings.name, settings.user, tuple(node.address for node in inputs.fleet.nodes()))
+    access = Login(settings.user, settings.name, _clients(inputs))
     lines = [
         "in psql, as a superuser:",
         f"  CREATE ROLE {user} LOGIN;",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from aerodrome.blueprint.database import database
+from aerodrome.blueprint.database import closed, database, emptied
 from aerodrome.blueprint.firewall import firewall
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.node import node
@@ -51,6 +51,8 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
     parts = [Stage("machines", machines, {})]
     parts += [schedulers, *role_stages(inputs, roles), workers, webservers]
+    if {"database", "scheduler", "worker"} <= set(roles) and {host.name for host in fleet.nodes()} <= set(hosts):
+        parts = _apart(inputs, parts)
     return only((_halt_stages(inputs) if inputs.accept_downtime else []) + parts, hosts)
 
 
@@ -73,6 +75,20 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
         stop("stop workers", "worker"),
         stop("stop others", "dag-processor", "triggerer", "webserver"),
     ]
+
+
+def _apart(inputs: Inputs, parts: list[Stage]) -> list[Stage]:
+    """Return the stages of a whole deploy with those in which the metadata database and its workers part.
+
+    A worker is restarted once its old broker is empty; what it needed before is taken from it once all are restarted.
+    """
+
+    def on_database(name: str, steps: list[Step]) -> Stage:
+        return Stage(name, {host.name: steps for host in inputs.fleet.with_role("database") if steps}, {})
+
+    workers = [stage.name for stage in parts].index("workers")
+    before, after = on_database("old broker", emptied(inputs)), on_database("access", closed(inputs))
+    return [*parts[:workers], before, *parts[workers:], after]
 
 
 def _retire(inputs: Inputs, name: str, members: Sequence[str], roles: Collection[str]) -> Stage:

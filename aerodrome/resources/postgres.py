@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, heredoc
+from aerodrome.resources.base import Change, Seen, heredoc, quote
 from aerodrome.resources.files import STAT, Block, Found, read_whole
 from aerodrome.resources.postgres_unit import DEBIAN, KEY, OTHERS
 from aerodrome.secrets import Secret
@@ -34,6 +34,15 @@ systemctl enable postgresql
 {ANSWERS} || systemctl restart postgresql
 {AWAIT}
 {ANSWERS}"""
+# How many messages of Celery's a worker could still take; kombu's table is there once something was queued.
+QUEUED = """\
+SELECT to_regclass('kombu_message') IS NOT NULL AS there \\gset
+\\if :there
+SELECT count(*) FROM kombu_message WHERE visible;
+\\else
+SELECT 0;
+\\endif
+"""
 RESTART = f"systemctl restart postgresql\n{AWAIT}"
 RELOAD = "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
 
@@ -43,20 +52,39 @@ def sql(statement: str) -> str:
     return f"{SQL} {heredoc(statement.rstrip() + chr(10))}"
 
 
-def ask(user: str, database: str) -> str:
+@dataclass(frozen=True)
+class Login:
+    """A user, the database that it owns, and the addresses from which it may log in to that."""
+
+    user: str
+    database: str
+    addresses: tuple[str, ...] = ()
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the lines of pg_hba.conf, one an address (a name is looked up by PostgreSQL itself)."""
+        return tuple(
+            f"host {identifier(self.database)} {identifier(self.user)} {_network(address)} scram-sha-256"
+            for address in self.addresses
+        )
+
+
+def ask(logins: Sequence[Login]) -> str:
     """Return sh that prints all there is to know of a server, in one session; nothing where it does not answer.
 
     psql takes longer than all else that a probe asks (Debian's is a Perl script about the real one): resources whose
     probes are the same share the answer.
     """
+    users = ", ".join(literal(login.user) for login in logins)
+    databases = ", ".join(literal(login.database) for login in logins)
     query = (
         "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), coalesce((SELECT setting FROM "
         "pg_file_settings WHERE name = 'listen_addresses' ORDER BY seqno DESC LIMIT 1), 'localhost'), (SELECT count(*) "
         "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()), "
         "(SELECT coalesce(max(modification) > pg_postmaster_start_time(), false) "
         f"FROM unnest(ARRAY[{literal(DEBIAN)}, {literal(OTHERS)}]) AS path, pg_stat_file(path, true)); "
-        f"SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(user)}; "
-        f"SELECT 'database', pg_get_userbyid(datdba) FROM pg_database WHERE datname = {literal(database)}; "
+        f"SELECT 'role ' || rolname, rolcanlogin, rolpassword FROM pg_authid WHERE rolname IN ({users}); "
+        "SELECT 'database ' || datname, pg_get_userbyid(datdba), has_database_privilege('public', oid, 'CONNECT') "
+        f"FROM pg_database WHERE datname IN ({databases}); "
         "SELECT 'hba', current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;"
     )
     return (
@@ -106,8 +134,7 @@ class PostgresServer:
     """
 
     port: int
-    user: str
-    database: str
+    logins: tuple[Login, ...]  # what else the same session asks about
     listen: tuple[str, ...] = ("*",)
     only: bool = True
 
@@ -116,7 +143,7 @@ class PostgresServer:
         return "postgresql server"
 
     def probe(self) -> str:
-        return ask(self.user, self.database)
+        return ask(self.logins)
 
     def changes(self, seen: Seen) -> list[Change]:
         server = Answer.parse(seen.text).rows.get("server")
@@ -162,40 +189,107 @@ def _addresses(setting: str) -> set[str]:
 
 @dataclass(frozen=True)
 class PostgresAccess:
-    """Lines of pg_hba.conf that let `addresses` log in, with a password, as one user to one database."""
+    """Lines of pg_hba.conf that let each login in from its addresses, with a password, to its own database.
 
-    database: str
-    user: str
-    addresses: tuple[str, ...]
+    Lines that are there already and that `leaving` has stay for now (AccessClosed takes them out later).
+    """
+
+    logins: tuple[Login, ...]
+    leaving: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         return "postgresql access"
 
     def probe(self) -> str:
-        return ask(self.user, self.database)
+        return ask(self.logins)
 
     def changes(self, seen: Seen) -> list[Change]:
+        nodes = len({address for login in self.logins for address in login.addresses})
         answer = Answer.parse(seen.text)
         if "hba" not in answer.rows:
-            return [Change(f"let {len(self.addresses)} nodes log in (pg_hba.conf)", "")]
+            return [Change(f"let {nodes} nodes log in (pg_hba.conf)", "")]
         path, loaded = answer.rows["hba"]
         modified, _, text = answer.hba.partition("\n")
-        block = Block(path, self.lines(), first=True, user="postgres")
-        changes = block.changes(Seen(text))
+        found = Found.parse(text)
+        stay = tuple(line for line in self.leaving if line in found.content.split("\n"))
+        changes = Block(path, (*self.lines(), *stay), first=True, user="postgres").changes(Seen(text))
         if changes:
             script = f"{changes[0].script}\n{RELOAD}"
-            return [Change(f"let {len(self.addresses)} nodes log in ({path})", script, changes[0].diff)]
-        if Found.parse(text).kind and int(modified) > int(loaded):
+            return [Change(f"let {nodes} nodes log in ({path})", script, changes[0].diff)]
+        if found.kind and int(modified) > int(loaded):
             return [Change("reload PostgreSQL (pg_hba.conf is newer)", RELOAD)]
         return []
 
     def lines(self) -> tuple[str, ...]:
-        """Return the lines of pg_hba.conf, one an address (a name is looked up by PostgreSQL itself)."""
-        return tuple(
-            f"host {identifier(self.database)} {identifier(self.user)} {_network(address)} scram-sha-256"
-            for address in self.addresses
+        """Return the lines of pg_hba.conf."""
+        return tuple(line for login in self.logins for line in login.lines())
+
+
+def revoke(database: str) -> str:
+    """Return the statement after which only the owner of a database, and who was granted it, can connect."""
+    return f"REVOKE CONNECT ON DATABASE {identifier(database)} FROM PUBLIC;"
+
+
+@dataclass(frozen=True)
+class BrokerEmptied:
+    """A metadata database that is no broker any more, and that all roles may no longer connect to.
+
+    Where Celery's messages were in it, those that are queued are taken by workers that have not been restarted yet;
+    whoever queues tasks uses another broker already. That all roles may connect tells that it was not looked at yet.
+    """
+
+    database: str
+    logins: tuple[Login, ...]
+    patience: int  # seconds
+
+    @property
+    def key(self) -> str:
+        return f"postgresql broker {self.database}"
+
+    def probe(self) -> str:
+        return ask(self.logins)
+
+    def changes(self, seen: Seen) -> list[Change]:
+        found = Answer.parse(seen.text).rows.get(f"database {self.database}")
+        if not found or found[1] != "t":
+            return []
+        count = SQL.replace("-d postgres", f"-d {quote(self.database)}")
+        script = (
+            f"end=$(($(date +%s) + {self.patience}))\n"
+            f"while left=$({count} {heredoc(QUEUED)}\n)\n"
+            '[ "$left" -gt 0 ] && [ "$(date +%s)" -lt $end ]; do sleep 1; done\n'
+            '[ "$left" -eq 0 ] || echo "$left are left: Airflow queues their tasks again, in ten minutes"\n'
+            f"{sql(revoke(self.database))}"
         )
+        summary = f"wait until the tasks queued in database {self.database} are taken, then let no other role connect"
+        return [Change(summary, script)]
+
+
+@dataclass(frozen=True)
+class AccessClosed:
+    """No line of `leaving` in pg_hba.conf, once nothing that runs needs it any more."""
+
+    logins: tuple[Login, ...]
+    leaving: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return "postgresql access closed"
+
+    def probe(self) -> str:
+        return ask(self.logins)
+
+    def changes(self, seen: Seen) -> list[Change]:
+        answer = Answer.parse(seen.text)
+        _, _, text = answer.hba.partition("\n")
+        there = [line for line in self.leaving if line in Found.parse(text).content.split("\n")]
+        if "hba" not in answer.rows or not there:
+            return []
+        path, _ = answer.rows["hba"]
+        changes = Block(path, PostgresAccess(self.logins).lines(), first=True, user="postgres").changes(Seen(text))
+        summary = f"close the metadata database to {len(there)} hosts that only run workers ({path})"
+        return [Change(summary, f"{each.script}\n{RELOAD}", each.diff) for each in changes]
 
 
 def _network(address: str) -> str:
@@ -210,6 +304,7 @@ class PostgresAccount:
 
     The password is kept as a SCRAM verifier that is computed here: its plain text reaches neither the server
     nor its log. `salt` (16 bytes) is used for a new verifier; the stored one's own salt is used to recognise it.
+    A database that is made `private` is open to nobody else who was not granted it: PostgreSQL lets all roles connect.
     """
 
     user: str
@@ -217,19 +312,21 @@ class PostgresAccount:
     database: str
     salt: bytes
     made: bool = False  # the password was made just now, so a role that is there has another one
+    private: bool = False
+    logins: tuple[Login, ...] = ()  # what else the same session asks about
 
     @property
     def key(self) -> str:
         return f"postgresql role {self.user}"
 
     def probe(self) -> str:
-        return ask(self.user, self.database)
+        return ask(self.logins or (Login(self.user, self.database),))
 
     def changes(self, seen: Seen) -> list[Change]:
         rows = Answer.parse(seen.text).rows
         if not rows:
             return [Change(f"make role {self.user} and database {self.database}", "")]
-        return self._role(rows.get("role")) + self._database(rows.get("database"))
+        return self._role(rows.get(f"role {self.user}")) + self._database(rows.get(f"database {self.database}"))
 
     def _role(self, role: Sequence[str] | None) -> list[Change]:
         name = identifier(self.user)
@@ -256,7 +353,8 @@ class PostgresAccount:
         if database is None:
             # template0: a server that was set up without a locale would give its ASCII encoding to the database.
             options = "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
-            create = sql(f"CREATE DATABASE {name} OWNER {owner} {options};")
+            private = f"\n{revoke(self.database)}" if self.private else ""
+            create = sql(f"CREATE DATABASE {name} OWNER {owner} {options};{private}")
             return [Change(f"make database {self.database}, owned by {self.user}", create)]
         if database[0] != self.user:
             alter = sql(f"ALTER DATABASE {name} OWNER TO {owner};")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aerodrome.blueprint.census import drain
+from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.stages import by_host, only, role_stages, stages, stop_stages
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import ROLES, Database, Host
@@ -26,9 +28,11 @@ def test_a_deploy_goes_from_the_database_to_the_workers() -> None:
         ("scheduler", ["s1"]),
         ("schedulers", ["s1"]),
         ("webservers", ["web1"]),
+        ("old broker", ["db1"]),
         ("workers", ["w1", "w2"]),
         ("retire workers", ["db1", "s1", "web1"]),
         ("retire webservers", ["db1", "s1", "w1", "w2"]),
+        ("access", ["db1"]),
     ]
 
 
@@ -39,10 +43,25 @@ def test_each_stage_says_what_must_be_healthy_at_its_end() -> None:
         ("scheduler", {"s1": ["scheduler"]}),
         ("schedulers", {"s1": ["dag-processor", "triggerer"]}),
         ("webservers", {"web1": ["webserver"]}),
+        ("old broker", {}),
         ("workers", {"w1": ["worker"], "w2": ["worker"]}),
         ("retire workers", {}),
         ("retire webservers", {}),
+        ("access", {}),
     ]
+
+
+def test_workers_and_the_metadata_database_part_when_a_whole_fleet_is_deployed() -> None:
+    def closes(given: Inputs, hosts: Sequence[str], roles: Sequence[str]) -> bool:
+        names = [stage.name for stage in stages(given, hosts, roles)]
+        assert ("old broker" in names) == ("access" in names)
+        return "access" in names
+
+    assert closes(inputs(), list(HOSTS), ROLES)
+    assert not closes(inputs(), ["db1", "s1", "web1", "w1"], ROLES)
+    assert not closes(inputs(), ["w1", "w2"], ROLES)
+    assert not closes(inputs(), list(HOSTS), ["database", "scheduler"])
+    assert not closes(inputs(fleet(version="2.11.2")), list(HOSTS), ROLES)
 
 
 def test_further_schedulers_wait_for_the_first_one() -> None:
@@ -75,6 +94,7 @@ def test_one_host_for_everything() -> None:
         ("scheduler", ["one"]),
         ("schedulers", ["one"]),
         ("webservers", ["one"]),
+        ("old broker", ["one"]),
         ("workers", ["one"]),
     ]
 
