@@ -16,7 +16,8 @@ def runs_tasks(inputs: Inputs, role: str) -> bool:
 
 def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
     """Return how the unit of a role is stopped; None for a role that runs no tasks."""
-    if not runs_tasks(inputs, role):
+    # A worker of Airflow 3 does not know the metadata database, so it cannot be asked there.
+    if not runs_tasks(inputs, role) or not inputs.uses_database(role):
         return None
     program = render("census.py.j2", name=repr(inputs.known_as(host)), **connection(inputs))
     return Drain(python_program(inputs, program, role), inputs.fleet.deploy.drain_timeout)

@@ -46,7 +46,7 @@ def node(inputs: Inputs, host: Host) -> list[Step]:
         Step("node.user", _user(inputs)),
         Step("node.hosts", (*_hosts(inputs), *_name(inputs, host))),
         Step("node.venv", (Installer((ROOT, inputs.place, f"{inputs.place}/venvs")), VirtualEnvironment(*python))),
-        Step("node.install", (Installed(*python), version(inputs))),
+        Step("node.install", (Installed(*python), version(inputs, host))),
         *database_login(inputs, host),
         Step("node.unit", (OwnUnits(airflow.service), _unit(inputs))),
         Step("node.environment", _environment(inputs, host)),

@@ -167,10 +167,12 @@ def test_only_a_password_that_was_made_just_now_spares_the_role(
 
 def test_postgresql_that_is_there_is_not_installed() -> None:
     given = inputs(fleet(database=Database(install=False)))
-    packages, server, *_ = database(given, DB1)
+    packages, server, step, _ = database(given, DB1)
+    (access,) = step.resources
+    assert isinstance(access, PostgresAccess)
     assert packages == Step("database.packages", ())
     # Nor is its unit changed, and it may go on listening elsewhere too.
-    assert server.resources[1:] == (PostgresServer(5432, "airflow", "airflow", ("10.0.0.1", "127.0.0.1"), only=False),)
+    assert server.resources[1:] == (PostgresServer(5432, access.logins, ("10.0.0.1", "127.0.0.1"), only=False),)
 
 
 def test_without_the_sandbox_postgresql_still_waits_for_its_address() -> None:
