@@ -6,7 +6,10 @@ from aerodrome.blueprint.airflow import connection, python_program
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.fleet import Host
 from aerodrome.render import render
+from aerodrome.resources.base import quote
 from aerodrome.resources.drain import Drain
+
+SHOWN = 10  # tasks of a host that are named
 
 
 def runs_tasks(inputs: Inputs, role: str) -> bool:
@@ -15,9 +18,15 @@ def runs_tasks(inputs: Inputs, role: str) -> bool:
 
 
 def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
-    """Return how the unit of a role is stopped; None for a role that runs no tasks."""
-    # A worker of Airflow 3 does not know the metadata database, so it cannot be asked there.
-    if not runs_tasks(inputs, role) or not inputs.uses_database(role):
+    """Return how the unit of a role is stopped; None for a role that runs no tasks.
+
+    The metadata database says which tasks run. Where the role does not know it, as a worker of Airflow 3, the
+    processes of its unit do, while they are there.
+    """
+    if not runs_tasks(inputs, role):
         return None
-    program = render("census.py.j2", name=repr(inputs.known_as(host)), **connection(inputs))
-    return Drain(python_program(inputs, program, role), inputs.fleet.deploy.drain_timeout)
+    limit = inputs.fleet.deploy.drain_timeout
+    if not inputs.uses_database(role):
+        return Drain(render("running.sh.j2", unit=quote(inputs.unit(role)), shown=SHOWN), limit, by_processes=True)
+    program = render("census.py.j2", name=repr(inputs.known_as(host)), shown=SHOWN, **connection(inputs))
+    return Drain(python_program(inputs, program, role), limit)

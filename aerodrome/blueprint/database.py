@@ -123,7 +123,8 @@ def database_login(inputs: Inputs, host: Host) -> list[Step]:
     url = "" if command else inputs.database_url("postgresql").reveal()
     text = render("login.py.j2", url=repr(url), command=repr(command), **connection(inputs))
     # Where there is no environment yet, there is nothing to start. The URL comes in the program, on stdin.
-    program = f'{installation(inputs).find()}\nif [ -e "$venv/bin/python" ]; then {python_in_use(inputs, text)}\nfi'
+    login = python_in_use(inputs, text, inputs.role_for_commands(host))
+    program = f'{installation(inputs).find()}\nif [ -e "$venv/bin/python" ]; then {login}\nfi'
     server = f"{inputs.database_host}:{settings.port}"
     return [Step("database.login", (DatabaseLogin(server, program, f"link {inputs.venv}", _grants(inputs)),))]
 
