@@ -232,7 +232,7 @@ def test_every_node_tries_the_login_once_it_has_python_and_credentials() -> None
 
 
 def test_a_worker_of_airflow_3_tries_the_login_only_where_celery_has_it() -> None:
-    assert login(host="w1").program == login().program
+    assert login(host="w1").program == login().program.replace("/ac-webserver ", "/ac-worker ")
     amqp = fleet(database=NOT_OURS, broker=Broker(url=Secret("amqp://b"), result_backend=Secret("redis://r")))
     assert database_login(inputs(amqp), HOSTS["w1"]) == []
     assert len(database_login(inputs(amqp), HOSTS["s1"])) == 1
@@ -272,6 +272,7 @@ def test_the_login_is_tried_in_the_units_environment_with_what_hosts_yaml_says(v
         'if [ -e "$venv/bin/python" ]; then '
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
         "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=-/etc/default/ac "
+        "-p EnvironmentFile=-/etc/default/ac-webserver "
         '-p WorkingDirectory=/ -p UMask=0027 "$venv"/bin/python -I - '
     )
     program = rest.removesuffix("END_OF_FILE\nfi")

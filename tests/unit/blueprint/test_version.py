@@ -61,7 +61,7 @@ def run(sh: Shell, folder: Path, script: str, variables: str = f"{NEW}={URL}") -
 
 
 def asked(sh: Shell, folder: Path, variables: str = f"{NEW}={URL}", given: Inputs | None = None) -> str:
-    code, text = run(sh, folder, version(given or inputs()).ask, variables)
+    code, text = run(sh, folder, version(given or inputs(), HOSTS["s1"]).ask, variables)
     assert code == 0
     return text.strip()
 
@@ -100,12 +100,16 @@ def test_another_version_names_the_connection_otherwise(
 
 
 def test_where_nothing_has_run_the_database_is_not_asked(sh: Shell) -> None:
-    ask = version(inputs(fleet(service="no-such-service"))).ask
+    ask = version(inputs(fleet(service="no-such-service")), HOSTS["s1"]).ask
     assert sh(ask).stdout == b"empty\n"
 
 
+def test_a_host_that_does_not_know_the_database_leaves_it_to_others(sh: Shell) -> None:
+    assert sh(version(inputs(), HOSTS["w1"]).ask).stdout == b"empty\n"
+
+
 def test_places_and_version() -> None:
-    found = version(inputs(fleet(version="1.10.10.*"))).installation
+    found = version(inputs(fleet(version="1.10.10.*")), HOSTS["s1"]).installation
     assert (found.places[-1], found.wanted) == ("/home/astro/airflow-venv", "1.10.10")
 
 
