@@ -1,4 +1,4 @@
-"""The census of an Airflow 3 worker, which asks no database: over stand-ins for /proc and the worker's control group."""
+"""The census of an Airflow 3 worker, which asks no database: over stand-ins for /proc and for its control group."""
 
 from __future__ import annotations
 
