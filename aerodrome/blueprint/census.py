@@ -6,10 +6,11 @@ from aerodrome.blueprint.airflow import connection, python_program
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.fleet import Host
 from aerodrome.render import render
-from aerodrome.resources.base import quote
+from aerodrome.resources.base import heredoc, quote
 from aerodrome.resources.drain import Drain
 
 SHOWN = 10  # tasks of a host that are named
+PATIENCE = 10  # seconds for a look at processes
 
 
 def runs_tasks(inputs: Inputs, role: str) -> bool:
@@ -27,6 +28,8 @@ def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
         return None
     limit = inputs.fleet.deploy.drain_timeout
     if not inputs.uses_database(role):
-        return Drain(render("running.sh.j2", unit=quote(inputs.unit(role)), shown=SHOWN), limit, by_processes=True)
+        script = render("running.sh.j2", unit=quote(inputs.unit(role)), shown=SHOWN)
+        # Its command line is a process's own memory: whoever reads it waits for as long as the process can make it.
+        return Drain(f"timeout -s KILL {PATIENCE} sh {heredoc(script)}", limit, by_processes=True)
     program = render("census.py.j2", name=repr(inputs.known_as(host)), shown=SHOWN, **connection(inputs))
     return Drain(python_program(inputs, program, role), limit)

@@ -95,7 +95,10 @@ def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
         yield "health", health_script(given, host, roles)
         yield "watch", watch_script(given, host, roles)
         yield "logs", journal_script(journal_units(given, host, roles), 10, True)
-    yield "user", create_user_script(given, ("ada", "a@b.c", "A", "L", "Admin"), Secret("password"))[0]
+    yield (
+        "user",
+        create_user_script(given, given.fleet.hosts["s1"], ("ada", "a@b.c", "A", "L", "Admin"), Secret("password"))[0],
+    )
 
 
 def without_data(script: str) -> str:
