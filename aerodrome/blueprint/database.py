@@ -15,7 +15,6 @@ from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import (
     AccessClosed,
-    BrokerEmptied,
     Login,
     PostgresAccess,
     PostgresAccount,
@@ -55,18 +54,6 @@ def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     return (*own, port, dropin, server)
 
 
-def emptied(inputs: Inputs) -> list[Step]:
-    """Return what is waited for on the database's host before workers are restarted onto a broker of its own.
-
-    All that queue tasks have been by then. What no worker takes within `drain_timeout` Airflow queues again, after
-    task_queued_timeout.
-    """
-    if not inputs.celery_is_separate or inputs.workers_may_use_database:
-        return []
-    patience = inputs.fleet.deploy.drain_timeout
-    return [Step("database.emptied", (BrokerEmptied(inputs.fleet.database.name, _logins(inputs), patience),))]
-
-
 def closed(inputs: Inputs) -> list[Step]:
     """Return what is left to do on the database's host once all units run with what hosts.yaml says."""
     leaving = _leaving(inputs)
@@ -74,13 +61,15 @@ def closed(inputs: Inputs) -> list[Step]:
 
 
 def _accounts(inputs: Inputs, logins: tuple[Login, ...]) -> tuple[Resource, ...]:
-    settings, salt, private = inputs.fleet.database, inputs.salt, inputs.celery_is_separate
+    settings, salt = inputs.fleet.database, inputs.salt
+    # Where workers know its password anyway, all roles may connect to the metadata database as before.
+    private = inputs.celery_is_separate and not inputs.workers_may_use_database
     made = "database_password" in inputs.made and settings.password is None
     airflow = PostgresAccount(settings.user, inputs.password, settings.name, salt, made, private, logins)
     if not inputs.celery_has_database:
         return (airflow,)
     user, database, made = inputs.celery_user, inputs.celery_database, "celery_password" in inputs.made
-    return airflow, PostgresAccount(user, inputs.celery_password, database, salt, made, private, logins)
+    return airflow, PostgresAccount(user, inputs.celery_password, database, salt, made, True, logins)
 
 
 def _logins(inputs: Inputs) -> tuple[Login, ...]:

@@ -58,6 +58,8 @@ class Inputs:
     config_file: str | None = None  # the text of airflow.cfg
     dags: Tree | None = None
     accept_downtime: bool = False  # everything may be stopped for a change of Airflow's version
+    force: bool = False  # running tasks may be killed that do not end in time
+    whole: bool = False  # all roles of all nodes are deployed, and so can halt first
     made: frozenset[str] = frozenset()  # names of secrets that this run has made, and no host can have yet
 
     @property

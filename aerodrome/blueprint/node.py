@@ -17,6 +17,7 @@ from aerodrome.blueprint.environment import (
     role_environment,
     secrets,
 )
+from aerodrome.blueprint.halt import unmoved
 from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.step import Step
 from aerodrome.blueprint.version import version
@@ -35,6 +36,9 @@ from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
 from aerodrome.resources.takeover import FoundKeys
 from aerodrome.resources.users import User
+
+# The steps of a node whose changes its units notice, and its tasks.
+SETTINGS = ("node.unit", "node.environment", "node.dags")
 
 
 def node(inputs: Inputs, host: Host) -> list[Step]:
@@ -144,7 +148,7 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     file = File(path, render_variables(variables), mode=0o600, mask=mask, check=check, keep=True)
     ours = {**variables, **secrets(inputs)}  # also what only other hosts' roles need
     kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, ours))
-    resources: list[Resource] = [OwnEnvironment(path), kept, file]
+    resources: list[Resource] = [OwnEnvironment(path), *unmoved(inputs, host), kept, file]
     if inputs.fernet_key:
         key = inputs.catalogue.variable("core", "fernet_key")
         airflow = inputs.fleet.airflow

@@ -1,17 +1,13 @@
-"""A change of Airflow's version: what keeps it from happening under running tasks, and the stop that it takes."""
+"""A change of Airflow's version: what keeps it from happening under running tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from aerodrome.blueprint.airflow import connection, in_unit_environment
-from aerodrome.blueprint.census import drain
 from aerodrome.blueprint.inputs import Inputs
-from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Host
 from aerodrome.render import render
 from aerodrome.resources.base import heredoc, quote
-from aerodrome.resources.version import ELSEWHERE, EMPTY, HERE, UNKNOWN, Halted, Installation, Version
+from aerodrome.resources.version import ELSEWHERE, EMPTY, HERE, UNKNOWN, Installation, Version
 
 
 def version(inputs: Inputs, host: Host) -> Version:
@@ -25,16 +21,6 @@ def version(inputs: Inputs, host: Host) -> Version:
     known = python_in_use(inputs, program, role)
     ask = f"if [ ! -e {quote(inputs.environment_file)} ]; then echo {EMPTY}; else {known}\nfi"
     return Version(installation(inputs), ask, inputs.accept_downtime)
-
-
-def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False) -> Step:
-    """Return what stops the units of `roles` on a host whose version changes; the `last` one waits for all tasks."""
-    wait = ""
-    if last:
-        program = render("drained.py.j2", seconds=inputs.fleet.deploy.drain_timeout, **connection(inputs))
-        wait = f"{installation(inputs).find()}\n{python_in_use(inputs, program, inputs.role_for_commands(host))}"
-    units = tuple(Halted(installation(inputs), inputs.unit(role), wait, drain(inputs, host, role)) for role in roles)
-    return Step(f"halt.{roles[0]}", units)
 
 
 def installation(inputs: Inputs) -> Installation:

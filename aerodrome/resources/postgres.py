@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, heredoc, quote
+from aerodrome.resources.base import Change, Seen, heredoc
 from aerodrome.resources.files import STAT, Block, Found, read_whole
 from aerodrome.resources.postgres_unit import DEBIAN, KEY, OTHERS
 from aerodrome.secrets import Secret
@@ -34,15 +34,6 @@ systemctl enable postgresql
 {ANSWERS} || systemctl restart postgresql
 {AWAIT}
 {ANSWERS}"""
-# How many messages of Celery's a worker could still take; kombu's table is there once something was queued.
-QUEUED = """\
-SELECT to_regclass('kombu_message') IS NOT NULL AS there \\gset
-\\if :there
-SELECT count(*) FROM kombu_message WHERE visible;
-\\else
-SELECT 0;
-\\endif
-"""
 RESTART = f"systemctl restart postgresql\n{AWAIT}"
 RELOAD = "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
 
@@ -232,41 +223,6 @@ def revoke(database: str) -> str:
 
 
 @dataclass(frozen=True)
-class BrokerEmptied:
-    """A metadata database that is no broker any more, and that all roles may no longer connect to.
-
-    Where Celery's messages were in it, those that are queued are taken by workers that have not been restarted yet;
-    whoever queues tasks uses another broker already. That all roles may connect tells that it was not looked at yet.
-    """
-
-    database: str
-    logins: tuple[Login, ...]
-    patience: int  # seconds
-
-    @property
-    def key(self) -> str:
-        return f"postgresql broker {self.database}"
-
-    def probe(self) -> str:
-        return ask(self.logins)
-
-    def changes(self, seen: Seen) -> list[Change]:
-        found = Answer.parse(seen.text).rows.get(f"database {self.database}")
-        if not found or found[1] != "t":
-            return []
-        count = SQL.replace("-d postgres", f"-d {quote(self.database)}")
-        script = (
-            f"end=$(($(date +%s) + {self.patience}))\n"
-            f"while left=$({count} {heredoc(QUEUED)}\n)\n"
-            '[ "$left" -gt 0 ] && [ "$(date +%s)" -lt $end ]; do sleep 1; done\n'
-            '[ "$left" -eq 0 ] || echo "$left are left: Airflow queues their tasks again, in ten minutes"\n'
-            f"{sql(revoke(self.database))}"
-        )
-        summary = f"wait until the tasks queued in database {self.database} are taken, then let no other role connect"
-        return [Change(summary, script)]
-
-
-@dataclass(frozen=True)
 class AccessClosed:
     """No line of `leaving` in pg_hba.conf, once nothing that runs needs it any more."""
 
@@ -304,7 +260,7 @@ class PostgresAccount:
 
     The password is kept as a SCRAM verifier that is computed here: its plain text reaches neither the server
     nor its log. `salt` (16 bytes) is used for a new verifier; the stored one's own salt is used to recognise it.
-    A database that is made `private` is open to nobody else who was not granted it: PostgreSQL lets all roles connect.
+    A `private` database is open to nobody else who was not granted it: by itself PostgreSQL lets all roles connect.
     """
 
     user: str
@@ -359,6 +315,8 @@ class PostgresAccount:
         if database[0] != self.user:
             alter = sql(f"ALTER DATABASE {name} OWNER TO {owner};")
             return [Change(f"give database {self.database} from {database[0]} to {self.user}", alter)]
+        if self.private and database[1] == "t":
+            return [Change(f"let no other role connect to database {self.database}", sql(revoke(self.database)))]
         return []
 
 

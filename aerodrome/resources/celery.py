@@ -1,0 +1,104 @@
+"""Where a host looks for Celery's broker and results: what is queued or runs does not move with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aerodrome.errors import AerodromeError
+from aerodrome.resources.base import Change, Seen, quote
+from aerodrome.resources.environment import assignments
+from aerodrome.resources.halted import PARTED, reason_of
+from aerodrome.resources.systemd import UnitState, show
+
+BROKER, RESULTS = "AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEND"
+COMMAND = "_CMD"
+# How Celery is to talk to it (SQLAlchemy, a driver) says nothing about where it is.
+WAYS = {"sqla", "db", "psycopg2", "psycopg"}
+PORTS = {"postgresql": "5432", "redis": "6379", "amqp": "5672"}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where broker and results are, as a host's files of variables say, and where they are to be.
+
+    `files` are in the order in which systemd reads them. Logins do not count: a new password moves nothing. `wanted`
+    are places as `places` returns them.
+    """
+
+    files: tuple[str, ...]
+    wanted: tuple[str, str]
+
+    def look(self) -> str:
+        """Return sh that prints the lines of the files that name them, in one process."""
+        files = " ".join(quote(path) for path in self.files)
+        return f"grep -hs '^AIRFLOW__CELERY__\\(BROKER_URL\\|RESULT_BACKEND\\)' {files}"
+
+    def reason(self, text: str) -> str:
+        """Say which of them moves; nothing where none does, or where the host has never had a broker."""
+        found = {name: lines[0].partition("=")[2] for name, lines in assignments(text) if name}
+        broker, results = places({name: _unquoted(value) for name, value in found.items()})
+        if not broker:
+            return ""
+        moving = (broker != self.wanted[0], results != self.wanted[1])
+        return {
+            (True, True): "Celery's broker and results move",
+            (True, False): "Celery's broker moves",
+            (False, True): "Celery's results move",
+        }.get(moving, "")
+
+
+def places(variables: Mapping[str, str]) -> tuple[str, str]:
+    """Return the places of broker and results, of variables by name: without a login, or the command that tells."""
+    return _place(variables, BROKER), _place(variables, RESULTS)
+
+
+def _place(variables: Mapping[str, str], name: str) -> str:
+    # Airflow takes the variable itself before it asks a command.
+    if not (url := variables.get(name, "")):
+        return variables.get(name + COMMAND, "")
+    scheme, _, rest = url.partition("://")
+    kind = "+".join(part for part in scheme.split("+") if part not in WAYS).removeprefix("py")
+    kind = "postgresql" if kind == "postgres" else kind
+    server, slash, path = rest.rpartition("@")[2].partition("?")[0].partition("/")
+    if kind in PORTS and not re.search(r":\d+$", server):
+        server = f"{server}:{PORTS[kind]}"
+    return f"{kind}://{server}{slash}{path}"
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] == '"' else value[1:-1]
+    return value
+
+
+@dataclass(frozen=True)
+class Unmoved:
+    """Broker and results where they are, while units of a host run that use them."""
+
+    places: Places
+    units: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return "celery places"
+
+    def probe(self) -> str:
+        return f"\n{PARTED}\n".join([self.places.look(), *map(show, self.units)])
+
+    def changes(self, seen: Seen) -> list[Change]:
+        """Return nothing, as nothing is changed here.
+
+        Raises AerodromeError where units of this host would move alone.
+        """
+        answer, *states = seen.text.split("\n\n", len(self.units))
+        reason = reason_of(self.places, answer)
+        running = any(UnitState.parse(state).active not in ("inactive", "failed", "") for state in states)
+        if reason and running:
+            raise AerodromeError(
+                f"{reason}, and a part of the fleet would be left behind with its queued tasks",
+                "run fab deploy for the whole fleet, without -H and --role: it waits for all tasks first",
+            )
+        return []
