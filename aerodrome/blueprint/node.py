@@ -148,7 +148,7 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     file = File(path, render_variables(variables), mode=0o600, mask=mask, check=check, keep=True)
     ours = {**variables, **secrets(inputs)}  # also what only other hosts' roles need
     kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, ours))
-    resources: list[Resource] = [OwnEnvironment(path), *unmoved(inputs, host), kept, file]
+    resources: list[Resource] = [OwnEnvironment(path), kept, file]
     if inputs.fernet_key:
         key = inputs.catalogue.variable("core", "fernet_key")
         airflow = inputs.fleet.airflow
@@ -156,7 +156,7 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
         resources.insert(1, found)
     for role in inputs.catalogue.roles:
         resources.append(_role_environment(inputs, host, role))
-    return (*resources, *_commands(inputs, host))
+    return (*resources, *_commands(inputs, host), *unmoved(inputs, host))
 
 
 def _role_environment(inputs: Inputs, host: Host, role: str) -> Resource:

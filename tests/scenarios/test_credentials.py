@@ -94,7 +94,7 @@ def queue_more_than_fits(site: Site) -> str:
 def test_a_part_of_a_fleet_does_not_move_alone(site: Site) -> None:
     site.change("broker: {separate: false}\n", "")
     before = site.started()
-    for command in (("deploy", f"--hosts={WORKER}"), ("deploy", "--role=worker"), ("node.environment",)):
+    for command in (("-H", WORKER, "deploy"), ("deploy", "--role=worker"), ("node.environment",)):
         done = site.fab(*command, code=1)
         assert f"{moves(site)}, and a part of the fleet would be left behind" in done.err, done.text
     assert site.started() == before

@@ -56,6 +56,7 @@ SEEN = [
     f"{HOME}/config|directory|astro|astro|755\n{HOME}/config/aerodrome_host.py|regular file|astro|astro|644\n\nold\n",
     "LoadState=loaded\nUnitFileState=disabled\nActiveState=inactive\n",
     "LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nNeedDaemonReload=yes\n",
+    "AIRFLOW__CELERY__BROKER_URL=redis://old/0\n\n\nActiveState=active\n",
     "there\n",
     "LoadState=not-found\n",
 ]

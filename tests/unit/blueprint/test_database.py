@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.blueprint.database import closed, database, database_login, emptied
+from aerodrome.blueprint.database import closed, database, database_login
 from aerodrome.blueprint.node import node
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Broker, Database, Fleet, Host
@@ -18,7 +18,6 @@ from aerodrome.resources.packages import Packages
 from aerodrome.resources.ports import FreePort
 from aerodrome.resources.postgres import (
     AccessClosed,
-    BrokerEmptied,
     Login,
     PostgresAccess,
     PostgresAccount,
@@ -88,7 +87,7 @@ def test_a_database_host_as_a_whole() -> None:
         Step("database.access", (PostgresAccess(logins),)),
         Step("database.account", (PostgresAccount("me", Secret(AWKWARD), "meta", salt, logins=logins),)),
     ]
-    assert emptied(given) == closed(given) == []
+    assert closed(given) == []
 
 
 SEPARATE = (
@@ -108,7 +107,6 @@ def test_from_airflow_3_celery_has_a_database_and_a_login_of_its_own() -> None:
         PostgresAccount("me", Secret(AWKWARD), "meta", salt, private=True, logins=SEPARATE),
         PostgresAccount("me_celery", celery, "meta_celery", salt, private=True, logins=SEPARATE),
     )
-    assert emptied(given) == [Step("database.emptied", (BrokerEmptied("meta", SEPARATE, 600),))]
     assert closed(given) == [Step("database.closed", (AccessClosed(SEPARATE, WORKERS),))]
 
 
@@ -138,7 +136,8 @@ def test_who_logs_in_where(of: Fleet, logins: int, workers: bool) -> None:
     assert len(found) == logins
     assert ("10.0.0.5" in found[0].addresses) is workers
     # Where workers know the metadata database's password, all roles may connect to it as before.
-    assert bool(emptied(given)) == (given.celery_is_separate and not workers)
+    airflow = database(given, DB1)[3].resources[0]
+    assert airflow.private == (given.celery_is_separate and not workers)  # type: ignore[attr-defined]
 
 
 def test_a_result_backend_in_postgresql_that_is_given_may_be_the_metadata_database() -> None:

@@ -15,6 +15,7 @@ from aerodrome.blueprint.node import dags, node
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet import Broker, Deploy
 from aerodrome.resources.base import Seen, quote
+from aerodrome.resources.celery import Unmoved
 from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables
 from aerodrome.resources.files import Absent, Block, File
@@ -82,7 +83,7 @@ def test_the_steps_of_the_guide_in_order() -> None:
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
     keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.resources]
-    assert len(keys) == len(set(keys)) == 23
+    assert len(keys) == len(set(keys)) == 24
 
 
 @pytest.mark.parametrize("python", ["python3", "python", "/usr/bin/python3.12", "pypy3.10", "python3.12-debug"])
@@ -315,7 +316,8 @@ def test_a_key_that_nobody_gave_does_not_replace_one_that_a_host_has(
 
 
 def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None:
-    own, found, kept, file, *of_roles = resources("node.environment", inputs(fleet(service="ac", home="/srv/air")))
+    given = inputs(fleet(service="ac", home="/srv/air"))
+    own, found, kept, file, *of_roles, place = resources("node.environment", given)
     assert own == OwnEnvironment("/etc/default/ac")
     assert found == FoundKeys(
         "/etc/default/ac", "/srv/air/airflow.cfg", "AIRFLOW__CORE__FERNET_KEY", Secret(FERNET_KEY), "astro"
@@ -324,6 +326,7 @@ def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None
     assert (kept.path, kept.found_in) == ("/etc/default/ac.local", "/etc/default/ac")
     assert (file.path, file.keep) == ("/etc/default/ac", True)
     assert len(of_roles) == len(ALL)
+    assert isinstance(place, Unmoved)
 
 
 def test_no_key_is_looked_for_where_the_nodes_ask_a_command_for_it() -> None:

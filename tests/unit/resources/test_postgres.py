@@ -16,7 +16,6 @@ from aerodrome.resources.postgres import (
     START,
     AccessClosed,
     Answer,
-    BrokerEmptied,
     Login,
     PostgresAccess,
     PostgresAccount,
@@ -492,49 +491,15 @@ REVOKE = 'REVOKE CONNECT ON DATABASE "air$flow" FROM PUBLIC;'
 
 def test_a_private_database_is_closed_to_all_others_when_it_is_made() -> None:
     assert PRIVATE.changes(Seen(answer(role=ROLE)))[0].script.endswith(f"'C';\n{REVOKE}\nEND_OF_FILE")
-    assert PRIVATE.changes(Seen(answer(role=ROLE, database="database air$flow|air-flow|t"))) == []
 
 
-# A metadata database that was the broker
-
-
-EMPTIED = BrokerEmptied("air$flow", (Login("air-flow", "air$flow"),), 600)
-
-
-def test_a_metadata_database_that_all_may_connect_to_is_emptied_and_closed() -> None:
-    change = only_change(EMPTIED, answer(database="database air$flow|air-flow|t"))
-    assert change.summary == (
-        "wait until the tasks queued in database air$flow are taken, then let no other role connect"
-    )
-    assert change.script.endswith(f"{PSQL}{REVOKE}\nEND_OF_FILE")
-    for found in (answer(database="database air$flow|air-flow|f"), answer(), ""):
-        assert EMPTIED.changes(Seen(found)) == []
-
-
-@pytest.mark.parametrize("queued, patience, said", [([0], 600, ""), ([2, 1, 0], 600, ""), ([2, 2], 0, "2 are left")])
-def test_queued_tasks_are_waited_for_as_long_as_they_may_take(
-    sh: Shell, tmp_path: Path, queued: list[int], patience: int, said: str
-) -> None:
-    (tmp_path / "queued").write_text("".join(f"{count}\n" for count in queued))
-    psql = (
-        f'all=$(cat); echo "$*" >>{tmp_path}/log; case $all in *REVOKE*) echo revoked >>{tmp_path}/log;; '
-        f"*) head -n1 {tmp_path}/queued; sed -i 1d {tmp_path}/queued;; esac"
-    )
-    script = only_change(
-        BrokerEmptied("air$flow", EMPTIED.logins, patience), answer(database="database air$flow|air-flow|t")
-    ).script
-    done = sh(f"set -eu\n{script}", programs={"runuser": psql, "sleep": ":"})
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.decode().startswith(said)
-    log = (tmp_path / "log").read_text().splitlines()
-    assert log.count("revoked") == 1
-    assert log[0].endswith(" -d air$flow")
-
-
-def test_a_database_that_does_not_say_how_many_are_queued_is_a_failure(sh: Shell) -> None:
-    change = only_change(EMPTIED, answer(database="database air$flow|air-flow|t"))
-    done = sh(f"set -eu\n{change.script}", programs={"runuser": "cat >/dev/null; exit 2", "sleep": ":"})
-    assert done.returncode != 0
+def test_a_database_that_is_to_be_private_is_closed_to_all_others() -> None:
+    there = Seen(answer(role=ROLE, database="database air$flow|air-flow|t"))
+    change = only_change(PRIVATE, there.text)
+    assert change.summary == "let no other role connect to database air$flow"
+    assert change.script == f"{PSQL}{REVOKE}\nEND_OF_FILE"
+    assert PRIVATE.changes(Seen(answer(role=ROLE, database="database air$flow|air-flow|f"))) == []
+    assert ACCOUNT.changes(there) == []
 
 
 def test_without_a_server_the_account_is_worked_out_later() -> None:

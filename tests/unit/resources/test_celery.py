@@ -1,0 +1,101 @@
+"""Where a host looks for Celery's broker and results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aerodrome.errors import AerodromeError
+from aerodrome.resources.base import Seen
+from aerodrome.resources.celery import Places, Unmoved, places
+from tests.unit.make import Shell
+
+BROKER, RESULTS = "AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEND"
+WANTED = ("postgresql://10.0.0.1:5432/airflow_celery", "postgresql://10.0.0.1:5432/airflow_celery")
+PLACES = Places(("/etc/default/a b",), WANTED)
+
+
+@pytest.mark.parametrize(
+    "url, place",
+    [
+        ("sqla+postgresql://airflow:p%40ss%2F@10.0.0.1:5432/airflow", "postgresql://10.0.0.1:5432/airflow"),
+        ("db+postgresql+psycopg2://airflow@10.0.0.1/airflow?sslmode=require", "postgresql://10.0.0.1:5432/airflow"),
+        ("db+postgres://10.0.0.1/airflow", "postgresql://10.0.0.1:5432/airflow"),
+        ("redis://:secret@10.0.0.1/0", "redis://10.0.0.1:6379/0"),
+        ("redis://:secret@[fd00::1]:6380/0", "redis://[fd00::1]:6380/0"),
+        ("rediss://:secret@h:6379/0", "rediss://h:6379/0"),
+        ("pyamqp://u:p@h//", "amqp://h:5672//"),
+        ("sqs://", "sqs://"),
+        ("", ""),
+    ],
+)
+def test_a_place_is_a_url_without_its_login(url: str, place: str) -> None:
+    assert places({BROKER: url}) == (place, "")
+    assert places({RESULTS: url}) == ("", place)
+
+
+def test_a_command_is_a_place_where_there_is_no_url() -> None:
+    assert places({BROKER + "_CMD": "vault b", RESULTS + "_CMD": "vault r", RESULTS: "redis://h/0"}) == (
+        "vault b",
+        "redis://h:6379/0",
+    )
+
+
+@pytest.mark.parametrize(
+    "broker, results, reason",
+    [
+        (
+            "sqla+postgresql://airflow_celery:x@10.0.0.1:5432/airflow_celery",
+            "db+postgresql://10.0.0.1/airflow_celery",
+            "",
+        ),
+        ('"sqla+postgresql://u:\\"@10.0.0.1/airflow_celery"', "'db+postgresql://10.0.0.1/airflow_celery'", ""),
+        ("redis://h/0", "db+postgresql://10.0.0.1/airflow_celery", "Celery's broker moves"),
+        ("sqla+postgresql://10.0.0.1/airflow_celery", "db+postgresql://10.0.0.1/airflow", "Celery's results move"),
+        ("redis://h/0", "redis://h/0", "Celery's broker and results move"),
+    ],
+)
+def test_what_moves(broker: str, results: str, reason: str) -> None:
+    assert PLACES.reason(f"{BROKER}={broker}\n{RESULTS}={results}\n") == reason
+
+
+def test_what_comes_later_wins() -> None:
+    old, new = "redis://h/0", "sqla+postgresql://10.0.0.1/airflow_celery"
+    results = f"{RESULTS}=db+postgresql://10.0.0.1/airflow_celery\n"
+    assert PLACES.reason(f"{BROKER}={old}\n{BROKER}={new}\n{results}") == ""
+    assert PLACES.reason(f"{BROKER}={new}\n{BROKER}={old}\n{results}") == "Celery's broker moves"
+
+
+def test_where_there_was_no_broker_nothing_moves() -> None:
+    assert PLACES.reason("") == ""
+    assert PLACES.reason(f"{RESULTS}=redis://h/0\n") == ""
+
+
+def test_without_a_url_airflow_takes_its_own_database_for_results() -> None:
+    shared = Places((), ("redis://h:6379/0", ""))
+    assert shared.reason(f"{BROKER}=redis://h/0\n") == ""
+    assert shared.reason(f"{BROKER}=redis://h/0\n{RESULTS}=redis://h/0\n") == "Celery's results move"
+
+
+def test_only_what_names_them_is_looked_at(sh: Shell, tmp_path: Path) -> None:
+    first, second = tmp_path / "a b", tmp_path / "second"
+    first.write_text(f"AIRFLOW__CELERY__WORKER_CONCURRENCY=2\n{BROKER}=redis://h/0\n# {RESULTS}=x\n")
+    second.write_text(f"{RESULTS}_CMD=vault r\n")
+    look = Places((str(first), f"{tmp_path}/none", str(second)), WANTED).look()
+    assert sh(look).stdout.decode() == f"{BROKER}=redis://h/0\n{RESULTS}_CMD=vault r\n"
+
+
+RUNS, STOPPED = "ActiveState=active\n", "ActiveState=inactive\n"
+UNMOVED = Unmoved(PLACES, ("airflow@scheduler.service", "airflow@worker.service"))
+
+
+def test_a_part_of_a_fleet_that_runs_does_not_move_alone() -> None:
+    moved = f"{BROKER}=redis://h/0\n"
+    for states in (f"{STOPPED}\n\n{RUNS}", f"{RUNS}\n\n{STOPPED}"):
+        with pytest.raises(AerodromeError, match="a part of the fleet would be left behind") as caught:
+            UNMOVED.changes(Seen(f"{moved}\n\n{states}"))
+        assert caught.value.hint.startswith("run fab deploy for the whole fleet")
+    assert UNMOVED.changes(Seen(f"{moved}\n\n{STOPPED}\n\n{STOPPED}")) == []
+    assert UNMOVED.changes(Seen(f"\n\n{RUNS}\n\n{RUNS}")) == []
+    assert UNMOVED.changes(Seen("")) == []
