@@ -11,7 +11,8 @@ from pathlib import Path
 
 from aerodrome.resources.base import Resource
 from aerodrome.resources.files import Block, File
-from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, identifier, literal, revoke, scram_verifier
+from aerodrome.resources.postgres import PostgresAccount, identifier, literal, revoke, scram_verifier
+from aerodrome.resources.postgres_access import PostgresAccess
 from aerodrome.resources.python import Installed
 from aerodrome.resources.tree import Tree
 from benchmarks.practice import PROJECT, Practice

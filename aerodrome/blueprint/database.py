@@ -14,13 +14,12 @@ from aerodrome.resources.base import Resource
 from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import (
-    AccessClosed,
     Login,
-    PostgresAccess,
     PostgresAccount,
     PostgresServer,
     identifier,
 )
+from aerodrome.resources.postgres_access import AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import PostgresDropin
 
 

@@ -55,10 +55,13 @@ def celery_places(inputs: Inputs, host: Host, role: str) -> tuple[Places, ...]:
     """Return where a role's processes are to look for broker and results; nothing where they do not."""
     if inputs.fleet.airflow.executor != "CeleryExecutor" or role not in USERS or role not in inputs.roles(host):
         return ()
-    variables = {**environment(inputs, host), **role_environment(inputs, host, role)}
-    wanted = places({name: value.reveal() if isinstance(value, Secret) else value for name, value in variables.items()})
+    given = {**environment(inputs, host), **role_environment(inputs, host, role)}
+    variables = {name: value.reveal() if isinstance(value, Secret) else value for name, value in given.items()}
+    # Whoever has set up a host by hand may have called its servers so.
+    names = {each.name: each.address for each in inputs.fleet.hosts.values()}
+    names |= dict.fromkeys(("localhost", "127.0.0.1", "[::1]"), host.address)
     files = (inputs.kept_file, inputs.environment_file, inputs.role_file(role))
-    return (Places(files, wanted),)
+    return (Places(files, places(variables, names), tuple(names.items())),)
 
 
 def _wait(inputs: Inputs, host: Host) -> Wait:

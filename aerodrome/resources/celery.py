@@ -24,11 +24,12 @@ class Places:
     """Where broker and results are, as a host's files of variables say, and where they are to be.
 
     `files` are in the order in which systemd reads them. Logins do not count: a new password moves nothing. `wanted`
-    are places as `places` returns them.
+    are places as `places` returns them, with the addresses of `names` (name, address) in place of these.
     """
 
     files: tuple[str, ...]
     wanted: tuple[str, str]
+    names: tuple[tuple[str, str], ...] = ()
 
     def look(self) -> str:
         """Return sh that prints the lines of the files that name them, in one process."""
@@ -38,7 +39,8 @@ class Places:
     def reason(self, text: str) -> str:
         """Say which of them moves; nothing where none does, or where the host has never had a broker."""
         found = {name: lines[0].partition("=")[2] for name, lines in assignments(text) if name}
-        broker, results = places({name: _unquoted(value) for name, value in found.items()})
+        variables = {name: _unquoted(value) for name, value in found.items()}
+        broker, results = places(variables, dict(self.names))
         if not broker:
             return ""
         moving = (broker != self.wanted[0], results != self.wanted[1])
@@ -49,12 +51,15 @@ class Places:
         }.get(moving, "")
 
 
-def places(variables: Mapping[str, str]) -> tuple[str, str]:
-    """Return the places of broker and results, of variables by name: without a login, or the command that tells."""
-    return _place(variables, BROKER), _place(variables, RESULTS)
+def places(variables: Mapping[str, str], names: Mapping[str, str]) -> tuple[str, str]:
+    """Return the places of broker and results, of variables by name: without a login, or the command that tells.
+
+    Servers that `names` has are given by their addresses.
+    """
+    return _place(variables, BROKER, names), _place(variables, RESULTS, names)
 
 
-def _place(variables: Mapping[str, str], name: str) -> str:
+def _place(variables: Mapping[str, str], name: str, names: Mapping[str, str]) -> str:
     # Airflow takes the variable itself before it asks a command.
     if not (url := variables.get(name, "")):
         return variables.get(name + COMMAND, "")
@@ -62,8 +67,8 @@ def _place(variables: Mapping[str, str], name: str) -> str:
     kind = "+".join(part for part in scheme.split("+") if part not in WAYS).removeprefix("py")
     kind = "postgresql" if kind == "postgres" else kind
     server, slash, path = rest.rpartition("@")[2].partition("?")[0].partition("/")
-    if kind in PORTS and not re.search(r":\d+$", server):
-        server = f"{server}:{PORTS[kind]}"
+    host, port = re.fullmatch(r"(.*?)(?::(\d+))?", server).groups()  # type: ignore[union-attr]  # it matches all
+    server = f"{names.get(host, host)}:{port or PORTS.get(kind, '')}".removesuffix(":")
     return f"{kind}://{server}{slash}{path}"
 
 

@@ -69,6 +69,23 @@ def not_for_workers(site: Site) -> dict[str, str]:
     return {"password": PASSWORD, "URL": ENCODED, "Fernet": kept["fernet_key"], "JWT": kept["jwt_secret"]}
 
 
+# Lists the files, and the processes, in which a line of the file `patterns` occurs.
+LOOK = """\
+grep -rlFaf /run/patterns --exclude-dir=proc --exclude-dir=sys --exclude=patterns / 2>/dev/null
+for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do
+! tr '\\0' '\\n' 2>/dev/null <"$file" | grep -qFf /run/patterns || echo "$file"
+done
+rm /run/patterns"""
+
+
+def places(site: Site, host: str, secrets: list[str]) -> set[str]:
+    """Return the files of a host that hold one of these, and the processes."""
+    # On its own: the shell that looks must not have them in its command line.
+    patterns = "\n".join(secrets)
+    site.sh(host, f"umask 077; cat >/run/patterns <<'END'\n{patterns}\nEND")
+    return set(site.sh(host, LOOK).splitlines())
+
+
 def test_with_broker_and_results_in_the_metadata_database_a_task_opens_it(site: Site) -> None:
     found = look_around(site)
     assert found["tried"] == {"airflow airflow": "in"}
@@ -77,6 +94,15 @@ def test_with_broker_and_results_in_the_metadata_database_a_task_opens_it(site: 
     # Even so, a worker has nothing that it does not need.
     given = {name: value for name, value in found["environment"].items() if "not-allowed" not in value}
     assert not [name for name in given if re.search("FERNET|JWT|DATABASE__SQL", name)]
+    # What is looked for later is found where it is.
+    there = places(site, WORKER, list(not_for_workers(site).values()))
+    assert "/etc/default/airflow-worker" in there
+    assert any(re.fullmatch("/proc/[0-9]+/environ", path) for path in there)
+    for secret in not_for_workers(site).values():
+        plant = f"umask 077; cat >/var/tmp/planted <<'END'\nx{secret}x\nEND"
+        site.sh(WORKER, plant)
+        assert "/var/tmp/planted" in places(site, WORKER, [secret])
+    site.sh(WORKER, "rm /var/tmp/planted")
 
 
 def moves(site: Site) -> str:
@@ -151,23 +177,6 @@ def test_a_task_finds_no_way_into_the_metadata_database(site: Site) -> None:
     assert len(found["processes"]) > 2  # the worker's own was among them
     # Through the tasks' own API it has what it may have.
     assert (found["variable"], found["connection"]) == ("green", "swordfish")
-
-
-# Lists the files, and the processes, in which a line of the file `patterns` occurs.
-LOOK = """\
-grep -rlFaf /run/patterns --exclude-dir=proc --exclude-dir=sys --exclude=patterns / 2>/dev/null
-for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do
-! tr '\\0' '\\n' 2>/dev/null <"$file" | grep -qFf /run/patterns || echo "$file"
-done
-rm /run/patterns"""
-
-
-def places(site: Site, host: str, secrets: list[str]) -> set[str]:
-    """Return the files of a host that hold one of these, and the processes."""
-    # On its own: the shell that looks must not have them in its command line.
-    patterns = "\n".join(secrets)
-    site.sh(host, f"umask 077; cat >/run/patterns <<'END'\n{patterns}\nEND")
-    return set(site.sh(host, LOOK).splitlines())
 
 
 def test_nothing_on_a_workers_host_has_what_it_does_not_need(site: Site) -> None:

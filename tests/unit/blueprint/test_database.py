@@ -17,12 +17,11 @@ from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.ports import FreePort
 from aerodrome.resources.postgres import (
-    AccessClosed,
     Login,
-    PostgresAccess,
     PostgresAccount,
     PostgresServer,
 )
+from aerodrome.resources.postgres_access import AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import PostgresDropin
 from aerodrome.secrets import Reference, Secret
 from tests.unit.make import AWKWARD, HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs

@@ -24,6 +24,16 @@ REDIS = "redis://10.0.0.1:6379/0"
 WITH_REDIS = {**ROLES_OF_FLEET, "redis": ("db1",)}
 
 
+def names(host: str) -> tuple[tuple[str, str], ...]:
+    own = HOSTS[host].address
+    return (
+        *((each.name, each.address) for each in HOSTS.values()),
+        ("localhost", own),
+        ("127.0.0.1", own),
+        ("[::1]", own),
+    )
+
+
 def files(role: str) -> tuple[str, ...]:
     return "/etc/default/airflow.local", "/etc/default/airflow", f"/etc/default/airflow-{role}"
 
@@ -43,7 +53,7 @@ def files(role: str) -> tuple[str, ...]:
 def test_where_schedulers_and_workers_are_to_look(of: Fleet, wanted: tuple[str, str]) -> None:
     given = inputs(of, redis_password=Secret("x"))
     for host, role in (("s1", "scheduler"), ("w1", "worker")):
-        assert celery_places(given, HOSTS[host], role) == (Places(files(role), wanted),)
+        assert celery_places(given, HOSTS[host], role) == (Places(files(role), wanted, names(host)),)
 
 
 def test_what_hosts_yaml_sets_itself_counts() -> None:
@@ -60,7 +70,7 @@ def test_others_do_not_use_them() -> None:
 
 def test_a_part_of_a_fleet_does_not_move_alone() -> None:
     given = inputs()
-    worker = Unmoved(Places(files("worker"), OWN), ("airflow@worker.service",))
+    worker = Unmoved(Places(files("worker"), OWN, names("w1")), ("airflow@worker.service",))
     assert unmoved(given, HOSTS["w1"]) == (worker,)
     assert unmoved(given, HOSTS["web1"]) == ()
     assert unmoved(inputs(whole=True), HOSTS["w1"]) == ()
@@ -71,11 +81,11 @@ def test_a_part_of_a_fleet_does_not_move_alone() -> None:
 def test_with_a_move_schedulers_and_workers_halt_and_with_a_version_all() -> None:
     (unit,) = halted(inputs(), HOSTS["w1"], ["worker"]).resources
     assert isinstance(unit, Halted)
-    assert (unit.causes, unit.wait, unit.drain is None) == ((Places(files("worker"), OWN),), None, False)
+    assert (unit.causes, unit.wait, unit.drain is None) == ((Places(files("worker"), OWN, names("w1")),), None, False)
     given = inputs(accept_downtime=True)
     (unit,) = halted(given, HOSTS["w1"], ["worker"]).resources
     assert isinstance(unit, Halted)
-    assert unit.causes == (installation(given), Places(files("worker"), OWN))
+    assert unit.causes == (installation(given), Places(files("worker"), OWN, names("w1")))
     step = halted(given, HOSTS["web1"], ["triggerer", "webserver"])
     assert step == Step(
         "halt.triggerer",

@@ -31,12 +31,24 @@ PLACES = Places(("/etc/default/a b",), WANTED)
     ],
 )
 def test_a_place_is_a_url_without_its_login(url: str, place: str) -> None:
-    assert places({BROKER: url}) == (place, "")
-    assert places({RESULTS: url}) == ("", place)
+    assert places({BROKER: url}, {}) == (place, "")
+    assert places({RESULTS: url}, {}) == ("", place)
+
+
+def test_a_server_may_go_by_its_name() -> None:
+    names = {"db1": "10.0.0.1", "localhost": "10.0.0.1", "[::1]": "10.0.0.1"}
+    for server in ("db1", "localhost", "[::1]:5432", "10.0.0.1:5432"):
+        assert (
+            places({BROKER: f"sqla+postgresql://u:p@{server}/airflow"}, names)[0]
+            == "postgresql://10.0.0.1:5432/airflow"
+        )
+    moved = Places((), WANTED, tuple(names.items()))
+    text = f"{BROKER}=sqla+postgresql://localhost/airflow_celery\n{RESULTS}=db+postgresql://db1/airflow_celery\n"
+    assert moved.reason(text) == ""
 
 
 def test_a_command_is_a_place_where_there_is_no_url() -> None:
-    assert places({BROKER + "_CMD": "vault b", RESULTS + "_CMD": "vault r", RESULTS: "redis://h/0"}) == (
+    assert places({BROKER + "_CMD": "vault b", RESULTS + "_CMD": "vault r", RESULTS: "redis://h/0"}, {}) == (
         "vault b",
         "redis://h:6379/0",
     )

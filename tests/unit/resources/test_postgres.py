@@ -11,13 +11,10 @@ from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File, write_whole
 from aerodrome.resources.postgres import (
-    RELOAD,
     RESTART,
     START,
-    AccessClosed,
     Answer,
     Login,
-    PostgresAccess,
     PostgresAccount,
     PostgresServer,
     ask,
@@ -27,6 +24,7 @@ from aerodrome.resources.postgres import (
     sql,
     verifies,
 )
+from aerodrome.resources.postgres_access import RELOAD, AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import PostgresDropin
 from aerodrome.secrets import Secret
 from tests.unit.make import AWKWARD, Shell, only_change
