@@ -6,6 +6,7 @@ A part of a fleet does not move its broker or results alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aerodrome.blueprint.airflow import connection
 from aerodrome.blueprint.census import drain
@@ -55,25 +56,25 @@ def celery_places(inputs: Inputs, host: Host, role: str) -> tuple[Places, ...]:
     """Return where a role's processes are to look for broker and results; nothing where they do not."""
     if inputs.fleet.airflow.executor != "CeleryExecutor" or role not in USERS or role not in inputs.roles(host):
         return ()
-    given = {**environment(inputs, host), **role_environment(inputs, host, role)}
-    variables = {name: value.reveal() if isinstance(value, Secret) else value for name, value in given.items()}
     # Whoever has set up a host by hand may have called its servers so.
     names = {each.name: each.address for each in inputs.fleet.hosts.values()}
     names |= dict.fromkeys(("localhost", "127.0.0.1", "[::1]"), host.address)
     files = (inputs.kept_file, inputs.environment_file, inputs.role_file(role))
-    return (Places(files, places(variables, names), tuple(names.items())),)
+    shared = replace(inputs, fleet=replace(inputs.fleet, broker=replace(inputs.fleet.broker, separate=False)))
+    before, wanted = (places(_variables(each, host, role), names) for each in (shared, inputs))
+    return (Places(files, wanted, tuple(names.items()), before),)
+
+
+def _variables(inputs: Inputs, host: Host, role: str) -> dict[str, str]:
+    given = {**environment(inputs, host), **role_environment(inputs, host, role)}
+    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in given.items()}
 
 
 def _wait(inputs: Inputs, host: Host) -> Wait:
     limit = inputs.fleet.deploy.drain_timeout
-    keep = "broker.separate: false keeps broker and results where they are" if _moves_by_default(inputs) else ""
-    given = {"seconds": limit, "force": inputs.force, "keep": keep, "waiting": WAITING, "note": NOTE}
+    given = {"seconds": limit, "force": inputs.force, "waiting": WAITING, "note": NOTE}
     text = render("drained.py.j2", **given, **connection(inputs))
     program = python_in_use(inputs, text, inputs.role_for_commands(host))
-    summary = f"wait until no task is queued or running, at most {limit} s" + (f"; {keep}" if keep else "")
-    return Wait(f"{installation(inputs).find()}\n{program}", summary)
-
-
-def _moves_by_default(inputs: Inputs) -> bool:
-    """Tell whether broker or results are where they are because nothing in hosts.yaml says where."""
-    return inputs.celery_has_database or (inputs.celery_is_separate and bool(inputs.fleet.roles["redis"]))
+    return Wait(
+        f"{installation(inputs).find()}\n{program}", f"wait until no task is queued or running, at most {limit} s"
+    )

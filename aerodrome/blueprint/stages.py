@@ -35,8 +35,8 @@ class Stage:
 def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> list[Stage]:
     """Return the stages of a deploy, for these hosts and roles only."""
     fleet = inputs.fleet
-    nodes = {host.name for host in fleet.nodes()}
-    inputs = replace(inputs, whole={"scheduler", "worker"} <= set(roles) and nodes <= set(hosts))
+    placed = {name: names for name, names in fleet.roles.items() if names}
+    inputs = replace(inputs, whole=set(placed) <= set(roles) and set().union(*placed.values()) <= set(hosts))
     machines: dict[str, list[Step]] = {}
     settings: dict[str, list[Step]] = {}
     if "database" in roles:
@@ -60,7 +60,7 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     parts = [Stage("machines", machines, {}), schedulers]
     parts = [*halts, *parts] if inputs.accept_downtime else [*parts, *halts]
     parts += [Stage("settings", settings, {}), *role_stages(inputs, roles), workers, webservers]
-    if inputs.whole and "database" in roles:
+    if inputs.whole:
         closes = {host.name: closed(inputs) for host in fleet.with_role("database")}
         parts.append(Stage("access", {host: steps for host, steps in closes.items() if steps}, {}))
     return only(parts, hosts)

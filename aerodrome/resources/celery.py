@@ -14,6 +14,8 @@ from aerodrome.resources.systemd import UnitState, show
 
 BROKER, RESULTS = "AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEND"
 COMMAND = "_CMD"
+PARTS = ("broker", "results")
+KEEP = "broker.separate: false keeps them where they are"
 # How Celery is to talk to it (SQLAlchemy, a driver) says nothing about where it is.
 WAYS = {"sqla", "db", "psycopg2", "psycopg"}
 PORTS = {"postgresql": "5432", "redis": "6379", "amqp": "5672"}
@@ -24,12 +26,14 @@ class Places:
     """Where broker and results are, as a host's files of variables say, and where they are to be.
 
     `files` are in the order in which systemd reads them. Logins do not count: a new password moves nothing. `wanted`
-    are places as `places` returns them, with the addresses of `names` (name, address) in place of these.
+    are places as `places` returns them, with the addresses of `names` (name, address) in place of these. From those of
+    `before` they move because nothing in hosts.yaml says where they are.
     """
 
     files: tuple[str, ...]
     wanted: tuple[str, str]
     names: tuple[tuple[str, str], ...] = ()
+    before: tuple[str, str] = ("", "")
 
     def look(self) -> str:
         """Return sh that prints the lines of the files that name them, in one process."""
@@ -40,15 +44,12 @@ class Places:
         """Say which of them moves; nothing where none does, or where the host has never had a broker."""
         found = {name: lines[0].partition("=")[2] for name, lines in assignments(text) if name}
         variables = {name: _unquoted(value) for name, value in found.items()}
-        broker, results = places(variables, dict(self.names))
-        if not broker:
+        broker, results = found_at = places(variables, dict(self.names))
+        moving = [what for what, now, then in zip(PARTS, found_at, self.wanted, strict=True) if now != then]
+        if not broker or not moving:
             return ""
-        moving = (broker != self.wanted[0], results != self.wanted[1])
-        return {
-            (True, True): "Celery's broker and results move",
-            (True, False): "Celery's broker moves",
-            (False, True): "Celery's results move",
-        }.get(moving, "")
+        reason = f"Celery's {' and '.join(moving)} move{'s' if moving == ['broker'] else ''}"
+        return reason + (f"; {KEEP}" if found_at == self.before else "")
 
 
 def places(variables: Mapping[str, str], names: Mapping[str, str]) -> tuple[str, str]:

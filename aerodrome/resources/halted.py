@@ -63,6 +63,7 @@ class Halted:
         script = self.drain.stop(self.unit) if self.drain else f"systemctl stop {quote(self.unit)}"
         changes = [Change(f"stop {self.unit} ({reason})", script, interrupts=True)]
         if self.wait:
-            again = f"if ! ( {self.wait.script}\n); then\nsystemctl start {quote(self.unit)}\nexit 1\nfi"
+            why = f"echo {quote(f'this was because {reason}')}"
+            again = f"if ! ( {self.wait.script}\n); then\n{why}\nsystemctl start {quote(self.unit)}\nexit 1\nfi"
             changes.append(Change(self.wait.summary, again, interrupts=True))
         return changes

@@ -38,22 +38,25 @@ def files(role: str) -> tuple[str, ...]:
     return "/etc/default/airflow.local", "/etc/default/airflow", f"/etc/default/airflow-{role}"
 
 
+COMMANDS = ("vault b", "vault r")
+
+
 @pytest.mark.parametrize(
-    "of, wanted",
+    "of, wanted, before",
     [
-        (fleet(), OWN),
-        (fleet(broker=Broker(separate=False)), SHARED),
-        (fleet(version="2.11.2"), SHARED),
-        (fleet(version="1.10.10"), SHARED),
-        (fleet(WITH_REDIS), (REDIS, REDIS)),
-        (fleet(WITH_REDIS, broker=Broker(separate=False)), (REDIS, SHARED[1])),
-        (fleet(broker=Broker(url_command="vault b", result_backend_command="vault r")), ("vault b", "vault r")),
+        (fleet(), OWN, SHARED),
+        (fleet(broker=Broker(separate=False)), SHARED, SHARED),
+        (fleet(version="2.11.2"), SHARED, SHARED),
+        (fleet(version="1.10.10"), SHARED, SHARED),
+        (fleet(WITH_REDIS), (REDIS, REDIS), (REDIS, SHARED[1])),
+        (fleet(WITH_REDIS, broker=Broker(separate=False)), (REDIS, SHARED[1]), (REDIS, SHARED[1])),
+        (fleet(broker=Broker(url_command="vault b", result_backend_command="vault r")), COMMANDS, COMMANDS),
     ],
 )
-def test_where_schedulers_and_workers_are_to_look(of: Fleet, wanted: tuple[str, str]) -> None:
+def test_where_schedulers_and_workers_are_to_look(of: Fleet, wanted: tuple[str, str], before: tuple[str, str]) -> None:
     given = inputs(of, redis_password=Secret("x"))
     for host, role in (("s1", "scheduler"), ("w1", "worker")):
-        assert celery_places(given, HOSTS[host], role) == (Places(files(role), wanted, names(host)),)
+        assert celery_places(given, HOSTS[host], role) == (Places(files(role), wanted, names(host), before),)
 
 
 def test_what_hosts_yaml_sets_itself_counts() -> None:
@@ -70,7 +73,7 @@ def test_others_do_not_use_them() -> None:
 
 def test_a_part_of_a_fleet_does_not_move_alone() -> None:
     given = inputs()
-    worker = Unmoved(Places(files("worker"), OWN, names("w1")), ("airflow@worker.service",))
+    worker = Unmoved(Places(files("worker"), OWN, names("w1"), SHARED), ("airflow@worker.service",))
     assert unmoved(given, HOSTS["w1"]) == (worker,)
     assert unmoved(given, HOSTS["web1"]) == ()
     assert unmoved(inputs(whole=True), HOSTS["w1"]) == ()
@@ -81,11 +84,15 @@ def test_a_part_of_a_fleet_does_not_move_alone() -> None:
 def test_with_a_move_schedulers_and_workers_halt_and_with_a_version_all() -> None:
     (unit,) = halted(inputs(), HOSTS["w1"], ["worker"]).resources
     assert isinstance(unit, Halted)
-    assert (unit.causes, unit.wait, unit.drain is None) == ((Places(files("worker"), OWN, names("w1")),), None, False)
+    assert (unit.causes, unit.wait, unit.drain is None) == (
+        (Places(files("worker"), OWN, names("w1"), SHARED),),
+        None,
+        False,
+    )
     given = inputs(accept_downtime=True)
     (unit,) = halted(given, HOSTS["w1"], ["worker"]).resources
     assert isinstance(unit, Halted)
-    assert unit.causes == (installation(given), Places(files("worker"), OWN, names("w1")))
+    assert unit.causes == (installation(given), Places(files("worker"), OWN, names("w1"), SHARED))
     step = halted(given, HOSTS["web1"], ["triggerer", "webserver"])
     assert step == Step(
         "halt.triggerer",
@@ -100,20 +107,10 @@ def test_what_has_halted_in_vain_goes_on() -> None:
     assert [len(each.resources) for each in resumed(inputs(accept_downtime=True), HOSTS["s1"])] == [3]
 
 
-@pytest.mark.parametrize(
-    "of, keeps",
-    [
-        (fleet(), True),
-        (fleet(WITH_REDIS), True),
-        (fleet(broker=Broker(separate=False)), False),
-        (fleet(version="2.11.2"), False),
-    ],
-)
-def test_how_to_keep_what_is_there_is_said_where_it_moves_by_itself(of: Fleet, keeps: bool) -> None:
-    (unit,) = halted(inputs(of, redis_password=Secret("x")), HOSTS["s1"], ["scheduler"], last=True).resources
+def test_what_is_waited_for_is_said() -> None:
+    (unit,) = halted(inputs(), HOSTS["s1"], ["scheduler"], last=True).resources
     assert isinstance(unit, Halted) and unit.wait
-    keep = "; broker.separate: false keeps broker and results where they are" if keeps else ""
-    assert unit.wait.summary == f"wait until no task is queued or running, at most 600 s{keep}"
+    assert unit.wait.summary == "wait until no task is queued or running, at most 600 s"
 
 
 # What is waited for
@@ -156,7 +153,6 @@ def test_what_runs_for_too_long_is_said_and_what_to_do(sh: Shell, tmp_path: Path
         "10 tasks are queued or running after 1 s (deploy.drain_timeout)",
         "nothing has changed for them, and schedulers are started again. When they have ended, run the same again; or:",
         "fab deploy --force waits as long, then ends those that run; those that are queued run ten minutes later",
-        "broker.separate: false keeps broker and results where they are",
     ]
 
 

@@ -215,6 +215,8 @@ def test_only_a_whole_deploy_may_move_a_broker() -> None:
     assert not checks(list(HOSTS), ROLES)
     assert checks(["w1", "w2"], ROLES)
     assert checks(list(HOSTS), ["worker"])
+    assert checks(list(HOSTS), ["scheduler", "worker"])
+    assert checks([name for name in HOSTS if name != "db1"], ROLES)
 
 
 def test_settings_come_with_the_machines_where_nothing_stops_between() -> None:

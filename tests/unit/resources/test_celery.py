@@ -72,6 +72,16 @@ def test_what_moves(broker: str, results: str, reason: str) -> None:
     assert PLACES.reason(f"{BROKER}={broker}\n{RESULTS}={results}\n") == reason
 
 
+def test_how_to_keep_what_is_there_is_said_where_it_moves_by_itself() -> None:
+    shared = ("postgresql://10.0.0.1:5432/airflow",) * 2
+    moved = Places((), WANTED, before=shared)
+    keep = "; broker.separate: false keeps them where they are"
+    text = f"{BROKER}=sqla+postgresql://10.0.0.1/airflow\n{RESULTS}=db+postgresql://10.0.0.1/{{}}\n"
+    assert moved.reason(text.format("airflow")) == f"Celery's broker and results move{keep}"
+    assert moved.reason(text.format("another")) == "Celery's broker and results move"
+    assert Places((), shared, before=shared).reason(text.format("airflow")) == ""
+
+
 def test_what_comes_later_wins() -> None:
     old, new = "redis://h/0", "sqla+postgresql://10.0.0.1/airflow_celery"
     results = f"{RESULTS}=db+postgresql://10.0.0.1/airflow_celery\n"
