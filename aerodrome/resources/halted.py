@@ -64,6 +64,7 @@ class Halted:
         changes = [Change(f"stop {self.unit} ({reason})", script, interrupts=True)]
         if self.wait:
             why = f"echo {quote(f'this was because {reason}')}"
-            again = f"if ! ( {self.wait.script}\n); then\n{why}\nsystemctl start {quote(self.unit)}\nexit 1\nfi"
+            # Started first: where nobody reads any more, the shell ends when it prints.
+            again = f"if ! ( {self.wait.script}\n); then\nsystemctl start {quote(self.unit)}\n{why}\nexit 1\nfi"
             changes.append(Change(self.wait.summary, again, interrupts=True))
         return changes

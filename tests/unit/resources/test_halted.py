@@ -90,3 +90,10 @@ def test_a_wait_in_vain_starts_the_unit_again(sh: Shell, how: str, code: int, lo
     done = sh(f"set -eu\n{waits.script}", programs={"systemctl": "echo $* >&2"})
     why = "this was because Celery's broker and results move\n" if code else ""
     assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (code, f"the program\n{why}", log)
+
+
+def test_a_wait_whose_reader_has_gone_starts_the_unit_again(sh: Shell) -> None:
+    wait = Wait("while echo waiting; do sleep 0.1; done", "wait for it")
+    waits = Halted((PLACES,), UNIT, wait).changes(Seen(f"{MOVED}\n\n{STATE.format('active')}"))[1]
+    done = sh(f"( set -eu\n{waits.script} ) | head -n1", programs={"systemctl": "echo $* >&2"})
+    assert done.stderr.decode().endswith(f"start {UNIT}\n")
