@@ -17,7 +17,7 @@ from aerodrome.blueprint.version import installation, python_in_use
 from aerodrome.fleet import Host
 from aerodrome.render import render
 from aerodrome.resources.base import NOTE, WAITING
-from aerodrome.resources.celery import Places, Unmoved, places
+from aerodrome.resources.celery import Places, Unmoved, lines, places
 from aerodrome.resources.halted import Cause, Halted, Wait
 from aerodrome.resources.systemd import Service
 from aerodrome.secrets import Secret
@@ -61,8 +61,8 @@ def celery_places(inputs: Inputs, host: Host, role: str) -> tuple[Places, ...]:
     names |= dict.fromkeys(("localhost", "127.0.0.1", "[::1]"), host.address)
     files = (inputs.kept_file, inputs.environment_file, inputs.role_file(role))
     shared = replace(inputs, fleet=replace(inputs.fleet, broker=replace(inputs.fleet.broker, separate=False)))
-    before, wanted = (places(_variables(each, host, role), names) for each in (shared, inputs))
-    return (Places(files, wanted, tuple(names.items()), before),)
+    before, variables = places(_variables(shared, host, role), names), _variables(inputs, host, role)
+    return (Places(files, places(variables, names), lines(variables), tuple(names.items()), before),)
 
 
 def _variables(inputs: Inputs, host: Host, role: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen, quote
-from aerodrome.resources.environment import assignments
+from aerodrome.resources.environment import assignments, escape
 from aerodrome.resources.halted import PARTED, reason_of
 from aerodrome.resources.systemd import UnitState, show
 
@@ -32,13 +32,24 @@ class Places:
 
     files: tuple[str, ...]
     wanted: tuple[str, str]
+    lines: tuple[str, str] = ("", "")  # that name them as wanted, each without what comes before the @ of a login
     names: tuple[tuple[str, str], ...] = ()
     before: tuple[str, str] = ("", "")
 
-    def look(self) -> str:
-        """Return sh that prints the lines of the files that name them, in one process."""
+    def look(self, then: str = ":") -> str:
+        """Return sh that prints the lines of the files that name them, and does more, where one is not as wanted.
+
+        Where all are, or there is no broker, it takes no process.
+        """
         files = " ".join(quote(path) for path in self.files)
-        return f"grep -hs '^AIRFLOW__CELERY__\\(BROKER_URL\\|RESULT_BACKEND\\)' {files}"
+        return (
+            f"broker= results=; for file in {files}; do\n"
+            '[ ! -r "$file" ] || while IFS= read -r line; do case $line in\n'
+            f"{BROKER}*) broker=${{line##*@}} ;; {RESULTS}*) results=${{line##*@}} ;; esac\n"
+            'done <"$file"; done\n'
+            f"case $broker@$results in @* | {quote('@'.join(self.lines))}) ;;\n"
+            f"*) grep -hs '^AIRFLOW__CELERY__\\(BROKER_URL\\|RESULT_BACKEND\\)' {files}\n{then} ;; esac"
+        )
 
     def reason(self, text: str) -> str:
         """Say which of them moves; nothing where none does, or where the host has never had a broker."""
@@ -58,6 +69,13 @@ def places(variables: Mapping[str, str], names: Mapping[str, str]) -> tuple[str,
     Servers that `names` has are given by their addresses.
     """
     return _place(variables, BROKER, names), _place(variables, RESULTS, names)
+
+
+def lines(variables: Mapping[str, str]) -> tuple[str, str]:
+    """Return the lines that name broker and results in a file of these variables, without what comes before an @."""
+    found = {name: f"{name}={escape(value)}".rpartition("@")[2] for name, value in variables.items()}
+    broker, results = (found.get(name) or found.get(name + COMMAND, "") for name in (BROKER, RESULTS))
+    return broker, results
 
 
 def _place(variables: Mapping[str, str], name: str, names: Mapping[str, str]) -> str:

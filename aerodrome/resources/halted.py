@@ -15,8 +15,8 @@ PARTED = r"printf '\n\n'"  # between two answers
 class Cause(Protocol):
     """What a unit halts for."""
 
-    def look(self) -> str:
-        """Return sh that prints what `reason` reads, on lines of which none is empty."""
+    def look(self, then: str = ":") -> str:
+        """Return sh that prints what `reason` reads, on lines of which none is empty, and does more if it prints."""
 
     def reason(self, text: str) -> str:
         """Say what changes; nothing where nothing does."""
@@ -53,7 +53,8 @@ class Halted:
         return f"halt {self.unit}"
 
     def probe(self) -> str:
-        return f"\n{PARTED}\n".join([*(cause.look() for cause in self.causes), show(self.unit)])
+        looks = [cause.look("halts=1") for cause in self.causes]
+        return "halts=\n" + f"\n{PARTED}\n".join([*looks, f'[ -z "$halts" ] || {show(self.unit)}'])
 
     def changes(self, seen: Seen) -> list[Change]:
         *answers, state = seen.text.split("\n\n", len(self.causes))

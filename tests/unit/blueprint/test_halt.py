@@ -19,6 +19,7 @@ from tests.unit.blueprint.test_version import run
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
 
 OWN = ("postgresql://10.0.0.1:5432/airflow_celery",) * 2
+LINES = ("10.0.0.1:5432/airflow_celery",) * 2
 SHARED = ("postgresql://10.0.0.1:5432/airflow",) * 2
 REDIS = "redis://10.0.0.1:6379/0"
 WITH_REDIS = {**ROLES_OF_FLEET, "redis": ("db1",)}
@@ -56,7 +57,13 @@ COMMANDS = ("vault b", "vault r")
 def test_where_schedulers_and_workers_are_to_look(of: Fleet, wanted: tuple[str, str], before: tuple[str, str]) -> None:
     given = inputs(of, redis_password=Secret("x"))
     for host, role in (("s1", "scheduler"), ("w1", "worker")):
-        assert celery_places(given, HOSTS[host], role) == (Places(files(role), wanted, names(host), before),)
+        (found,) = celery_places(given, HOSTS[host], role)
+        assert found == Places(files(role), wanted, found.lines, names(host), before)
+
+
+def test_the_lines_that_need_no_look_have_no_login() -> None:
+    (found,) = celery_places(inputs(), HOSTS["w1"], "worker")
+    assert found.lines == ("10.0.0.1:5432/airflow_celery",) * 2
 
 
 def test_what_hosts_yaml_sets_itself_counts() -> None:
@@ -73,7 +80,7 @@ def test_others_do_not_use_them() -> None:
 
 def test_a_part_of_a_fleet_does_not_move_alone() -> None:
     given = inputs()
-    worker = Unmoved(Places(files("worker"), OWN, names("w1"), SHARED), ("airflow@worker.service",))
+    worker = Unmoved(Places(files("worker"), OWN, LINES, names("w1"), SHARED), ("airflow@worker.service",))
     assert unmoved(given, HOSTS["w1"]) == (worker,)
     assert unmoved(given, HOSTS["web1"]) == ()
     assert unmoved(inputs(whole=True), HOSTS["w1"]) == ()
@@ -85,14 +92,14 @@ def test_with_a_move_schedulers_and_workers_halt_and_with_a_version_all() -> Non
     (unit,) = halted(inputs(), HOSTS["w1"], ["worker"]).resources
     assert isinstance(unit, Halted)
     assert (unit.causes, unit.wait, unit.drain is None) == (
-        (Places(files("worker"), OWN, names("w1"), SHARED),),
+        (Places(files("worker"), OWN, LINES, names("w1"), SHARED),),
         None,
         False,
     )
     given = inputs(accept_downtime=True)
     (unit,) = halted(given, HOSTS["w1"], ["worker"]).resources
     assert isinstance(unit, Halted)
-    assert unit.causes == (installation(given), Places(files("worker"), OWN, names("w1"), SHARED))
+    assert unit.causes == (installation(given), Places(files("worker"), OWN, LINES, names("w1"), SHARED))
     step = halted(given, HOSTS["web1"], ["triggerer", "webserver"])
     assert step == Step(
         "halt.triggerer",

@@ -8,7 +8,8 @@ import pytest
 
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Seen
-from aerodrome.resources.celery import Places, Unmoved, places
+from aerodrome.resources.celery import Places, Unmoved, lines, places
+from aerodrome.resources.environment import escape
 from tests.unit.make import Shell
 
 BROKER, RESULTS = "AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEND"
@@ -42,7 +43,7 @@ def test_a_server_may_go_by_its_name() -> None:
             places({BROKER: f"sqla+postgresql://u:p@{server}/airflow"}, names)[0]
             == "postgresql://10.0.0.1:5432/airflow"
         )
-    moved = Places((), WANTED, tuple(names.items()))
+    moved = Places((), WANTED, names=tuple(names.items()))
     text = f"{BROKER}=sqla+postgresql://localhost/airflow_celery\n{RESULTS}=db+postgresql://db1/airflow_celery\n"
     assert moved.reason(text) == ""
 
@@ -100,12 +101,47 @@ def test_without_a_url_airflow_takes_its_own_database_for_results() -> None:
     assert shared.reason(f"{BROKER}=redis://h/0\n{RESULTS}=redis://h/0\n") == "Celery's results move"
 
 
+def look(sh: Shell, folder: Path, *texts: str, wanted: tuple[str, str] = ("", "")) -> str:
+    files = [folder / f"a {number}" for number, _ in enumerate(texts)]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text)
+    places = Places((f"{folder}/none", *map(str, files)), WANTED, wanted)
+    # Where nothing moves, no program is called.
+    return sh(places.look("echo more"), programs={"grep": 'echo grep; /bin/grep "$@"'}).stdout.decode()
+
+
+OTHERS = "AIRFLOW__CELERY__WORKER_CONCURRENCY=2\nPATH=/x@y\n"
+
+
 def test_only_what_names_them_is_looked_at(sh: Shell, tmp_path: Path) -> None:
-    first, second = tmp_path / "a b", tmp_path / "second"
-    first.write_text(f"AIRFLOW__CELERY__WORKER_CONCURRENCY=2\n{BROKER}=redis://h/0\n# {RESULTS}=x\n")
-    second.write_text(f"{RESULTS}_CMD=vault r\n")
-    look = Places((str(first), f"{tmp_path}/none", str(second)), WANTED).look()
-    assert sh(look).stdout.decode() == f"{BROKER}=redis://h/0\n{RESULTS}_CMD=vault r\n"
+    first, second = f"{OTHERS}{BROKER}=redis://h/0\n# {RESULTS}=x\n", f"{RESULTS}_CMD=vault r\n"
+    assert look(sh, tmp_path, first, second) == f"grep\n{BROKER}=redis://h/0\n{RESULTS}_CMD=vault r\nmore\n"
+
+
+@pytest.mark.parametrize("no_broker", ["", OTHERS, f"{RESULTS}=redis://h/0\n"])
+def test_without_a_broker_there_is_nothing_to_look_at(sh: Shell, tmp_path: Path, no_broker: str) -> None:
+    assert look(sh, tmp_path, no_broker) == ""
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {BROKER: "redis://:x@h:6379/0", RESULTS: "db+postgresql://u:y@h/a"},
+        {BROKER: "sqla+postgresql://u:p%40ss'$x@h/a?b=*", RESULTS: "redis://h/0"},
+        {BROKER + "_CMD": "vault kv get -field=\"a\" 'b c' $HOME", RESULTS + "_CMD": "vault r"},
+        {BROKER: "redis://:x@h:6379/0"},
+    ],
+)
+def test_what_is_as_wanted_is_told_without_a_process(sh: Shell, tmp_path: Path, variables: dict[str, str]) -> None:
+    text = "".join(f"{name}={escape(value)}\n" for name, value in variables.items())
+    wanted = lines(variables)
+    assert look(sh, tmp_path, OTHERS, text, wanted=wanted) == ""
+    assert look(sh, tmp_path, OTHERS, text.replace(":x@", ":another@"), wanted=wanted) == ""
+    # What comes later wins; one that is missing, or not wanted, is told.
+    other = f"{BROKER}=redis://other/0\n"
+    assert look(sh, tmp_path, other, text, wanted=wanted) == ""
+    for changed in (text + other, f"{text}{RESULTS}=redis://other/0\n", text.partition("\n")[0] + f"\n{RESULTS}=\n"):
+        assert look(sh, tmp_path, OTHERS, changed, wanted=wanted).endswith("more\n")
 
 
 RUNS, STOPPED = "ActiveState=active\n", "ActiveState=inactive\n"

@@ -25,7 +25,8 @@ STOP = f"systemctl stop {UNIT}"
 def test_the_probe_as_a_whole() -> None:
     parted = "\nprintf '\\n\\n'\n"
     both = Halted((VERSION, PLACES), UNIT)
-    assert both.probe() == f"{VERSION.look()}{parted}{PLACES.look()}{parted}{show(UNIT)}"
+    looks = f"{VERSION.look('halts=1')}{parted}{PLACES.look('halts=1')}{parted}"
+    assert both.probe() == f'halts=\n{looks}[ -z "$halts" ] || {show(UNIT)}'
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Said:
 
     text: str
 
-    def look(self) -> str:
-        return f"printf '%s' '{self.text}'"
+    def look(self, then: str = ":") -> str:
+        return f"printf '%s' '{self.text}'" + (f"; {then}" if self.text else "")
 
     def reason(self, text: str) -> str:
         assert text == self.text.strip("\n")
