@@ -6,8 +6,8 @@ from benchmarks.counts import counts
 from tests.fleet.conftest import HOSTS, Fleet
 from tests.real import wait
 
-# Processes that the probe makes. Each takes 2 to 10 ms of a host's time; one that is added here has to be worth it: each
-# role's own file, with the secrets that no other role has, takes two.
+# Processes that the probe makes. Each takes 2 to 10 ms of a host's time; one that is added here has to be worth it.
+# Each role's own file, with the secrets that only this role gets, takes two.
 PROCESSES = {"db1": 10, "sched1": 38, "web1": 25, "worker1": 24, "worker2": 24}
 
 

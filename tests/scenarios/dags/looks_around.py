@@ -13,7 +13,7 @@ PLACE = os.path.join(os.environ["AIRFLOW_HOME"], "logs", "looked-around.json")
 LOGIN = re.compile(r"(?:sqla\+|db\+)?postgresql(?:\+\w+)?://([^\s@/]+)@([^\s/]+)/(\w+)")
 
 
-def environments():
+def environments() -> list[str]:
     """Return the environments of all processes whose environment this one may read, as texts."""
     texts = []
     for path in glob.glob("/proc/[0-9]*/environ"):
@@ -25,7 +25,7 @@ def environments():
     return texts
 
 
-def opened(login, server, database):
+def opened(login: str, server: str, database: str) -> str:
     """Tell how a login to a database ends."""
     import psycopg2
 
@@ -36,7 +36,7 @@ def opened(login, server, database):
         return str(error).splitlines()[0].rpartition("FATAL:")[2].strip()
 
 
-def session():
+def session() -> str:
     """Tell what comes of Airflow's own way to its database."""
     try:
         from airflow.utils.session import create_session
@@ -47,7 +47,7 @@ def session():
         return type(error).__name__
 
 
-def look():
+def look() -> None:
     texts = environments()
     logins = sorted({found for text in texts for found in LOGIN.findall(text)})
     tried = {}

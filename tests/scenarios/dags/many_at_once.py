@@ -7,7 +7,7 @@ from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG
 
 
-def last():
+def last() -> None:
     """Take as long as the schedulers and the web server need to restart."""
     time.sleep(45)
 
