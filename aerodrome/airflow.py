@@ -21,6 +21,16 @@ NAME_MODULE, NAME_FUNCTION = "aerodrome_host", "name"
 JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
 
 
+Setting = tuple[str, str]  # section and key, in today's names
+
+DATABASE_URL: Setting = ("database", "sql_alchemy_conn")
+FERNET_KEY: Setting = ("core", "fernet_key")  # encrypts connections, variables and triggers in the database
+BROKER_URL: Setting = ("celery", "broker_url")
+RESULT_BACKEND: Setting = ("celery", "result_backend")
+SECRET_KEY: Setting = ("api", "secret_key")  # signs web sessions, and requests for task logs, which log servers verify
+JWT_SECRET: Setting = ("api_auth", "jwt_secret")  # signs the tasks' own requests
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """What is particular to one version of Airflow."""
@@ -35,6 +45,8 @@ class Catalogue:
     health_path: str
     fixed: Mapping[tuple[str, str], str]  # settings that make it safe and whole, in today's names
     notes: tuple[str, ...] = ()  # what an operator of it should know
+    # Role → the only secrets that its processes get, in today's names; empty where every role needs all of them.
+    needs: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
     # Python that binds `logins` to the security manager; empty where `airflow users reset-password` works.
     logins: str = ""
     # Files that it would write into AIRFLOW_HOME if they were missing, and what they hold here.
@@ -152,6 +164,15 @@ _CATALOGUES = {
             ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
         },
         home_files={"airflow.cfg": _CONFIG},
+        # Read in 3.3.2 and tried. The scheduler signs what it hands to the executor; the processor and the triggerer
+        # answer their own children from the database (InProcessExecutionAPI); a worker gets a token with each task.
+        needs={
+            "scheduler": (FERNET_KEY, DATABASE_URL, BROKER_URL, RESULT_BACKEND, SECRET_KEY, JWT_SECRET),
+            "dag-processor": (FERNET_KEY, DATABASE_URL),
+            "triggerer": (FERNET_KEY, DATABASE_URL, SECRET_KEY),
+            "webserver": (FERNET_KEY, DATABASE_URL, SECRET_KEY, JWT_SECRET),
+            "worker": (BROKER_URL, RESULT_BACKEND, SECRET_KEY),
+        },
     ),
 }
 

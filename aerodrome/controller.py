@@ -288,6 +288,7 @@ class Vault:
         self._given: dict[str, SecretValue | None] = {
             "database_password": fleet.database.password,
             "redis_password": fleet.broker.password,
+            "celery_password": None,
             "fernet_key": fleet.airflow.fernet_key,
             "secret_key": fleet.airflow.secret_key,
             "jwt_secret": fleet.airflow.jwt_secret,
@@ -300,7 +301,7 @@ class Vault:
         self._guard = Lock()
 
     def secret(self, name: str) -> Secret:
-        """Return `database_password`, `redis_password`, `fernet_key`, `secret_key` or `jwt_secret`.
+        """Return `database_password`, `redis_password`, `celery_password`, `fernet_key`, `secret_key` or `jwt_secret`.
 
         Raises InvalidInput when its reference cannot be looked up, or secrets.yaml cannot be used.
         """

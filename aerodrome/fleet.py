@@ -112,6 +112,7 @@ class Broker:
     result_backend_command: str | None = None
     password: SecretValue | None = None  # of the role redis
     port: int = 6379  # of the role redis
+    separate: bool = True  # from Airflow 3: broker and results need no login of the metadata database
 
 
 @dataclass(frozen=True)

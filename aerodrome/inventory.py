@@ -56,6 +56,7 @@ HOST_NAME = Text(
     rf"(?=.{{1,253}}$)(?!localhost($|\.))(?![0-9.]+$){_LABEL}(\.{_LABEL})*",
 )
 PORT = Number(1, 65535)
+MAX_NAME = 63  # characters of a name in PostgreSQL; the rest would be cut off without a word
 SECONDS = Number(1, 86400, " (seconds)")
 PASSWORD = SecretText("a password")
 WEB_SECRET = SecretText("a long random text")
@@ -189,6 +190,7 @@ BROKER = Table(
         "result_backend_command": COMMAND,
         "password": PASSWORD,
         "port": PORT,
+        "separate": Flag(),
     },
 )
 NETWORK = Table(
@@ -546,11 +548,31 @@ def _check_broker(reader: Reader, found: Sections) -> None:
     for key in ("password", "port"):
         if broker.get(key) and not redis:
             wrong(key, "it is that of the role redis, which has no host; give broker.url as a whole")
+    _check_separate(reader, found)
     if not database.get("connection_command"):
         return
     # The URL of the database is known to the nodes alone: none can be made of it for Celery.
     where = ("database", "connection_command")
     if not redis and not broker.get("url") and not broker.get("url_command"):
         reader.mistake(where, "then the broker must be said too; give broker.url_command, broker.url or the role redis")
-    if _version(found) < (2, 0) and not broker.get("result_backend") and not broker.get("result_backend_command"):
+        return
+    if broker.get("result_backend") or broker.get("result_backend_command"):
+        return
+    if _version(found) < (2, 0):
         reader.mistake(where, "then Airflow 1.10 must be told its result backend; give broker.result_backend_command")
+    elif _version(found) >= (3, 0) and not (redis and broker.get("separate", Broker.separate)):
+        message = "the workers of Airflow 3 do not run it, and must be told the result backend"
+        reader.mistake(where, f"{message}; give broker.result_backend_command, or the role redis")
+
+
+def _check_separate(reader: Reader, found: Sections) -> None:
+    broker, database = found["broker"], found["database"]
+    if "separate" in broker and _version(found) < (3, 0):
+        message = "before Airflow 3 the workers need the metadata database itself; leave it out"
+        reader.mistake(("broker", "separate"), message)
+    if _version(found) < (3, 0) or not broker.get("separate", Broker.separate):
+        return
+    for key, default in (("name", Database.name), ("user", Database.user)):
+        if len(database.get(key) or default) > MAX_NAME - len("_celery"):
+            message = f"too long: Celery's own is called the same with _celery after it, {MAX_NAME} characters at most"
+            reader.mistake(("database", key), message)

@@ -82,6 +82,7 @@ start() {
 # PostgreSQL, as Airflow of this host sees it: is there a fresh heartbeat of this kind of job?
 heartbeat() {
     systemd-run --quiet --pipe --wait --collect -p User=astro -p EnvironmentFile=/etc/default/airflow \
+        -p "EnvironmentFile=/etc/default/airflow-$2" \
         $venv/bin/python - 2>/dev/null <<END
 import os, psycopg2, socket
 url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
@@ -109,9 +110,9 @@ worker() {
 role() {
     start "$1"
     case $1 in
-        scheduler) check='heartbeat SchedulerJob' ;;
-        dag-processor) check='heartbeat DagProcessorJob' ;;
-        triggerer) check='heartbeat TriggererJob' ;;
+        scheduler) check='heartbeat SchedulerJob scheduler' ;;
+        dag-processor) check='heartbeat DagProcessorJob dag-processor' ;;
+        triggerer) check='heartbeat TriggererJob triggerer' ;;
         webserver) check=web ;;
         worker) check=worker ;;
     esac

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from aerodrome.resources.base import Resource
 from aerodrome.resources.files import Block, File
-from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, identifier, literal, scram_verifier
+from aerodrome.resources.postgres import PostgresAccount, identifier, literal, revoke, scram_verifier
+from aerodrome.resources.postgres_access import PostgresAccess
 from aerodrome.resources.python import Installed
 from aerodrome.resources.tree import Tree
 from benchmarks.practice import PROJECT, Practice
@@ -38,6 +39,9 @@ def _write(folder: Path, resources: list[Resource]) -> None:
     files = [resource for resource in resources if isinstance(resource, File)]
     if files:
         (folder / "files.tar").write_bytes(_tar(files))
+    accounts = [resource for resource in resources if isinstance(resource, PostgresAccount)]
+    if accounts:
+        (folder / "account.sql").write_text("".join(map(_account, accounts)))
     for resource in resources:
         if isinstance(resource, Block):
             (folder / "hosts").write_text(_block(resource.lines))
@@ -48,8 +52,6 @@ def _write(folder: Path, resources: list[Resource]) -> None:
             (folder / "dags.tar.gz").write_bytes(resource.pack())
         elif isinstance(resource, PostgresAccess):
             (folder / "pg_hba.conf").write_text(_block(resource.lines()))
-        elif isinstance(resource, PostgresAccount):
-            (folder / "account.sql").write_text(_account(resource))
 
 
 def _block(lines: Sequence[str]) -> str:
@@ -60,7 +62,8 @@ def _account(account: PostgresAccount) -> str:
     user, database = identifier(account.user), identifier(account.database)
     assert account.password, "the benchmarks' fleet gives no connection_command"
     verifier = literal(scram_verifier(account.password, account.salt))
-    return f"CREATE ROLE {user} LOGIN PASSWORD {verifier};\nCREATE DATABASE {database} OWNER {user};\n"
+    private = f"{revoke(account.database)}\n" if account.private else ""
+    return f"CREATE ROLE {user} LOGIN PASSWORD {verifier};\nCREATE DATABASE {database} OWNER {user};\n{private}"
 
 
 def _tar(files: list[File]) -> bytes:

@@ -39,7 +39,8 @@ def airflow(context: Any, command: str) -> None:
         raise InvalidInput(f"the command's quotes do not match: {error}") from None
     with session(context) as run:
         alone = wants_json(arguments)  # it is kept until its end
-        script = airflow_command(run.inputs, arguments)
+        target = _host(run)
+        script = airflow_command(run.inputs, arguments, run.inputs.role_for_commands(target))
 
         def one(host: Host) -> int:
             printer, errors = JsonAlone() if alone else Through(), Through(say)
@@ -57,7 +58,7 @@ def airflow(context: Any, command: str) -> None:
             printer.check()
             return output.status
 
-        (status,) = each([_host(run)], one, 1, waiting_for("airflow")).values()
+        (status,) = each([target], one, 1, waiting_for("airflow")).values()
     if status:
         sys.exit(status)
 
@@ -104,7 +105,7 @@ def create_user(
         secret = redactor.know(Secret(resolve(reference)))
         host = _host(run)
         person = (name, email or f"{name}@localhost", first_name or name, last_name or name, role)
-        script, payload = create_user_script(run.inputs, person, secret)
+        script, payload = create_user_script(run.inputs, host, person, secret)
         output = run_script(run.connections, host, script, payload, limit=Limit.command(run.fleet.deploy))
         if output.status:
             words = last_words(output.text + output.errors)

@@ -30,7 +30,11 @@ def setup_db(context: Any) -> None:
     def stages(inputs: Inputs) -> list[Stage]:
         steps = {host.name: database(inputs, host) for host in run.with_role("database")}
         if not inputs.fleet.database.managed:
-            steps = {host.name: database_login(inputs) for host in inputs.fleet.nodes() if host.name in run.names}
+            steps = {
+                host.name: found
+                for host in inputs.fleet.nodes()
+                if host.name in run.names and (found := database_login(inputs, host))
+            }
         return [Stage("database", steps, {})] if steps else []
 
     with session(context) as run:

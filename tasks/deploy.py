@@ -54,7 +54,11 @@ def deploy(
 
         for note in setting_notes(run.inputs):
             say(f"note: {note}")
-        converge(run, lambda inputs: stages(replace(inputs, accept_downtime=accept_downtime), run.names, roles), force)
+
+        def wanted(inputs: Inputs) -> Sequence[Stage]:
+            return stages(replace(inputs, accept_downtime=accept_downtime, force=force), run.names, roles)
+
+        converge(run, wanted, force)
 
 
 def _check_downtime(run: Session, role: str | None, accept_downtime: bool) -> None:

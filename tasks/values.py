@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
@@ -52,13 +53,12 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
     redis_password = named("redis_password") if fleet.roles["redis"] else None
     fernet_key = None if airflow.fernet_key_command else fernet_keys()
     secret_key, jwt_secret = named("secret_key"), named("jwt_secret")
-    return Inputs(
+    found = Inputs(
         fleet=fleet,
         password=password,
         fernet_key=fernet_key,
         secret_key=secret_key,
         jwt_secret=jwt_secret,
-        made=frozenset(vault.made),
         redis_password=redis_password,
         broker_url=secret(fleet.broker.url),
         result_backend=secret(fleet.broker.result_backend),
@@ -76,6 +76,8 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
         config_file=_config_file(airflow),
         dags=dag_tree(fleet.deploy.dags, f"{airflow.home}/dags", airflow.user) if fleet.deploy.dags else None,
     )
+    celery_password = named("celery_password") if found.celery_has_database else None
+    return replace(found, celery_password=celery_password, made=frozenset(vault.made))
 
 
 def hidden(vault: Vault, value: SecretValue) -> Secret:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 
+from aerodrome.airflow import DATABASE_URL
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.resources.base import heredoc, quote
 
@@ -53,16 +54,16 @@ def isolated_python(inputs: Inputs, *arguments: str, role: str = "", bare: bool 
     return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-I", *arguments], role, "/", bare, seconds)
 
 
-def airflow_command(inputs: Inputs, arguments: Sequence[str]) -> str:
+def airflow_command(inputs: Inputs, arguments: Sequence[str], role: str) -> str:
     """Return sh that runs `airflow` with these arguments."""
-    return in_unit_environment(inputs, [f"{inputs.venv}/bin/airflow", *arguments])
+    return in_unit_environment(inputs, [f"{inputs.venv}/bin/airflow", *arguments], role)
 
 
 def connection(inputs: Inputs) -> dict[str, object]:
     """Return what templates/connection.py.j2 has to know to log in to the metadata database, and what it may show."""
     database = inputs.fleet.database
     return {
-        "database_variable": inputs.catalogue.variable("database", "sql_alchemy_conn"),
+        "database_variable": inputs.catalogue.variable(*DATABASE_URL),
         "database_names": [database.name, database.user, inputs.database_host, str(database.port), "postgresql"],
     }
 

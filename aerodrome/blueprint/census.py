@@ -6,7 +6,11 @@ from aerodrome.blueprint.airflow import PATIENCE, connection, python_program
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.fleet import Host
 from aerodrome.render import render
+from aerodrome.resources.base import heredoc, quote
 from aerodrome.resources.drain import Drain, Unreported
+
+SHOWN = 10  # tasks of a host that are named
+LOOK = 10  # seconds for a look at processes
 
 
 def runs_tasks(inputs: Inputs, role: str) -> bool:
@@ -15,11 +19,20 @@ def runs_tasks(inputs: Inputs, role: str) -> bool:
 
 
 def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
-    """Return how the unit of a role is stopped; None for a role that runs no tasks."""
+    """Return how the unit of a role is stopped; None for a role that runs no tasks.
+
+    The metadata database says which tasks run. Where the role does not know it, as a worker of Airflow 3, the
+    processes of its unit do, while they are there.
+    """
     if not runs_tasks(inputs, role):
         return None
-    program = render("census.py.j2", name=repr(inputs.known_as(host)), **connection(inputs))
-    return Drain(python_program(inputs, program, role, PATIENCE), inputs.fleet.deploy.drain_timeout)
+    limit = inputs.fleet.deploy.drain_timeout
+    if not inputs.uses_database(role):
+        script = render("running.sh.j2", unit=quote(inputs.unit(role)), shown=SHOWN)
+        # Its command line is a process's own memory: whoever reads it waits for as long as the process can make it.
+        return Drain(f"timeout -s KILL {LOOK} sh {heredoc(script)}", limit, by_processes=True)
+    program = render("census.py.j2", name=repr(inputs.known_as(host)), shown=SHOWN, **connection(inputs))
+    return Drain(python_program(inputs, program, role, PATIENCE), limit)
 
 
 def unreported(inputs: Inputs, role: str) -> tuple[Unreported, ...]:

@@ -1,4 +1,4 @@
-"""The environment file: which variables a node gets, and how systemd wants them written."""
+"""The environment files: which variables a node and each of its roles get, and how systemd wants them written."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from math import inf
 
+from aerodrome.airflow import BROKER_URL, DATABASE_URL, FERNET_KEY, JWT_SECRET, RESULT_BACKEND, SECRET_KEY, Setting
 from aerodrome.blueprint.inputs import Inputs, Settings, Text
 from aerodrome.blueprint.network import listens
 from aerodrome.errors import InvalidInput
@@ -24,14 +25,18 @@ SOUNDS_SECRET = re.compile(r"key|secret|passw|token|conn|url|backend|dsn|credent
 
 
 def environment(inputs: Inputs, host: Host) -> dict[str, Text]:
-    """Return the variables of a host, in the order of the file; what is more particular comes later and wins."""
+    """Return the variables of all roles of a host, in the order of the file.
+
+    What is more particular comes later and wins. Secrets that not every role needs are in the roles' own files.
+    """
     variable = inputs.catalogue.variable
     variables: dict[str, Text] = {
         "AIRFLOW_HOME": inputs.fleet.airflow.home,
         # Written out: systemd does not expand $PATH (systemd.exec(5)), and without it no task finds a program.
         "PATH": f"{inputs.venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     }
-    variables |= _connections(inputs)
+    if not inputs.catalogue.needs:
+        variables |= secrets(inputs)
     for (section, key), value in _settings(inputs).items():
         variables[variable(section, key)] = value
     if "webserver" in inputs.roles(host):
@@ -45,12 +50,14 @@ def environment(inputs: Inputs, host: Host) -> dict[str, Text]:
 def role_environment(inputs: Inputs, host: Host, role: str) -> dict[str, Text]:
     """Return the variables of one role's processes on a host, over those of the host's own file.
 
-    What hosts.yaml says of this very host wins over what it says of the role.
+    The secrets that this role needs come first, where not every role needs all of them. What hosts.yaml says of this
+    very host wins over what it says of the role.
     """
     variable = inputs.catalogue.variable
-    variables = inputs.role_settings.get(role, Settings()).variables(variable)
+    variables = secrets(inputs, role) if inputs.catalogue.needs else {}
     own = _of_host(inputs, host)
-    variables = {name: value for name, value in variables.items() if name not in own}
+    given = inputs.role_settings.get(role, Settings()).variables(variable)
+    variables |= {name: value for name, value in given.items() if name not in own}
     if role == "worker" and host.worker.concurrency:
         variables[variable("celery", "worker_concurrency")] = str(host.worker.concurrency)
     _refuse_what_airflow_expands(variables)
@@ -66,42 +73,54 @@ def _settings(inputs: Inputs) -> dict[tuple[str, str], Text]:
     settings: dict[tuple[str, str], Text] = {
         ("core", "executor"): airflow.executor,
         ("core", "load_examples"): "False",
-        ("api", "secret_key"): inputs.secret_key,
         ("api", "port"): str(airflow.web_port),
         ("api", "base_url"): airflow.base_url or inputs.web_url,
     }
     if airflow.web_workers:
         settings["api", "workers"] = str(airflow.web_workers)
     if catalogue.major >= 3:
-        settings["api_auth", "jwt_secret"] = inputs.jwt_secret
         settings["core", "execution_api_server_url"] = f"{inputs.web_url}/execution/"
     return settings | dict(catalogue.fixed)
 
 
-def commands(inputs: Inputs) -> dict[str, str]:
-    """Return the variables by which Airflow asks a command of the node for a secret, and the commands."""
+def commands(inputs: Inputs, role: str = "") -> dict[str, str]:
+    """Return the variables by which Airflow asks a command of the node for a secret, and the commands.
+
+    With a `role`, only those that its processes need.
+    """
     database, broker = inputs.fleet.database, inputs.fleet.broker
     given = {
-        ("core", "fernet_key"): inputs.fleet.airflow.fernet_key_command,
-        ("database", "sql_alchemy_conn"): database.connection_command,
-        ("celery", "broker_url"): broker.url_command,
-        ("celery", "result_backend"): broker.result_backend_command,
+        FERNET_KEY: inputs.fleet.airflow.fernet_key_command,
+        DATABASE_URL: database.connection_command,
+        BROKER_URL: broker.url_command,
+        RESULT_BACKEND: broker.result_backend_command,
     }
-    return {f"{inputs.catalogue.variable(*setting)}_CMD": command for setting, command in given.items() if command}
+    return {
+        f"{inputs.catalogue.variable(*setting)}_CMD": command
+        for setting, command in given.items()
+        if command and (not role or inputs.needs(role, setting))
+    }
 
 
-def _connections(inputs: Inputs) -> dict[str, Text]:
-    """Return the variables that are secret, or the commands that Airflow asks for them."""
+def secrets(inputs: Inputs, role: str = "") -> dict[str, Text]:
+    """Return the variables that are secret, or the commands that Airflow asks for them.
+
+    With a `role`, only those that its processes need.
+    """
     asked = commands(inputs)
-    makers: dict[tuple[str, str], Callable[[], Secret | None]] = {
-        ("core", "fernet_key"): lambda: inputs.fernet_key,
-        ("database", "sql_alchemy_conn"): lambda: inputs.database_url("postgresql+psycopg2"),
+    makers: dict[Setting, Callable[[], Secret | None]] = {
+        FERNET_KEY: lambda: inputs.fernet_key,
+        DATABASE_URL: lambda: inputs.database_url("postgresql+psycopg2"),
     }
     if inputs.fleet.airflow.executor == "CeleryExecutor":
-        makers["celery", "broker_url"] = inputs.celery_broker_url
-        makers["celery", "result_backend"] = inputs.celery_result_backend
+        makers |= {BROKER_URL: inputs.celery_broker_url, RESULT_BACKEND: inputs.celery_result_backend}
+    makers[SECRET_KEY] = lambda: inputs.secret_key
+    if inputs.catalogue.major >= 3:
+        makers[JWT_SECRET] = lambda: inputs.jwt_secret
     variables: dict[str, Text] = {}
     for setting, make in makers.items():
+        if role and not inputs.needs(role, setting):
+            continue
         name = inputs.catalogue.variable(*setting)
         if command := asked.get(f"{name}_CMD"):
             variables[f"{name}_CMD"] = command

@@ -84,7 +84,7 @@ def leftover_health(inputs: Inputs, host: str, output: str) -> list[Health]:
 
 def health_script(inputs: Inputs, host: Host, roles: Sequence[str]) -> str:
     """Return sh that prints, for each role of a host, its unit's state, and then Airflow's own answers."""
-    python = isolated_python(inputs, "-", seconds=PATIENCE)
+    python = isolated_python(inputs, "-", role=_asking(inputs, roles), seconds=PATIENCE)
     return f"{PRELUDE}{_ask_units(inputs, roles)}{python} 2>/dev/null {heredoc(_program(inputs, host, roles))}\n"
 
 
@@ -96,7 +96,7 @@ def watch_script(inputs: Inputs, host: Host, roles: Sequence[str]) -> str:
     """
     program = _program(inputs, host, roles, watch=True)
     start = f"import sys; exec(sys.stdin.buffer.read({len(program.encode())}))"
-    python = isolated_python(inputs, "-c", start)
+    python = isolated_python(inputs, "-c", start, role=_asking(inputs, roles))
     return (
         f"{PRELUDE}{{ cat {heredoc(program)}\nwhile :; do\n{_ask_units(inputs, roles)}"
         f"echo {ASKS} || exit; sleep {BETWEEN_LOOKS}\ndone; }} | {python} 2>/dev/null\n"
@@ -111,10 +111,11 @@ def read_looks(text: str) -> tuple[list[str], str]:
 
 def database_health_script(inputs: Inputs) -> str:
     """Return sh that prints the state of PostgreSQL's unit, its version and the sessions of our user."""
-    user = literal(inputs.fleet.database.user)
+    users = [inputs.fleet.database.user, *([inputs.celery_user] if inputs.celery_has_database else [])]
+    names = ", ".join(map(literal, users))
     query = (
         "SELECT current_setting('server_version'), "
-        f"(SELECT count(*) FROM pg_stat_activity WHERE usename = {user}), "
+        f"(SELECT count(*) FROM pg_stat_activity WHERE usename IN ({names})), "
         "current_setting('max_connections'), extract(epoch FROM pg_postmaster_start_time())::bigint;"
     )
     return f"{PRELUDE}date +%s\n{show('postgresql.service')}\necho\n{sql(query)}\n"
@@ -131,6 +132,11 @@ def read_database_health(host: str, output: str) -> Health:
     state = replace(state, started=int(started))
     detail = f"answers, {sessions} of {limit} connections are Airflow's"
     return Health(host, "database", "postgresql.service", state, now, version.split()[0], "healthy", detail)
+
+
+def _asking(inputs: Inputs, roles: Sequence[str]) -> str:
+    """Return the role in whose environment Airflow is asked: one that reaches the metadata database, where any does."""
+    return next(filter(inputs.uses_database, roles), next(iter(roles), ""))
 
 
 def _ask_units(inputs: Inputs, roles: Sequence[str]) -> str:
@@ -153,7 +159,9 @@ def _ask_unit(inputs: Inputs, role: str) -> str:
 def _program(inputs: Inputs, host: Host, roles: Sequence[str], watch: bool = False) -> str:
     from aerodrome.render import render
 
-    ask: dict[str, object] = {"name": True, "jobs": True}
+    ask: dict[str, object] = {"name": True}
+    if any(map(inputs.uses_database, roles)):
+        ask["jobs"] = True
     if "webserver" in roles:
         port, path = inputs.fleet.airflow.web_port, inputs.catalogue.health_path
         ask["web"] = f"http://{in_url(from_itself(host))}:{port}{path}"
@@ -189,19 +197,21 @@ def _read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) -
     for role, text in zip(roles, units, strict=True):
         state = UnitState.parse(text)
         ready = "Ready=yes" in text.splitlines()
-        verdict, detail = _judge(role, state, now, answers, ready)
+        verdict, detail = _judge(role, state, now, answers, ready, inputs.uses_database(role))
         body = answers.get("web") if role == "webserver" else None
         unit, reports = inputs.unit(role), str(answers.get("name", ""))
         found.append(Health(host, role, unit, state, now, version, verdict, detail, body, reports))
     return found
 
 
-def _judge(role: str, state: UnitState, now: int, answers: dict[str, Any], ready: bool) -> tuple[Verdict, str]:
+def _judge(
+    role: str, state: UnitState, now: int, answers: dict[str, Any], ready: bool, database: bool
+) -> tuple[Verdict, str]:
     if state.active == "failed" or state.sub == "auto-restart":
         return "failed", f"the unit is {state.active} ({state.sub}), restarted {state.restarts} times"
     if state.active != "active":
         return "waiting", f"the unit is {state.active or 'not there'}"
-    if "jobs" not in answers:
+    if database and "jobs" not in answers:
         return "waiting", answers.get("jobs_error", "the metadata database was not asked")
     if role in JOBS:
         return _judge_job(JOBS[role], state, answers)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from aerodrome.blueprint.airflow import python_program
 from aerodrome.blueprint.database import database_login
-from aerodrome.blueprint.environment import commands, environment, mask_config, mask_environment, render_variables
+from aerodrome.blueprint.environment import (
+    commands,
+    environment,
+    mask_config,
+    mask_environment,
+    render_variables,
+    role_environment,
+    secrets,
+)
+from aerodrome.blueprint.halt import unmoved
 from aerodrome.blueprint.inputs import Inputs, Text
 from aerodrome.blueprint.step import Step
 from aerodrome.blueprint.version import version
@@ -19,7 +28,7 @@ from aerodrome.render import render
 from aerodrome.resources.base import Resource, quote
 from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
-from aerodrome.resources.files import MARK, Block, File
+from aerodrome.resources.files import MARK, Absent, Block, File
 from aerodrome.resources.home import Default, ServiceHome
 from aerodrome.resources.installer import ROOT, Installer
 from aerodrome.resources.module import Module
@@ -27,6 +36,9 @@ from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
 from aerodrome.resources.takeover import FoundKeys
 from aerodrome.resources.users import User
+
+# The steps of a node whose changes its units notice, and its tasks.
+SETTINGS = ("node.unit", "node.environment", "node.dags")
 
 
 def node(inputs: Inputs, host: Host) -> list[Step]:
@@ -38,8 +50,8 @@ def node(inputs: Inputs, host: Host) -> list[Step]:
         Step("node.user", _user(inputs)),
         Step("node.hosts", (*_hosts(inputs), *_name(inputs, host))),
         Step("node.venv", (Installer((ROOT, inputs.place, f"{inputs.place}/venvs")), VirtualEnvironment(*python))),
-        Step("node.install", (Installed(*python), version(inputs))),
-        *database_login(inputs),
+        Step("node.install", (Installed(*python), version(inputs, host))),
+        *database_login(inputs, host),
         Step("node.unit", (OwnUnits(airflow.service), _unit(inputs))),
         Step("node.environment", _environment(inputs, host)),
         Step("node.dags", dags(inputs)),
@@ -134,17 +146,36 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     path, variables = inputs.environment_file, environment(inputs, host)
     mask, check = partial(mask_environment, variables), partial(_check_found, inputs)
     file = File(path, render_variables(variables), mode=0o600, mask=mask, check=check, keep=True)
-    kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, variables))
+    ours = {**variables, **secrets(inputs)}  # also what only other hosts' roles need
+    kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, ours))
     resources: list[Resource] = [OwnEnvironment(path), kept, file]
     if inputs.fernet_key:
         key = inputs.catalogue.variable("core", "fernet_key")
         airflow = inputs.fleet.airflow
         found = FoundKeys(path, f"{airflow.home}/airflow.cfg", key, inputs.fernet_key, airflow.user)
         resources.insert(1, found)
-    if asked := commands(inputs):
-        ask = python_program(inputs, render("commands.py.j2", names=repr(sorted(asked))))
-        resources.append(CommandsAnswer(path, f"{path}.asked", digest(repr(sorted(asked.items()))), ask))
-    return tuple(resources)
+    for role in inputs.catalogue.roles:
+        resources.append(_role_environment(inputs, host, role))
+    return (*resources, *_commands(inputs, host), *unmoved(inputs, host))
+
+
+def _role_environment(inputs: Inputs, host: Host, role: str) -> Resource:
+    """Return the file of a role's own variables; none where the host has not that role, or the role no variables."""
+    path = inputs.role_file(role)
+    variables = role_environment(inputs, host, role) if role in inputs.roles(host) else {}
+    if not variables:
+        return Absent(path)
+    mask, check = partial(mask_environment, variables), partial(_check_keys, inputs)
+    return File(path, render_variables(variables), mode=0o600, mask=mask, check=check)
+
+
+def _commands(inputs: Inputs, host: Host) -> Iterator[Resource]:
+    """Give what asks the commands of the node, in the environment of each role that has commands of its own."""
+    files = {inputs.role_file(role): role for role in inputs.roles(host)}
+    for path, role in files.items() if inputs.catalogue.needs else [(inputs.environment_file, "")]:
+        if asked := commands(inputs, role):
+            ask = python_program(inputs, render("commands.py.j2", names=repr(sorted(asked))), role)
+            yield CommandsAnswer(path, f"{path}.asked", digest(repr(sorted(asked.items()))), ask)
 
 
 def _is_ours(inputs: Inputs, variables: Mapping[str, Text], name: str) -> bool:

@@ -15,7 +15,7 @@ def notes(inputs: Inputs) -> list[str]:
     """Return the notes, a line each."""
     airflow = inputs.fleet.airflow
     found = list(inputs.catalogue.notes)
-    if inputs.broker_is_database:
+    if inputs.broker_is_postgres:
         found.append(
             "Celery over PostgreSQL has no remote control, and with more than a few workers it may run a message twice;"
             " the role redis in hosts.yaml is the way out"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from functools import partial
+from collections.abc import Collection
 
 from aerodrome.blueprint.census import drain, runs_tasks, unreported
-from aerodrome.blueprint.environment import mask_environment, render_variables, role_environment
-from aerodrome.blueprint.inputs import Inputs, Text
+from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.network import own_address
 from aerodrome.blueprint.ports import role_ports
 from aerodrome.blueprint.queues import declared
@@ -16,7 +14,7 @@ from aerodrome.blueprint.step import Step
 from aerodrome.fleet import ROLES, SERVICES, Host
 from aerodrome.render import render
 from aerodrome.resources.base import Resource
-from aerodrome.resources.files import Absent, File
+from aerodrome.resources.files import File
 from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service, Stopped
 from aerodrome.resources.takeover import Superseded
@@ -24,18 +22,17 @@ from aerodrome.resources.takeover import Superseded
 
 def role(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
     """Return what makes `host` run the role `name`; `again` restarts it where it runs."""
-    variables = role_environment(inputs, host, name)
     before = declared(inputs, host) if name == "worker" else ()
     units = tuple((inputs.unit(each), reads(inputs, each)) for each in inputs.roles(host))
     beside = units if len(units) > 1 else ()
     service = Service(inputs.unit(name), reads(inputs, name), again, before, drain(inputs, host, name), beside)
     parts = (
-        _variables(inputs, name, variables),
-        _dropin(inputs, host, name, bool(variables)),
+        _dropin(inputs, host, name),
         *_override(inputs, name),
         *(own_address("the web server", host) if name == "webserver" else ()),
+        *role_ports(inputs, host, name),
     )
-    return Step(f"roles.{name}", (*parts, *role_ports(inputs, host, name), *unreported(inputs, name), service))
+    return Step(f"roles.{name}", (*parts, *unreported(inputs, name), service))
 
 
 def stopped(inputs: Inputs, host: Host, name: str) -> Step:
@@ -72,13 +69,6 @@ def _dropins(inputs: Inputs, name: str) -> str:
     return f"/etc/systemd/system/{inputs.unit(name)}.d"
 
 
-def _variables(inputs: Inputs, name: str, variables: Mapping[str, Text]) -> Resource:
-    path = inputs.role_file(name)
-    if not variables:
-        return Absent(path)
-    return File(path, render_variables(variables), mode=0o600, mask=partial(mask_environment, variables))
-
-
 def _override(inputs: Inputs, name: str) -> tuple[Resource, ...]:
     """Return the guide's own drop-in of the scheduler as what is not wanted: it would migrate a second time."""
     if name != "scheduler":
@@ -109,7 +99,7 @@ def is_first_scheduler(inputs: Inputs, host: Host) -> bool:
     return inputs.fleet.roles["scheduler"][0] == host.name
 
 
-def _dropin(inputs: Inputs, host: Host, name: str, variables: bool) -> File:
+def _dropin(inputs: Inputs, host: Host, name: str) -> File:
     airflow, catalogue = inputs.fleet.airflow, inputs.catalogue
     command = catalogue.commands[name]
     if name == "worker":
@@ -132,7 +122,6 @@ def _dropin(inputs: Inputs, host: Host, name: str, variables: bool) -> File:
         migration_timeout=inputs.fleet.deploy.migration_timeout,
         drain_timeout=inputs.fleet.deploy.drain_timeout if runs_tasks(inputs, name) else 0,
         runtime=runtime,
-        variables=inputs.role_file(name) if variables else "",
         **sandbox(inputs, host, name),
     )
     return File(dropin_path(inputs, name), text, reload=True)

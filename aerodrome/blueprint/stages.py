@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import field, replace
 
-from aerodrome.blueprint.database import database
+from aerodrome.blueprint.database import closed, database
 from aerodrome.blueprint.firewall import firewall
+from aerodrome.blueprint.halt import halted, resumed
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.left import left
-from aerodrome.blueprint.node import node
+from aerodrome.blueprint.node import SETTINGS, node
 from aerodrome.blueprint.redis import redis
 from aerodrome.blueprint.roles import retired, role, stopped, unwanted_roles
 from aerodrome.blueprint.step import Step
-from aerodrome.blueprint.version import halted
 from aerodrome.dataclass import dataclass
 from aerodrome.fleet import ROLES
 
@@ -31,12 +32,16 @@ class Stage:
     name: str
     steps: Mapping[str, Sequence[Step]]  # by host name
     roles: Mapping[str, Sequence[str]]  # by host name: what must be healthy at its end
+    undo: Mapping[str, Sequence[Step]] = field(default_factory=dict)  # by host name: what is brought about if it fails
 
 
 def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> list[Stage]:
     """Return the stages of a deploy, for these hosts and roles only."""
     fleet = inputs.fleet
+    placed = {name: names for name, names in fleet.roles.items() if names}
+    inputs = replace(inputs, whole=set(placed) <= set(roles) and set().union(*placed.values()) <= set(hosts))
     machines: dict[str, list[Step]] = {}
+    settings: dict[str, list[Step]] = {}
     if "database" in roles:
         machines |= {host.name: database(inputs, host) for host in fleet.with_role("database")}
     if "redis" in roles:
@@ -44,39 +49,68 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
             machines.setdefault(host.name, []).extend(redis(inputs, host))
     for host in fleet.nodes():
         if set(inputs.roles(host)) & set(roles):
-            machines.setdefault(host.name, []).extend(node(inputs, host))
+            steps = node(inputs, host)
+            machines.setdefault(host.name, []).extend(step for step in steps if step.name not in SETTINGS)
+            settings[host.name] = [step for step in steps if step.name in SETTINGS]
     # A second scheduler must not go on beside the first of its kind. Workers end their tasks, which may need the web
     # server of before until then.
     schedulers, webservers, workers = (_retire(inputs, name, members, roles) for name, members in STAGES.items())
     for name, steps in machines.items():
         steps.append(firewall(inputs, fleet.hosts[name]))
+    halts = _halt_stages(inputs) if inputs.whole else []
     # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
-    parts = [Stage("machines", machines, {})]
-    parts += [schedulers, *role_stages(inputs, roles), workers, webservers]
+    # What can go wrong without a need to stop anything has been done by the time when something stops.
+    parts = [Stage("machines", machines, {}), schedulers]
+    parts = [*halts, *parts] if inputs.accept_downtime else [*parts, *halts]
+    parts += [Stage("settings", settings, {}), *role_stages(inputs, roles), workers, webservers]
+    if inputs.whole:
+        closes = {host.name: closed(inputs) for host in fleet.with_role("database")}
+        parts.append(Stage("access", {host: steps for host, steps in closes.items() if steps}, {}))
     if set(roles) >= set(ROLES):
         parts.append(Stage("leftovers", {host.name: left(inputs, host) for host in fleet.asked()}, {}))
-    return only((_halt_stages(inputs) if inputs.accept_downtime else []) + parts, hosts)
+    return only(parts, hosts)
+
+
+def joined(parts: Sequence[Stage], idle: Callable[[Stage], bool]) -> list[Stage]:
+    """Return the stages with "settings" as a part of "machines", if none between them has anything to do.
+
+    That saves every host an exec.
+    """
+    places = {stage.name: place for place, stage in enumerate(parts)}
+    first, last = places.get("machines", 0), places.get("settings", 0)
+    if first >= last or not all(map(idle, parts[first + 1 : last])):
+        return list(parts)
+    steps = by_host([parts[first], parts[last]])
+    return [*parts[:first], replace(parts[first], steps=steps), *parts[last + 1 :]]
 
 
 def _halt_stages(inputs: Inputs) -> list[Stage]:
-    """Return the stages in which everything stops where Airflow's version changes.
+    """Return the stages in which all stops where Airflow's version changes, or Celery's users where its broker moves.
 
     The schedulers come first, so that nothing new is queued, then the workers, once they have ended all that was: until
     then they need the web server (Airflow 3).
     """
-    first = inputs.fleet.with_role("scheduler")[0]
-    hosts = inputs.fleet.asked()
-    celery = inputs.fleet.airflow.executor == "CeleryExecutor"
+    fleet, downtime = inputs.fleet, inputs.accept_downtime
+    celery = fleet.airflow.executor == "CeleryExecutor"
+    if not celery and not downtime:
+        return []
+    first = fleet.roles["scheduler"][0]
+    undo = {host.name: resumed(inputs, host) for host in fleet.nodes()}
+    undo = {host: steps for host, steps in undo.items() if steps}
 
-    def stop(name: str, *roles: str) -> Stage:
-        return Stage(name, {host.name: [halted(inputs, host, roles)] for host in hosts}, {})
+    def stop(name: str, roles: Sequence[str], last: bool = False) -> Stage:
+        # Where versions change, what runs where it should not has to stop too.
+        hosts = fleet.asked() if downtime else [host for host in fleet.nodes() if set(roles) & set(inputs.roles(host))]
+        return Stage(name, {host.name: [halted(inputs, host, roles, last)] for host in hosts}, {}, undo)
 
-    return [
-        *only([stop("stop other schedulers", "scheduler")], [host.name for host in hosts if host != first]),
-        Stage("stop scheduler", {first.name: [halted(inputs, first, ["scheduler"], last=celery)]}, {}),
-        stop("stop workers", "worker"),
-        stop("stop others", "dag-processor", "triggerer", "webserver"),
+    others = stop("stop other schedulers", ["scheduler"])
+    parts = [
+        *only([others], [host for host in others.steps if host != first]),
+        *only([stop("stop scheduler", ["scheduler"], last=celery)], [first]),
+        stop("stop workers", ["worker"]),
+        *([stop("stop others", ["dag-processor", "triggerer", "webserver"])] if downtime else []),
     ]
+    return [replace(part, undo=undo) for part in parts]
 
 
 def _retire(inputs: Inputs, name: str, members: Sequence[str], roles: Collection[str]) -> Stage:
@@ -145,6 +179,7 @@ def only(parts: Sequence[Stage], hosts: Collection[str]) -> list[Stage]:
             stage.name,
             {host: steps for host, steps in stage.steps.items() if host in hosts and steps},
             {host: roles for host, roles in stage.roles.items() if host in hosts},
+            {host: steps for host, steps in stage.undo.items() if host in hosts},
         )
         for stage in parts
     ]

@@ -46,7 +46,7 @@ def log_servers(inputs: Inputs, rows: Sequence[Health]) -> list[LogServer]:
 def task_logs_script(inputs: Inputs, servers: Sequence[LogServer]) -> str:
     """Return sh for a web server's host that prints what came of asking each log server."""
     asked = json.dumps([(server.name, server.port) for server in servers])
-    python = isolated_python(inputs, "-", seconds=PATIENCE)
+    python = isolated_python(inputs, "-", role="webserver", seconds=PATIENCE)
     return f"{PRELUDE}{python} 2>/dev/null {heredoc(render('task_logs.py.j2', servers=repr(asked)))}\n"
 
 

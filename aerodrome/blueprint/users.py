@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aerodrome.blueprint.airflow import airflow_command, in_unit_environment
 from aerodrome.blueprint.inputs import Inputs
+from aerodrome.fleet import Host
 from aerodrome.secrets import Secret
 
 # Gives a login a new password, read from stdin. Flask-AppBuilder only logs what goes wrong: look whether it is so.
@@ -19,17 +20,19 @@ DONE = "@done"  # ends what a command said that has ended well
 LONGEST = 1 << 20  # bytes that a command may say
 
 
-def create_user_script(inputs: Inputs, person: tuple[str, str, str, str, str], password: Secret) -> tuple[str, bytes]:
-    """Return sh that makes a login, and the payload that it reads: the password is never in argv.
+def create_user_script(
+    inputs: Inputs, host: Host, person: tuple[str, str, str, str, str], password: Secret
+) -> tuple[str, bytes]:
+    """Return sh that makes a login on `host`, and the payload that it reads: the password is never in argv.
 
     `person` is name, e-mail, first name, last name and Airflow role. Airflow asks for the password twice, on
     stdin where there is no terminal (getpass). A login that is there already is given the password anew.
     """
-    name, *_ = person
-    create = airflow_command(inputs, inputs.catalogue.create_user(*person))
+    name, role = person[0], inputs.role_for_commands(host)
+    create = airflow_command(inputs, inputs.catalogue.create_user(*person), role)
     twice = f"{password.reveal()}\n" * 2
     size = len(twice.encode())
-    reset = _reset_command(inputs, name)
+    reset = _reset_command(inputs, name, role)
     script = (
         f"{_ask(size, create)}\n"
         'case $answer in *"already exist"*) ;; *) echo made; exit 0;; esac\n'
@@ -50,9 +53,9 @@ def _ask(size: int, command: str) -> str:
     )
 
 
-def _reset_command(inputs: Inputs, name: str) -> str:
+def _reset_command(inputs: Inputs, name: str, role: str) -> str:
     if not inputs.catalogue.logins:
-        return airflow_command(inputs, ["users", "reset-password", "-u", name])
+        return airflow_command(inputs, ["users", "reset-password", "-u", name], role)
     program = RESET.replace("LOGINS", inputs.catalogue.logins)
     # Not isolated, for it is Airflow that it runs; but nothing is imported from where it runs.
-    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", program, name], folder="/")
+    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", program, name], role, folder="/")

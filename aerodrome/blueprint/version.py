@@ -1,37 +1,26 @@
-"""A change of Airflow's version: what keeps it from happening under running tasks, and the stop that it takes."""
+"""A change of Airflow's version: what keeps it from happening under running tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from aerodrome.blueprint.airflow import connection, in_unit_environment
-from aerodrome.blueprint.census import drain, unreported
 from aerodrome.blueprint.inputs import Inputs
-from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Host
 from aerodrome.render import render
 from aerodrome.resources.base import heredoc, quote
-from aerodrome.resources.version import ELSEWHERE, EMPTY, HERE, UNKNOWN, Halted, Installation, Version
+from aerodrome.resources.version import ELSEWHERE, EMPTY, HERE, UNKNOWN, Installation, Version
 
 
-def version(inputs: Inputs) -> Version:
+def version(inputs: Inputs, host: Host) -> Version:
     """Return Airflow's version on a node as what may not change under running tasks."""
     marks = {"empty": EMPTY, "here": HERE, "elsewhere": ELSEWHERE, "unknown": UNKNOWN}
     program = render("migrated.py.j2", **marks, **connection(inputs))
+    role = inputs.role_for_commands(host)
+    if not inputs.uses_database(role):  # A host that does not know the database leaves it to others.
+        return Version(installation(inputs), f"echo {EMPTY}", inputs.accept_downtime)
     # Without an environment file nothing has ever run here.
-    ask = f"if [ ! -e {quote(inputs.environment_file)} ]; then echo {EMPTY}; else {python_in_use(inputs, program)}\nfi"
+    known = python_in_use(inputs, program, role)
+    ask = f"if [ ! -e {quote(inputs.environment_file)} ]; then echo {EMPTY}; else {known}\nfi"
     return Version(installation(inputs), ask, inputs.accept_downtime)
-
-
-def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False) -> Step:
-    """Return what stops the units of `roles` on a host whose version changes; the `last` one waits for all tasks."""
-    wait = ""
-    if last:
-        program = render("drained.py.j2", seconds=inputs.fleet.deploy.drain_timeout, **connection(inputs))
-        wait = f"{installation(inputs).find()}\n{python_in_use(inputs, program)}"
-    units = tuple(Halted(installation(inputs), inputs.unit(role), wait, drain(inputs, host, role)) for role in roles)
-    told = [each for role in roles for each in unreported(inputs, role)]
-    return Step(f"halt.{roles[0]}", (*units, *told))
 
 
 def installation(inputs: Inputs) -> Installation:
@@ -41,6 +30,6 @@ def installation(inputs: Inputs) -> Installation:
     return Installation(tuple(places), ".".join(inputs.fleet.airflow.version.split(".")[:3]))
 
 
-def python_in_use(inputs: Inputs, program: str) -> str:
+def python_in_use(inputs: Inputs, program: str, role: str) -> str:
     """Return sh that runs a program with the Python of `$venv`, in the units' environment."""
-    return f'{in_unit_environment(inputs, [], folder="/", bare=True)}"$venv"/bin/python -I - {heredoc(program)}'
+    return f'{in_unit_environment(inputs, [], role, folder="/", bare=True)}"$venv"/bin/python -I - {heredoc(program)}'

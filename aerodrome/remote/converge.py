@@ -21,7 +21,7 @@ from aerodrome.blueprint.health import (
 )
 from aerodrome.blueprint.inputs import Inputs
 from aerodrome.blueprint.redis import read_redis_health, redis_health_script
-from aerodrome.blueprint.stages import Stage, by_host
+from aerodrome.blueprint.stages import Stage, by_host, joined
 from aerodrome.blueprint.step import Step
 from aerodrome.errors import FleetError, HostError, reading
 from aerodrome.fleet import Host
@@ -108,14 +108,14 @@ class Run:
         for name, note in ((name, note) for name, plan in plans.items() for note in plan.notes):
             self.report.waits(name, f"note: {note}")
         if not any(plan.changes for plan in plans.values()):
-            self._stages(stages, wanted, plans, failed)
+            self._stages(stages, plans, failed)
             return False
         try:
             # What another run may have changed since it was asked has to be asked again. A second more: the host counts
             # in whole ones.
             if self._lock.take() <= time.monotonic() - asked + 1:
                 plans, failed = self._ask_to_touch(wanted)
-            self._stages(stages, wanted, plans, failed)
+            self._stages(stages, plans, failed)
         finally:
             self._lock.release()
         return bool(self.changed)
@@ -131,14 +131,40 @@ class Run:
     def _stages(
         self,
         stages: Sequence[Stage],
-        wanted: dict[str, list[Step]],
         plans: dict[str, HostPlan],
         failed: Mapping[str, HostError],
     ) -> None:
+        def idle(stage: Stage) -> bool:
+            changes = any(plan.changes for plan in _parts(plans, stage).values())
+            return not changes and failed.keys().isdisjoint(stage.steps)
+
+        stages = joined(stages, idle)
+        wanted = by_host(stages)
         for stage in stages:
-            self._stage(stage, wanted, plans, failed)
+            try:
+                self._stage(stage, wanted, plans, failed)
+            except FleetError as error:
+                raise FleetError([*error.failures, *self._undo(stage)]) from error
             for name, steps in stage.steps.items():
                 wanted[name] = wanted[name][len(steps) :]
+
+    def _undo(self, stage: Stage) -> list[HostError]:
+        """Bring about what a stage that has failed wants then, wherever that is possible; return what failed of it."""
+        if not stage.undo:
+            return []
+        self.report.stage(f"{stage.name}: undo")
+
+        def work(host: Host) -> None:
+            steps = stage.undo[host.name]
+            plan = self._ask(host, steps)
+            if plan.changes:
+                self._bring_about(host, steps, steps, plan)
+
+        try:
+            self._each(self.hosts(stage.undo), work)
+        except FleetError as error:
+            return list(error.failures)
+        return []
 
     def _ask_what_answers(
         self, blueprint: Mapping[str, Sequence[Step]]
@@ -160,7 +186,7 @@ class Run:
         `wanted` is what is left of each host's steps, those of this stage first; `plans` is kept up to date.
         """
         failures = [failed[name] for name in stage.steps if name in failed]
-        current = {name: plans[name].only(steps) for name, steps in stage.steps.items() if name in plans}
+        current = _parts(plans, stage)
 
         def work(host: Host) -> None:
             if current[host.name].changes:
@@ -361,6 +387,11 @@ class Run:
             return run(self.connections, host, script).text.rstrip()
         except HostError:
             return ""
+
+
+def _parts(plans: Mapping[str, HostPlan], stage: Stage) -> dict[str, HostPlan]:
+    """Return what the hosts of a stage need of it, as far as they could be asked."""
+    return {name: plans[name].only(steps) for name, steps in stage.steps.items() if name in plans}
 
 
 def settled(steps: Sequence[Step]) -> list[Step]:

@@ -10,7 +10,7 @@ RECORDS = "/var/lib/aerodrome/drains"
 LONGEST = 4000  # bytes of a census, which runs as the service user
 
 AGAIN = 30  # seconds between two lines about what a stop still waits for
-UNKNOWN = "tasks, if there are any: the metadata database does not say which"
+UNKNOWN = "tasks, if there are any: it cannot be told which"
 
 # The unit is stopped, not restarted, for systemd says of a stop how it ended: Result=timeout (systemd.exec(5),
 # $SERVICE_RESULT) after TimeoutStopSec=, when all that is left of the unit has been killed. Airflow 3.3.2's worker
@@ -18,10 +18,10 @@ UNKNOWN = "tasks, if there are any: the metadata database does not say which"
 # If the connection breaks meanwhile, the stop goes on, and what it has found is in its record for the next run.
 _STOP = """\
 running_tasks() {{
-  {{ {{ {census}
-  }} || echo '{unknown}'; }} 2>/dev/null | head -c {longest}
+  {{ ( {census}
+  ) || echo '{unknown}'; }} 2>/dev/null | head -c {longest}
 }}
-say() {{ echo "$1" 2>/dev/null || :; }}
+say() {{ printf '%s\\n' "$1" 2>/dev/null || :; }}
 keep() {{ mkdir -p {records}; (umask 077; printf '%s\\n' "$1" >{record}.new); mv {record}.new {record}; }}
 trap '' PIPE
 tasks=$(running_tasks)
@@ -30,18 +30,26 @@ systemctl stop {unit} &
 stop=$! waited=0
 while kill -0 $stop 2>/dev/null; do
   sleep 0.2
-  waited=$((waited + 1))
-  [ $((waited % {looks})) != 0 ] || say "{waiting}$(running_tasks | grep . || echo '{idle}')"
+  waited=$((waited + 1)){look}
+  [ $((waited % {again})) != 0 ] || say "{waiting}$(running_tasks | grep . || echo '{idle}')"
 done
 wait $stop
 lost=
-if [ "$(systemctl show -p Result --value {unit})" != success ]; then
-  lost=$(running_tasks)
+if [ "$(systemctl show -p Result --value {unit})" != success ]; then{after}
+  lost=$tasks
   if [ -n "$lost" ]; then keep "{was_killed} $lost"; say "{killed}$lost"; else say "{note}{hung}"; fi
 fi
 [ -n "$lost" ] || [ ! -e {record} ] || rm {record}
 trap - PIPE"""
 INTERRUPTED, WAS_KILLED = "interrupted", "killed"
+# Processes are seen before they are killed: what counts is the last look at a unit that had not yet been.
+_LOOK = """
+  if [ $((waited % 5)) = 0 ]; then
+    seen=$(running_tasks)
+    [ "$(systemctl show -p SubState --value {unit})" != stop-sigterm ] || tasks=$seen
+  fi"""
+_AFTER = """
+  tasks=$(running_tasks)"""
 
 
 @dataclass(frozen=True)
@@ -49,11 +57,12 @@ class Drain:
     """How a unit that runs tasks is stopped.
 
     `census` is sh that prints, in one line, the tasks that run on the host, and nothing if there are none; `limit` is
-    the seconds that they get.
+    the seconds that they get. What looks at processes sees nothing any more once they have been killed.
     """
 
     census: str
     limit: int
+    by_processes: bool = False
 
     def stop(self, unit: str) -> str:
         """Return sh that stops the unit, tells what it waits for, and what was killed."""
@@ -66,7 +75,9 @@ class Drain:
             interrupted=INTERRUPTED,
             was_killed=WAS_KILLED,
             limit=self.limit,
-            looks=AGAIN * 5,
+            again=AGAIN * 5,
+            look=_LOOK.format(unit=quote(unit)) if self.by_processes else "",
+            after="" if self.by_processes else _AFTER,
             unknown=UNKNOWN,
             idle="the unit to end, of which no task runs any more",
             hung=f"it did not end by itself within {self.limit} s, but no task was lost",

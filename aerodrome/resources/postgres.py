@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen, heredoc
-from aerodrome.resources.files import STAT, Block, Found, read_whole
+from aerodrome.resources.files import STAT, read_whole
 from aerodrome.resources.postgres_unit import DEBIAN, KEY, OTHERS
 from aerodrome.secrets import Secret
 
@@ -41,7 +41,6 @@ systemctl enable postgresql
 {AWAIT}
 {ANSWERS}"""
 RESTART = f"systemctl restart postgresql\n{AWAIT}"
-RELOAD = "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
 
 
 def sql(statement: str) -> str:
@@ -49,19 +48,38 @@ def sql(statement: str) -> str:
     return f"{SQL.format(psql='psql')} {heredoc(statement.rstrip() + chr(10))}"
 
 
-def ask(user: str, database: str) -> str:
+@dataclass(frozen=True)
+class Login:
+    """A user, the database that it owns, and the addresses from which it may log in to that."""
+
+    user: str
+    database: str
+    addresses: tuple[str, ...] = ()
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the lines of pg_hba.conf, one an address (a name is looked up by PostgreSQL itself)."""
+        return tuple(
+            f"host {identifier(self.database)} {identifier(self.user)} {_network(address)} scram-sha-256"
+            for address in self.addresses
+        )
+
+
+def ask(logins: Sequence[Login]) -> str:
     """Return sh that prints all there is to know of a server, in one session; nothing where it does not answer.
 
     psql takes longer than all else that a probe asks: resources whose probes are the same share the answer.
     """
+    users = ", ".join(literal(login.user) for login in logins)
+    databases = ", ".join(literal(login.database) for login in logins)
     query = (
         "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), coalesce((SELECT setting FROM "
         "pg_file_settings WHERE name = 'listen_addresses' ORDER BY seqno DESC LIMIT 1), 'localhost'), (SELECT count(*) "
         "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()), "
         "(SELECT coalesce(max(modification) > pg_postmaster_start_time(), false) "
         f"FROM unnest(ARRAY[{literal(DEBIAN)}, {literal(OTHERS)}]) AS path, pg_stat_file(path, true)); "
-        f"SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(user)}; "
-        f"SELECT 'database', pg_get_userbyid(datdba) FROM pg_database WHERE datname = {literal(database)}; "
+        f"SELECT 'role ' || rolname, rolcanlogin, rolpassword FROM pg_authid WHERE rolname IN ({users}); "
+        "SELECT 'database ' || datname, pg_get_userbyid(datdba), has_database_privilege('public', oid, 'CONNECT') "
+        f"FROM pg_database WHERE datname IN ({databases}); "
         "SELECT 'hba', current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;"
     )
     return (
@@ -112,8 +130,7 @@ class PostgresServer:
     """
 
     port: int
-    user: str
-    database: str
+    logins: tuple[Login, ...]  # what else the same session asks about
     listen: tuple[str, ...] = ("*",)
     only: bool = True
 
@@ -122,7 +139,7 @@ class PostgresServer:
         return "postgresql server"
 
     def probe(self) -> str:
-        return ask(self.user, self.database)
+        return ask(self.logins)
 
     def changes(self, seen: Seen) -> list[Change]:
         server = Answer.parse(seen.text).rows.get("server")
@@ -166,42 +183,9 @@ def _addresses(setting: str) -> set[str]:
     return {address.strip() for address in setting.split(",")}
 
 
-@dataclass(frozen=True)
-class PostgresAccess:
-    """Lines of pg_hba.conf that let `addresses` log in, with a password, as one user to one database."""
-
-    database: str
-    user: str
-    addresses: tuple[str, ...]
-
-    @property
-    def key(self) -> str:
-        return "postgresql access"
-
-    def probe(self) -> str:
-        return ask(self.user, self.database)
-
-    def changes(self, seen: Seen) -> list[Change]:
-        answer = Answer.parse(seen.text)
-        if "hba" not in answer.rows:
-            return [Change(f"let {len(self.addresses)} nodes log in (pg_hba.conf)", "")]
-        path, loaded = answer.rows["hba"]
-        modified, _, text = answer.hba.partition("\n")
-        block = Block(path, self.lines(), first=True, user="postgres")
-        changes = block.changes(Seen(text))
-        if changes:
-            script = f"{changes[0].script}\n{RELOAD}"
-            return [Change(f"let {len(self.addresses)} nodes log in ({path})", script, changes[0].diff)]
-        if Found.parse(text).kind and int(modified) > int(loaded):
-            return [Change("reload PostgreSQL (pg_hba.conf is newer)", RELOAD)]
-        return []
-
-    def lines(self) -> tuple[str, ...]:
-        """Return the lines of pg_hba.conf, one an address (a name is looked up by PostgreSQL itself)."""
-        return tuple(
-            f"host {identifier(self.database)} {identifier(self.user)} {_network(address)} scram-sha-256"
-            for address in self.addresses
-        )
+def revoke(database: str) -> str:
+    """Return the statement after which only the owner of a database, and who was granted it, can connect."""
+    return f"REVOKE CONNECT ON DATABASE {identifier(database)} FROM PUBLIC;"
 
 
 def _network(address: str) -> str:
@@ -216,6 +200,7 @@ class PostgresAccount:
 
     The password is kept as a SCRAM verifier that is computed here: its plain text reaches neither the server
     nor its log. `salt` (16 bytes) is used for a new verifier; the stored one's own salt is used to recognise it.
+    A `private` database is open to nobody else who was not granted it: by itself PostgreSQL lets all roles connect.
     """
 
     user: str
@@ -223,19 +208,21 @@ class PostgresAccount:
     database: str
     salt: bytes
     made: bool = False  # the password was made just now, so a role that is there has another one
+    private: bool = False
+    logins: tuple[Login, ...] = ()  # what else the same session asks about
 
     @property
     def key(self) -> str:
         return f"postgresql role {self.user}"
 
     def probe(self) -> str:
-        return ask(self.user, self.database)
+        return ask(self.logins or (Login(self.user, self.database),))
 
     def changes(self, seen: Seen) -> list[Change]:
         rows = Answer.parse(seen.text).rows
         if not rows:
             return [Change(f"make role {self.user} and database {self.database}", "")]
-        return self._role(rows.get("role")) + self._database(rows.get("database"))
+        return self._role(rows.get(f"role {self.user}")) + self._database(rows.get(f"database {self.database}"))
 
     def _role(self, role: Sequence[str] | None) -> list[Change]:
         name = identifier(self.user)
@@ -262,11 +249,14 @@ class PostgresAccount:
         if database is None:
             # template0: a server that was set up without a locale would give its ASCII encoding to the database.
             options = "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
-            create = sql(f"CREATE DATABASE {name} OWNER {owner} {options};")
+            private = f"\n{revoke(self.database)}" if self.private else ""
+            create = sql(f"CREATE DATABASE {name} OWNER {owner} {options};{private}")
             return [Change(f"make database {self.database}, owned by {self.user}", create)]
         if database[0] != self.user:
             alter = sql(f"ALTER DATABASE {name} OWNER TO {owner};")
             return [Change(f"give database {self.database} from {database[0]} to {self.user}", alter)]
+        if self.private and database[1] == "t":
+            return [Change(f"let no other role connect to database {self.database}", sql(revoke(self.database)))]
         return []
 
 

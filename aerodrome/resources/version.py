@@ -7,8 +7,6 @@ import re
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen, quote
-from aerodrome.resources.drain import Drain
-from aerodrome.resources.systemd import UnitState, show
 
 # What the program says of the metadata database: never migrated, at the version that is installed here, at another
 # version, or not known on this host.
@@ -47,6 +45,11 @@ class Installation:
         if not re.fullmatch(r"[0-9A-Za-z.+_-]{1,64}", found):
             raise AerodromeError("the name of the Airflow that is installed cannot be read", "see its dist-info folder")
         return found, rest.partition("\n")[0].strip()
+
+    def reason(self, text: str) -> str:
+        """Say of what `look` printed which version becomes which; nothing where it is the wanted one."""
+        found, _ = self.read(text)
+        return f"Airflow {found} becomes {self.wanted}" if found else ""
 
 
 @dataclass(frozen=True)
@@ -99,34 +102,6 @@ class Version:
             f" (to change to {wanted} under running tasks would fail them): {why}",
             hint,
         )
-
-
-@dataclass(frozen=True)
-class Halted:
-    """A unit that does not run while Airflow's version changes; `wait` is sh that then waits for what others do."""
-
-    installation: Installation
-    unit: str
-    wait: str = ""
-    drain: Drain | None = None  # how it stops, if it runs tasks
-
-    @property
-    def key(self) -> str:
-        return f"halt {self.unit}"
-
-    def probe(self) -> str:
-        return f"{self.installation.look()}\necho\n{show(self.unit)}"
-
-    def changes(self, seen: Seen) -> list[Change]:
-        found, _ = self.installation.read(seen.text)
-        if not found or UnitState.parse(seen.text).active in ("inactive", "failed", ""):
-            return []
-        reason = f"Airflow {found} becomes {self.installation.wanted}"
-        script = self.drain.stop(self.unit) if self.drain else f"systemctl stop {quote(self.unit)}"
-        changes = [Change(f"stop {self.unit} ({reason})", script, interrupts=True)]
-        if self.wait:
-            changes.append(Change("wait until no task is queued or running", self.wait))
-        return changes
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from aerodrome.blueprint.inputs import Inputs
 from aerodrome.fleet import ROLES, Host
 from aerodrome.resources.base import Resource
 from aerodrome.resources.files import Block, File
-from aerodrome.resources.postgres import PostgresAccess
+from aerodrome.resources.postgres_access import PostgresAccess
 from aerodrome.resources.python import Installed
 from benchmarks.practice import Practice
 from benchmarks.wanted import inputs_of, resources

@@ -20,9 +20,12 @@ NODES = ("sched1", "web1", "worker1", "worker2")
 
 # With the login of the environment file, from a node; arguments are what is different this time.
 LOGIN = """\
-import re, sys, psycopg2
-text = open("/etc/default/airflow").read()
-url = re.search(r'^AIRFLOW__DATABASE__SQL_ALCHEMY_CONN="?([^"\\n]*)', text, re.M).group(1)
+import glob, re, sys, psycopg2
+text = "".join(open(path).read() for path in glob.glob("/etc/default/airflow-*"))
+# A worker has no login but Celery's.
+names = "DATABASE__SQL_ALCHEMY_CONN", "CELERY__RESULT_BACKEND"
+found = [re.search(r'^AIRFLOW__%s="?([^"\\n]*)' % name, text, re.M) for name in names]
+url = next(filter(None, found)).group(1)
 other = dict(word.split("=", 1) for word in sys.argv[1:])
 try:
     connection = psycopg2.connect("postgresql://" + url.split("://", 1)[1], connect_timeout=10, **other)
@@ -92,7 +95,9 @@ def test_it_listens_and_a_rerun_restarts_nothing(fleet: Fleet) -> None:
 def test_only_the_nodes_only_that_database_and_user_and_only_scram(fleet: Fleet) -> None:
     _, block, _ = split_block(read(fleet, "db1", hba(fleet)))
 
-    lines = [f'host "airflow" "airflow" {fleet.lab.address(host)}/32 scram-sha-256' for host in NODES]
+    logins = [("airflow", host) for host in ("sched1", "web1")]
+    logins += [("airflow_celery", host) for host in ("sched1", "worker1", "worker2")]
+    lines = [f'host "{name}" "{name}" {fleet.lab.address(host)}/32 scram-sha-256' for name, host in logins]
     assert block.decode().splitlines() == lines
     assert psql(fleet, "SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL") == "0"
 
@@ -114,7 +119,7 @@ def test_lines_of_others_in_pg_hba_survive_byte_for_byte_and_nothing_restarts(fl
         assert fleet.sh("db1", f"stat -c '%U:%G %a' {path}") == attributes
         assert psql(fleet, "SELECT pg_postmaster_start_time()") == started
         assert psql(fleet, "SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL") == "0"
-        assert log_in(fleet, "worker1").startswith("in: airflow airflow ")  # loaded, too
+        assert log_in(fleet, "worker1").startswith("in: airflow_celery airflow_celery ")  # loaded, too
     finally:
         write(fleet, "db1", path, own)
         psql(fleet, "SELECT pg_reload_conf()")
@@ -122,10 +127,13 @@ def test_lines_of_others_in_pg_hba_survive_byte_for_byte_and_nothing_restarts(fl
 
 @pytest.mark.parametrize("host", NODES)
 def test_every_node_gets_in_with_the_password(fleet: Fleet, host: str) -> None:
-    assert log_in(fleet, host) == f"in: airflow airflow {fleet.lab.address(host)}"
+    name = "airflow_celery" if host.startswith("worker") else "airflow"
+    assert log_in(fleet, host) == f"in: {name} {name} {fleet.lab.address(host)}"
 
 
 def test_all_else_is_refused(fleet: Fleet) -> None:
+    assert "no pg_hba.conf entry" in log_in(fleet, "worker1", "dbname=airflow")
+    assert "no pg_hba.conf entry" in log_in(fleet, "worker1", "user=airflow", "dbname=airflow")
     assert "no pg_hba.conf entry" in log_in(fleet, "worker1", "dbname=postgres")
     assert "no pg_hba.conf entry" in log_in(fleet, "worker1", "user=postgres")
     assert "no pg_hba.conf entry" in log_in(fleet, "worker1", "user=postgres", "dbname=postgres")

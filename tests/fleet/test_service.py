@@ -301,7 +301,7 @@ def test_workers_of_the_same_new_queues_start_at_once(fleet: Fleet) -> None:
     assert max(lines.index([host, "roles.worker", "start"]) for host in WORKERS) < min(
         index for index, line in enumerate(lines) if line[2] == "healthy"
     ), done.err
-    assert fleet.sh("db1", f'runuser -u postgres -- psql -XAtqd airflow -c "{kept}"').strip() == str(len(queues))
+    assert fleet.sh("db1", f'runuser -u postgres -- psql -XAtqd airflow_celery -c "{kept}"').strip() == str(len(queues))
     assert [row["restarts"] for row in rows(fleet, "--role=worker")] == [0, 0]
 
     fleet.hosts_yaml.write_text(ours)

@@ -56,14 +56,14 @@ def test_nobody_gets_in_without_a_login(site: Site) -> None:
 
 def test_examples_are_off_and_secrets_are_its_own(site: Site) -> None:
     (head, *_) = site.hosts
-    variables = site.sh(head, "cat /etc/default/airflow")
+    variables = site.sh(head, "cat /etc/default/airflow*")
 
     assert "AIRFLOW__CORE__LOAD_EXAMPLES=False" in variables
     secret = re.search(r"^AIRFLOW__(WEBSERVER|API)__SECRET_KEY=(\S{32,})$", variables, re.MULTILINE)
     assert secret and secret[2] != "temporary_key"
     for host in site.hosts:
         if site.lab.run(host, "test -e /etc/default/airflow").returncode == 0:
-            assert secret[0] in site.sh(host, "cat /etc/default/airflow")
+            assert secret[0] in site.sh(host, "cat /etc/default/airflow*")
 
 
 def test_a_login_with_an_awkward_password_is_made_and_made_again(site: Site) -> None:

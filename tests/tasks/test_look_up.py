@@ -38,9 +38,9 @@ def looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LookUp:
 
 def test_secrets_that_nobody_gave_are_made(looked_up: LookUp) -> None:
     given = looked_up(HOSTS)
-    assert given.made == {"database_password", "fernet_key", "secret_key", "jwt_secret"}
+    assert given.made == {"database_password", "celery_password", "fernet_key", "secret_key", "jwt_secret"}
     assert (given.redis_password, given.broker_url, given.result_backend) == (None, None, None)
-    for secret in (given.password, given.fernet_key, given.secret_key, given.jwt_secret):
+    for secret in (given.password, given.celery_password, given.fernet_key, given.secret_key, given.jwt_secret):
         assert isinstance(secret, Secret)
         assert redactor.hide(f"it is {secret.reveal()}.") == f"it is {MASK}."
 
@@ -49,18 +49,29 @@ def test_the_role_redis_has_a_password(looked_up: LookUp) -> None:
     given = looked_up(HOSTS.replace("{database", "{redis: [one], database"))
     assert given.redis_password
     assert "redis_password" in given.made
+    assert given.celery_password is None  # nothing of Celery's is in PostgreSQL
+
+
+def test_celery_has_a_password_of_its_own_from_airflow_3_where_it_may(looked_up: LookUp) -> None:
+    assert looked_up(HOSTS + "airflow: {version: 2.11.2}\n").celery_password is None
+    assert looked_up(HOSTS + "broker: {separate: false}\n").celery_password is None
+    assert looked_up(HOSTS + "broker: {url: 'amqp://b'}\n").celery_password
 
 
 def test_what_only_the_nodes_know_is_neither_looked_up_nor_made(looked_up: LookUp) -> None:
     given = looked_up(
-        HOSTS + "airflow: {fernet_key_command: v}\ndatabase: {connection_command: v}\nbroker: {url_command: v}\n"
+        HOSTS + "airflow: {fernet_key_command: v}\ndatabase: {connection_command: v}\n"
+        "broker: {url_command: v, result_backend_command: v}\n"
     )
     assert (given.password, given.fernet_key, given.broker_url) == (None, None, None)
     assert given.made == {"secret_key", "jwt_secret"}
 
 
 def test_a_password_beside_the_command_is_for_setup_db(looked_up: LookUp) -> None:
-    given = looked_up(HOSTS + "database: {connection_command: v, password: pw-of-db}\nbroker: {url_command: v}\n")
+    given = looked_up(
+        HOSTS + "database: {connection_command: v, password: pw-of-db}\n"
+        "broker: {url_command: v, result_backend_command: v}\n"
+    )
     assert given.password == Secret("pw-of-db")
 
 

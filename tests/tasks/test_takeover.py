@@ -63,8 +63,9 @@ class Site:
         self.config.write_text(f"[core]\nfernet_key = {OLDER}\n")
 
     def key(self) -> str:
-        """Return the key of the environment file."""
-        found = re.search("^AIRFLOW__CORE__FERNET_KEY=(.*)$", self.environment.read_text(), re.MULTILINE)
+        """Return the key of the scheduler's environment file."""
+        text = self.environment.with_name("default-scheduler").read_text()
+        found = re.search("^AIRFLOW__CORE__FERNET_KEY=(.*)$", text, re.MULTILINE)
         assert found
         return found[1]
 
@@ -106,6 +107,10 @@ def test_a_host_is_taken_over_and_nothing_is_lost(site: Site, capsys: Capture) -
     assert [re.sub(" +", " ", line).replace(str(site.environment), "FILE") for line in lines[2:-1]] == [
         " one node.environment keep TOKEN, LINES of the FILE that was written by hand, in FILE.local",
         " one node.environment write FILE",
+        *(
+            f" one node.environment write FILE-{role}"
+            for role in ("scheduler", "dag-processor", "triggerer", "webserver")
+        ),
     ]
 
     new, *adopted = site.key().split(",")

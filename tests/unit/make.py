@@ -75,6 +75,7 @@ def inputs(of: Fleet | None = None, **given: Any) -> Inputs:
         fernet_key=Secret(FERNET_KEY),
         secret_key=Secret("web-secret"),
         jwt_secret=Secret("jwt-secret"),
+        celery_password=Secret("celery-secret"),
         salt=bytes(range(16)),
     )
     return replace(values, **given)

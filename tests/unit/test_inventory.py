@@ -241,7 +241,8 @@ broker: {password: !env REDIS, port: 6380, result_backend: 'redis://:hunter2@10.
         "broker: {url: !env BROKER_URL, result_backend: !file results}",
         "broker: {result_backend: 'db+mysql://u:p@10.0.0.9/a'}",
         "broker:",
-        "database: {connection_command: v}\nbroker: {url: 'amqp://10.0.0.9'}",
+        "database: {connection_command: v}\nbroker: {url: 'amqp://10.0.0.9', result_backend_command: w}",
+        "airflow: {version: 2.11.2}\ndatabase: {connection_command: v}\nbroker: {url: 'amqp://10.0.0.9'}",
         "airflow: {version: 1.10.10}\ndatabase: {connection_command: v}\n"
         "broker: {url_command: w, result_backend_command: x}",
     ],
@@ -562,6 +563,13 @@ HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflo
         ("database: {connection_command: v}",
          "database.connection_command: then the broker must be said too; "
          "give broker.url_command, broker.url or the role redis"),
+        ("database: {connection_command: v}\nbroker: {url_command: w}",
+         "database.connection_command: the workers of Airflow 3 do not run it, and must be told the result backend; "
+         "give broker.result_backend_command, or the role redis"),
+        ("broker: {separate: false}\nairflow: {version: 2.11.2}",
+         "broker.separate: before Airflow 3 the workers need the metadata database itself; leave it out"),
+        (f"database: {{name: {'n' * 57}}}",
+         "database.name: too long: Celery's own is called the same with _celery after it, 63 characters at most"),
         ("database: {connection_command: v}\nairflow: {version: 1.10.10}\nbroker: {url_command: w}",
          "database.connection_command: then Airflow 1.10 must be told its result backend; "
          "give broker.result_backend_command"),

@@ -60,6 +60,7 @@ SEEN = [
     f"{HOME}/config|directory|astro|astro|755\n{HOME}/config/aerodrome_host.py|regular file|astro|astro|644\n\nold\n",
     "LoadState=loaded\nUnitFileState=disabled\nActiveState=inactive\n",
     "LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nNeedDaemonReload=yes\n",
+    "AIRFLOW__CELERY__BROKER_URL=redis://old/0\n\n\nActiveState=active\n",
     "there\n",
     "LoadState=not-found\n",
 ]
@@ -99,7 +100,10 @@ def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
         yield "health", health_script(given, host, roles)
         yield "watch", watch_script(given, host, roles)
         yield "logs", journal_script(journal_units(given, host, roles), 10, True)
-    yield "user", create_user_script(given, ("ada", "a@b.c", "A", "L", "Admin"), Secret("password"))[0]
+    yield (
+        "user",
+        create_user_script(given, given.fleet.hosts["s1"], ("ada", "a@b.c", "A", "L", "Admin"), Secret("password"))[0],
+    )
 
 
 def without_data(script: str) -> str:

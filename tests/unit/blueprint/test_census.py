@@ -40,8 +40,8 @@ NEW, OLD = ["run_id", "map_index", "last_heartbeat_at"], ["execution_date"]
 
 def census(folder: Path, columns: list[str], rows: list[object], broken: str = "") -> subprocess.CompletedProcess[str]:
     """Run the program of worker w1 over what its database is to answer."""
-    told = drain(inputs(), HOSTS["w1"], "worker")
-    assert told is not None
+    told = drain(inputs(fleet(version="2.11.2")), HOSTS["w1"], "worker")
+    assert told is not None and not told.by_processes
     program = told.census.partition("<<'END_OF_FILE'\n")[2].removesuffix("END_OF_FILE")
     assert "airflow-worker" in told.census.partition("<<")[0]  # with the variables that only its unit reads
     (folder / "psycopg2.py").write_text(f"COLUMNS, ROWS, BROKEN = {columns}, {rows}, {broken!r}\n{PSYCOPG2}")

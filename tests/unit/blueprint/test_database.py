@@ -8,15 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.blueprint.database import database, database_login
+from aerodrome.blueprint.database import closed, database, database_login
 from aerodrome.blueprint.node import node
 from aerodrome.blueprint.step import Step
-from aerodrome.fleet import Database, Host
+from aerodrome.fleet import Broker, Database, Fleet, Host
 from aerodrome.resources.address import OwnAddress
 from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.ports import FreePort
-from aerodrome.resources.postgres import PostgresAccess, PostgresAccount, PostgresServer
+from aerodrome.resources.postgres import (
+    Login,
+    PostgresAccount,
+    PostgresServer,
+)
+from aerodrome.resources.postgres_access import AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import PostgresDropin
 from aerodrome.secrets import Reference, Secret
 from tests.unit.make import AWKWARD, HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
@@ -65,7 +70,8 @@ NODES = ("10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")
 
 
 def test_a_database_host_as_a_whole() -> None:
-    given = inputs(fleet(database=Database("meta", "me", 5433)))
+    given, salt = inputs(fleet(version="2.11.2", database=Database("meta", "me", 5433))), bytes(range(16))
+    logins = (Login("me", "meta", NODES),)
     assert database(given, DB1) == [
         Step("database.packages", (Packages(apt=("postgresql",), dnf=("postgresql-server",)),)),
         Step(
@@ -74,12 +80,70 @@ def test_a_database_host_as_a_whole() -> None:
                 OwnAddress("PostgreSQL", "db1", "10.0.0.1"),
                 FreePort(5433, "postgresql*.service", "database.port"),
                 PostgresDropin(DROPIN),
-                PostgresServer(5433, "me", "meta", ("10.0.0.1", "127.0.0.1")),
+                PostgresServer(5433, logins, ("10.0.0.1", "127.0.0.1")),
             ),
         ),
-        Step("database.access", (PostgresAccess("meta", "me", NODES),)),
-        Step("database.account", (PostgresAccount("me", Secret(AWKWARD), "meta", bytes(range(16))),)),
+        Step("database.access", (PostgresAccess(logins),)),
+        Step("database.account", (PostgresAccount("me", Secret(AWKWARD), "meta", salt, logins=logins),)),
     ]
+    assert closed(given) == []
+
+
+SEPARATE = (
+    Login("me", "meta", ("10.0.0.2", "10.0.0.3")),
+    Login("me_celery", "meta_celery", ("10.0.0.2", "10.0.0.4", "10.0.0.5")),
+)
+WORKERS = tuple(f'host "meta" "me" 10.0.0.{number}/32 scram-sha-256' for number in (4, 5))
+
+
+def test_from_airflow_3_celery_has_a_database_and_a_login_of_its_own() -> None:
+    given, salt = inputs(fleet(database=Database("meta", "me", 5433))), bytes(range(16))
+    celery = Secret("celery-secret")
+    _, server, access, accounts = database(given, DB1)
+    assert server.resources[-1] == PostgresServer(5433, SEPARATE, ("10.0.0.1", "127.0.0.1"))
+    assert access.resources == (PostgresAccess(SEPARATE, leaving=WORKERS),)
+    assert accounts.resources == (
+        PostgresAccount("me", Secret(AWKWARD), "meta", salt, private=True, logins=SEPARATE),
+        PostgresAccount("me_celery", celery, "meta_celery", salt, private=True, logins=SEPARATE),
+    )
+    assert closed(given) == [Step("database.closed", (AccessClosed(SEPARATE, WORKERS),))]
+
+
+def test_a_celery_password_that_was_made_just_now_spares_the_role() -> None:
+    airflow, celery = database(inputs(made=frozenset({"celery_password"})), DB1)[3].resources
+    assert (airflow.made, celery.made) == (False, True)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "of, logins, workers",
+    [
+        # Broker and results in Redis: PostgreSQL has nothing of Celery's, and no worker there.
+        (fleet(roles={**ROLES_OF_FLEET, "redis": ("db1",)}), 1, False),
+        (fleet(broker=Broker(separate=False)), 1, True),
+        (fleet(roles={**ROLES_OF_FLEET, "redis": ("db1",)}, broker=Broker(separate=False)), 1, True),
+        # Results go to Celery's own database, where another broker is named.
+        (fleet(broker=Broker(url=Secret("amqp://b"))), 2, False),
+        # What a command says may be the metadata database.
+        (fleet(broker=Broker(url_command="v", result_backend_command="v")), 1, True),
+        (fleet(database=Database(connection_command="v"), broker=Broker(url_command="v")), 1, True),
+        (fleet(executor="LocalExecutor", roles={**ROLES_OF_FLEET, "worker": ()}), 1, False),
+    ],
+)
+def test_who_logs_in_where(of: Fleet, logins: int, workers: bool) -> None:
+    given = inputs(of, redis_password=Secret("x"))
+    found = database(given, DB1)[2].resources[0].logins  # type: ignore[attr-defined]
+    assert len(found) == logins
+    assert ("10.0.0.5" in found[0].addresses) is workers
+    # Where workers know the metadata database's password, all roles may connect to it as before.
+    airflow = database(given, DB1)[3].resources[0]
+    assert airflow.private == (given.celery_is_separate and not workers)  # type: ignore[attr-defined]
+
+
+def test_a_result_backend_in_postgresql_that_is_given_may_be_the_metadata_database() -> None:
+    backend = Secret("db+postgresql://me:x@10.0.0.1/airflow")
+    redis = {**ROLES_OF_FLEET, "redis": ("db1",)}
+    given = inputs(fleet(roles=redis, broker=Broker(result_backend=backend)), result_backend=backend)
+    assert "10.0.0.5" in database(given, DB1)[2].resources[0].logins[0].addresses  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -101,10 +165,12 @@ def test_only_a_password_that_was_made_just_now_spares_the_role(
 
 def test_postgresql_that_is_there_is_not_installed() -> None:
     given = inputs(fleet(database=Database(install=False)))
-    packages, server, *_ = database(given, DB1)
+    packages, server, step, _ = database(given, DB1)
+    (access,) = step.resources
+    assert isinstance(access, PostgresAccess)
     assert packages == Step("database.packages", ())
     # Nor is its unit changed, and it may go on listening elsewhere too.
-    assert server.resources[1:] == (PostgresServer(5432, "airflow", "airflow", ("10.0.0.1", "127.0.0.1"), only=False),)
+    assert server.resources[1:] == (PostgresServer(5432, access.logins, ("10.0.0.1", "127.0.0.1"), only=False),)
 
 
 def test_without_the_sandbox_postgresql_still_waits_for_its_address() -> None:
@@ -131,12 +197,13 @@ def test_it_listens_where_hosts_yaml_says(host: Host, listen: tuple[str, ...]) -
 
 def test_a_database_host_that_runs_airflow_too_may_log_in_itself() -> None:
     of = fleet(roles={**ROLES_OF_FLEET, "scheduler": ("db1",)})
-    assert "10.0.0.1" in database(inputs(of), DB1)[2].resources[0].addresses  # type: ignore[attr-defined]
+    assert "10.0.0.1" in database(inputs(of), DB1)[2].resources[0].logins[0].addresses  # type: ignore[attr-defined]
 
 
 def test_where_only_the_nodes_know_the_password_the_role_is_left_alone() -> None:
     given = inputs(fleet(database=Database(connection_command="vault dsn")), password=None)
-    assert database(given, DB1)[3].resources == (PostgresAccount("airflow", None, "airflow", bytes(range(16))),)
+    (account,) = database(given, DB1)[3].resources
+    assert account.password is None  # type: ignore[attr-defined]
 
 
 # A database that is not ours
@@ -145,8 +212,8 @@ NOT_OURS = Database("my db", "me-too", 5433, managed=False, host="pg.example.com
 CONN = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
-def login(version: str = "3.3.2", of: Database = NOT_OURS) -> DatabaseLogin:
-    (step,) = database_login(inputs(fleet(version=version, database=of, service="ac")))
+def login(version: str = "3.3.2", of: Database = NOT_OURS, host: str = "web1") -> DatabaseLogin:
+    (step,) = database_login(inputs(fleet(version=version, database=of, service="ac")), HOSTS[host])
     assert step.name == "database.login"
     (resource,) = step.resources
     assert isinstance(resource, DatabaseLogin)
@@ -154,12 +221,19 @@ def login(version: str = "3.3.2", of: Database = NOT_OURS) -> DatabaseLogin:
 
 
 def test_a_database_of_ours_is_logged_in_to_by_airflow_alone() -> None:
-    assert database_login(inputs()) == []
+    assert database_login(inputs(), HOSTS["web1"]) == []
 
 
 def test_every_node_tries_the_login_once_it_has_python_and_credentials() -> None:
     assert login().server == "pg.example.com:5433"
     assert login().needs == "link /opt/aerodrome/ac/venv"
+
+
+def test_a_worker_of_airflow_3_tries_the_login_only_where_celery_has_it() -> None:
+    assert login(host="w1").program == login().program.replace("/ac-webserver ", "/ac-worker ")
+    amqp = fleet(database=NOT_OURS, broker=Broker(url=Secret("amqp://b"), result_backend=Secret("redis://r")))
+    assert database_login(inputs(amqp), HOSTS["w1"]) == []
+    assert len(database_login(inputs(amqp), HOSTS["s1"])) == 1
 
 
 def test_the_login_is_tried_before_the_credentials_are_written() -> None:
@@ -196,6 +270,7 @@ def test_the_login_is_tried_in_the_units_environment_with_what_hosts_yaml_says(v
         'if [ -e "$venv/bin/python" ]; then '
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
         "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=-/etc/default/ac "
+        "-p EnvironmentFile=-/etc/default/ac-webserver "
         '-p WorkingDirectory=/ -p UMask=0027 "$venv"/bin/python -I - '
     )
     program = rest.removesuffix("END_OF_FILE\nfi")
@@ -228,7 +303,7 @@ def connect(url, connect_timeout):
 def tried(sh: Shell, folder: Path, of: Database, driver: str = PSYCOPG2) -> str:
     """Return what the program prints on a host whose environment file has an older login, which would work."""
     (folder / "psycopg2.py").write_text(driver)
-    (step,) = database_login(inputs(fleet(database=of), password=Secret("p@ss")))
+    (step,) = database_login(inputs(fleet(database=of), password=Secret("p@ss")), HOSTS["web1"])
     (resource,) = step.resources
     assert isinstance(resource, DatabaseLogin)
     # As a host that has its environment where the version before had it.

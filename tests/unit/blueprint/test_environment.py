@@ -14,6 +14,7 @@ from aerodrome.blueprint.environment import (
     mask_environment,
     render_variables,
     role_environment,
+    secrets,
 )
 from aerodrome.blueprint.inputs import Inputs, Settings
 from aerodrome.errors import InvalidInput
@@ -25,33 +26,60 @@ from tests.unit.make import AWKWARD, FERNET_KEY, HOSTS, ROLES_OF_FLEET, fleet, i
 PASSWORD = "p%40ss%2Fw%25rd%3A%24%20%27%22%5C%C3%A9%23%3B"
 WEB1 = HOSTS["web1"]
 
+HEAD = "# Written by Aerodrome from hosts.yaml: change it there. Read by systemd (systemd.exec(5), EnvironmentFile=).\n"
 FILE = f"""\
-# Written by Aerodrome from hosts.yaml: change it there. Read by systemd (systemd.exec(5), EnvironmentFile=).
+{HEAD}\
 AIRFLOW_HOME=/usr/local/airflow
 PATH=/opt/aerodrome/airflow/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-AIRFLOW__CORE__FERNET_KEY={FERNET_KEY}
-AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql+psycopg2://airflow:{PASSWORD}@10.0.0.1:5432/airflow
-AIRFLOW__CELERY__BROKER_URL=sqla+postgresql://airflow:{PASSWORD}@10.0.0.1:5432/airflow
-AIRFLOW__CELERY__RESULT_BACKEND=db+postgresql://airflow:{PASSWORD}@10.0.0.1:5432/airflow
 AIRFLOW__CORE__EXECUTOR=CeleryExecutor
 AIRFLOW__CORE__LOAD_EXAMPLES=False
-AIRFLOW__API__SECRET_KEY=web-secret
 AIRFLOW__API__PORT=8080
 AIRFLOW__API__BASE_URL=http://10.0.0.3:8080
-AIRFLOW__API_AUTH__JWT_SECRET=jwt-secret
 AIRFLOW__CORE__EXECUTION_API_SERVER_URL=http://10.0.0.3:8080/execution/
 AIRFLOW__CORE__AUTH_MANAGER=airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
 AIRFLOW__CORE__HOSTNAME_CALLABLE=aerodrome_host.name
 AIRFLOW__API__HOST=10.0.0.3
 """
+CELERY = "airflow_celery:celery-secret@10.0.0.1:5432/airflow_celery"
+FERNET = f"AIRFLOW__CORE__FERNET_KEY={FERNET_KEY}"
+DATABASE = f"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql+psycopg2://airflow:{PASSWORD}@10.0.0.1:5432/airflow"
+CELERY_URLS = [
+    f"AIRFLOW__CELERY__BROKER_URL=sqla+postgresql://{CELERY}",
+    f"AIRFLOW__CELERY__RESULT_BACKEND=db+postgresql://{CELERY}",
+]
+WEB, JWT = "AIRFLOW__API__SECRET_KEY=web-secret", "AIRFLOW__API_AUTH__JWT_SECRET=jwt-secret"
 
 
 def test_the_environment_file_as_a_whole() -> None:
     assert render_variables(environment(inputs(), WEB1)) == FILE
 
 
+@pytest.mark.parametrize(
+    "role, lines",
+    [
+        ("scheduler", [FERNET, DATABASE, *CELERY_URLS, WEB, JWT]),
+        ("dag-processor", [FERNET, DATABASE]),
+        ("triggerer", [FERNET, DATABASE, WEB]),
+        ("webserver", [FERNET, DATABASE, WEB, JWT]),
+        ("worker", [*CELERY_URLS, WEB]),
+    ],
+)
+def test_each_role_of_airflow_3_has_the_secrets_that_it_needs_and_no_others(role: str, lines: list[str]) -> None:
+    text = render_variables(role_environment(inputs(), HOSTS["w2"], role))
+    assert text == HEAD + "".join(f"{line}\n" for line in lines)
+
+
+def test_before_airflow_3_every_role_has_all_of_them() -> None:
+    for version in ("1.10.10", "2.11.2"):
+        given = inputs(fleet(version=version))
+        assert secrets(given).items() <= environment(given, HOSTS["w2"]).items()
+        assert len(secrets(given)) == 5
+        assert role_environment(given, HOSTS["w2"], "worker") == {}
+
+
 def names(version: str, **airflow: Any) -> set[str]:
-    return set(environment(inputs(fleet(version=version, **airflow)), WEB1))
+    given = inputs(fleet(version=version, **airflow))
+    return {*environment(given, WEB1), *role_environment(given, WEB1, "webserver")}
 
 
 def test_airflow_2_has_its_own_names_and_nothing_of_airflow_3() -> None:
@@ -121,6 +149,10 @@ def test_a_setting_of_another_version_s_name_is_given_by_todays() -> None:
 # Roles
 
 
+def plain(variables: dict[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if not isinstance(value, Secret)}
+
+
 def of_role(role: str = "worker", host: Host = HOSTS["w2"], **given: Any) -> dict[str, Any]:
     return role_environment(inputs(**given), host, role)
 
@@ -129,15 +161,15 @@ def test_a_role_has_variables_and_settings_of_its_own_by_the_version_s_names() -
     settings = Settings({"OMP_NUM_THREADS": "2"}, {"api": {"workers": "2"}})
     for version, name in (("2.11.2", "AIRFLOW__WEBSERVER__WORKERS"), ("3.3.2", "AIRFLOW__API__WORKERS")):
         found = of_role("webserver", of=fleet(version=version), role_settings={"webserver": settings})
-        assert found == {name: "2", "OMP_NUM_THREADS": "2"}
-    assert of_role("worker", role_settings={"webserver": settings}) == {}
+        assert plain(found) == {name: "2", "OMP_NUM_THREADS": "2"}
+    assert plain(of_role("worker", role_settings={"webserver": settings})) == {}
 
 
 def test_what_is_said_of_a_host_wins_over_what_is_said_of_its_role() -> None:
     role_settings = {"worker": Settings({"ZONE": "role", "A": "role"}, {"core": {"parallelism": "1"}})}
     host_settings = {"w2": Settings({"ZONE": "host", "AIRFLOW__CORE__PARALLELISM": "2"})}
     given: dict[str, Any] = {"role_settings": role_settings, "host_settings": host_settings}
-    assert of_role("worker", **given) == {"A": "role"}
+    assert plain(of_role("worker", **given)) == {"A": "role"}
     assert of_role("worker", HOSTS["w1"], **given)["ZONE"] == "role"
     assert environment(inputs(**given), HOSTS["w2"])["ZONE"] == "host"
 
@@ -145,9 +177,9 @@ def test_what_is_said_of_a_host_wins_over_what_is_said_of_its_role() -> None:
 def test_tasks_at_once_are_those_of_the_worker_host() -> None:
     given: dict[str, Any] = {"role_settings": {"worker": Settings(config={"celery": {"worker_concurrency": "9"}})}}
     name = "AIRFLOW__CELERY__WORKER_CONCURRENCY"
-    assert of_role("worker", HOSTS["w1"], **given) == {name: "4"}
-    assert of_role("worker", HOSTS["w2"], **given) == {name: "9"}
-    assert of_role("triggerer", HOSTS["w1"]) == {}
+    assert plain(of_role("worker", HOSTS["w1"], **given)) == {name: "4"}
+    assert plain(of_role("worker", HOSTS["w2"], **given)) == {name: "9"}
+    assert plain(of_role("triggerer", HOSTS["w1"])) == {}
 
 
 def test_a_setting_of_a_role_that_airflow_would_expand_is_refused() -> None:
@@ -167,7 +199,7 @@ CONN, BROKER, RESULTS = (
 def connections(given: Inputs) -> dict[str, str]:
     """Return the variables that say where database and broker are, and the Fernet key."""
     parts = ("SQL_ALCHEMY_CONN", "BROKER_URL", "RESULT_BACKEND", "FERNET_KEY")
-    found = environment(given, WEB1).items()
+    found = {**environment(given, WEB1), **role_environment(given, WEB1, "scheduler")}.items()
     return {
         name: value.reveal() if isinstance(value, Secret) else value
         for name, value in found
@@ -178,15 +210,24 @@ def connections(given: Inputs) -> dict[str, str]:
 def test_redis_is_the_broker_where_a_host_has_that_role() -> None:
     of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)}, broker=Broker(port=6380))
     found = connections(inputs(of, redis_password=Secret(AWKWARD)))
-    assert found[BROKER] == f"redis://:{PASSWORD}@10.0.0.5:6380/0"
+    assert found[BROKER] == found[RESULTS] == f"redis://:{PASSWORD}@10.0.0.5:6380/0"
+
+
+@pytest.mark.parametrize("given", [{"version": "2.11.2"}, {"version": "3.3.2", "separate": False}])
+def test_results_stay_in_the_metadata_database_where_workers_know_it(given: dict[str, Any]) -> None:
+    broker = Broker(separate=given.pop("separate", True))
+    redis = fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)}, broker=broker, **given)
+    found = connections(inputs(redis, redis_password=Secret("x")))
     assert found[RESULTS] == f"db+postgresql://airflow:{PASSWORD}@10.0.0.1:5432/airflow"
+    found = connections(inputs(fleet(broker=broker, **given)))
+    assert found[BROKER] == f"sqla+postgresql://airflow:{PASSWORD}@10.0.0.1:5432/airflow"
 
 
 def test_a_broker_by_url_is_taken_as_it_is() -> None:
     found = connections(inputs(broker_url=Secret("amqp://u:p@b:5672/v"), result_backend=Secret("redis://r/1")))
     assert (found[BROKER], found[RESULTS]) == ("amqp://u:p@b:5672/v", "redis://r/1")
     for name in (BROKER, RESULTS):
-        assert isinstance(environment(inputs(broker_url=Secret("a://b")), WEB1)[name], Secret)
+        assert isinstance(role_environment(inputs(broker_url=Secret("a://b")), WEB1, "worker")[name], Secret)
 
 
 def test_the_url_of_a_database_that_is_not_ours() -> None:
@@ -220,13 +261,13 @@ def test_where_commands_give_the_secrets_none_is_in_the_file(version: str, conn:
         "AIRFLOW__CELERY__RESULT_BACKEND_CMD": "vault 'the results'",
     }
     assert connections(given) == commands(given) == wanted
-    text = render_variables(environment(given, WEB1))
+    text = render_variables({**environment(given, WEB1), **role_environment(given, WEB1, "scheduler")})
     assert "AIRFLOW__CELERY__RESULT_BACKEND_CMD=\"vault 'the results'\"\n" in text
     assert PASSWORD not in text
 
 
 def test_a_command_is_no_secret_and_is_shown() -> None:
-    variables = environment(inputs(fleet(**COMMANDS), password=None, fernet_key=None), WEB1)
+    variables = role_environment(inputs(fleet(**COMMANDS), password=None, fernet_key=None), WEB1, "webserver")
     shown = mask_environment(variables, render_variables(variables))
     assert f'{CONN}_CMD="vault kv get -field=dsn secret/airflow-db"\n' in shown
 
@@ -311,12 +352,12 @@ def test_what_airflow_leaves_alone_is_not(name: str, value: str) -> None:
 
 def test_the_jwt_secret_is_a_setting_and_no_reference_to_one() -> None:
     with pytest.raises(InvalidInput):
-        environment(inputs(jwt_secret=Secret("abc$HOME")), WEB1)
+        role_environment(inputs(jwt_secret=Secret("abc$HOME")), WEB1, "webserver")
 
 
 def test_a_refused_secret_is_not_shown() -> None:
     with pytest.raises(InvalidInput) as caught:
-        environment(inputs(secret_key=Secret("abc$uperSecret")), WEB1)
+        role_environment(inputs(secret_key=Secret("abc$uperSecret")), WEB1, "worker")
     assert "uperSecret" not in str(caught.value)
 
 
@@ -326,19 +367,19 @@ def test_a_refused_secret_is_not_shown() -> None:
 def test_a_masked_file_shows_what_is_known_to_be_no_secret() -> None:
     variables = environment(inputs(settings=Settings({"ZONE": "west", "SMTP": Secret("smtp-pass")})), WEB1)
     assert mask_environment(variables, render_variables(variables)).splitlines() == [
-        *FILE.splitlines()[:3],
-        f"AIRFLOW__CORE__FERNET_KEY={MASK}",
-        f"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN={MASK}",
-        f"AIRFLOW__CELERY__BROKER_URL={MASK}",
-        f"AIRFLOW__CELERY__RESULT_BACKEND={MASK}",
-        *FILE.splitlines()[7:9],
-        f"AIRFLOW__API__SECRET_KEY={MASK}",
-        *FILE.splitlines()[10:12],
-        f"AIRFLOW__API_AUTH__JWT_SECRET={MASK}",
-        *FILE.splitlines()[13:],
+        *FILE.splitlines(),
         "ZONE=west",
         f"SMTP={MASK}",
-    ]  # fmt: skip
+    ]
+    of_worker = role_environment(inputs(), HOSTS["w1"], "worker")
+    assert mask_environment(of_worker, render_variables(of_worker)).splitlines()[1:] == [
+        f"AIRFLOW__CELERY__BROKER_URL={MASK}",
+        f"AIRFLOW__CELERY__RESULT_BACKEND={MASK}",
+        f"AIRFLOW__API__SECRET_KEY={MASK}",
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY=4",
+    ]
+    # What the file had before the roles had files of their own is as secret as it was.
+    assert mask_environment(variables, f"{FERNET}\n{DATABASE}\n").count(MASK) == 2
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,8 @@ def test_the_script_as_a_whole() -> None:
         "| head -c 1000000 | grep -qF ' ready.' && echo Ready=yes; echo\n"
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
         "-p EnvironmentFile=-/etc/default/airflow.local -p EnvironmentFile=/etc/default/airflow "
-        "-p WorkingDirectory=/ -p UMask=0027 -p RuntimeMaxSec=20 -p TimeoutStopSec=2 "
+        "-p EnvironmentFile=-/etc/default/airflow-webserver -p WorkingDirectory=/ -p UMask=0027 "
+        "-p RuntimeMaxSec=20 -p TimeoutStopSec=2 "
         "/opt/aerodrome/airflow/venv/bin/python -I - 2>/dev/null "
     )
     assert program.endswith("END_OF_FILE\n")
@@ -112,13 +113,22 @@ def test_the_program_asks_what_the_version_has(version: str, variable: str, web:
 
 
 def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
-    program = health_script(inputs(), WEB, ["worker"]).partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
-    program = program.replace("8793", "1")  # where nobody listens
-    done = sh(f"env -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN python3 - {program}")
-    answer = json.loads(done.stdout)
-    assert sorted(answer) == ["jobs_error", "name", "worker_error"]
-    assert answer["name"] == socket.getfqdn()
-    assert answer["worker_error"].startswith("ConnectionRefusedError: ")
+    # The worker of Airflow 3 does not know the metadata database.
+    for version, asked in (("2.11.2", ["jobs_error", "name", "worker_error"]), ("3.3.2", ["name", "worker_error"])):
+        script = health_script(inputs(fleet(version=version)), WEB, ["worker"])
+        program = script.partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
+        program = program.replace("8793", "1")  # where nobody listens
+        done = sh(f"env -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN python3 - {program}")
+        answer = json.loads(done.stdout)
+        assert sorted(answer) == asked
+        assert answer["name"] == socket.getfqdn()
+        assert answer["worker_error"].startswith("ConnectionRefusedError: ")
+
+
+def test_airflow_is_asked_in_the_environment_of_a_role_that_knows_the_database() -> None:
+    for roles, role in ((["worker"], "worker"), (["worker", "webserver"], "webserver"), (["triggerer"], "triggerer")):
+        for script in (health_script(inputs(), WEB, roles), watch_script(inputs(), WEB, roles)):
+            assert re.findall(r"EnvironmentFile=-/etc/default/airflow-(\S+)", script) == [role]
 
 
 def test_the_program_knows_the_name_that_airflow_reports(sh: Shell, tmp_path: Path) -> None:
@@ -379,10 +389,18 @@ def test_the_journal_of_an_earlier_start_does_not_count(sh: Shell) -> None:
     assert sh(f"export START=old\n{line}", programs=programs).stdout == b"ActiveState=active\nReady=yes\n\n"
 
 
-@pytest.mark.parametrize("role", ["scheduler", "webserver", "worker"])
-def test_nobody_is_healthy_without_the_database(role: str) -> None:
+@pytest.mark.parametrize("version, role", [("3.3.2", "scheduler"), ("3.3.2", "webserver"), ("2.11.2", "worker")])
+def test_nobody_who_knows_the_database_is_healthy_without_it(version: str, role: str) -> None:
     answer = {"jobs_error": "OperationalError: password authentication failed", "web": BODY, "worker": True}
-    assert judged(role, answer) == ("waiting", "OperationalError: password authentication failed")
+    given = inputs(fleet(version=version))
+    (health,) = read_health(given, "h", [role], output(answer, f"{UNIT}Ready=yes\n"))
+    assert (health.verdict, health.detail) == ("waiting", "OperationalError: password authentication failed")
+
+
+def test_a_worker_of_airflow_3_needs_no_database() -> None:
+    unit = f"{UNIT}Ready=yes\n"
+    assert judged("worker", {"worker": True}, unit) == ("healthy", "Celery is ready, log port 8793 answers")
+    assert judged("worker", {}, unit) == ("waiting", "port 8793: not asked")
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "no JSON", "Failed to start transient service unit"])
@@ -413,7 +431,7 @@ def test_the_script_for_the_database_as_a_whole() -> None:
         "echo\n"
         "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres <<'END_OF_FILE'\n"
         "SELECT current_setting('server_version'), "
-        "(SELECT count(*) FROM pg_stat_activity WHERE usename = 'me-too'), "
+        "(SELECT count(*) FROM pg_stat_activity WHERE usename IN ('me-too', 'me-too_celery')), "
         "current_setting('max_connections'), extract(epoch FROM pg_postmaster_start_time())::bigint;\n"
         "END_OF_FILE\n"
     )

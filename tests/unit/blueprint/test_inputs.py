@@ -45,7 +45,7 @@ def test_the_database_is_where_its_role_is_or_where_the_operator_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "of, is_database",
+    "of, is_postgres",
     [
         (fleet(), True),
         (fleet(executor="LocalExecutor"), False),
@@ -55,8 +55,8 @@ def test_the_database_is_where_its_role_is_or_where_the_operator_says() -> None:
         (fleet(broker=Broker(result_backend_command="v")), True),
     ],
 )
-def test_the_broker_is_the_database_where_nothing_else_is_said(of: Fleet, is_database: bool) -> None:
-    assert inputs(of).broker_is_database is is_database
+def test_the_broker_is_postgresql_where_nothing_else_is_said(of: Fleet, is_postgres: bool) -> None:
+    assert inputs(of).broker_is_postgres is is_postgres
 
 
 def test_a_redis_has_no_user_in_its_url() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +13,12 @@ from aerodrome.blueprint.environment import mask_config
 from aerodrome.blueprint.inputs import Inputs, Settings
 from aerodrome.blueprint.node import dags, node
 from aerodrome.errors import AerodromeError
-from aerodrome.fleet import Deploy
+from aerodrome.fleet import Broker, Deploy
 from aerodrome.resources.base import Seen, quote
+from aerodrome.resources.celery import Unmoved
 from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables
-from aerodrome.resources.files import Block, File
+from aerodrome.resources.files import Absent, Block, File
 from aerodrome.resources.home import Default, ServiceHome
 from aerodrome.resources.installer import Installer
 from aerodrome.resources.module import Module
@@ -44,6 +46,8 @@ WorkingDirectory=/usr/local/airflow
 # Variables of this host that somebody wrote by hand; those of the next file win.
 EnvironmentFile=-/etc/default/airflow.local
 EnvironmentFile=/etc/default/airflow
+# What only this role's processes need, with its secrets.
+EnvironmentFile=-/etc/default/airflow-%i
 ExecStart=/opt/aerodrome/airflow/venv/bin/airflow %i
 Restart=always
 RestartSec=5s
@@ -58,8 +62,8 @@ WantedBy=multi-user.target
 """
 
 
-def resources(name: str, given=None) -> tuple:  # type: ignore[no-untyped-def,type-arg]
-    (step,) = [step for step in node(given or inputs(), HOSTS["w1"]) if step.name == name]
+def resources(name: str, given=None, host: str = "w1") -> tuple:  # type: ignore[no-untyped-def,type-arg]
+    (step,) = [step for step in node(given or inputs(), HOSTS[host]) if step.name == name]
     return step.resources
 
 
@@ -79,7 +83,7 @@ def test_the_steps_of_the_guide_in_order() -> None:
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
     keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.resources]
-    assert len(keys) == len(set(keys)) == 18
+    assert len(keys) == len(set(keys)) == 24
 
 
 @pytest.mark.parametrize("python", ["python3", "python", "/usr/bin/python3.12", "pypy3.10", "python3.12-debug"])
@@ -165,8 +169,9 @@ def test_the_unit_as_a_whole() -> None:
 
 
 def test_the_environment_file_is_roots_alone() -> None:
-    file = environment_file(inputs(fleet(service="ac")))
-    assert (file.path, file.owner, file.group, file.mode) == ("/etc/default/ac", "root", "root", 0o600)
+    for path, host in (("/etc/default/ac", "w1"), ("/etc/default/ac-webserver", "web1")):
+        file = environment_file(inputs(fleet(service="ac")), path, host)
+        assert (file.owner, file.group, file.mode) == ("root", "root", 0o600)
     assert "jwt-secret" in file.content
     assert file.mask
     assert "jwt-secret" not in file.mask(file.content)
@@ -226,9 +231,53 @@ def test_dags_and_airflow_cfg_where_there_are_any() -> None:
     )
 
 
-def environment_file(given: Inputs) -> File:
-    (file,) = [each for each in resources("node.environment", given) if isinstance(each, File)]
+def environment_file(given: Inputs, path: str = "/etc/default/airflow", host: str = "w1") -> File:
+    found = [each for each in resources("node.environment", given, host) if isinstance(each, File)]
+    (file,) = [each for each in found if each.path == path]
     return file
+
+
+# Variables of roles
+
+ALL = ["scheduler", "dag-processor", "triggerer", "webserver", "worker"]
+
+
+def role_files(given: Inputs, host: str) -> dict[str, type[File | Absent]]:
+    found = resources("node.environment", given, host)
+    return {
+        each.path.removeprefix("/etc/default/airflow-"): type(each)
+        for each in found
+        if isinstance(each, File | Absent) and each.path != "/etc/default/airflow"
+    }
+
+
+def test_a_host_has_the_files_of_its_own_roles_and_no_others() -> None:
+    assert role_files(inputs(), "w1") == {**dict.fromkeys(ALL, Absent), "worker": File}
+    assert role_files(inputs(), "s1") == {**dict.fromkeys(ALL[:3], File), "webserver": Absent, "worker": Absent}
+
+
+def test_before_airflow_3_a_role_without_variables_of_its_own_has_no_file_of_them() -> None:
+    of_role = Settings({"TOKEN": Secret("hunter2")}, {"celery": {"task_acks_late": "True"}})
+    given = inputs(fleet(version="1.10.10"), role_settings={"worker": of_role})
+    assert role_files(inputs(fleet(version="1.10.10")), "w2") == dict.fromkeys(
+        ["scheduler", "webserver", "worker"], Absent
+    )
+    file = environment_file(given, "/etc/default/airflow-worker")
+    head, *variables = file.content.splitlines()
+    assert head == (
+        "# Written by Aerodrome from hosts.yaml: change it there. Read by systemd (systemd.exec(5), EnvironmentFile=)."
+    )
+    late, concurrency = "AIRFLOW__CELERY__TASK_ACKS_LATE=True", "AIRFLOW__CELERY__WORKER_CONCURRENCY=4"
+    assert variables == [late, "TOKEN=hunter2", concurrency]
+    assert file.mask is not None
+    assert file.mask(file.content).splitlines()[1:] == [late, "TOKEN=********", concurrency]
+
+
+def test_a_key_in_the_file_of_a_role_is_not_replaced_by_one_that_nobody_gave() -> None:
+    file = environment_file(inputs(made=frozenset({"fernet_key"})), "/etc/default/airflow-scheduler", "s1")
+    assert len(file.changes(Seen(""))) == 1
+    with pytest.raises(AerodromeError, match=NO_KEY_GIVEN):
+        file.changes(Seen(HEAD + "# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY=old\n"))
 
 
 # What somebody set up by hand
@@ -267,7 +316,8 @@ def test_a_key_that_nobody_gave_does_not_replace_one_that_a_host_has(
 
 
 def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None:
-    own, found, kept, file = resources("node.environment", inputs(fleet(service="ac", home="/srv/air")))
+    given = inputs(fleet(service="ac", home="/srv/air"))
+    own, found, kept, file, *of_roles, place = resources("node.environment", given)
     assert own == OwnEnvironment("/etc/default/ac")
     assert found == FoundKeys(
         "/etc/default/ac", "/srv/air/airflow.cfg", "AIRFLOW__CORE__FERNET_KEY", Secret(FERNET_KEY), "astro"
@@ -275,13 +325,40 @@ def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None
     assert isinstance(kept, KeptVariables)
     assert (kept.path, kept.found_in) == ("/etc/default/ac.local", "/etc/default/ac")
     assert (file.path, file.keep) == ("/etc/default/ac", True)
+    assert len(of_roles) == len(ALL)
+    assert isinstance(place, Unmoved)
 
 
 def test_no_key_is_looked_for_where_the_nodes_ask_a_command_for_it() -> None:
     given = inputs(fleet(fernet_key_command="vault"), fernet_key=None)
-    _, kept, file, commands = resources("node.environment", given)
+    _, kept, file, *_, commands = resources("node.environment", given, "web1")
     assert (type(kept), type(file), type(commands)) == (KeptVariables, File, CommandsAnswer)
-    assert (commands.file, commands.key) == ("/etc/default/airflow", "commands /etc/default/airflow")
+    assert (commands.file, commands.key) == (
+        "/etc/default/airflow-webserver",
+        "commands /etc/default/airflow-webserver",
+    )
+
+
+def test_each_role_asks_the_commands_that_it_needs() -> None:
+    broker = Broker(url_command="vault broker", result_backend_command="vault results")
+    asked = {}
+    for version in ("2.11.2", "3.3.2"):
+        given = inputs(fleet(version=version, broker=broker, fernet_key_command="vault key"), fernet_key=None)
+        for host in ("s1", "w1"):
+            found = resources("node.environment", given, host)
+            asked[version, host] = [
+                (each.file.removeprefix("/etc/default/airflow"), re.findall(r"(\w+)_CMD'", each.script))
+                for each in found
+                if isinstance(each, CommandsAnswer)
+            ]
+    key, celery = "AIRFLOW__CORE__FERNET_KEY", ["AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEND"]
+    everything = [("", [*celery, key])]
+    assert asked == {
+        ("2.11.2", "s1"): everything,
+        ("2.11.2", "w1"): everything,
+        ("3.3.2", "s1"): [("-scheduler", [*celery, key]), ("-dag-processor", [key]), ("-triggerer", [key])],
+        ("3.3.2", "w1"): [("-worker", celery)],
+    }
 
 
 @pytest.mark.parametrize(
@@ -328,7 +405,7 @@ def test_a_key_of_before_does_not_outlive_the_command_that_gives_it() -> None:
 
 def asking(**airflow: Any) -> str:
     given = inputs(fleet(fernet_key_command="vault key", **airflow), fernet_key=None)
-    (commands,) = [each for each in resources("node.environment", given) if isinstance(each, CommandsAnswer)]
+    (commands,) = [each for each in resources("node.environment", given, "web1") if isinstance(each, CommandsAnswer)]
     return commands.script
 
 
@@ -337,6 +414,7 @@ def test_commands_are_asked_as_the_service_user_in_the_units_environment() -> No
     assert head == (
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
         "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=/etc/default/ac "
+        "-p EnvironmentFile=-/etc/default/ac-webserver "
         "-p WorkingDirectory=/ -p UMask=0027 /opt/aerodrome/ac/venv/bin/python -I - "
     )
     ast.parse(program.removesuffix("END_OF_FILE"), feature_version=(3, 6))

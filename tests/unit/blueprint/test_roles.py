@@ -5,18 +5,16 @@ from __future__ import annotations
 import pytest
 
 from aerodrome.blueprint.census import drain
-from aerodrome.blueprint.inputs import Inputs, Settings
 from aerodrome.blueprint.queues import declared
 from aerodrome.blueprint.roles import reads, role, stopped
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import Deploy, Host, Worker
 from aerodrome.resources.base import Change
 from aerodrome.resources.drain import Unreported
-from aerodrome.resources.files import Absent, File
+from aerodrome.resources.files import File
 from aerodrome.resources.ports import FreePort
 from aerodrome.resources.systemd import Service, Stopped
 from aerodrome.resources.takeover import Superseded
-from aerodrome.secrets import Secret
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 
 READS = (
@@ -31,7 +29,7 @@ READS = (
 
 
 def dropin(name: str, host: str = "s1", **airflow: object) -> str:
-    file = role(inputs(fleet(**airflow)), HOSTS[host], name).resources[1]  # type: ignore[arg-type]
+    file = role(inputs(fleet(**airflow)), HOSTS[host], name).resources[0]  # type: ignore[arg-type]
     assert isinstance(file, File)
     assert (file.path, file.mode, file.reload) == (
         f"/etc/systemd/system/airflow@{name}.service.d/10-aerodrome.conf",
@@ -93,7 +91,6 @@ def test_a_worker_with_queues_and_concurrency() -> None:
         "ExecStart=/opt/aerodrome/airflow/venv/bin/airflow celery worker --celery-hostname w1"
         " --queues default,reports\n"
         f"{DRAIN}"
-        "EnvironmentFile=/etc/default/airflow-worker\n"
     )
 
 
@@ -108,7 +105,7 @@ def test_a_worker_without() -> None:
 
 def test_a_worker_calls_itself_what_the_others_can_resolve() -> None:
     hosts = {**HOSTS, "w2": Host("w2", "w2.example.com")}
-    file = role(inputs(fleet(hosts=hosts, deploy=Deploy(dns=True))), hosts["w2"], "worker").resources[1]
+    file = role(inputs(fleet(hosts=hosts, deploy=Deploy(dns=True))), hosts["w2"], "worker").resources[0]
     assert "airflow celery worker --celery-hostname w2.example.com\n" in file.content  # type: ignore[attr-defined]
 
 
@@ -119,16 +116,15 @@ def test_tasks_get_their_time_also_where_the_scheduler_runs_them() -> None:
 
 def test_a_worker_of_1_10_with_queues_has_a_command_of_its_own() -> None:
     host = Host("w9", "10.0.0.9", worker=Worker(("q",)))
-    file = role(inputs(fleet(version="1.10.10")), host, "worker").resources[1]
+    file = role(inputs(fleet(version="1.10.10")), host, "worker").resources[0]
     assert "ExecStart=/opt/aerodrome/airflow/venv/bin/airflow worker --celery_hostname w9 --queues q\n" in file.content  # type: ignore[attr-defined]
 
 
-def test_a_role_is_its_variables_and_its_dropin_and_then_its_unit() -> None:
+def test_a_role_is_its_dropin_and_then_its_unit() -> None:
     step = role(inputs(), HOSTS["s1"], "triggerer", again=True)
     assert step.name == "roles.triggerer"
-    variables, dropin, port, service = step.resources
+    dropin, port, service = step.resources
     assert port == FreePort(8794, "airflow@triggerer.service", "logging.trigger_log_server_port under airflow.config")
-    assert variables == Absent("/etc/default/airflow-triggerer")
     assert dropin.key == "file /etc/systemd/system/airflow@triggerer.service.d/10-aerodrome.conf"
     roles = ("scheduler", "dag-processor", "triggerer")
     units = [(f"airflow@{name}.service", tuple(path.replace("scheduler", name) for path in READS)) for name in roles]
@@ -147,50 +143,12 @@ def test_a_workers_queues_are_declared_before_it_is_started() -> None:
 
 @pytest.mark.parametrize("version, commands", [("1.10.10", ["upgradedb"]), ("3.3.2", ["db migrate", "upgradedb"])])
 def test_the_guides_own_dropin_would_migrate_a_second_time(version: str, commands: list[str]) -> None:
-    _, _, superseded, service = role(inputs(fleet(version=version, service="ac")), HOSTS["s1"], "scheduler").resources
+    _, superseded, service = role(inputs(fleet(version=version, service="ac")), HOSTS["s1"], "scheduler").resources
     assert superseded == Superseded(
         "/etc/systemd/system/ac@scheduler.service.d/override.conf",
         tuple(("[Service]", f"ExecStartPre=/home/astro/airflow-venv/bin/airflow {command}") for command in commands),
     )
     assert isinstance(service, Service)
-
-
-# Variables of a role
-
-
-def role_variables(given: Inputs, host: str, name: str) -> File | Absent:
-    variables = role(given, HOSTS[host], name).resources[0]
-    assert isinstance(variables, File | Absent)
-    assert variables.path == f"/etc/default/airflow-{name}"
-    return variables
-
-
-def test_the_variables_of_a_worker_as_a_whole() -> None:
-    of_role = Settings({"TOKEN": Secret("hunter2")}, {"celery": {"task_acks_late": "True"}})
-    file = role_variables(inputs(role_settings={"worker": of_role}), "w1", "worker")
-    assert isinstance(file, File)
-    assert (file.owner, file.group, file.mode) == ("root", "root", 0o600)
-    head, *variables = file.content.splitlines()
-    assert head == (
-        "# Written by Aerodrome from hosts.yaml: change it there. Read by systemd (systemd.exec(5), EnvironmentFile=)."
-    )
-    late, concurrency = "AIRFLOW__CELERY__TASK_ACKS_LATE=True", "AIRFLOW__CELERY__WORKER_CONCURRENCY=4"
-    assert variables == [late, "TOKEN=hunter2", concurrency]
-    assert file.mask is not None
-    assert file.mask(file.content).splitlines()[1:] == [late, "TOKEN=********", concurrency]
-
-
-def test_a_role_without_variables_of_its_own_has_no_file_of_them() -> None:
-    given = inputs(role_settings={"worker": Settings({"A": "b"})})
-    assert role_variables(inputs(), "w2", "worker") == Absent("/etc/default/airflow-worker")
-    assert role_variables(given, "s1", "scheduler") == Absent("/etc/default/airflow-scheduler")
-    assert role(given, HOSTS["s1"], "scheduler").resources[1] == role(inputs(), HOSTS["s1"], "scheduler").resources[1]
-
-
-def test_the_dropin_names_the_file_of_a_role_that_has_variables() -> None:
-    given = inputs(role_settings={"triggerer": Settings({"A": "b"})})
-    file = role(given, HOSTS["s1"], "triggerer").resources[1]
-    assert "[Service]\nEnvironmentFile=/etc/default/airflow-triggerer\n# Sandbox: " in file.content  # type: ignore[attr-defined]
 
 
 def test_airflow_cfg_is_read_where_there_is_one() -> None:

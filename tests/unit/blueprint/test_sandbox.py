@@ -68,7 +68,7 @@ roles: {database: [one], scheduler: [one], webserver: [one], worker: %s}
 
 
 def dropin(given: Inputs, name: str = "triggerer") -> str:
-    return role(given, HOSTS["s1"], name).resources[1].content  # type: ignore[attr-defined,no-any-return]
+    return role(given, HOSTS["s1"], name).resources[0].content  # type: ignore[attr-defined,no-any-return]
 
 
 def of_role(name: str, settings: RoleSettings, **airflow: object) -> Inputs:

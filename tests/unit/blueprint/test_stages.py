@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aerodrome.blueprint.census import drain
-from aerodrome.blueprint.stages import by_host, only, role_stages, stages, stop_stages
+from aerodrome.blueprint.inputs import Inputs
+from aerodrome.blueprint.stages import by_host, joined, only, role_stages, stages, stop_stages
 from aerodrome.blueprint.step import Step
 from aerodrome.fleet import ROLES, Database, Host, Network
+from aerodrome.resources.celery import Unmoved
 from aerodrome.resources.drain import Unreported
 from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service
@@ -24,12 +27,16 @@ def test_a_deploy_goes_from_the_database_to_the_workers() -> None:
     assert [(stage.name, list(stage.steps)) for stage in parts] == [
         ("machines", ["db1", "s1", "web1", "w1", "w2"]),
         ("retire schedulers", ["db1", "web1", "w1", "w2"]),
+        ("stop scheduler", ["s1"]),
+        ("stop workers", ["w1", "w2"]),
+        ("settings", ["s1", "web1", "w1", "w2"]),
         ("scheduler", ["s1"]),
         ("schedulers", ["s1"]),
         ("webservers", ["web1"]),
         ("workers", ["w1", "w2"]),
         ("retire workers", ["db1", "s1", "web1"]),
         ("retire webservers", ["db1", "s1", "w1", "w2"]),
+        ("access", ["db1"]),
         ("leftovers", list(HOSTS)),
     ]
 
@@ -38,14 +45,29 @@ def test_each_stage_says_what_must_be_healthy_at_its_end() -> None:
     assert order(stages(inputs(), list(HOSTS), ROLES)) == [
         ("machines", {}),
         ("retire schedulers", {}),
+        ("stop scheduler", {}),
+        ("stop workers", {}),
+        ("settings", {}),
         ("scheduler", {"s1": ["scheduler"]}),
         ("schedulers", {"s1": ["dag-processor", "triggerer"]}),
         ("webservers", {"web1": ["webserver"]}),
         ("workers", {"w1": ["worker"], "w2": ["worker"]}),
         ("retire workers", {}),
         ("retire webservers", {}),
+        ("access", {}),
         ("leftovers", {}),
     ]
+
+
+def test_workers_and_the_metadata_database_part_when_a_whole_fleet_is_deployed() -> None:
+    def closes(given: Inputs, hosts: Sequence[str], roles: Sequence[str]) -> bool:
+        return "access" in [stage.name for stage in stages(given, hosts, roles)]
+
+    assert closes(inputs(), list(HOSTS), ROLES)
+    assert not closes(inputs(), ["db1", "s1", "web1", "w1"], ROLES)
+    assert not closes(inputs(), ["w1", "w2"], ROLES)
+    assert not closes(inputs(), list(HOSTS), ["database", "scheduler"])
+    assert not closes(inputs(fleet(version="2.11.2")), list(HOSTS), ROLES)
 
 
 def test_further_schedulers_wait_for_the_first_one() -> None:
@@ -75,6 +97,9 @@ def test_one_host_for_everything() -> None:
     ]
     assert [(stage.name, list(stage.steps)) for stage in parts] == [
         ("machines", ["one"]),
+        ("stop scheduler", ["one"]),
+        ("stop workers", ["one"]),
+        ("settings", ["one"]),
         ("scheduler", ["one"]),
         ("schedulers", ["one"]),
         ("webservers", ["one"]),
@@ -86,6 +111,7 @@ def test_one_role_only() -> None:
     parts = stages(inputs(), list(HOSTS), ["worker"])
     assert [(stage.name, list(stage.steps)) for stage in parts] == [
         ("machines", ["w1", "w2"]),
+        ("settings", ["w1", "w2"]),
         ("workers", ["w1", "w2"]),
         ("retire workers", ["db1", "s1", "web1"]),
     ]
@@ -96,6 +122,7 @@ def test_one_host_only() -> None:
     assert [(stage.name, list(stage.steps)) for stage in parts] == [
         ("machines", ["w2"]),
         ("retire schedulers", ["w2"]),
+        ("settings", ["w2"]),
         ("workers", ["w2"]),
         ("retire webservers", ["w2"]),
         ("leftovers", ["w2"]),
@@ -181,10 +208,60 @@ def test_with_downtime_everything_stops_first_and_the_schedulers_before_all() ->
         assert len(found) == len(set(found)), f"{host}: a plan is parted by the names of its steps"
 
 
+def test_where_a_broker_moves_what_can_fail_without_a_stop_comes_first_and_then_its_users_stop() -> None:
+    parts = stages(inputs(fleet(roles={**ROLES_OF_FLEET, "scheduler": ("s1", "w2")})), list(HOSTS), ROLES)
+    assert [(stage.name, list(stage.steps)) for stage in parts[:6]] == [
+        ("machines", list(HOSTS)),
+        ("retire schedulers", ["db1", "web1", "w1", "w2"]),
+        ("stop other schedulers", ["w2"]),
+        ("stop scheduler", ["s1"]),
+        ("stop workers", ["w1", "w2"]),
+        ("settings", ["s1", "web1", "w1", "w2"]),
+    ]
+    halts = [stage for stage in parts if stage.undo]
+    assert [stage.name for stage in halts] == ["stop other schedulers", "stop scheduler", "stop workers"]
+    undone = {
+        host: [resource.key for step in steps for resource in step.resources] for host, steps in halts[0].undo.items()
+    }
+    scheduler, worker = "unit airflow@scheduler.service", "unit airflow@worker.service"
+    assert undone == {"s1": [scheduler], "w1": [worker], "w2": [scheduler, worker]}
+    waits = [host for stage in halts for host, (step,) in stage.steps.items() if step.resources[0].wait]  # type: ignore[attr-defined]
+    assert waits == ["s1"]
+
+
+def test_only_a_whole_deploy_may_move_a_broker() -> None:
+    def checks(hosts: Sequence[str], roles: Sequence[str]) -> bool:
+        steps = by_host(stages(inputs(), hosts, roles))["w1"]
+        return any(isinstance(resource, Unmoved) for step in steps for resource in step.resources)
+
+    assert not checks(list(HOSTS), ROLES)
+    assert checks(["w1", "w2"], ROLES)
+    assert checks(list(HOSTS), ["worker"])
+    assert checks(list(HOSTS), ["scheduler", "worker"])
+    assert checks([name for name in HOSTS if name != "db1"], ROLES)
+
+
+def test_settings_come_with_the_machines_where_nothing_stops_between() -> None:
+    parts = stages(inputs(), list(HOSTS), ROLES)
+    whole = joined(parts, lambda stage: True)
+    assert [stage.name for stage in whole[:2]] == ["machines", "scheduler"]
+    assert [step.name for step in whole[0].steps["w1"]] == [
+        *(step.name for step in parts[0].steps["w1"]),
+        *(step.name for step in parts[4].steps["w1"]),
+    ]
+    assert joined(parts, lambda stage: stage.name != "stop workers") == parts
+    two = stages(inputs(), list(HOSTS), ["worker"])
+    assert [stage.name for stage in joined(two, lambda stage: False)][:2] == ["machines", "workers"]
+    assert joined(parts[5:], lambda stage: True) == parts[5:]
+
+
 def test_what_an_airflow_does_not_have_is_left_out() -> None:
     of = fleet(version="1.10.10", roles={**ROLES_OF_FLEET, "dag-processor": (), "triggerer": ()})
     assert [stage.name for stage in stages(inputs(of), list(HOSTS), ROLES) if "retire" not in stage.name] == [
         "machines",
+        "stop scheduler",
+        "stop workers",
+        "settings",
         "scheduler",
         "webservers",
         "workers",

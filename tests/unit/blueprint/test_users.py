@@ -11,8 +11,9 @@ import pytest
 from aerodrome.airflow import catalogue
 from aerodrome.blueprint.users import LONGEST, RESET, create_user_script
 from aerodrome.secrets import Secret
-from tests.unit.make import AWKWARD, Shell, fleet, inputs
+from tests.unit.make import AWKWARD, HOSTS, Shell, fleet, inputs
 
+SCHEDULER = HOSTS["s1"]
 PERSON = ("ada", "a@b", "Ada", "L", "Admin")
 
 # Reads the password twice, as getpass does without a terminal, and knows `there`.
@@ -26,7 +27,7 @@ case ${kind}THERE in createyes) echo "ada already exist in the db";; esac
 
 
 def run(sh: Shell, folder: object, there: str, password: str = AWKWARD):  # type: ignore[no-untyped-def]
-    script, payload = create_user_script(inputs(), PERSON, Secret(password))
+    script, payload = create_user_script(inputs(), SCHEDULER, PERSON, Secret(password))
     programs = {"systemd-run": AIRFLOW.replace("LOG", f"'{folder}/log'").replace("THERE", there)}
     done = sh(f"set -u\n{script}", payload, programs)
     return done, sh(f"cat '{folder}/log'").stdout.decode()
@@ -44,21 +45,22 @@ def test_a_login_that_is_there_gets_this_password(sh: Shell, tmp_path: object) -
 
 
 def test_an_answer_without_an_end_is_cut_and_no_success(sh: Shell) -> None:
-    script, payload = create_user_script(inputs(), PERSON, Secret("x"))
+    script, payload = create_user_script(inputs(), SCHEDULER, PERSON, Secret("x"))
     done = sh(script, payload, {"systemd-run": "cat >/dev/null; yes"})
     assert (done.returncode, len(done.stdout)) == (1, LONGEST)
 
 
 def test_what_airflow_says_against_it_comes_back(sh: Shell) -> None:
-    script, payload = create_user_script(inputs(), PERSON, Secret("x"))
+    script, payload = create_user_script(inputs(), SCHEDULER, PERSON, Secret("x"))
     done = sh(script, payload, {"systemd-run": "echo 'Admin is not a valid role'; exit 1"})
     assert (done.returncode, done.stdout) == (1, b"Admin is not a valid role\n")
 
 
 @pytest.mark.parametrize("password", [AWKWARD, "plain-password"])
 def test_the_password_is_in_no_script(password: str) -> None:
-    script, payload = create_user_script(inputs(), PERSON, Secret(password))
+    script, payload = create_user_script(inputs(), SCHEDULER, PERSON, Secret(password))
     assert password not in script
+    assert script.count(" -p EnvironmentFile=-/etc/default/airflow-scheduler ") == 2
     assert payload == f"{password}\n".encode() * 4
 
 
@@ -97,7 +99,7 @@ def reset(folder: Path, sh: Shell, version: str, password: str, deaf: bool = Fal
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text.replace("DEAF", str(deaf)))
-    script, payload = create_user_script(inputs(fleet(version=version)), PERSON, Secret(password))
+    script, payload = create_user_script(inputs(fleet(version=version)), SCHEDULER, PERSON, Secret(password))
     # Create says that the login is there; what resets it is a program of the environment's own Python.
     systemd_run = (
         'while [ $# -gt 0 ]; do case $1 in */bin/airflow) cat >/dev/null; echo "ada already exist in the db"; exit;; '

@@ -204,6 +204,65 @@ def test_the_other_hosts_of_a_stage_finish_and_the_next_stage_is_not_begun(world
     assert not (world.folder / "d").exists()
 
 
+def test_a_stage_that_fails_is_undone_where_that_is_possible(world: World) -> None:
+    undo = {
+        name: [Step("undo.step", (world.scripted(f"undone {name}", script),))]
+        for name, script in (
+            ("s1", None),
+            ("w1", "exit 3"),
+            ("w2", None),
+        )
+    }
+    (world.folder / "undone w2").touch()
+    stages = [
+        replace(stage("stops", s1=world.scripted("a")), undo=undo),
+        replace(stage("waits", s1=world.scripted("b", "exit 1"), web1=world.scripted("c")), undo=undo),
+        stage("late", w2=world.scripted("d")),
+    ]
+    errors = failed(lambda: world.run.converge(stages))
+    assert [(error.host, error.step, error.message) for error in errors] == [
+        ("s1", "waits.step", "could not make b (exit 1)"),
+        ("w1", "undo.step", "could not make undone w1 (exit 3)"),
+    ]
+    assert world.heard.lines[-3:-2] == ["stage waits: undo"]
+    assert sorted(world.heard.lines[-2:]) == [f"{name} undo.step: make undone {name}" for name in ("s1", "w1")]
+    assert (world.folder / "undone s1").exists()
+    assert not (world.folder / "d").exists()
+
+
+def between(world: World, *made: str) -> list[Stage]:
+    for name in made:
+        (world.folder / name).touch()
+    return [
+        stage("machines", w1=world.scripted("m")),
+        stage("stop", w1=world.scripted("s"), w2=world.scripted("t")),
+        stage("settings", w1=world.scripted("n")),
+    ]
+
+
+def test_settings_come_with_the_machines_where_nothing_is_to_do_between(world: World) -> None:
+    assert world.run.converge(between(world, "s", "t"))
+    assert [line for line in world.heard.lines if line.startswith("stage")] == ["stage machines"]
+    assert execs["w1"] == 2
+    assert all((world.folder / name).exists() for name in "mn")
+
+
+def test_settings_come_after_what_is_to_do_between(world: World) -> None:
+    assert world.run.converge(between(world, "s"))
+    assert [line for line in world.heard.lines if line.startswith("stage")] == [
+        "stage machines",
+        "stage stop",
+        "stage settings",
+    ]
+
+
+def test_a_host_between_that_is_down_is_told_where_it_stands(world: World) -> None:
+    world.local.broken = down("w2")
+    (error,) = failed(lambda: world.run.converge(between(world, "s", "t")))
+    assert (error.host, error.message) == ("w2", "is down")
+    assert (world.folder / "m").exists() and not (world.folder / "n").exists()
+
+
 def test_a_worker_that_fails_does_not_keep_the_other_from_starting(world: World) -> None:
     # Both take from one queue, so they start one after the other.
     alike = {name: replace(HOSTS[name], worker=Worker(("default",))) for name in ("w1", "w2")}

@@ -80,6 +80,39 @@ def test_a_worker_that_hangs_after_its_tasks_loses_none(sh: Shell, worker: Worke
     assert worker.record == ""
 
 
+# Says in which state the unit is, too, which the file `state` has; a stop takes a while.
+BY_PROCESSES = 'case "$*" in *SubState*) cat {folder}/state;; show*) echo timeout;; stop*) {stop};; esac'
+
+
+@pytest.mark.parametrize(
+    "stop, last",
+    [
+        (
+            "/bin/sleep 1; echo stop-sigkill >{folder}/state; : >{folder}/tasks; /bin/sleep 1",
+            "@killed 1 running task: a.b",
+        ),
+        (": >{folder}/tasks; /bin/sleep 1; echo stop-sigkill >{folder}/state; /bin/sleep 1", "@note: it did not end"),
+    ],
+)
+def test_of_processes_those_are_lost_that_ran_until_the_kill(sh: Shell, tmp_path: Path, stop: str, last: str) -> None:
+    (tmp_path / "tasks").write_text("1 running task: a.b (r, 5 s)\n")
+    (tmp_path / "state").write_text("stop-sigterm\n")
+    drain = Drain(f"cat {tmp_path}/tasks", 600, by_processes=True)
+    systemctl = BY_PROCESSES.format(folder=tmp_path, stop=stop.format(folder=tmp_path))
+    programs = {"systemctl": systemctl, "sleep": "exec /bin/sleep 0.01"}
+    done = sh(f"set -eu\n{drain.stop(UNIT)}", programs=programs)
+    assert done.stdout.decode().splitlines()[-1].startswith(last)
+
+
+def test_a_task_s_name_forges_no_line(sh: Shell, tmp_path: Path) -> None:
+    drain = Drain("printf '%s\\n' 'a\\n@killed b'", 600)
+    done = sh(
+        f"set -eu\n{drain.stop(UNIT)}".replace(RECORDS, str(tmp_path)),
+        programs={"systemctl": "case $1 in show) echo success;; esac"},
+    )
+    assert done.stdout.decode().splitlines() == ["@waiting for a\\n@killed b; at most 600 s"]
+
+
 def test_where_nobody_knows_what_runs_a_kill_is_taken_to_be_one(sh: Shell, tmp_path: Path) -> None:
     drain = Drain("echo secret >&2; false", 600)
     programs = {"systemctl": "case $1 in show) echo timeout;; esac"}

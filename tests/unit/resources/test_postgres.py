@@ -11,11 +11,10 @@ from aerodrome.errors import AerodromeError
 from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File, write_whole
 from aerodrome.resources.postgres import (
-    RELOAD,
     RESTART,
     START,
     Answer,
-    PostgresAccess,
+    Login,
     PostgresAccount,
     PostgresServer,
     ask,
@@ -25,6 +24,7 @@ from aerodrome.resources.postgres import (
     sql,
     verifies,
 )
+from aerodrome.resources.postgres_access import RELOAD, AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import PostgresDropin
 from aerodrome.secrets import Secret
 from tests.unit.make import AWKWARD, Shell, only_change
@@ -140,7 +140,7 @@ def test_a_statement_goes_in_on_stdin() -> None:
 
 
 def test_the_probe_as_a_whole() -> None:
-    assert ask("it's", "a'b") == (
+    assert ask([Login("it's", "a'b"), Login("two", "b")]) == (
         "psql=psql; set -- /etc/postgresql/*/*/; [ $# != 1 ] || for real in /usr/lib/postgresql/*/bin/psql; do "
         '[ ! -x "$real" ] || psql=$real; done\n'
         "query() {\n"
@@ -151,8 +151,9 @@ def test_the_probe_as_a_whole() -> None:
         "(SELECT coalesce(max(modification) > pg_postmaster_start_time(), false) "
         "FROM unnest(ARRAY['/etc/systemd/system/postgresql@.service.d/10-aerodrome.conf', "
         "'/etc/systemd/system/postgresql.service.d/10-aerodrome.conf']) AS path, pg_stat_file(path, true)); "
-        "SELECT 'role', rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'it''s'; "
-        "SELECT 'database', pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'a''b'; "
+        "SELECT 'role ' || rolname, rolcanlogin, rolpassword FROM pg_authid WHERE rolname IN ('it''s', 'two'); "
+        "SELECT 'database ' || datname, pg_get_userbyid(datdba), has_database_privilege('public', oid, 'CONNECT') "
+        "FROM pg_database WHERE datname IN ('a''b', 'b'); "
         "SELECT 'hba', current_setting('hba_file'), extract(epoch FROM pg_conf_load_time())::bigint;\n"
         "END_OF_FILE\n}\n"
         'rows=$(query); [ -n "$rows" ] || [ "$psql" = psql ] || { psql=psql; rows=$(query); }\n'
@@ -163,8 +164,11 @@ def test_the_probe_as_a_whole() -> None:
 
 
 def test_one_session_serves_all_three() -> None:
-    server, access = PostgresServer(5432, "air-flow", "air$flow"), PostgresAccess("air$flow", "air-flow", ())
-    assert {each.probe() for each in (server, access, ACCOUNT)} == {ask("air-flow", "air$flow")}
+    logins = (Login("air-flow", "air$flow", ("10.0.0.1",)), Login("celery", "celery"))
+    server, access, closed = PostgresServer(5432, logins), PostgresAccess(logins), AccessClosed(logins, ())
+    account = PostgresAccount("celery", None, "celery", SALT, logins=logins)
+    assert {each.probe() for each in (server, access, closed, account)} == {ask(logins)}
+    assert ACCOUNT.probe() == ask([Login("air-flow", "air$flow")])
 
 
 def answer(server: str = "5432|*|*|3|f", role: str = "", database: str = "", file: str = "") -> str:
@@ -176,15 +180,15 @@ def answer(server: str = "5432|*|*|3|f", role: str = "", database: str = "", fil
 def test_an_answer_is_rows_and_a_file() -> None:
     # As PostgreSQL 15.18 of Debian 12 gave it, the file shortened.
     text = (
-        "server|5432|*|*|3|f\nrole|t|SCRAM-SHA-256$4096:a==$b=:c=\ndatabase|airflow\n"
+        "server|5432|*|*|3|f\nrole airflow|t|SCRAM-SHA-256$4096:a==$b=:c=\ndatabase airflow|airflow|t\n"
         "hba|/etc/postgresql/15/main/pg_hba.conf|1795381650\n"
         "1795381644\nregular file|postgres|postgres|640\n# server|1\nlocal all all peer\n"
     )
     assert Answer.parse(text) == Answer(
         {
             "server": ["5432", "*", "*", "3", "f"],
-            "role": ["t", "SCRAM-SHA-256$4096:a==$b=:c="],
-            "database": ["airflow"],
+            "role airflow": ["t", "SCRAM-SHA-256$4096:a==$b=:c="],
+            "database airflow": ["airflow", "t"],
             "hba": ["/etc/postgresql/15/main/pg_hba.conf", "1795381650"],
         },
         "1795381644\nregular file|postgres|postgres|640\n# server|1\nlocal all all peer\n",
@@ -195,7 +199,7 @@ def test_an_answer_is_rows_and_a_file() -> None:
 # The server
 
 
-SERVER = PostgresServer(5432, "airflow", "airflow")
+SERVER = PostgresServer(5432, (Login("airflow", "airflow"),))
 
 
 @pytest.mark.parametrize("addresses", ["*", "0.0.0.0", "localhost, *", "0.0.0.0,::"])
@@ -223,7 +227,7 @@ def test_starting_makes_the_data_directory_where_the_package_leaves_that_to_us()
 
 
 def test_a_server_that_listens_to_itself_only_is_told_to_listen() -> None:
-    assert PostgresServer(25999, "a", "b").changes(Seen(answer("25999|127.0.0.1|127.0.0.1|0|f"))) == [
+    assert PostgresServer(25999, (Login("a", "b"),)).changes(Seen(answer("25999|127.0.0.1|127.0.0.1|0|f"))) == [
         Change(
             "listen on the network, restart PostgreSQL",
             f"{PSQL}ALTER SYSTEM SET listen_addresses = '*';\nEND_OF_FILE\n{RESTART}",
@@ -239,7 +243,7 @@ def test_a_server_that_was_told_and_not_restarted_is_restarted() -> None:
 
 
 # A fleet that was deployed before PostgreSQL listened on one address only
-MINE = PostgresServer(5432, "airflow", "airflow", ("10.0.0.1", "127.0.0.1"))
+MINE = PostgresServer(5432, (Login("airflow", "airflow"),), ("10.0.0.1", "127.0.0.1"))
 BOTH = "10.0.0.1,127.0.0.1"
 ALTER = f"{PSQL}ALTER SYSTEM SET listen_addresses = '{BOTH}';\nEND_OF_FILE"
 DIFF = f"-listen_addresses = '*'\n+listen_addresses = '{BOTH}'"
@@ -341,7 +345,8 @@ def test_a_server_that_never_answers_is_a_failure(sh: Shell) -> None:
 # Who may log in
 
 
-ACCESS = PostgresAccess("airflow", "air-flow", ("10.0.0.1", "fd00::1", "node.example.com"))
+LOGIN = Login("air-flow", "airflow", ("10.0.0.1", "fd00::1", "node.example.com"))
+ACCESS = PostgresAccess((LOGIN,))
 HBA = "/etc/postgresql/15/main/pg_hba.conf"
 LINES = """\
 # BEGIN aerodrome
@@ -376,7 +381,9 @@ def test_the_nodes_lines_come_first_and_the_others_stay() -> None:
 
 
 def test_a_node_that_is_gone_may_no_longer_log_in() -> None:
-    change = only_change(PostgresAccess("airflow", "air-flow", ("10.0.0.1",)), answer(file=hba(LINES + THEIRS)))
+    change = only_change(
+        PostgresAccess((Login("air-flow", "airflow", ("10.0.0.1",)),)), answer(file=hba(LINES + THEIRS))
+    )
     assert change.diff.splitlines()[2:] == [
         "@@ -1,6 +1,4 @@",
         " # BEGIN aerodrome",
@@ -386,6 +393,27 @@ def test_a_node_that_is_gone_may_no_longer_log_in() -> None:
         " # END aerodrome",
         " local   all   all   peer",
     ]
+
+
+OLD = 'host "airflow" "air-flow" 10.0.0.9/32 scram-sha-256'
+WITH_OLD = LINES.replace("# END", f"{OLD}\n# END")
+
+
+def test_a_line_that_is_leaving_stays_until_it_is_closed() -> None:
+    access, closed = PostgresAccess((LOGIN,), leaving=(OLD,)), AccessClosed((LOGIN,), (OLD,))
+    before = Seen(answer(file=hba(WITH_OLD + THEIRS)))
+    assert access.changes(before) == []
+    (change,) = closed.changes(before)
+    assert change.summary == f"close the metadata database to 1 hosts that only run workers ({HBA})"
+    assert [line for line in change.diff.splitlines()[3:] if line[0] in "+-"] == [f"-{OLD}"]
+    assert change.script.endswith(RELOAD)
+
+    after = Seen(answer(file=hba(LINES + THEIRS)))
+    assert access.changes(after) == closed.changes(after) == []
+    # Nothing is closed that nobody has opened: a first deploy, and a server that does not answer yet.
+    assert closed.changes(Seen(answer())) == closed.changes(Seen("")) == []
+    # A line that somebody else has is none of ours, and a leaving one is not added.
+    assert OLD not in only_change(access, answer()).script
 
 
 def test_lines_that_were_written_but_not_loaded_are_loaded() -> None:
@@ -417,12 +445,12 @@ def test_the_probe_reads_the_file_that_the_server_names(sh: Shell, tmp_path: obj
 
 
 ACCOUNT = PostgresAccount("air-flow", Secret("plain"), "air$flow", SALT)
-ROLE = f"role|t|{VERIFIERS['plain']}"
+ROLE = f"role air-flow|t|{VERIFIERS['plain']}"
 NEW = scram_verifier(Secret("plain"), SALT)
 
 
 def test_a_role_with_the_right_password_and_its_database_need_nothing() -> None:
-    assert ACCOUNT.changes(Seen(answer(role=ROLE, database="database|air-flow"))) == []
+    assert ACCOUNT.changes(Seen(answer(role=ROLE, database="database air$flow|air-flow|t"))) == []
 
 
 def test_role_and_database_are_made() -> None:
@@ -439,14 +467,14 @@ def test_role_and_database_are_made() -> None:
 @pytest.mark.parametrize(
     "role",
     [
-        f"role|t|{VERIFIERS[AWKWARD]}",
-        f"role|f|{VERIFIERS['plain']}",  # may not log in
-        "role|t|",  # has no password
-        "role|t|md55756bbe94391d42445c815edbd751a20",
+        f"role air-flow|t|{VERIFIERS[AWKWARD]}",
+        f"role air-flow|f|{VERIFIERS['plain']}",  # may not log in
+        "role air-flow|t|",  # has no password
+        "role air-flow|t|md55756bbe94391d42445c815edbd751a20",
     ],
 )
 def test_a_role_with_another_password_gets_this_one(role: str) -> None:
-    assert ACCOUNT.changes(Seen(answer(role=role, database="database|air-flow"))) == [
+    assert ACCOUNT.changes(Seen(answer(role=role, database="database air$flow|air-flow|t"))) == [
         Change(
             "set the password of role air-flow",
             f"{PSQL}ALTER ROLE \"air-flow\" LOGIN PASSWORD '{NEW}';\nEND_OF_FILE",
@@ -455,8 +483,25 @@ def test_a_role_with_another_password_gets_this_one(role: str) -> None:
 
 
 def test_a_database_of_another_owner_is_given_over() -> None:
-    change = only_change(ACCOUNT, answer(role=ROLE, database="database|we|rd"))
+    change = only_change(ACCOUNT, answer(role=ROLE, database="database air$flow|we|rd"))
     assert change.script == f'{PSQL}ALTER DATABASE "air$flow" OWNER TO "air-flow";\nEND_OF_FILE'
+
+
+PRIVATE = PostgresAccount("air-flow", Secret("plain"), "air$flow", SALT, private=True)
+REVOKE = 'REVOKE CONNECT ON DATABASE "air$flow" FROM PUBLIC;'
+
+
+def test_a_private_database_is_closed_to_all_others_when_it_is_made() -> None:
+    assert PRIVATE.changes(Seen(answer(role=ROLE)))[0].script.endswith(f"'C';\n{REVOKE}\nEND_OF_FILE")
+
+
+def test_a_database_that_is_to_be_private_is_closed_to_all_others() -> None:
+    there = Seen(answer(role=ROLE, database="database air$flow|air-flow|t"))
+    change = only_change(PRIVATE, there.text)
+    assert change.summary == "let no other role connect to database air$flow"
+    assert change.script == f"{PSQL}{REVOKE}\nEND_OF_FILE"
+    assert PRIVATE.changes(Seen(answer(role=ROLE, database="database air$flow|air-flow|f"))) == []
+    assert ACCOUNT.changes(there) == []
 
 
 def test_without_a_server_the_account_is_worked_out_later() -> None:
@@ -474,25 +519,32 @@ def test_a_password_made_now_does_not_replace_one_that_a_role_has() -> None:
     stored = scram_verifier(Secret("another"), b"0" * 16)
     account = PostgresAccount("airflow", Secret("new"), "airflow", b"1" * 16, made=True)
     with pytest.raises(AerodromeError, match="with a password that is not known here"):
-        account.changes(Seen(answer(role=f"role|t|{stored}", database="database|airflow")))
+        account.changes(Seen(answer(role=f"role airflow|t|{stored}", database="database airflow|airflow|t")))
     assert [
-        change.summary for change in account.changes(Seen(answer(role="role|t|", database="database|airflow")))
+        change.summary
+        for change in account.changes(Seen(answer(role="role airflow|t|", database="database airflow|airflow|t")))
     ] == ["set the password of role airflow"]
     known = PostgresAccount("airflow", Secret("another"), "airflow", b"1" * 16, made=True)
-    assert known.changes(Seen(answer(role=f"role|t|{stored}", database="database|airflow"))) == []
+    assert known.changes(Seen(answer(role=f"role airflow|t|{stored}", database="database airflow|airflow|t"))) == []
 
 
 def test_a_role_whose_password_only_the_nodes_know_is_left_alone() -> None:
     account = PostgresAccount("air-flow", None, "air$flow", SALT)
-    for role in (f"role|t|{VERIFIERS['plain']}", "role|f|", "role|t|md55756bbe94391d42445c815edbd751a20"):
-        assert account.changes(Seen(answer(role=role, database="database|air-flow"))) == []
+    for role in (
+        f"role air-flow|t|{VERIFIERS['plain']}",
+        "role air-flow|f|",
+        "role air-flow|t|md55756bbe94391d42445c815edbd751a20",
+    ):
+        assert account.changes(Seen(answer(role=role, database="database air$flow|air-flow|t"))) == []
     assert only_change(account, answer(role=ROLE)).summary == "make database air$flow, owned by air-flow"
     assert account.changes(Seen("")) == [Change("make role air-flow and database air$flow", "")]
 
 
 def test_a_role_is_not_made_without_a_password() -> None:
     with pytest.raises(AerodromeError) as caught:
-        PostgresAccount("air-flow", None, "air$flow", SALT).changes(Seen(answer(database="database|air-flow")))
+        PostgresAccount("air-flow", None, "air$flow", SALT).changes(
+            Seen(answer(database="database air$flow|air-flow|t"))
+        )
     assert caught.value.message == "there is no role air-flow, and its password is not known here"
     assert caught.value.hint == (
         "give it once, beside the command: database.password in hosts.yaml (or make the role by hand)"

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, quote
-from aerodrome.resources.systemd import show
-from aerodrome.resources.version import Halted, Installation, Version
+from aerodrome.resources.base import Seen, quote
+from aerodrome.resources.version import Installation, Version
 from tests.unit.make import Shell
 
 INSTALLATION = Installation(("/opt/venv", "/home/venv"), "3.3.2")
@@ -96,25 +95,9 @@ def test_a_name_that_is_no_version_is_refused() -> None:
     assert "cannot be read" in refused("found \x1b[2J\nhere\n").message
 
 
-UNIT = "LoadState=loaded\nUnitFileState=enabled\nActiveState={}\nSubState=running\n"
-
-
-def test_a_unit_halts_where_the_version_changes() -> None:
-    halted = Halted(INSTALLATION, "airflow@worker.service")
-    assert halted.probe() == f"{INSTALLATION.look()}\necho\n{show('airflow@worker.service')}"
-    stop = Change(
-        "stop airflow@worker.service (Airflow 2.11.2 becomes 3.3.2)",
-        "systemctl stop airflow@worker.service",
-        interrupts=True,
-    )
-    assert halted.changes(Seen("found 2.11.2\n\n" + UNIT.format("active"))) == [stop]
-    waits = Halted(INSTALLATION, "airflow@worker.service", "wait for it")
-    assert waits.changes(Seen("found 2.11.2\n\n" + UNIT.format("active"))) == [
-        stop,
-        Change("wait until no task is queued or running", "wait for it"),
-    ]
-    for text in ("\n" + UNIT.format("active"), "found 2.11.2\n\n" + UNIT.format("inactive"), "found 2.11.2\n\n"):
-        assert waits.changes(Seen(text)) == []
+def test_a_change_of_version_is_a_reason_to_halt() -> None:
+    assert INSTALLATION.reason("found 2.11.2\n") == "Airflow 2.11.2 becomes 3.3.2"
+    assert INSTALLATION.reason("") == ""
 
 
 def test_paths_are_quoted() -> None:

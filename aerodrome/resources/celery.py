@@ -1,0 +1,128 @@
+"""Where a host looks for Celery's broker and results: what is queued or runs does not move with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from aerodrome.dataclass import dataclass
+from aerodrome.errors import AerodromeError
+from aerodrome.resources.base import Change, Seen, quote
+from aerodrome.resources.environment import assignments, escape
+from aerodrome.resources.halted import PARTED, reason_of
+from aerodrome.resources.systemd import UnitState, show
+
+BROKER, RESULTS = "AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEND"
+COMMAND = "_CMD"
+PARTS = ("broker", "results")
+KEEP = "broker.separate: false keeps them where they are"
+# How Celery is to talk to it (SQLAlchemy, a driver) says nothing about where it is.
+WAYS = {"sqla", "db", "psycopg2", "psycopg"}
+PORTS = {"postgresql": "5432", "redis": "6379", "amqp": "5672"}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where broker and results are, as a host's files of variables say, and where they are to be.
+
+    `files` are in the order in which systemd reads them. Logins do not count: a new password moves nothing. `wanted`
+    are places as `places` returns them, with the addresses of `names` (name, address) in place of these. From those of
+    `before` they move because nothing in hosts.yaml says where they are.
+    """
+
+    files: tuple[str, ...]
+    wanted: tuple[str, str]
+    lines: tuple[str, str] = ("", "")  # that name them as wanted, each without what comes before the @ of a login
+    names: tuple[tuple[str, str], ...] = ()
+    before: tuple[str, str] = ("", "")
+
+    def look(self, then: str = ":") -> str:
+        """Return sh that prints the lines of the files that name them, and does more, where one is not as wanted.
+
+        Where all are, or there is no broker, it takes no process.
+        """
+        files = " ".join(quote(path) for path in self.files)
+        return (
+            f"broker= results=; for file in {files}; do\n"
+            '[ ! -r "$file" ] || while IFS= read -r line; do case $line in\n'
+            f"{BROKER}*) broker=${{line##*@}} ;; {RESULTS}*) results=${{line##*@}} ;; esac\n"
+            'done <"$file"; done\n'
+            f"case $broker@$results in @* | {quote('@'.join(self.lines))}) ;;\n"
+            f"*) grep -hs '^AIRFLOW__CELERY__\\(BROKER_URL\\|RESULT_BACKEND\\)' {files}\n{then} ;; esac"
+        )
+
+    def reason(self, text: str) -> str:
+        """Say which of them moves; nothing where none does, or where the host has never had a broker."""
+        found = {name: lines[0].partition("=")[2] for name, lines in assignments(text) if name}
+        variables = {name: _unquoted(value) for name, value in found.items()}
+        broker, results = found_at = places(variables, dict(self.names))
+        moving = [what for what, now, then in zip(PARTS, found_at, self.wanted, strict=True) if now != then]
+        if not broker or not moving:
+            return ""
+        reason = f"Celery's {' and '.join(moving)} move{'s' if moving == ['broker'] else ''}"
+        return reason + (f"; {KEEP}" if found_at == self.before else "")
+
+
+def places(variables: Mapping[str, str], names: Mapping[str, str]) -> tuple[str, str]:
+    """Return the places of broker and results, of variables by name: without a login, or the command that tells.
+
+    Servers that `names` has are given by their addresses.
+    """
+    return _place(variables, BROKER, names), _place(variables, RESULTS, names)
+
+
+def lines(variables: Mapping[str, str]) -> tuple[str, str]:
+    """Return the lines that name broker and results in a file of these variables, without what comes before an @."""
+    found = {name: f"{name}={escape(value)}".rpartition("@")[2] for name, value in variables.items()}
+    broker, results = (found.get(name) or found.get(name + COMMAND, "") for name in (BROKER, RESULTS))
+    return broker, results
+
+
+def _place(variables: Mapping[str, str], name: str, names: Mapping[str, str]) -> str:
+    # Airflow takes the variable itself before it asks a command.
+    if not (url := variables.get(name, "")):
+        return variables.get(name + COMMAND, "")
+    scheme, _, rest = url.partition("://")
+    kind = "+".join(part for part in scheme.split("+") if part not in WAYS).removeprefix("py")
+    kind = "postgresql" if kind == "postgres" else kind
+    server, slash, path = rest.rpartition("@")[2].partition("?")[0].partition("/")
+    host, port = re.fullmatch(r"(.*?)(?::(\d+))?", server).groups()  # type: ignore[union-attr]  # it matches all
+    server = f"{names.get(host, host)}:{port or PORTS.get(kind, '')}".removesuffix(":")
+    return f"{kind}://{server}{slash}{path}"
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] == '"' else value[1:-1]
+    return value
+
+
+@dataclass(frozen=True)
+class Unmoved:
+    """Broker and results where they are, while units of a host run that use them."""
+
+    places: Places
+    units: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return "celery places"
+
+    def probe(self) -> str:
+        return f"\n{PARTED}\n".join([self.places.look(), *map(show, self.units)])
+
+    def changes(self, seen: Seen) -> list[Change]:
+        """Return nothing, as nothing is changed here.
+
+        Raises AerodromeError where units of this host would move alone.
+        """
+        answer, *states = seen.text.split("\n\n", len(self.units))
+        reason = reason_of(self.places, answer)
+        running = any(UnitState.parse(state).active not in ("inactive", "failed", "") for state in states)
+        if reason and running:
+            raise AerodromeError(
+                f"{reason}, and a part of the fleet would be left behind with its queued tasks",
+                "run fab deploy for the whole fleet, without -H and --role: it waits for all tasks first",
+            )
+        return []

@@ -1,0 +1,71 @@
+"""Units that stop before something changes under them that the tasks they run or have queued would not survive."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aerodrome.dataclass import dataclass
+from aerodrome.resources.base import Change, Seen, quote
+from aerodrome.resources.drain import Drain
+from aerodrome.resources.systemd import UnitState, show
+
+PARTED = r"printf '\n\n'"  # between two answers
+
+
+class Cause(Protocol):
+    """What a unit halts for."""
+
+    def look(self, then: str = ":") -> str:
+        """Return sh that prints what `reason` reads, on lines of which none is empty, and does more if it prints."""
+
+    def reason(self, text: str) -> str:
+        """Say what changes; nothing where nothing does."""
+
+
+def reason_of(cause: Cause, answer: str) -> str:
+    """Say what changes, as a host has answered."""
+    return cause.reason(answer.strip("\n"))
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What is waited for once a unit has stopped, and before any other does.
+
+    `script` is sh. If it fails, the unit is started again at once, so that a run that ends there, or whose connection
+    breaks, leaves nothing half done.
+    """
+
+    script: str
+    summary: str = "wait until no task is queued or running"
+
+
+@dataclass(frozen=True)
+class Halted:
+    """A unit that does not run while what one of `causes` tells changes; then it waits for what others do."""
+
+    causes: tuple[Cause, ...]
+    unit: str
+    wait: Wait | None = None
+    drain: Drain | None = None  # how it stops, if it runs tasks
+
+    @property
+    def key(self) -> str:
+        return f"halt {self.unit}"
+
+    def probe(self) -> str:
+        looks = [cause.look("halts=1") for cause in self.causes]
+        return "halts=\n" + f"\n{PARTED}\n".join([*looks, f'[ -z "$halts" ] || {show(self.unit)}'])
+
+    def changes(self, seen: Seen) -> list[Change]:
+        *answers, state = seen.text.split("\n\n", len(self.causes))
+        reason = ", ".join(filter(None, map(reason_of, self.causes, answers)))
+        if not reason or UnitState.parse(state).active in ("inactive", "failed", ""):
+            return []
+        script = self.drain.stop(self.unit) if self.drain else f"systemctl stop {quote(self.unit)}"
+        changes = [Change(f"stop {self.unit} ({reason})", script, interrupts=True)]
+        if self.wait:
+            why = f"echo {quote(f'this was because {reason}')}"
+            # Started first: where nobody reads any more, the shell ends when it prints.
+            again = f"if ! ( {self.wait.script}\n); then\nsystemctl start {quote(self.unit)}\n{why}\nexit 1\nfi"
+            changes.append(Change(self.wait.summary, again, interrupts=True))
+        return changes
