@@ -71,7 +71,7 @@ def test_its_names_are_the_guides(site: Site) -> None:
         assert state.split() == ["active", "enabled"]
         # The pid file is no longer in AIRFLOW_HOME, which is root's.
         command = site.sh(host, f"systemctl show -p ExecStart {SERVICE}@{role}")
-        assert re.search(rf"bin/airflow {role}( --pid /run/\S+)? ;", command), command
+        assert re.search(rf"bin/airflow {role}( --pid /run/\S+| --celery_hostname \S+)? ;", command), command
     assert "upgradedb" not in site.sh(WORKER, f"systemctl cat {SERVICE}@worker.service")
     variables = site.sh(WORKER, f"stat -c '%U:%G %a' /etc/default/{SERVICE}; cat /etc/default/{SERVICE}").splitlines()
     assert variables[0] == "root:root 600"
