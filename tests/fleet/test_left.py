@@ -28,14 +28,19 @@ systemctl daemon-reload
 systemctl enable -q --now airflow@worker airflow@flower other@worker
 systemctl start airflow@webserver
 """
-# The worker's process as one whose tasks outlast their time.
+# The worker's process as a task of Airflow 3 that outlasts its time.
 BUSY = r"""
 mkdir -p /run/systemd/system/airflow@worker.service.d
-printf '[Service]\nExecStart=\nExecStart=/bin/sh -c "trap : TERM; while :; do sleep 1; done"\nTimeoutStopSec=6\n' \
-  >/run/systemd/system/airflow@worker.service.d/busy.conf
+cat >/run/systemd/system/airflow@worker.service.d/busy.conf <<'END'
+[Service]
+ExecStart=
+ExecStart=/bin/bash -c 'exec -a "airflow worker -- 0193-abc" /bin/bash -c "trap : TERM; while :; do sleep 1; done"'
+TimeoutStopSec=6
+END
 systemctl daemon-reload
 systemctl restart airflow@worker
 """
+TASK = "1 running task: 0193-abc "
 
 
 @dataclass
@@ -102,14 +107,13 @@ def test_what_a_stop_killed_whose_controller_was_gone_is_said_by_the_next_run(le
     left.sh(HOST, BUSY)
     process = left.start("-H", HOST, "stop", "--role=worker")
     assert process.stderr is not None
-    assert any("waiting for tasks, if there are any" in line for line in process.stderr)
+    assert any(f"waiting for {TASK}" in line for line in process.stderr)
     process.kill()
     process.communicate()
 
-    killed = "tasks, if there are any"
     shown = left.fab("-H", HOST, "plan", code=2).out
-    assert f"retire.workers: take note: a stop of {WORKER} killed {killed}" in shown
+    assert f"retire.workers: take note: a stop of {WORKER} killed {TASK}" in shown
     assert left.states()[WORKER][0] == "failed"
     done = left.fab("-H", HOST, "stop", code=1)
-    assert f"{HOST}: roles.worker: running tasks were killed: {killed}" in done.err
+    assert f"{HOST}: roles.worker: running tasks were killed: {TASK}" in done.err
     left.nothing_to_do("-H", HOST, "stop")

@@ -14,6 +14,7 @@ from tests.fleet.conftest import HOSTS, Fleet
 PARTS = ("packages", "user", "hosts", "venv", "install", "unit", "environment")
 UNIT = "/etc/systemd/system/airflow@.service"
 FILE = "/etc/default/airflow"
+ROLE_FILE = "/etc/default/airflow-worker"  # with the secrets that this role needs
 HOME = "/usr/local/airflow"
 MODULE = PurePosixPath(HOME, "config/aerodrome_host.py")
 VENV = "/opt/aerodrome/airflow/venv"
@@ -141,12 +142,13 @@ def test_content_that_another_owner_has_changed_restarts_the_unit_that_may_have_
 
 def test_what_the_worker_reads_is_shown_repaired_and_restarts_that_worker_alone(fleet: Fleet) -> None:
     before = fleet.started()
-    wanted = {path: read(fleet, "worker1", path) for path in (UNIT, FILE)}
+    wanted = {path: read(fleet, "worker1", path) for path in (UNIT, FILE, ROLE_FILE)}
     secrets = yaml.safe_load(fleet.hosts_yaml.with_name("secrets.yaml").read_text()).values()
     fleet.sh("worker1", f"rm {UNIT} {VENV}; systemctl daemon-reload")
     by_hand = wanted[FILE].replace(b"AIRFLOW__CORE__LOAD_EXAMPLES=False", b"AIRFLOW__CORE__LOAD_EXAMPLES=True")
-    by_hand = by_hand.replace(b"AIRFLOW__CORE__FERNET_KEY=", b"AIRFLOW__CORE__FERNET_KEY=typed-by-hand")
     write(fleet, "worker1", FILE, by_hand + b"API_KEY_BY_HAND=also-secret\n")
+    by_hand = wanted[ROLE_FILE].replace(b"AIRFLOW__API__SECRET_KEY=", b"AIRFLOW__API__SECRET_KEY=typed-by-hand")
+    write(fleet, "worker1", ROLE_FILE, by_hand)
 
     shown = plan(fleet)
 
@@ -161,9 +163,10 @@ def test_what_the_worker_reads_is_shown_repaired_and_restarts_that_worker_alone(
         f"+++ {FILE}",
         "-AIRFLOW__CORE__LOAD_EXAMPLES=True",
         "+AIRFLOW__CORE__LOAD_EXAMPLES=False",
-        "-AIRFLOW__CORE__FERNET_KEY=******** (differs)",
-        "+AIRFLOW__CORE__FERNET_KEY=********",
         "-API_KEY_BY_HAND=********",
+        f"node.environment: write {ROLE_FILE}",
+        "-AIRFLOW__API__SECRET_KEY=******** (differs)",
+        "+AIRFLOW__API__SECRET_KEY=********",
     ):
         assert any(found.startswith(line) for found in diff), f"{line}\n{shown}"
     assert f"node.install: link {VENV} to it" in shown

@@ -11,7 +11,7 @@ from tests.fleet.conftest import HOSTS, Fleet
 
 def secrets(fleet: Fleet) -> set[str]:
     made = yaml.safe_load(fleet.hosts_yaml.with_name("secrets.yaml").read_text())
-    assert set(made) == {"database_password", "fernet_key", "secret_key", "jwt_secret"}
+    assert set(made) == {"database_password", "celery_password", "fernet_key", "secret_key", "jwt_secret"}
     sudo = fleet.hosts_yaml.with_name("sudo-password").read_text().strip()
     values = {*made.values(), sudo}
     return values | {quote(value, safe="") for value in values}
@@ -29,12 +29,12 @@ def test_no_process_of_any_host_had_a_secret_in_its_argv(deployed: Fleet) -> Non
 def test_no_output_has_a_secret(fleet: Fleet) -> None:
     assert fleet.first is not None
     shown = fleet.first.text
-    fleet.sh("worker1", "echo >>/etc/default/airflow")
+    fleet.sh("worker1", "echo >>/etc/default/airflow; echo >>/etc/default/airflow-worker")
     for arguments in (["plan"], ["plan", "--json"], ["plan", "--script"]):
         shown += fleet.fab("-H", "worker1", *arguments, code=2).text
     shown += fleet.fab("-H", "worker1", "node.environment", "deploy").text
 
-    assert "AIRFLOW__CORE__FERNET_KEY=********" in shown
+    assert "AIRFLOW__API__SECRET_KEY=********" in shown
     assert [secret for secret in secrets(fleet) if secret in shown] == []
 
 
@@ -60,5 +60,7 @@ def test_no_journal_and_no_readable_file_has_a_secret(fleet: Fleet) -> None:
 
 def test_files_with_secrets_are_roots_alone(fleet: Fleet) -> None:
     for host in HOSTS[1:]:
-        assert fleet.sh(host, "stat -c '%U:%G %a' /etc/default/airflow").strip() == "root:root 600"
+        found = fleet.sh(host, "stat -c '%n %U:%G %a' /etc/default/airflow /etc/default/airflow-*").splitlines()
+        assert len(found) > 1
+        assert {line.partition(" ")[2] for line in found} == {"root:root 600"}
     assert fleet.hosts_yaml.with_name("secrets.yaml").stat().st_mode & 0o777 == 0o600
