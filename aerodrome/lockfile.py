@@ -12,28 +12,9 @@ import shlex
 from collections.abc import Mapping
 from functools import cache
 
+from aerodrome.catalogue.packages import COMPANIONS, DISTRIBUTION, EXCLUDED, EXTRAS
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-
-DISTRIBUTION = "apache-airflow"
-
-# What each major version gets. 1.10 and 2 have no `standard`; without it 3 has no BashOperator.
-EXTRAS = {
-    1: ("postgres", "celery", "redis", "password", "crypto"),
-    2: ("postgres", "celery", "redis", "fab"),
-    3: ("postgres", "celery", "redis", "fab", "standard"),
-}
-
-# The day whose packages were run together. uv's resolver takes the newest ones until then.
-DATES = {"1.10.10": "2020-04-11", "2.11.2": "2026-03-15", "3.3.2": "2026-09-18"}
-
-# Requirements that a version needs beside itself.
-# 2.11.2: providers-celery 3.16.0 to 3.17.1, newest on its day, send a Celery task by another name
-# than they give it: the worker discards every task (KeyError: 'execute_command'). 3.15.2 was run.
-COMPANIONS = {"2.11.2": ("apache-airflow-providers-celery==3.15.2",)}
-
-# The same where a constraints file, or the day, says which versions: all but those.
-EXCLUDED = {"2.11.2": ("apache-airflow-providers-celery!=3.16.0,!=3.17.0,!=3.17.1",)}
 
 # glibc 2.28 is RHEL 8 and Debian 10. The pins for x86_64 and aarch64 come out the same (tried with
 # every lock that ships), and uv lists the hashes of all files of a release: one lock serves both.

@@ -15,7 +15,7 @@ import paramiko
 from fabric.main import program
 from paramiko import common
 
-from aerodrome.fleet import Host
+from aerodrome.fleet.model import Host
 from aerodrome.remote.connection import Connections
 
 # The messages after which a client waits for the server (RFC 4253, 4252, 4254), so a round trip each; 30 is that of

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from aerodrome.plan import probe_script
-from aerodrome.resources.base import quote
+from aerodrome.core.plan import probe_script
+from aerodrome.core.resource import quote
 from benchmarks.measure import Command, Failed
 from benchmarks.practice import PROJECT, Practice
 from benchmarks.report import Section

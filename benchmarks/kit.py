@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from aerodrome.resources.base import Resource
+from aerodrome.core.resource import Resource
 from aerodrome.resources.files import Block, File
 from aerodrome.resources.postgres import PostgresAccount, identifier, literal, revoke, scram_verifier
 from aerodrome.resources.postgres_access import PostgresAccess

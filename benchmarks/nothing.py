@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aerodrome.controller import load
+from aerodrome.controller.hosts_file import load
 from benchmarks.measure import Command, by_turns, ratios
 from benchmarks.peers.engines import Peer, commands, unchanged
 from benchmarks.peers.layout import lay_out

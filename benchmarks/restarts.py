@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from aerodrome.airflow import JOBS
-from aerodrome.blueprint.health import READY
+from aerodrome.catalogue.version import JOBS
+from aerodrome.components.health import READY
 from benchmarks.measure import Failed
 from benchmarks.practice import HOSTS, Practice
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aerodrome.blueprint.inputs import Inputs
-from aerodrome.blueprint.stages import by_host, stages
-from aerodrome.blueprint.step import Step
-from aerodrome.controller import Vault, load
-from aerodrome.fleet import ROLES
-from aerodrome.resources.base import Resource
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.order import stages
+from aerodrome.controller.hosts_file import load
+from aerodrome.controller.keyring import Vault
+from aerodrome.core.resource import Resource
+from aerodrome.core.stage import by_host
+from aerodrome.core.step import Step
+from aerodrome.fleet.model import ROLES
 from aerodrome.resources.module import Module
 from tasks.values import look_up
 

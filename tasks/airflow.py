@@ -11,7 +11,7 @@ from invoke import task
 from tasks.session import Session, session
 
 if TYPE_CHECKING:
-    from aerodrome.fleet import Host
+    from aerodrome.fleet.model import Host
 
 
 @task(positional=["command"], help={"command": 'what comes after “airflow”: "dags list"'})
@@ -26,7 +26,7 @@ def airflow(context: Any, command: str) -> None:
       fab airflow "dags list -o json"                   # for a program: fab airflow … | jq
       fab airflow "tasks test hello_fleet say_hello"    # run one task, without a worker
     """
-    from aerodrome.blueprint.airflow import airflow_command, wants_json
+    from aerodrome.components.command import airflow_command, wants_json
     from aerodrome.errors import InvalidInput
     from aerodrome.remote.limits import Limit
     from aerodrome.remote.parallel import each
@@ -91,10 +91,10 @@ def create_user(
       fab create-user --name=ada --role=Viewer --email=ada@example.com
       fab create-user --name=ci --role=User --password='!env CI_PASSWORD'
     """
-    from aerodrome.blueprint.users import create_user_script
-    from aerodrome.controller import resolve
+    from aerodrome.components.users import create_user_script
+    from aerodrome.controller.references import resolve
+    from aerodrome.engine.hints import last_words
     from aerodrome.errors import HostError
-    from aerodrome.remote.hints import last_words
     from aerodrome.remote.limits import Limit
     from aerodrome.remote.run import run as run_script
     from aerodrome.report.terminal import redactor, say

@@ -10,8 +10,8 @@ from tasks.deploy import converge
 from tasks.session import WAIT, session
 
 if TYPE_CHECKING:
-    from aerodrome.blueprint.inputs import Inputs
-    from aerodrome.blueprint.stages import Stage
+    from aerodrome.components.inputs import Inputs
+    from aerodrome.core.stage import Stage
 
 
 @task(help=WAIT)
@@ -23,9 +23,9 @@ def deploy_dags(context: Any, wait: str | None = None) -> None:
       fab -H worker1,worker2 deploy-dags    # only these hosts
       fab deploy-dags --wait=1h             # another run is changing the fleet, and takes long
     """
-    from aerodrome.blueprint.node import dags
-    from aerodrome.blueprint.stages import Stage
-    from aerodrome.blueprint.step import Step
+    from aerodrome.components.node import dags
+    from aerodrome.core.stage import Stage
+    from aerodrome.core.step import Step
     from aerodrome.errors import InvalidInput
 
     def stages(inputs: Inputs) -> list[Stage]:

@@ -10,8 +10,8 @@ from tasks.deploy import converge
 from tasks.session import session
 
 if TYPE_CHECKING:
-    from aerodrome.blueprint.inputs import Inputs
-    from aerodrome.blueprint.stages import Stage
+    from aerodrome.components.inputs import Inputs
+    from aerodrome.core.stage import Stage
 
 
 @task
@@ -24,8 +24,8 @@ def setup_db(context: Any) -> None:
       fab setup-db
       fab -H worker1 setup-db    # with database.managed: false: can this host log in?
     """
-    from aerodrome.blueprint.database import database, database_login
-    from aerodrome.blueprint.stages import Stage
+    from aerodrome.components.database import database, database_login
+    from aerodrome.core.stage import Stage
 
     def stages(inputs: Inputs) -> list[Stage]:
         steps = {host.name: database(inputs, host) for host in run.with_role("database")}

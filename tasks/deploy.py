@@ -12,10 +12,10 @@ from invoke import task
 from tasks.session import FORCE, WAIT, Session, pick_roles, session
 
 if TYPE_CHECKING:
-    from aerodrome.blueprint.inputs import Inputs
-    from aerodrome.blueprint.stages import Stage
+    from aerodrome.components.inputs import Inputs
+    from aerodrome.core.plan import HostPlan
+    from aerodrome.core.stage import Stage
     from aerodrome.errors import FleetError
-    from aerodrome.plan import HostPlan
 
 
 DOWNTIME = "stop everything first, in a safe order, where Airflow's version changes: tasks that run are waited for"
@@ -48,8 +48,8 @@ def deploy(
         _check_downtime(run, role, accept_downtime)
         run.connect(roles)
         # Not before: what takes time to import is imported while hosts answer.
-        from aerodrome.blueprint.notes import setting_notes
-        from aerodrome.blueprint.stages import stages
+        from aerodrome.components.notes import setting_notes
+        from aerodrome.components.order import stages
         from aerodrome.report.terminal import say
 
         for note in setting_notes(run.inputs):
@@ -87,8 +87,9 @@ def plan(
       fab -H worker1 plan --script    # the exact scripts that this host would run
       fab plan --json                 # for a program
     """
-    from aerodrome.blueprint.notes import notes
-    from aerodrome.blueprint.stages import by_host, stages
+    from aerodrome.components.notes import notes
+    from aerodrome.components.order import stages
+    from aerodrome.core.stage import by_host
     from aerodrome.errors import FleetError
     from aerodrome.report.json import show_plans_as_json
     from aerodrome.report.terminal import say, show_plans

@@ -12,7 +12,7 @@ from tasks.session import Session, session
 if TYPE_CHECKING:
     from paramiko import PKey
 
-    from aerodrome.fleet import Host
+    from aerodrome.fleet.model import Host
 
 
 @task(help={"yes": "do not ask (you have compared the fingerprints by other means)"})

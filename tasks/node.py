@@ -10,13 +10,13 @@ from tasks.deploy import converge
 from tasks.session import session
 
 if TYPE_CHECKING:
-    from aerodrome.blueprint.inputs import Inputs
-    from aerodrome.blueprint.stages import Stage
+    from aerodrome.components.inputs import Inputs
+    from aerodrome.core.stage import Stage
 
 
 def _node(context: Any, part: str | None = None) -> None:
-    from aerodrome.blueprint.node import node
-    from aerodrome.blueprint.stages import Stage
+    from aerodrome.components.node import node
+    from aerodrome.core.stage import Stage
 
     def stages(inputs: Inputs) -> list[Stage]:
         nodes = [host for host in inputs.fleet.nodes() if host.name in run.names]

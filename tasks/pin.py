@@ -55,8 +55,8 @@ def pin(
     """
     import os
 
+    from aerodrome.controller.files import expand
     from aerodrome.errors import AerodromeError
-    from aerodrome.localfiles import expand
     from aerodrome.lockfile import Request, digest, header, lock_name, parse
     from aerodrome.report.terminal import say
 
@@ -86,7 +86,7 @@ def pin(
 
 def _read(path: Path) -> str | None:
     """Return what a lock file says; None where there is none yet."""
-    from aerodrome.localfiles import read_text
+    from aerodrome.controller.files import read_text
 
     return read_text(path, "--output: ") if path.exists() else None
 
@@ -95,8 +95,9 @@ def _refuse_shipped(request: Request, path: Path) -> None:
     """Refuse to replace a lock file that Aerodrome was tested with: deploy would install something else by it."""
     import os
 
+    from aerodrome.catalogue.packages import DATES, DISTRIBUTION
     from aerodrome.errors import AerodromeError
-    from aerodrome.lockfile import DATES, DISTRIBUTION, release
+    from aerodrome.lockfile import release
 
     if request.distribution == DISTRIBUTION and release(request.version) in DATES:
         raise AerodromeError(
@@ -110,14 +111,15 @@ def _day(version: str) -> str:
     """Return the day that a version was tested with, else today's."""
     import datetime
 
-    from aerodrome.lockfile import DATES, release
+    from aerodrome.catalogue.packages import DATES
+    from aerodrome.lockfile import release
 
     return DATES.get(release(version)) or datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def _check(request: Request) -> None:
     """Refuse a Python that this Airflow does not run on, which uv would lock all the same."""
-    from aerodrome.airflow import catalogue
+    from aerodrome.catalogue.version import catalogue
     from aerodrome.errors import AerodromeError
 
     try:
@@ -186,8 +188,8 @@ def _folder(request: Request) -> Iterator[Path]:
 
 def _absolute(constraints: str) -> str:
     """Return a path that means the same in any folder; a URL stays as it is."""
+    from aerodrome.controller.files import expand
     from aerodrome.errors import AerodromeError
-    from aerodrome.localfiles import expand
 
     if not constraints or "://" in constraints:
         return constraints

@@ -10,8 +10,8 @@ from tasks.deploy import converge
 from tasks.session import session
 
 if TYPE_CHECKING:
-    from aerodrome.blueprint.inputs import Inputs
-    from aerodrome.blueprint.stages import Stage
+    from aerodrome.components.inputs import Inputs
+    from aerodrome.core.stage import Stage
 
 
 @task
@@ -22,8 +22,8 @@ def setup_redis(context: Any) -> None:
       fab setup-redis
       fab -H redis1 setup-redis
     """
-    from aerodrome.blueprint.redis import redis
-    from aerodrome.blueprint.stages import Stage
+    from aerodrome.components.redis import redis
+    from aerodrome.core.stage import Stage
 
     def stages(inputs: Inputs) -> list[Stage]:
         steps = {host.name: redis(inputs, host) for host in run.with_role("redis")}

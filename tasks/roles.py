@@ -11,7 +11,8 @@ from tasks.session import session
 
 
 def _role(context: Any, name: str) -> None:
-    from aerodrome.blueprint.stages import only, role_stages
+    from aerodrome.components.order import role_stages
+    from aerodrome.core.stage import only
 
     with session(context) as run:
         converge(run, lambda inputs: only(role_stages(inputs, [name]), run.names))

@@ -11,7 +11,7 @@ from tasks.deploy import converge
 from tasks.session import FORCE, WAIT, Session, pick_roles, session
 
 if TYPE_CHECKING:
-    from aerodrome.fleet import Host
+    from aerodrome.fleet.model import Host
     from aerodrome.report.journal import Journal
 
 ROLE = {"role": "only this role (several: scheduler,worker)"}
@@ -27,7 +27,8 @@ def start(context: Any, role: str | None = None, wait: str | None = None) -> Non
       fab -H web1 start
       fab start --role=scheduler,worker
     """
-    from aerodrome.blueprint.stages import only, role_stages
+    from aerodrome.components.order import role_stages
+    from aerodrome.core.stage import only
 
     with session(context, wait) as run:
         roles = pick_roles(run.fleet, role)
@@ -43,7 +44,8 @@ def restart(context: Any, role: str | None = None, wait: str | None = None, forc
       fab -H worker1 restart
       fab restart --role=worker --force    # exit with 0 even if tasks had to be killed
     """
-    from aerodrome.blueprint.stages import only, role_stages
+    from aerodrome.components.order import role_stages
+    from aerodrome.core.stage import only
 
     with session(context, wait) as run:
         roles = pick_roles(run.fleet, role)
@@ -61,7 +63,8 @@ def stop(context: Any, role: str | None = None, wait: str | None = None, force: 
       fab -H worker1 stop                   # before maintenance on this machine
       fab stop --role=scheduler --wait=5m
     """
-    from aerodrome.blueprint.stages import only, stop_stages
+    from aerodrome.components.order import stop_stages
+    from aerodrome.core.stage import only
 
     with session(context, wait) as run:
         roles = pick_roles(run.fleet, role, unused=True)
@@ -80,7 +83,7 @@ def status(context: Any, role: str | None = None, json: bool = False, ports: boo
       fab status --role=worker --json    # for a program
       fab status --ports                 # what is open on each host, and to whom
     """
-    from aerodrome.remote.status import status as look
+    from aerodrome.engine.status import status as look
     from aerodrome.report.json import show_status_as_json
     from aerodrome.report.status import show_status
     from aerodrome.report.terminal import say
@@ -99,7 +102,7 @@ def status(context: Any, role: str | None = None, json: bool = False, ports: boo
 
 def _show_ports(run: Session, json: bool) -> None:
     """Print what listens on the hosts; a host that cannot be asked does not hide the others."""
-    from aerodrome.blueprint.listening import Listening, listening_script, read_listening
+    from aerodrome.components.listening import Listening, listening_script, read_listening
     from aerodrome.errors import FleetError
     from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script
@@ -145,9 +148,9 @@ def _read_journals(run: Session, hosts: list[Host], roles: list[str], lines: int
     """Read the journals of all hosts at once."""
     from threading import Event
 
-    from aerodrome.blueprint.logs import journal_script, journal_units
+    from aerodrome.components.logs import journal_script, journal_units
+    from aerodrome.engine.hints import last_words
     from aerodrome.errors import HostError, reading
-    from aerodrome.remote.hints import last_words
     from aerodrome.remote.limits import Limit
     from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script

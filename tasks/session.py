@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from aerodrome.blueprint.inputs import Inputs
-    from aerodrome.controller import Vault
-    from aerodrome.fleet import Fleet, Host
+    from aerodrome.components.inputs import Inputs
+    from aerodrome.controller.keyring import Vault
+    from aerodrome.engine.converge import Run
+    from aerodrome.fleet.model import Fleet, Host
     from aerodrome.remote.connection import Connections
-    from aerodrome.remote.converge import Run
     from aerodrome.secrets import Secret, SecretValue
 
 T = TypeVar("T")
@@ -53,10 +53,10 @@ class Session:
     @cached_property
     def run(self) -> Run:
         """The engine: ask, plan, apply, ask again."""
-        from aerodrome.controller import performer
-        from aerodrome.fleet_lock import lock_host
-        from aerodrome.remote.converge import Run
-        from aerodrome.remote.fleet_lock import FleetLock
+        from aerodrome.controller.hosts_file import performer
+        from aerodrome.core.lock import lock_host
+        from aerodrome.engine.converge import Run
+        from aerodrome.engine.lock import FleetLock
         from aerodrome.report.terminal import Terminal
 
         terminal = Terminal(host.name for host in self.hosts)
@@ -106,7 +106,8 @@ def session(context: Any, wait: str | None = None) -> Iterator[Session]:
 
     `wait` is how long another run that is changing the fleet is waited for, as `--wait` gives it.
     """
-    from aerodrome.controller import Vault, load
+    from aerodrome.controller.hosts_file import load
+    from aerodrome.controller.keyring import Vault
 
     fleet = load()
     hosts, performing = pick(fleet, context.config.get("selected_hosts", [])), context.config.get("performing", "fab")
@@ -160,7 +161,7 @@ def pick_roles(fleet: Fleet, role: str | None, unused: bool = False) -> list[str
     Raises InvalidInput for a role that there is not; with `unused` it need not be on any host of hosts.yaml.
     """
     from aerodrome.errors import InvalidInput
-    from aerodrome.fleet import ROLES
+    from aerodrome.fleet.model import ROLES
 
     if role is None:
         return list(ROLES)

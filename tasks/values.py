@@ -7,14 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
-from aerodrome.airflow import catalogue
-from aerodrome.blueprint.inputs import Inputs, Settings
-from aerodrome.controller import Vault
-from aerodrome.dags import dag_tree
+from aerodrome.catalogue.packages import EXTRAS
+from aerodrome.catalogue.version import catalogue
+from aerodrome.components.inputs import Inputs, Settings
+from aerodrome.controller.dag_folder import dag_tree
+from aerodrome.controller.files import read_text
+from aerodrome.controller.keyring import Vault
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet import Airflow, Fleet, Host, RoleSettings
-from aerodrome.localfiles import read_text
-from aerodrome.lockfile import EXTRAS, extras_of, lock_name, release
+from aerodrome.fleet.model import Airflow, Fleet, Host, RoleSettings
+from aerodrome.lockfile import extras_of, lock_name, release
 from aerodrome.report.sink import redactor
 from aerodrome.secrets import Secret, SecretValue, Value
 

@@ -16,7 +16,7 @@ from invoke.exceptions import Exit
 from paramiko.ssh_exception import NoValidConnectionsError
 
 from aerodrome.errors import HostError
-from aerodrome.fleet import Fleet, Host
+from aerodrome.fleet.model import Fleet, Host
 from aerodrome.remote.hostkeys import known_name, load_host_keys, trust_anew
 from aerodrome.remote.transport import keep_asking, prompt_transport
 from aerodrome.secrets import Secret, SecretValue

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import paramiko
 from paramiko.hostkeys import HostKeyEntry, HostKeys, InvalidHostKey
 
+from aerodrome.controller.files import read_text
 from aerodrome.errors import HostError
-from aerodrome.fleet import Host
-from aerodrome.localfiles import read_text
+from aerodrome.fleet.model import Host
 
 if TYPE_CHECKING:
     from aerodrome.remote.connection import Connections

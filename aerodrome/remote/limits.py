@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from aerodrome.errors import HostError
-from aerodrome.fleet import Deploy
+from aerodrome.fleet.model import Deploy
 
 MEGABYTE = 1_000_000
 STDERR_KEPT = 64_000  # bytes: the last ones

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from aerodrome.errors import AerodromeError, FleetError, HostError
-from aerodrome.fleet import Host
+from aerodrome.fleet.model import Host
 
 T = TypeVar("T")
 

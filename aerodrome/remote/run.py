@@ -12,12 +12,12 @@ from contextlib import suppress
 import fabric
 import paramiko
 
+from aerodrome.core.resource import quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import HostError
-from aerodrome.fleet import Host
+from aerodrome.fleet.model import Host
 from aerodrome.remote.connection import Connections
 from aerodrome.remote.limits import STDERR_KEPT, ConnectionBroke, Limit, LimitExceeded
-from aerodrome.resources.base import quote
 
 # The script comes first on stdin and is read to the byte (GNU head does not read ahead of what it was asked for),
 # so that what follows is left on descriptor 3 for the script: argv holds neither a script nor a secret.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
-from aerodrome.blueprint.logs import SHOWN, Entry, read_entry
+from aerodrome.components.logs import SHOWN, Entry, read_entry
 from aerodrome.report.terminal import Prefixed
 
 LONGEST = 1 << 20  # characters of an entry; a longer one is left out

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from aerodrome.blueprint.health import Health
-from aerodrome.plan import HostPlan
+from aerodrome.components.health import Health
+from aerodrome.core.plan import HostPlan
 from aerodrome.report.sink import data, escape_json
 
 

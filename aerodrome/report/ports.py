@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from aerodrome.blueprint.listening import Listening
+from aerodrome.components.listening import Listening
 from aerodrome.report.terminal import data
 
 

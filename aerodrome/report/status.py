@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from aerodrome.blueprint.health import Health
+from aerodrome.components.health import Health
 from aerodrome.report.sink import escape, is_terminal, one_line, raw, redactor
 
 LONGEST = 20  # characters of what a host says in a column that is not wrapped

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from aerodrome.blueprint.airflow import json_document
+from aerodrome.components.command import json_document
+from aerodrome.core.plan import HostPlan, PlannedChange, readable_script
 from aerodrome.errors import AerodromeError, FleetError, HostError
-from aerodrome.plan import HostPlan, PlannedChange, readable_script
 from aerodrome.report.sink import NoOutput, Paint, data, escape_json, one_line, say
 from aerodrome.report.sink import redactor as redactor
 
 if TYPE_CHECKING:
-    from aerodrome.blueprint.health import Health
+    from aerodrome.components.health import Health
 
 LONGEST_LINE = 1 << 16  # characters of a command's output that are held back for the end of their line
 LONGEST_ERROR = 2000  # characters: what a host answered may be part of it

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 
+from aerodrome.core.resource import Change, Seen
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen
 
 
 @dataclass(frozen=True)

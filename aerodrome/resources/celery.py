@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, quote
 from aerodrome.resources.environment import assignments, escape
 from aerodrome.resources.halted import PARTED, reason_of
 from aerodrome.resources.systemd import UnitState, show

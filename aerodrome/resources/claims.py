@@ -5,9 +5,9 @@ Each probe ends with the shell's own commands where the host is ours: processes 
 
 from __future__ import annotations
 
+from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, quote
 from aerodrome.resources.environment import escape
 from aerodrome.resources.files import MARK
 

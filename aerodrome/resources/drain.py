@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aerodrome.core.resource import KILLED, NOTE, WAITING, Change, Seen, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.base import KILLED, NOTE, WAITING, Change, Seen, quote
 
 # What the stop of a unit has to say, one file each, until a controller is known to have heard it; root's own.
 RECORDS = "/var/lib/aerodrome/drains"

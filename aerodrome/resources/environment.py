@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from aerodrome.core.resource import Change, Seen, quote, unified_diff
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, quote, unified_diff
 from aerodrome.resources.files import MARK, Found, probe_path, write_into, write_whole
 from aerodrome.secrets import MASK
 

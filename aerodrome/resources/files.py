@@ -6,9 +6,9 @@ import hashlib
 import re
 from collections.abc import Callable
 
+from aerodrome.core.resource import Change, Seen, as_user, heredoc, put_text, quote, unified_diff
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, as_user, heredoc, put_text, quote, unified_diff
 
 # What every file of ours begins with; a file without it was written by somebody else.
 MARK = "Written by Aerodrome"

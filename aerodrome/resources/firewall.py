@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.base import Change, Seen, quote
 
 TABLE = "inet aerodrome"
 LOADED = f"nft list table {TABLE} >/dev/null 2>&1 && echo loaded"

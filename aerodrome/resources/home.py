@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from aerodrome.core.resource import Change, Seen, quote, unified_diff
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, quote, unified_diff
 from aerodrome.resources.files import Found, refuse_foreign, write_whole
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
+from aerodrome.core.resource import Change, Seen, as_user, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, as_user, quote
 
 # It runs installers and the build code of source distributions, so neither root nor the service user has to.
 INSTALLER = "aerodrome"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.base import Change, Seen, quote
 
 
 @dataclass(frozen=True)

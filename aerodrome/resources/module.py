@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aerodrome.core.resource import Change, Seen, as_user, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.base import Change, Seen, as_user, quote
 from aerodrome.resources.files import Directory, File, read_whole
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from aerodrome.core.resource import WAITING, Change, Seen, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import WAITING, Change, Seen, quote
 
 # NEEDRESTART_SUSPEND: Ubuntu's needrestart must not restart services behind our back.
 APT_ENVIRONMENT = "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
+from aerodrome.core.resource import Change, Seen
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen
 
 # systemd keeps a link of this name for each unit that runs (since version 235): asking for it takes no process.
 RUNS = "/run/systemd/units/invocation:{}"

@@ -9,9 +9,9 @@ import stringprep
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from aerodrome.core.resource import Change, Seen, heredoc
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, heredoc
 from aerodrome.resources.files import STAT, read_whole
 from aerodrome.resources.postgres_unit import DEBIAN, KEY, OTHERS
 from aerodrome.secrets import Secret

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aerodrome.core.resource import Change, Seen
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import Block, Found
 from aerodrome.resources.postgres import Answer, Login, ask
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aerodrome.core.resource import Change, Seen
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File, probe_path
 
 # Debian's postgresql.service only stands for its clusters, which are instances of a template.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from aerodrome.catalogue.packages import DISTRIBUTION
+from aerodrome.core.resource import Change, Seen, put_text, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.lockfile import DISTRIBUTION, Request, digest, fab_command
-from aerodrome.resources.base import Change, Seen, put_text, quote
+from aerodrome.lockfile import Request, digest, fab_command
 from aerodrome.resources.installer import CACHE, INSTALLER, as_installer
 from aerodrome.resources.selinux import relabel
 from aerodrome.secrets import Secret

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.base import Change, Seen, quote
 from aerodrome.resources.drain import Drain
 from aerodrome.resources.systemd import PROPERTIES, UnitState
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aerodrome.resources.base import as_user, quote
+from aerodrome.core.resource import as_user, quote
 
 
 def relabel(*paths: str, user: str = "root") -> str:

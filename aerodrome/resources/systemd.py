@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.base import Change, Seen, quote
 from aerodrome.resources.drain import Drain
 from aerodrome.resources.files import read_whole
 

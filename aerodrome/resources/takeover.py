@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from aerodrome.core.resource import Change, Seen, as_user, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, as_user, quote
 from aerodrome.resources.files import LIMIT, MARK, Found, probe_path
 from aerodrome.secrets import FERNET_KEY, Secret
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aerodrome.core.resource import Change, Seen, as_user, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.base import Change, Seen, as_user, quote
 from aerodrome.resources.files import refuse_foreign
 
 

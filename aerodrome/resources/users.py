@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, quote
 
 
 @dataclass(frozen=True)

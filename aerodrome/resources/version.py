@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen, quote
 
 # What the program says of the metadata database: never migrated, at the version that is installed here, at another
 # version, or not known on this host.

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from aerodrome.blueprint.inputs import Inputs
-from aerodrome.fleet import ROLES, Host
-from aerodrome.resources.base import Resource
+from aerodrome.components.inputs import Inputs
+from aerodrome.core.resource import Resource
+from aerodrome.fleet.model import ROLES, Host
 from aerodrome.resources.files import Block, File
 from aerodrome.resources.postgres_access import PostgresAccess
 from aerodrome.resources.python import Installed

@@ -18,16 +18,17 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.blueprint.inputs import Inputs
-from aerodrome.blueprint.node import node
-from aerodrome.blueprint.stages import Stage
-from aerodrome.blueprint.step import Step
-from aerodrome.controller import Vault, load
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.node import node
+from aerodrome.controller.hosts_file import load
+from aerodrome.controller.keyring import Vault
+from aerodrome.core.plan import readable_script
+from aerodrome.core.stage import Stage
+from aerodrome.core.step import Step
+from aerodrome.engine.converge import Run
 from aerodrome.errors import FleetError
-from aerodrome.fleet import Fleet
-from aerodrome.plan import readable_script
+from aerodrome.fleet.model import Fleet
 from aerodrome.remote.connection import Connections
-from aerodrome.remote.converge import Run
 from lab.fleet import Lab
 from tasks.values import hidden, look_up
 from tests import real

@@ -14,11 +14,11 @@ from shlex import quote
 
 import pytest
 
-from aerodrome.blueprint.inputs import Inputs
-from aerodrome.blueprint.node import node
-from aerodrome.blueprint.step import Step
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.node import node
+from aerodrome.core.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
+from aerodrome.core.step import Step
 from aerodrome.errors import HostError
-from aerodrome.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe
 from benchmarks.wanted import inputs_of
 from lab.fleet import Lab
 from tests.fleet.conftest import Fleet

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.blueprint.inputs import Inputs, Settings
-from aerodrome.controller import Vault, load
+from aerodrome.components.inputs import Inputs, Settings
+from aerodrome.controller.hosts_file import load
+from aerodrome.controller.keyring import Vault
 from aerodrome.errors import InvalidInput
 from aerodrome.report.terminal import redactor
 from aerodrome.secrets import MASK, Secret

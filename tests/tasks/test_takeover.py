@@ -11,11 +11,12 @@ import pytest
 import yaml
 from invoke import Context
 
-from aerodrome import fleet_lock, inventory
-from aerodrome import plan as plans
-from aerodrome.blueprint import node as node_of
-from aerodrome.blueprint.inputs import Inputs
+from aerodrome.components import node as node_of
+from aerodrome.components.inputs import Inputs
+from aerodrome.core import lock as fleet_lock
+from aerodrome.core import plan as plans
 from aerodrome.errors import FleetError
+from aerodrome.fleet import parse
 from aerodrome.resources import files, takeover
 from aerodrome.resources.claims import OwnHome
 from aerodrome.resources.files import File
@@ -82,7 +83,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(takeover, "as_user", lambda user, command: command)  # the service user is not on this machine
     monkeypatch.setattr(OwnHome, "changes", lambda self, seen: [])  # whoever runs the tests owns this test's folder
     monkeypatch.setattr(ServiceHome, "_check_parents", lambda self, found: None)
-    monkeypatch.setattr(inventory, "home_problem", lambda path: "")  # a test's folder is below /tmp
+    monkeypatch.setattr(parse, "home_problem", lambda path: "")  # a test's folder is below /tmp
     monkeypatch.setattr(Session, "connections", Local(tmp_path))
     monkeypatch.setattr(Inputs, "environment_file", property(lambda _: str(tmp_path / "default")))
     monkeypatch.setattr(node_of, "File", partial(File, owner=ME, group=MY_GROUP))

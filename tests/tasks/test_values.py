@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.catalogue.packages import EXTRAS
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet import Airflow
-from aerodrome.lockfile import EXTRAS
+from aerodrome.fleet.model import Airflow
 from tasks import values
 from tasks.values import locks
 

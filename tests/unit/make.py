@@ -10,9 +10,9 @@ from dataclasses import replace
 from subprocess import CompletedProcess
 from typing import Any, Protocol
 
-from aerodrome.blueprint.inputs import Inputs
-from aerodrome.fleet import ROLES, Airflow, Broker, Database, Deploy, Fleet, Host, Worker
-from aerodrome.resources.base import Change, Resource, Seen
+from aerodrome.components.inputs import Inputs
+from aerodrome.core.resource import Change, Resource, Seen
+from aerodrome.fleet.model import ROLES, Airflow, Broker, Database, Deploy, Fleet, Host, Worker
 from aerodrome.secrets import Secret
 
 ME = pwd.getpwuid(os.getuid()).pw_name

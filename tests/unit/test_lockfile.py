@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.catalogue.packages import DATES
 from aerodrome.errors import AerodromeError
 from aerodrome.lockfile import (
-    DATES,
     Request,
     digest,
     explain,

@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from aerodrome.blueprint.environment import escape
+from aerodrome.components.environment import escape
 from aerodrome.secrets import FERNET_KEY, MASK, Redactor, Secret, check_text, new_fernet_key, new_password
 
 SECRET = Secret("hunter2-hunter2")

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from aerodrome.blueprint.health import health_script, watch_script
-from aerodrome.blueprint.inputs import Inputs
-from aerodrome.blueprint.logs import journal_script, journal_units
-from aerodrome.blueprint.stages import by_host, role_stages, stages, stop_stages
-from aerodrome.blueprint.users import create_user_script
+from aerodrome.components.health import health_script, watch_script
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.logs import journal_script, journal_units
+from aerodrome.components.order import role_stages, stages, stop_stages
+from aerodrome.components.users import create_user_script
+from aerodrome.core.resource import Seen
+from aerodrome.core.stage import by_host
 from aerodrome.errors import AerodromeError
-from aerodrome.fleet import ROLES
-from aerodrome.resources.base import Seen
+from aerodrome.fleet.model import ROLES
 from aerodrome.resources.tree import Tree
 from aerodrome.secrets import Secret
 from tests.unit.make import ROLES_OF_FLEET, fleet, inputs

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from aerodrome.blueprint.health import Health, read_database_health, read_health
-from aerodrome.blueprint.redis import read_redis_health
-from aerodrome.blueprint.stages import by_host, stages
-from aerodrome.blueprint.step import Step
+from aerodrome.components.health import Health, read_database_health, read_health
+from aerodrome.components.order import stages
+from aerodrome.components.redis import read_redis_health
+from aerodrome.core.plan import plan_host, read_probe
+from aerodrome.core.stage import by_host
+from aerodrome.core.step import Step
 from aerodrome.errors import AerodromeError, HostError, reading
-from aerodrome.fleet import Airflow, Broker
-from aerodrome.plan import plan_host, read_probe
+from aerodrome.fleet.model import Airflow, Broker
 from aerodrome.report.json import show_status_as_json
 from aerodrome.report.status import show_status
 from aerodrome.secrets import Secret

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
-from aerodrome.fleet import Deploy, Fleet, Host
+from aerodrome.fleet.model import Deploy, Fleet, Host
 from aerodrome.secrets import Secret
 
 # As sudo(8) with timestamp_type=ppid, which it takes without a terminal: a ticket is the parent's, and -k ignores it.

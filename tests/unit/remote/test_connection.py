@@ -15,7 +15,7 @@ from paramiko.hostkeys import HostKeyEntry
 from paramiko.ssh_exception import NoValidConnectionsError
 
 from aerodrome.errors import HostError
-from aerodrome.fleet import Deploy, Fleet, Host, Ssh
+from aerodrome.fleet.model import Deploy, Fleet, Host, Ssh
 from aerodrome.remote import connection
 from aerodrome.remote.connection import Connections
 from aerodrome.remote.transport import prompt_transport

@@ -10,7 +10,7 @@ import paramiko
 import pytest
 
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet import Host
+from aerodrome.fleet.model import Host
 from aerodrome.remote.hostkeys import add_host_key, fingerprint, known_name, load_host_keys
 
 # ssh-keygen -t ed25519; its fingerprint by ssh-keygen -l.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.errors import HostError
-from aerodrome.fleet import Deploy, Host
+from aerodrome.fleet.model import Deploy, Host
 from aerodrome.remote import run as module
 from aerodrome.remote.limits import Limit, LimitExceeded
 from aerodrome.remote.run import run

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from aerodrome.errors import AerodromeError, FleetError, HostError
-from aerodrome.fleet import Host
+from aerodrome.fleet.model import Host
 from aerodrome.remote import parallel
 from aerodrome.remote.parallel import each
 

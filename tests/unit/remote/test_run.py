@@ -8,7 +8,7 @@ import paramiko
 import pytest
 
 from aerodrome.errors import HostError
-from aerodrome.fleet import Host
+from aerodrome.fleet.model import Host
 from aerodrome.remote.run import READ_SCRIPT, SUDO, execs, run
 from tests.unit.make import AWKWARD
 from tests.unit.remote.local import Local

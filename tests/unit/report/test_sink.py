@@ -9,15 +9,15 @@ import sys
 
 import pytest
 
-from aerodrome.blueprint.health import Health
+from aerodrome.components.health import Health
+from aerodrome.core.plan import HostPlan, PlannedChange
+from aerodrome.core.resource import Change
 from aerodrome.errors import HostError
-from aerodrome.plan import HostPlan, PlannedChange
 from aerodrome.report import sink
 from aerodrome.report.json import show_plans_as_json
 from aerodrome.report.sink import NoOutput, Paint, data, escape, one_line, say
 from aerodrome.report.status import show_status
 from aerodrome.report.terminal import Prefixed, Terminal, Through, show_error, still_waiting
-from aerodrome.resources.base import Change
 from aerodrome.resources.systemd import UnitState
 
 Capture = pytest.CaptureFixture[str]

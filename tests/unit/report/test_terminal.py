@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from aerodrome.blueprint.health import Health
+from aerodrome.components.health import Health
+from aerodrome.core.plan import HostPlan, PlannedChange
+from aerodrome.core.resource import Change
 from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
-from aerodrome.plan import HostPlan, PlannedChange
 from aerodrome.report import sink
 from aerodrome.report.json import show_plans_as_json, show_status_as_json
 from aerodrome.report.status import show_status
 from aerodrome.report.terminal import JsonAlone, Prefixed, Terminal, Through, data, say, show_error, show_plans
-from aerodrome.resources.base import Change
 from aerodrome.resources.systemd import UnitState
 from aerodrome.secrets import MASK, Redactor, Secret
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from aerodrome.core.resource import Seen
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.address import OwnAddress
-from aerodrome.resources.base import Seen
 from tests.unit.make import Shell
 
 

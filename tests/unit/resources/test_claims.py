@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.core.resource import Resource, Seen
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Resource, Seen
 from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from tests.unit.make import Shell
 

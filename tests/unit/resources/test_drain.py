@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.resources.base import Change, Seen
+from aerodrome.core.resource import Change, Seen
 from aerodrome.resources.drain import LONGEST, RECORDS, UNKNOWN, Drain, Unreported
 from aerodrome.resources.systemd import Service, Stopped
 from tests.unit.make import Shell, only_change

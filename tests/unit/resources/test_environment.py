@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.core.plan import HostPlan, PlannedChange, readable_script
+from aerodrome.core.resource import Seen
 from aerodrome.errors import AerodromeError
-from aerodrome.plan import HostPlan, PlannedChange, readable_script
-from aerodrome.resources.base import Seen
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
 from aerodrome.resources.files import write_into
 from tests.unit.make import ME, Shell, only_change

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.core.resource import Change, Resource, Seen
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Resource, Seen
 from aerodrome.resources.files import LIMIT, Absent, Block, Directory, File, Found, probe_path, write_into, write_whole
 from tests.unit.make import ME, MY_GROUP, Shell, only_change
 

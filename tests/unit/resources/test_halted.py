@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from aerodrome.resources.base import Change, Seen
+from aerodrome.core.resource import Change, Seen
 from aerodrome.resources.celery import Places
 from aerodrome.resources.drain import Drain
 from aerodrome.resources.halted import Halted, Wait

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.resources.base import Seen
+from aerodrome.core.resource import Seen
 from aerodrome.resources.left import Left, LeftServices
 from tests.unit.make import Shell
 

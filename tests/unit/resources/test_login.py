@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from aerodrome.core.resource import Change, Seen
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.login import DatabaseLogin
 
 LOGIN = DatabaseLogin("pg:5432", "try it", "link /venv", "CREATE ROLE airflow LOGIN;")

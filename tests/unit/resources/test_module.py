@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.core.resource import Seen
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Seen
 from aerodrome.resources.module import Module
 from tests.unit.make import ME, MY_GROUP, Shell
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.core.resource import Seen
 from aerodrome.errors import AerodromeError
 from aerodrome.resources import packages
-from aerodrome.resources.base import Seen
 from aerodrome.resources.packages import Packages
 from tests.unit.make import Shell, only_change
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.core.resource import Change, Seen
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Change, Seen
 from aerodrome.resources.files import File, write_whole
 from aerodrome.resources.postgres import (
     RESTART,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.core.resource import Seen
 from aerodrome.errors import AerodromeError
 from aerodrome.lockfile import digest
-from aerodrome.resources.base import Seen
 from aerodrome.resources.python import COMPONENT, Installed, Requirements, VirtualEnvironment
 from aerodrome.secrets import Secret
 from tests.unit.make import Shell, only_change

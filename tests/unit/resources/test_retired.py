@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aerodrome.resources.base import Change, Seen
+from aerodrome.core.resource import Change, Seen
 from aerodrome.resources.drain import Drain
 from aerodrome.resources.retired import Retired, leftovers
 from tests.unit.make import Shell

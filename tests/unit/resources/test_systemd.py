@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.resources.base import Change, Seen
+from aerodrome.core.resource import Change, Seen
 from aerodrome.resources.systemd import Masked, Service, Stopped, UnitState, show
 from tests.unit.make import Shell, only_change
 

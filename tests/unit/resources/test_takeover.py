@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.resources.base import Change, Seen
+from aerodrome.core.resource import Change, Seen
 from aerodrome.resources.takeover import FoundKeys, KeysFound, Superseded
 from aerodrome.secrets import Secret
 from tests.unit.make import Shell

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.resources.base import Seen
+from aerodrome.core.resource import Seen
 from aerodrome.resources.tree import Tree
 from tests.unit.make import ME, Shell, only_change
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from aerodrome.core.resource import Seen
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Seen
 from aerodrome.resources.users import User
 from tests.unit.make import Shell, only_change
 

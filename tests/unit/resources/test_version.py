@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.core.resource import Seen, quote
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.base import Seen, quote
 from aerodrome.resources.version import Installation, Version
 from tests.unit.make import Shell
 

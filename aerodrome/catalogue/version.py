@@ -1,0 +1,196 @@
+"""The catalogue: all that differs between Airflow 1.10, 2 and 3. Nothing outside this file asks for a version.
+
+Facts are of 1.10.10, 2.11.2 and 3.3.2, each run with CeleryExecutor over PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from urllib.parse import quote
+
+from aerodrome.catalogue.settings import rename
+from aerodrome.dataclass import dataclass
+from aerodrome.secrets import Secret
+
+# The module of a node that knows the node's name, in a folder of AIRFLOW_HOME that every version has on its path
+# (`prepare_syspath` of airflow/settings.py), and the function in it.
+NAME_MODULE, NAME_FUNCTION = "aerodrome_host", "name"
+
+# What a role's process calls itself in the metadata database's table `job`.
+JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
+
+
+Setting = tuple[str, str]  # section and key, in today's names
+
+DATABASE_URL: Setting = ("database", "sql_alchemy_conn")
+FERNET_KEY: Setting = ("core", "fernet_key")  # encrypts connections, variables and triggers in the database
+BROKER_URL: Setting = ("celery", "broker_url")
+RESULT_BACKEND: Setting = ("celery", "result_backend")
+SECRET_KEY: Setting = ("api", "secret_key")  # signs web sessions, and requests for task logs, which log servers verify
+JWT_SECRET: Setting = ("api_auth", "jwt_secret")  # signs the tasks' own requests
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What is particular to one version of Airflow."""
+
+    version: str
+    major: int
+    pythons: tuple[str, ...]  # that this version runs on
+    roles: tuple[str, ...]  # in the order in which they start
+    commands: Mapping[str, str]  # role → arguments of `airflow`
+    node_option: str  # of a worker: what it calls itself among Celery's nodes
+    migrate: str
+    health_path: str
+    fixed: Mapping[tuple[str, str], str]  # settings that make it safe and whole, in today's names
+    notes: tuple[str, ...] = ()  # what an operator of it should know
+    # Role → the only secrets that its processes get, in today's names; empty where every role needs all of them.
+    needs: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
+    # Python that binds `logins` to the security manager; empty where `airflow users reset-password` works.
+    logins: str = ""
+    # Files that it would write into AIRFLOW_HOME if they were missing, and what they hold here.
+    home_files: Mapping[str, str] = field(default_factory=dict)
+
+    def variable(self, section: str, key: str) -> str:
+        """Return the environment variable of a setting, given by its name in any version.
+
+        Airflow writes a section's dots as _ (`_env_var_name` of airflow/configuration.py; 1.10 has no such section).
+        """
+        section, key = rename(self.major, section, key)
+        return f"AIRFLOW__{section.upper().replace('.', '_')}__{key.upper()}"
+
+    def web_host(self, address: str) -> str:
+        """Return an address as the web server's setting has it: gunicorn, up to 2, wants IPv6 in brackets."""
+        return f"[{address}]" if ":" in address and self.major < 3 else address
+
+    def create_user(self, name: str, email: str, first: str, last: str, role: str) -> list[str]:
+        """Return the arguments of `airflow` that make a login; the password is asked on stdin, twice."""
+        command = ["create_user"] if self.major == 1 else ["users", "create"]
+        return [*command, "-u", name, "-e", email, "-f", first, "-l", last, "-r", role]
+
+
+# An empty one: what Airflow would write holds all its defaults, which a later version would read as somebody's choice.
+_CONFIG = "# Written by Aerodrome, once: the settings are variables in /etc/default. What is set here is kept.\n"
+
+# Without their comments, the version's own config_templates/default_webserver_config.py.
+_WEB_CONFIG_1 = """\
+# Written by Aerodrome, once: what is changed here is kept.
+import os
+from flask_appbuilder.security.manager import AUTH_DB
+
+from airflow.configuration import conf
+
+basedir = os.path.abspath(os.path.dirname(__file__))
+SQLALCHEMY_DATABASE_URI = conf.get('core', 'SQL_ALCHEMY_CONN')
+CSRF_ENABLED = True
+AUTH_TYPE = AUTH_DB
+"""
+_WEB_CONFIG_2 = """\
+# Written by Aerodrome, once: what is changed here is kept.
+import os
+
+from flask_appbuilder.const import AUTH_DB
+
+basedir = os.path.abspath(os.path.dirname(__file__))
+WTF_CSRF_ENABLED = True
+WTF_CSRF_TIME_LIMIT = None
+AUTH_TYPE = AUTH_DB
+"""
+
+_FAB = "airflow.providers.fab.auth_manager"
+
+_CATALOGUES = {
+    1: Catalogue(
+        version="1.10",
+        major=1,
+        pythons=("3.7", "3.8"),
+        roles=("scheduler", "webserver", "worker"),
+        commands={"scheduler": "scheduler", "webserver": "webserver", "worker": "worker"},
+        node_option="--celery_hostname",
+        migrate="upgradedb",
+        health_path="/health",
+        fixed={
+            ("webserver", "rbac"): "True",  # without it there is no login at all
+            ("api", "auth_backend"): "airflow.api.auth.backend.deny_all",  # the experimental API has none
+            ("core", "hostname_callable"): f"{NAME_MODULE}:{NAME_FUNCTION}",
+        },
+        notes=("Airflow 1.10 shows a worker's task logs to whoever reaches its port 8793: let in only the web server",),
+        logins="from airflow.www_rbac.app import cached_appbuilder\nlogins = cached_appbuilder().sm",
+        # It looks for the configuration of its own unit tests whenever it starts.
+        home_files={"airflow.cfg": _CONFIG, "unittests.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_1},
+    ),
+    2: Catalogue(
+        version="2",
+        major=2,
+        pythons=("3.10", "3.11", "3.12"),
+        roles=("scheduler", "triggerer", "webserver", "worker"),
+        commands={
+            "scheduler": "scheduler",
+            "triggerer": "triggerer",
+            "webserver": "webserver",
+            "worker": "celery worker",
+        },
+        node_option="--celery-hostname",
+        migrate="db migrate",
+        health_path="/health",
+        fixed={
+            ("api", "auth_backends"): f"{_FAB}.api.auth.backend.basic_auth,{_FAB}.api.auth.backend.session",
+            ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
+        },
+        # The command came with 2.9, and fails in 2.11.2 (AssertionError: The sqlalchemy extension was not registered).
+        logins="from airflow.www.app import cached_app\napp = cached_app()\napp.app_context().push()\n"
+        "logins = app.appbuilder.sm",
+        home_files={"airflow.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_2},
+    ),
+    3: Catalogue(
+        version="3",
+        major=3,
+        pythons=("3.10", "3.11", "3.12", "3.13", "3.14"),
+        roles=("scheduler", "dag-processor", "triggerer", "webserver", "worker"),
+        commands={
+            "scheduler": "scheduler",
+            "dag-processor": "dag-processor",
+            "triggerer": "triggerer",
+            "webserver": "api-server",
+            "worker": "celery worker",
+        },
+        node_option="--celery-hostname",
+        migrate="db migrate",
+        health_path="/api/v2/monitor/health",
+        # The simple auth manager, which is the default, writes its password into a world-readable file.
+        fixed={
+            ("core", "auth_manager"): f"{_FAB}.fab_auth_manager.FabAuthManager",
+            ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
+        },
+        home_files={"airflow.cfg": _CONFIG},
+        # Read in 3.3.2 and tried. The scheduler signs what it hands to the executor; the processor and the triggerer
+        # answer their own children from the database (InProcessExecutionAPI); a worker gets a token with each task.
+        needs={
+            "scheduler": (FERNET_KEY, DATABASE_URL, BROKER_URL, RESULT_BACKEND, SECRET_KEY, JWT_SECRET),
+            "dag-processor": (FERNET_KEY, DATABASE_URL),
+            "triggerer": (FERNET_KEY, DATABASE_URL, SECRET_KEY),
+            "webserver": (FERNET_KEY, DATABASE_URL, SECRET_KEY, JWT_SECRET),
+            "worker": (BROKER_URL, RESULT_BACKEND, SECRET_KEY),
+        },
+    ),
+}
+
+
+def catalogue(version: str) -> Catalogue:
+    """Return the catalogue for a version such as `3.3.2` or `1.10.10.*`.
+
+    Raises KeyError for a major version that there is none for.
+    """
+    return _CATALOGUES[int(version.split(".")[0])]
+
+
+def url(scheme: str, user: str, password: Secret, host: str, port: int, path: str) -> Secret:
+    """Return a URL with a login; what is not unreserved (RFC 3986) is percent-encoded, as UTF-8.
+
+    A password thus holds no `$` that Airflow would expand, and nothing that systemd would take for its own.
+    `path` is encoded already.
+    """
+    address = f"[{host}]" if ":" in host else host
+    login = f"{quote(user, safe='')}:{quote(password.reveal(), safe='')}"
+    return Secret(f"{scheme}://{login}@{address}:{port}/{path}")

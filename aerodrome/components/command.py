@@ -1,0 +1,105 @@
+"""How an Airflow command is run on a node: as the service user, in exactly the units' environment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from aerodrome.catalogue.version import DATABASE_URL
+from aerodrome.components.inputs import Inputs
+from aerodrome.core.resource import heredoc, quote
+
+# Seconds for a question that is answered by a program of ours. It runs as the service user, who can stop it.
+PATIENCE = 20
+# Characters that are parsed in vain in search of a JSON document: each of a million lines may begin one.
+MOST_IN_VAIN = 20_000_000
+
+
+def in_unit_environment(
+    inputs: Inputs, command: Sequence[str], role: str = "", folder: str = "", bare: bool = False, seconds: int = 0
+) -> str:
+    """Return sh that runs a command as systemd would run a unit, its streams and exit code handed through.
+
+    It runs in AIRFLOW_HOME, or in `folder`. With a `role` it gets the variables that only that role's unit reads, too;
+    `bare` is for a host that may have no environment file yet. After `seconds`, if given, systemd ends it. systemd
+    reads the files itself: sourced in a shell they would mean something else, and replace PATH. `--pipe` needs systemd
+    235.
+    """
+    airflow = inputs.fleet.airflow
+    properties = [
+        f"User={airflow.user}",
+        f"Group={airflow.user}",
+        f"EnvironmentFile=-{inputs.kept_file}",
+        f"EnvironmentFile={'-' if bare else ''}{inputs.environment_file}",
+        *([f"EnvironmentFile=-{inputs.role_file(role)}"] if role else []),
+        f"WorkingDirectory={folder or airflow.home}",
+        "UMask=0027",
+        *([f"RuntimeMaxSec={seconds}", "TimeoutStopSec=2"] if seconds else []),
+    ]
+    options = " ".join(f"-p {quote(each)}" for each in properties)
+    return f"systemd-run --quiet --pipe --wait --collect {options} {' '.join(quote(word) for word in command)}"
+
+
+def python_program(inputs: Inputs, program: str, role: str = "", seconds: int = 0) -> str:
+    """Return sh that runs a program with the node's Python, in the units' environment; `program` ends in a newline."""
+    return f"{isolated_python(inputs, '-', role=role, seconds=seconds)} {heredoc(program)}"
+
+
+def isolated_python(inputs: Inputs, *arguments: str, role: str = "", bare: bool = False, seconds: int = 0) -> str:
+    """Return sh that runs the node's Python for a program of ours: it imports from its environment alone (-I).
+
+    A module that somebody puts into AIRFLOW_HOME, or on PYTHONPATH, would be imported in place of Python's own.
+    """
+    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-I", *arguments], role, "/", bare, seconds)
+
+
+def airflow_command(inputs: Inputs, arguments: Sequence[str], role: str) -> str:
+    """Return sh that runs `airflow` with these arguments."""
+    return in_unit_environment(inputs, [f"{inputs.venv}/bin/airflow", *arguments], role)
+
+
+def connection(inputs: Inputs) -> dict[str, object]:
+    """Return what templates/connection.py.j2 has to know to log in to the metadata database, and what it may show."""
+    database = inputs.fleet.database
+    return {
+        "database_variable": inputs.catalogue.variable(*DATABASE_URL),
+        "database_names": [database.name, database.user, inputs.database_host, str(database.port), "postgresql"],
+    }
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Tell whether an Airflow command is to print JSON (`-o json`, `--output=json`)."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=False)
+    return any(
+        word in ("-ojson", "--output=json") or (word in ("-o", "--output") and following == "json")
+        for word, following in pairs
+    )
+
+
+def json_document(text: str) -> tuple[str, str]:
+    """Return the last JSON document in what a command printed, and the rest: Airflow logs on stdout as well.
+
+    A line of the log may begin with [ too. Where there is nothing to list, Airflow says so in words: an empty list.
+    """
+    decoder, found, start, spent = json.JSONDecoder(), None, 0, 0
+    for line in re.finditer(r"^[\[{]", text, re.MULTILINE):
+        if line.start() < start:
+            continue  # within a document
+        if spent > MOST_IN_VAIN:
+            break
+        try:
+            _, end = decoder.raw_decode(text, line.start())
+        except json.JSONDecodeError as error:
+            spent += error.pos - line.start()
+            continue
+        except (ValueError, RecursionError):
+            spent += MOST_IN_VAIN // 1000
+            continue
+        newline = text.find("\n", end)
+        if not text[end : newline if newline >= 0 else None].strip():
+            found, start = (line.start(), end), end
+    if found:
+        return text[found[0] : found[1]], text[: found[0]] + text[found[1] :].removeprefix("\n")
+    nothing = re.search(r"^No data found\s*\Z", text, re.MULTILINE)
+    return ("[]", text[: nothing.start()]) if nothing else ("", text)

@@ -1,0 +1,206 @@
+"""The environment files: which variables a node and each of its roles get, and how systemd wants them written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from math import inf
+
+from aerodrome.catalogue.version import (
+    BROKER_URL,
+    DATABASE_URL,
+    FERNET_KEY,
+    JWT_SECRET,
+    RESULT_BACKEND,
+    SECRET_KEY,
+    Setting,
+)
+from aerodrome.components.inputs import Inputs, Settings, Text
+from aerodrome.components.network import listens
+from aerodrome.errors import InvalidInput
+from aerodrome.fleet.model import Host
+from aerodrome.render import render
+from aerodrome.resources.environment import assignments, escape
+from aerodrome.secrets import MASK, Secret
+
+# Settings whose names only look as if a secrets backend or a command gave them.
+SETTINGS = {"AIRFLOW__API_AUTH__JWT_SECRET"}
+# An assignment that somebody has made a comment of, as one does with an old password.
+COMMENTED_OUT = re.compile(r"^(\s*[#;][#;\s]*(?:export\s+)?\w+\s*=).*")
+# What a line of airflow.cfg sets, also one that somebody has made a comment of.
+SETTING = re.compile(r"(?P<name>[#;\s]*(?P<key>[\w.-]+)\s*[=:])\s*(?P<value>.*)")
+SOUNDS_SECRET = re.compile(r"key|secret|passw|token|conn|url|backend|dsn|credential|basic_auth", re.IGNORECASE)
+
+
+def environment(inputs: Inputs, host: Host) -> dict[str, Text]:
+    """Return the variables of all roles of a host, in the order of the file.
+
+    What is more particular comes later and wins. Secrets that not every role needs are in the roles' own files.
+    """
+    variable = inputs.catalogue.variable
+    variables: dict[str, Text] = {
+        "AIRFLOW_HOME": inputs.fleet.airflow.home,
+        # Written out: systemd does not expand $PATH (systemd.exec(5)), and without it no task finds a program.
+        "PATH": f"{inputs.venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+    if not inputs.catalogue.needs:
+        variables |= secrets(inputs)
+    for (section, key), value in _settings(inputs).items():
+        variables[variable(section, key)] = value
+    if "webserver" in inputs.roles(host):
+        variables[variable("api", "host")] = inputs.catalogue.web_host(listens(host))
+    variables |= inputs.settings.variables(variable)
+    variables |= _of_host(inputs, host)
+    _refuse_what_airflow_expands(variables)
+    return variables
+
+
+def role_environment(inputs: Inputs, host: Host, role: str) -> dict[str, Text]:
+    """Return the variables of one role's processes on a host, over those of the host's own file.
+
+    The secrets that this role needs come first, where not every role needs all of them. What hosts.yaml says of this
+    very host wins over what it says of the role.
+    """
+    variable = inputs.catalogue.variable
+    variables = secrets(inputs, role) if inputs.catalogue.needs else {}
+    own = _of_host(inputs, host)
+    given = inputs.role_settings.get(role, Settings()).variables(variable)
+    variables |= {name: value for name, value in given.items() if name not in own}
+    if role == "worker" and host.worker.concurrency:
+        variables[variable("celery", "worker_concurrency")] = str(host.worker.concurrency)
+    _refuse_what_airflow_expands(variables)
+    return variables
+
+
+def _of_host(inputs: Inputs, host: Host) -> dict[str, Text]:
+    return inputs.host_settings.get(host.name, Settings()).variables(inputs.catalogue.variable)
+
+
+def _settings(inputs: Inputs) -> dict[tuple[str, str], Text]:
+    airflow, catalogue = inputs.fleet.airflow, inputs.catalogue
+    settings: dict[tuple[str, str], Text] = {
+        ("core", "executor"): airflow.executor,
+        ("core", "load_examples"): "False",
+        ("api", "port"): str(airflow.web_port),
+        ("api", "base_url"): airflow.base_url or inputs.web_url,
+    }
+    if airflow.web_workers:
+        settings["api", "workers"] = str(airflow.web_workers)
+    if catalogue.major >= 3:
+        settings["core", "execution_api_server_url"] = f"{inputs.web_url}/execution/"
+    return settings | dict(catalogue.fixed)
+
+
+def commands(inputs: Inputs, role: str = "") -> dict[str, str]:
+    """Return the variables by which Airflow asks a command of the node for a secret, and the commands.
+
+    With a `role`, only those that its processes need.
+    """
+    database, broker = inputs.fleet.database, inputs.fleet.broker
+    given = {
+        FERNET_KEY: inputs.fleet.airflow.fernet_key_command,
+        DATABASE_URL: database.connection_command,
+        BROKER_URL: broker.url_command,
+        RESULT_BACKEND: broker.result_backend_command,
+    }
+    return {
+        f"{inputs.catalogue.variable(*setting)}_CMD": command
+        for setting, command in given.items()
+        if command and (not role or inputs.needs(role, setting))
+    }
+
+
+def secrets(inputs: Inputs, role: str = "") -> dict[str, Text]:
+    """Return the variables that are secret, or the commands that Airflow asks for them.
+
+    With a `role`, only those that its processes need.
+    """
+    asked = commands(inputs)
+    makers: dict[Setting, Callable[[], Secret | None]] = {
+        FERNET_KEY: lambda: inputs.fernet_key,
+        DATABASE_URL: lambda: inputs.database_url("postgresql+psycopg2"),
+    }
+    if inputs.fleet.airflow.executor == "CeleryExecutor":
+        makers |= {BROKER_URL: inputs.celery_broker_url, RESULT_BACKEND: inputs.celery_result_backend}
+    makers[SECRET_KEY] = lambda: inputs.secret_key
+    if inputs.catalogue.major >= 3:
+        makers[JWT_SECRET] = lambda: inputs.jwt_secret
+    variables: dict[str, Text] = {}
+    for setting, make in makers.items():
+        if role and not inputs.needs(role, setting):
+            continue
+        name = inputs.catalogue.variable(*setting)
+        if command := asked.get(f"{name}_CMD"):
+            variables[f"{name}_CMD"] = command
+        elif value := make():
+            variables[name] = value
+    return variables
+
+
+def render_variables(variables: Mapping[str, Text]) -> str:
+    """Return the text of a file that systemd reads for its EnvironmentFile=, secrets and all."""
+    escaped = [(name, escape(_reveal(value))) for name, value in variables.items()]
+    return render("environment.j2", variables=escaped)
+
+
+def mask_environment(variables: Mapping[str, Text], text: str) -> str:
+    """Mask an environment file, ours or one that was found: only what is known to be no secret stays."""
+    shown = {name for name, value in variables.items() if not isinstance(value, Secret)}
+    lines: list[str] = []
+    for name, found in assignments(text):
+        if name is None:
+            lines += [COMMENTED_OUT.sub(rf"\1{MASK}", line) for line in found]
+        elif name in shown:
+            lines += found
+        else:
+            lines += [f"{found[0].partition('=')[0]}={MASK}" if name else MASK, *[MASK for _ in found[1:]]]
+    return "\n".join(lines)
+
+
+def mask_config(text: str) -> str:
+    """Mask the settings of an airflow.cfg that sound secret, with the lines that go on with them.
+
+    As Python's configparser reads it, a line that is indented deeper than its setting goes on with the value, also
+    after an empty line or a comment.
+    """
+    lines: list[str] = []
+    hides, depth = False, inf  # whether the setting above is secret, and how deep it is indented
+    for line in text.split("\n"):
+        indented, comment = len(line) - len(line.lstrip()), line.lstrip().startswith(("#", ";"))
+        setting = SETTING.fullmatch(line)
+        if not line.strip():
+            lines.append(line)
+        elif indented > depth and not comment:
+            lines.append(MASK if hides else line)
+        else:
+            secret = bool(setting and _sounds_secret(setting["key"], setting["value"]))
+            lines.append(f"{setting['name']} {MASK}" if setting and secret and setting["value"] else line)
+            if not comment:
+                hides, depth = secret, indented if setting else inf
+    return "\n".join(lines)
+
+
+def _sounds_secret(key: str, value: str) -> bool:
+    """Tell whether a setting may be secret: by its name, or as a URL with a login."""
+    return bool(SOUNDS_SECRET.search(key)) or ("://" in value and "@" in value)
+
+
+def _refuse_what_airflow_expands(variables: Mapping[str, Text]) -> None:
+    """Refuse a setting that would not arrive as it is: Airflow expands `$NAME` and a leading `~` in each."""
+    problems = [
+        f"{name}: Airflow would expand {_named(value, found.group())} in its value"
+        for name, value in variables.items()
+        if name.startswith("AIRFLOW__") and (name in SETTINGS or not name.endswith(("_CMD", "_SECRET")))
+        if (found := re.search(r"\$\w+|\$\{[^}]*\}|^~[\w-]*(?=/|$)", _reveal(value)))
+    ]
+    if problems:
+        hint = "give it by a command (the variable's name with _CMD at its end), whose output Airflow takes as it is"
+        raise InvalidInput(problems, hint)
+
+
+def _named(value: Text, part: str) -> str:
+    return "a name" if isinstance(value, Secret) else f"the “{part}”"
+
+
+def _reveal(value: Text) -> str:
+    return value.reveal() if isinstance(value, Secret) else value

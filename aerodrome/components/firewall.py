@@ -1,0 +1,86 @@
+"""The firewall of a host: who may reach the ports of its roles. All other ports are none of its business."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.ports import role_ports
+from aerodrome.core.step import Step
+from aerodrome.dataclass import dataclass
+from aerodrome.fleet.model import Host
+from aerodrome.render import render
+from aerodrome.resources.files import File
+from aerodrome.resources.firewall import LoadedTable, NoFirewall
+from aerodrome.resources.packages import Packages
+from aerodrome.resources.systemd import Service
+
+UNIT = "aerodrome-firewall.service"
+RULES = "/etc/aerodrome/firewall.nft"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Some ports of a host, and the networks that may reach them."""
+
+    what: str
+    ports: tuple[int, ...]
+    networks: tuple[str, ...]
+
+    @property
+    def four(self) -> list[str]:
+        return _collapsed(network for network in map(ipaddress.ip_network, self.networks) if network.version == 4)
+
+    @property
+    def six(self) -> list[str]:
+        return _collapsed(network for network in map(ipaddress.ip_network, self.networks) if network.version == 6)
+
+
+def firewall(inputs: Inputs, host: Host) -> Step:
+    """Return the firewall of a host, or that there is none."""
+    guarded = guards(inputs, host)
+    if not inputs.fleet.network.firewall or not guarded:
+        return Step("network.firewall", (NoFirewall(UNIT, RULES),))
+    unit = f"/etc/systemd/system/{UNIT}"
+    return Step(
+        "network.firewall",
+        (
+            Packages(apt=("nftables",), dnf=("nftables",)),
+            File(RULES, render("firewall.nft.j2", guards=guarded)),
+            File(unit, render("firewall.service.j2", rules=RULES), reload=True),
+            Service(UNIT, (RULES, unit)),
+            LoadedTable(UNIT),
+        ),
+    )
+
+
+def guards(inputs: Inputs, host: Host) -> list[Guard]:
+    """Return what the firewall of a host guards, by its roles."""
+    fleet = inputs.fleet
+    members = tuple(each.address for each in fleet.hosts.values() if fleet.roles_of(each))
+    found = []
+    if ports := _fleets_own(inputs, host):
+        found.append(Guard("for the fleet only", ports, members))
+    if host.name in fleet.roles["webserver"] and fleet.network.allow:
+        networks = (*members, *fleet.network.allow)
+        found.append(Guard("the web server, for the fleet and network.allow", (fleet.airflow.web_port,), networks))
+    return found
+
+
+def _fleets_own(inputs: Inputs, host: Host) -> tuple[int, ...]:
+    """Return the ports of a host that nobody outside the fleet needs."""
+    fleet, roles = inputs.fleet, inputs.fleet.roles_of(host)
+    ports: list[int] = []
+    if "database" in roles:
+        ports.append(fleet.database.port)
+    if "redis" in roles:
+        ports.append(fleet.broker.port)
+    logs = [port for role in inputs.roles(host) if role != "webserver" for port in role_ports(inputs, host, role)]
+    return tuple(dict.fromkeys((*ports, *(port.number for port in logs))))
+
+
+def _collapsed(networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> list[str]:
+    """Write networks as nftables has them, without those that lie in others, which it would refuse."""
+    found = ipaddress.collapse_addresses(networks)  # type: ignore[type-var]
+    return [str(each.network_address) if each.num_addresses == 1 else str(each) for each in found]

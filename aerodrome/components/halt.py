@@ -1,0 +1,81 @@
+"""What stops before a change that tasks would not survive: of Airflow's version, with leave, or of Celery's places.
+
+A part of a fleet does not move its broker or results alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aerodrome.components.census import drain, unreported
+from aerodrome.components.command import connection
+from aerodrome.components.environment import environment, role_environment
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.version import installation, python_in_use
+from aerodrome.core.resource import NOTE, WAITING
+from aerodrome.core.step import Step
+from aerodrome.fleet.model import Host
+from aerodrome.render import render
+from aerodrome.resources.celery import Places, Unmoved, lines, places
+from aerodrome.resources.halted import Cause, Halted, Wait
+from aerodrome.resources.systemd import Service
+from aerodrome.secrets import Secret
+
+USERS = ("scheduler", "worker")  # roles whose processes use Celery's broker and results
+
+
+def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False) -> Step:
+    """Return what stops the units of `roles` on a host for what changes there; the `last` one waits for all tasks."""
+    wait = _wait(inputs, host) if last else None
+    version: list[Cause] = [installation(inputs)] if inputs.accept_downtime else []
+    units = tuple(
+        Halted((*version, *celery_places(inputs, host, role)), inputs.unit(role), wait, drain(inputs, host, role))
+        for role in roles
+    )
+    told = [each for role in roles for each in unreported(inputs, role)]
+    return Step(f"halt.{roles[0]}", (*units, *told))
+
+
+def resumed(inputs: Inputs, host: Host) -> list[Step]:
+    """Return what starts the units of a host again, with what they had, where not all could be halted."""
+    halting = inputs.catalogue.roles if inputs.accept_downtime else USERS
+    units = [Service(inputs.unit(role)) for role in inputs.roles(host) if role in halting]
+    return [Step("halt.undone", tuple(units))] if units else []
+
+
+def unmoved(inputs: Inputs, host: Host) -> tuple[Unmoved, ...]:
+    """Return what keeps a part of a fleet where it is; nothing where all of it is deployed, and so halts."""
+    users = [role for role in USERS if role in inputs.roles(host)]
+    if inputs.whole or not users:
+        return ()
+    units = tuple(inputs.unit(role) for role in users)
+    return tuple(Unmoved(where, units) for where in celery_places(inputs, host, users[0]))
+
+
+def celery_places(inputs: Inputs, host: Host, role: str) -> tuple[Places, ...]:
+    """Return where a role's processes are to look for broker and results; nothing where they do not."""
+    if inputs.fleet.airflow.executor != "CeleryExecutor" or role not in USERS or role not in inputs.roles(host):
+        return ()
+    # Whoever has set up a host by hand may have called its servers so.
+    names = {each.name: each.address for each in inputs.fleet.hosts.values()}
+    names |= dict.fromkeys(("localhost", "127.0.0.1", "[::1]"), host.address)
+    files = (inputs.kept_file, inputs.environment_file, inputs.role_file(role))
+    shared = replace(inputs, fleet=replace(inputs.fleet, broker=replace(inputs.fleet.broker, separate=False)))
+    before, variables = places(_variables(shared, host, role), names), _variables(inputs, host, role)
+    return (Places(files, places(variables, names), lines(variables), tuple(names.items()), before),)
+
+
+def _variables(inputs: Inputs, host: Host, role: str) -> dict[str, str]:
+    given = {**environment(inputs, host), **role_environment(inputs, host, role)}
+    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in given.items()}
+
+
+def _wait(inputs: Inputs, host: Host) -> Wait:
+    limit = inputs.fleet.deploy.drain_timeout
+    given = {"seconds": limit, "force": inputs.force, "waiting": WAITING, "note": NOTE}
+    text = render("drained.py.j2", **given, **connection(inputs))
+    program = python_in_use(inputs, text, inputs.role_for_commands(host))
+    return Wait(
+        f"{installation(inputs).find()}\n{program}", f"wait until no task is queued or running, at most {limit} s"
+    )

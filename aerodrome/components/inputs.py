@@ -1,0 +1,234 @@
+"""All that a blueprint needs: hosts.yaml's fleet, and what it refers to, looked up already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from urllib.parse import quote
+
+from aerodrome.catalogue.version import DATABASE_URL, NAME_MODULE, Catalogue, Setting, catalogue, url
+from aerodrome.dataclass import dataclass
+from aerodrome.fleet.model import Fleet, Host, is_ip
+from aerodrome.resources.installer import ROOT
+from aerodrome.resources.tree import Tree
+from aerodrome.secrets import Secret
+
+Text = str | Secret
+# What Celery's URLs of a PostgreSQL begin with, as a broker and as a result backend.
+POSTGRES = re.compile(r"(sqla\+|db\+)postgres")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Variables, and settings by section and key, as hosts.yaml has them for all, for a host or for a role."""
+
+    environment: Mapping[str, Text] = field(default_factory=dict)
+    config: Mapping[str, Mapping[str, Text]] = field(default_factory=dict)
+
+    def variables(self, variable: Callable[[str, str], str]) -> dict[str, Text]:
+        """Return all of it as variables, which `variable` names for a section and key; plain ones win."""
+        found = {variable(section, key): value for section, keys in self.config.items() for key, value in keys.items()}
+        return found | dict(self.environment)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The fleet with every value that its blueprints put on hosts."""
+
+    fleet: Fleet
+    password: Secret | None  # of the database user; None: only a command on the nodes knows it
+    fernet_key: Secret | None  # the keys, with commas between; None: only a command on the nodes knows them
+    secret_key: Secret
+    jwt_secret: Secret
+    salt: bytes  # for a new SCRAM verifier, 16 bytes
+    locks: Mapping[str, str] = field(default_factory=dict)  # Python version → lock file
+    uv: str = ""  # requirements file of uv
+    constraints: str = ""  # the text of a constraints file
+    build: str = ""  # requirements file of what builds the version's source distributions
+    metadata: str = ""  # uv.toml with what the version's packages require
+    settings: Settings = Settings()  # of every node
+    host_settings: Mapping[str, Settings] = field(default_factory=dict)  # by host
+    role_settings: Mapping[str, Settings] = field(default_factory=dict)  # by role
+    redis_password: Secret | None = None
+    celery_password: Secret | None = None  # of the login of Celery's own database, where there is one
+    broker_url: Secret | None = None  # where hosts.yaml gives it
+    result_backend: Secret | None = None
+    index_url: Secret | None = None
+    extra_index_url: Secret | None = None
+    config_file: str | None = None  # the text of airflow.cfg
+    dags: Tree | None = None
+    accept_downtime: bool = False  # everything may be stopped for a change of Airflow's version
+    force: bool = False  # running tasks may be killed that do not end in time
+    whole: bool = False  # all roles of all nodes are deployed, and so can halt first
+    made: frozenset[str] = frozenset()  # names of secrets that this run has made, and no host can have yet
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is particular to the fleet's version of Airflow."""
+        return catalogue(self.fleet.airflow.version)
+
+    @property
+    def user_home(self) -> str:
+        """The service user's home directory, as useradd makes it."""
+        return f"/home/{self.fleet.airflow.user}"
+
+    @property
+    def place(self) -> str:
+        """Root's directory on every node, with the virtual environments."""
+        return f"{ROOT}/{self.fleet.airflow.service}"
+
+    @property
+    def venv(self) -> str:
+        """The link to the virtual environment in use."""
+        return f"{self.place}/venv"
+
+    @property
+    def guide_venv(self) -> str:
+        """Where the guide, and Aerodrome 1, has its virtual environment."""
+        return f"{self.user_home}/airflow-venv"
+
+    @property
+    def unit_file(self) -> str:
+        """The template of all units."""
+        return f"/etc/systemd/system/{self.fleet.airflow.service}@.service"
+
+    @property
+    def environment_file(self) -> str:
+        """The file that every unit reads."""
+        return f"/etc/default/{self.fleet.airflow.service}"
+
+    @property
+    def kept_file(self) -> str:
+        """The variables that a host has of its own, written by hand; every unit reads it before the other."""
+        return f"{self.environment_file}.local"
+
+    def role_file(self, role: str) -> str:
+        """Return the file of variables that only the units of a role read, after the other."""
+        return f"{self.environment_file}-{role}"
+
+    def needs(self, role: str, setting: Setting) -> bool:
+        """Tell whether the processes of a role need a secret, given by the name of its setting."""
+        return not self.catalogue.needs or setting in self.catalogue.needs[role]
+
+    def role_for_commands(self, host: Host) -> str:
+        """Return the role in whose environment Airflow's own commands run on a host; empty where it has none.
+
+        The roles come in the order in which they start, so one that reaches the metadata database comes first.
+        """
+        return next(iter(self.roles(host)), "")
+
+    def uses_database(self, role: str) -> bool:
+        """Tell whether the processes of a role log in to the metadata database themselves."""
+        return self.needs(role, DATABASE_URL)
+
+    @property
+    def name_file(self) -> str:
+        """The Python module that tells Airflow the name of the node, in a folder where Airflow looks for modules."""
+        return f"{self.fleet.airflow.home}/config/{NAME_MODULE}.py"
+
+    def known_as(self, host: Host) -> str:
+        """Return the name that a host's processes report, and that every other host can resolve."""
+        return host.address if self.fleet.deploy.dns and not is_ip(host.address) else host.name
+
+    @property
+    def web_url(self) -> str:
+        """Where the web server answers; the first one, where there are several."""
+        web = self.fleet.with_role("webserver")[0]
+        return f"http://{web.address}:{self.fleet.airflow.web_port}"
+
+    def unit(self, role: str) -> str:
+        """Return the name of a role's unit."""
+        return f"{self.fleet.airflow.service}@{role}.service"
+
+    @property
+    def database_host(self) -> str:
+        """The address or name of the database server."""
+        return self.fleet.database.host or self.fleet.with_role("database")[0].address
+
+    @property
+    def broker_is_postgres(self) -> bool:
+        """Tell whether Celery's tasks go through PostgreSQL because hosts.yaml names no other broker."""
+        broker = self.fleet.broker
+        elsewhere = self.fleet.roles["redis"] or broker.url or broker.url_command
+        return self.fleet.airflow.executor == "CeleryExecutor" and not elsewhere
+
+    @property
+    def results_are_in_postgres(self) -> bool:
+        """Tell whether Celery's results go to PostgreSQL because hosts.yaml names no other place for them."""
+        broker = self.fleet.broker
+        in_redis = self.celery_is_separate and self.fleet.roles["redis"]
+        elsewhere = in_redis or broker.result_backend or broker.result_backend_command
+        return self.fleet.airflow.executor == "CeleryExecutor" and not elsewhere
+
+    @property
+    def celery_is_separate(self) -> bool:
+        """Tell whether broker and results are kept where no login of the metadata database is needed."""
+        celery = self.fleet.airflow.executor == "CeleryExecutor"
+        return celery and bool(self.catalogue.needs) and self.fleet.broker.separate
+
+    @property
+    def celery_has_database(self) -> bool:
+        """Tell whether broker or results are in a database with a login of its own, beside the metadata database."""
+        database = self.fleet.database
+        ours = self.celery_is_separate and database.managed and not database.connection_command
+        return ours and (self.broker_is_postgres or self.results_are_in_postgres)
+
+    @property
+    def celery_shares_database(self) -> bool:
+        """Tell whether broker or results are in the metadata database, so that each worker knows its password."""
+        return (self.broker_is_postgres or self.results_are_in_postgres) and not self.celery_has_database
+
+    @property
+    def workers_may_use_database(self) -> bool:
+        """Tell whether workers may log in to the metadata database for Celery: by what is made here, or given."""
+        given = [each.reveal() for each in (self.broker_url, self.result_backend) if each]
+        commanded = self.fleet.broker.url_command or self.fleet.broker.result_backend_command
+        return self.celery_shares_database or bool(commanded) or any(POSTGRES.match(each) for each in given)
+
+    @property
+    def celery_database(self) -> str:
+        """The name of Celery's own database."""
+        return f"{self.fleet.database.name}_celery"
+
+    @property
+    def celery_user(self) -> str:
+        """The name of the login that owns Celery's own database."""
+        return f"{self.fleet.database.user}_celery"
+
+    def database_url(self, scheme: str) -> Secret:
+        """Return the URL of the metadata database for `scheme`: `postgresql+psycopg2`, `sqla+postgresql` …"""
+        database = self.fleet.database
+        assert self.password is not None  # inventory.py: without one, each URL is given by a command
+        path = quote(database.name, safe="")
+        return url(scheme, database.user, self.password, self.database_host, database.port, path)
+
+    def celery_broker_url(self) -> Secret:
+        """Return the URL of the broker: what hosts.yaml gives, else Redis, else PostgreSQL."""
+        if self.broker_url:
+            return self.broker_url
+        if redis := self.fleet.with_role("redis"):
+            assert self.redis_password is not None
+            return url("redis", "", self.redis_password, redis[0].address, self.fleet.broker.port, "0")
+        return self._celery_url("sqla+postgresql")
+
+    def celery_result_backend(self) -> Secret | None:
+        """Return the URL of the result backend; None where Airflow itself makes it of the metadata database's."""
+        if self.result_backend:
+            return self.result_backend
+        if self.celery_is_separate and self.fleet.roles["redis"]:
+            return self.celery_broker_url()
+        if self.fleet.database.connection_command:
+            return None
+        return self._celery_url("db+postgresql")
+
+    def _celery_url(self, scheme: str) -> Secret:
+        if not self.celery_has_database:
+            return self.database_url(scheme)
+        assert self.celery_password is not None
+        server = self.database_host, self.fleet.database.port
+        return url(scheme, self.celery_user, self.celery_password, *server, quote(self.celery_database, safe=""))
+
+    def roles(self, host: Host) -> list[str]:
+        """Return the Airflow roles of a host, in the order in which they start."""
+        return [role for role in self.catalogue.roles if host.name in self.fleet.roles[role]]

@@ -1,0 +1,37 @@
+"""What a host still runs, or has loaded, of roles that hosts.yaml no longer gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aerodrome.components.firewall import firewall
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.redis import redis_unit
+from aerodrome.core.step import Step
+from aerodrome.fleet.model import Host
+from aerodrome.resources.left import Left, LeftServices
+from aerodrome.resources.postgres_unit import DEBIAN, OTHERS
+
+
+def left(inputs: Inputs, host: Host) -> Sequence[Step]:
+    """Return the services that are said to be left, and the firewall of a host without any role as what is removed."""
+    steps = [Step("retire.services", (services,))] if (services := left_services(inputs, host)).services else []
+    return steps if inputs.fleet.roles_of(host) else [*steps, firewall(inputs, host)]
+
+
+def left_services(inputs: Inputs, host: Host) -> LeftServices:
+    """Return the services with data that a host should not run."""
+    redis = redis_unit(inputs)
+    found = (
+        Left("PostgreSQL", "database", (DEBIAN, OTHERS), "postgresql*", "postgresql", "every database in it"),
+        Left(
+            "Redis",
+            "redis",
+            (f"/etc/systemd/system/{redis}",),
+            redis,
+            redis,
+            f"/var/lib/redis/{inputs.fleet.airflow.service}: tasks that are queued",
+        ),
+    )
+    roles = inputs.fleet.roles_of(host)
+    return LeftServices(tuple(each for each in found if each.role not in roles))

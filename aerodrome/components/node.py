@@ -1,0 +1,218 @@
+"""Step 2 of the guide: what every machine that runs Airflow is made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from aerodrome.catalogue.packages import DISTRIBUTION, EXCLUDED, EXTRAS
+from aerodrome.components.command import python_program
+from aerodrome.components.database import database_login
+from aerodrome.components.environment import (
+    commands,
+    environment,
+    mask_config,
+    mask_environment,
+    render_variables,
+    role_environment,
+    secrets,
+)
+from aerodrome.components.halt import unmoved
+from aerodrome.components.inputs import Inputs, Text
+from aerodrome.components.version import version
+from aerodrome.core.resource import Resource, quote
+from aerodrome.core.step import Step
+from aerodrome.errors import AerodromeError
+from aerodrome.fleet.model import Host
+from aerodrome.lockfile import digest
+from aerodrome.render import render
+from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
+from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
+from aerodrome.resources.files import MARK, Absent, Block, File
+from aerodrome.resources.home import Default, ServiceHome
+from aerodrome.resources.installer import ROOT, Installer
+from aerodrome.resources.module import Module
+from aerodrome.resources.packages import Packages
+from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
+from aerodrome.resources.takeover import FoundKeys
+from aerodrome.resources.users import User
+
+# The steps of a node whose changes its units notice, and its tasks.
+SETTINGS = ("node.unit", "node.environment", "node.dags")
+
+
+def node(inputs: Inputs, host: Host) -> list[Step]:
+    """Return what a node is made of, step by step, in the guide's order."""
+    airflow = inputs.fleet.airflow
+    python = (inputs.place, airflow.python, _requirements(inputs), airflow.user, inputs.unit_file)
+    return [
+        Step("node.packages", (packages(airflow.python),)),
+        Step("node.user", _user(inputs)),
+        Step("node.hosts", (*_hosts(inputs), *_name(inputs, host))),
+        Step("node.venv", (Installer((ROOT, inputs.place, f"{inputs.place}/venvs")), VirtualEnvironment(*python))),
+        Step("node.install", (Installed(*python), version(inputs, host))),
+        *database_login(inputs, host),
+        Step("node.unit", (OwnUnits(airflow.service), _unit(inputs))),
+        Step("node.environment", _environment(inputs, host)),
+        Step("node.dags", dags(inputs)),
+    ]
+
+
+def packages(python: str) -> Packages:
+    """Return the packages of the guide, with the Python of a version (python3.12) where the operator names one.
+
+    A path is the operator's own Python: the packages are then the distribution's own.
+    """
+    name = python if re.fullmatch(r"python3\.\d+", python) else "python3"
+    return Packages(
+        apt=("sudo", name, f"{name}-venv", f"{name}-dev", "gcc"),
+        dnf=("sudo", name, f"{name}-devel", "gcc"),  # RHEL-likes have venv in Python's package itself
+    )
+
+
+def dags(inputs: Inputs) -> tuple[Resource, ...]:
+    """Return the DAG folder and airflow.cfg, each where the operator has one."""
+    airflow = inputs.fleet.airflow
+    resources: list[Resource] = []
+    if inputs.config_file is not None:
+        path = f"{airflow.home}/airflow.cfg"
+        resources.append(File(path, inputs.config_file, "root", airflow.user, 0o640, mask=mask_config, keep=True))
+    if inputs.dags is not None:
+        resources.append(inputs.dags)
+    return tuple(resources)
+
+
+def _user(inputs: Inputs) -> tuple[Resource, ...]:
+    """Return the service user, and AIRFLOW_HOME with all that Airflow could not write there itself."""
+    user, home = inputs.fleet.airflow.user, inputs.fleet.airflow.home
+    ours = {"airflow.cfg"} if inputs.config_file is not None else set()
+    files = {name: text for name, text in inputs.catalogue.home_files.items() if name not in ours}
+    return (
+        OwnHome(home, user, inputs.environment_file),
+        User(user, inputs.user_home, profile=f"export AIRFLOW_HOME={quote(home)}"),
+        ServiceHome(home, user),
+        *(Default(f"{home}/{name}", text, user) for name, text in files.items()),
+    )
+
+
+def _hosts(inputs: Inputs) -> tuple[Resource, ...]:
+    """Return the names of all hosts: without them a task's log cannot be read from its worker."""
+    if inputs.fleet.deploy.dns:
+        return ()
+    return (Block("/etc/hosts", tuple(f"{host.address} {host.name}" for host in inputs.fleet.hosts.values())),)
+
+
+def _name(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
+    """Return the module by which Airflow reports the host's name in hosts.yaml, whatever the machine calls itself."""
+    text = render("hostname.py.j2", name=f'"{inputs.known_as(host)}"')
+    return (Module(inputs.name_file, text, inputs.fleet.airflow.user),)
+
+
+def _requirements(inputs: Inputs) -> Requirements:
+    airflow = inputs.fleet.airflow
+    extras = airflow.extras if airflow.extras is not None else EXTRAS[inputs.catalogue.major]
+    unpinned = [f"{airflow.distribution}[{','.join(extras)}]=={airflow.version}"]
+    if airflow.distribution == DISTRIBUTION:
+        unpinned += EXCLUDED.get(airflow.version, ())
+    return Requirements(
+        name=airflow.version,
+        locks=inputs.locks,
+        unpinned="" if airflow.pinned and not airflow.constraints else "\n".join(unpinned),
+        constraints=inputs.constraints,
+        supported=inputs.catalogue.pythons,
+        uv=inputs.uv,
+        index_url=inputs.index_url,
+        extra_index_url=inputs.extra_index_url,
+        distribution=airflow.distribution,
+        build=inputs.build,
+        metadata=inputs.metadata,
+    )
+
+
+def _unit(inputs: Inputs) -> File:
+    airflow = inputs.fleet.airflow
+    text = render(
+        "unit.service.j2",
+        service=airflow.service,
+        user=airflow.user,
+        home=airflow.home,
+        venv=inputs.venv,
+    )
+    return File(inputs.unit_file, text, reload=True, keep=True)
+
+
+def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
+    """Return the environment file, and before it what is taken over from one that was written by hand."""
+    path, variables = inputs.environment_file, environment(inputs, host)
+    mask, check = partial(mask_environment, variables), partial(_check_found, inputs)
+    file = File(path, render_variables(variables), mode=0o600, mask=mask, check=check, keep=True)
+    ours = {**variables, **secrets(inputs)}  # also what only other hosts' roles need
+    kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, ours))
+    resources: list[Resource] = [OwnEnvironment(path), kept, file]
+    if inputs.fernet_key:
+        key = inputs.catalogue.variable("core", "fernet_key")
+        airflow = inputs.fleet.airflow
+        found = FoundKeys(path, f"{airflow.home}/airflow.cfg", key, inputs.fernet_key, airflow.user)
+        resources.insert(1, found)
+    for role in inputs.catalogue.roles:
+        resources.append(_role_environment(inputs, host, role))
+    return (*resources, *_commands(inputs, host), *unmoved(inputs, host))
+
+
+def _role_environment(inputs: Inputs, host: Host, role: str) -> Resource:
+    """Return the file of a role's own variables; none where the host has not that role, or the role no variables."""
+    path = inputs.role_file(role)
+    variables = role_environment(inputs, host, role) if role in inputs.roles(host) else {}
+    if not variables:
+        return Absent(path)
+    mask, check = partial(mask_environment, variables), partial(_check_keys, inputs)
+    return File(path, render_variables(variables), mode=0o600, mask=mask, check=check)
+
+
+def _commands(inputs: Inputs, host: Host) -> Iterator[Resource]:
+    """Give what asks the commands of the node, in the environment of each role that has commands of its own."""
+    files = {inputs.role_file(role): role for role in inputs.roles(host)}
+    for path, role in files.items() if inputs.catalogue.needs else [(inputs.environment_file, "")]:
+        if asked := commands(inputs, role):
+            ask = python_program(inputs, render("commands.py.j2", names=repr(sorted(asked))), role)
+            yield CommandsAnswer(path, f"{path}.asked", digest(repr(sorted(asked.items()))), ask)
+
+
+def _is_ours(inputs: Inputs, variables: Mapping[str, Text], name: str) -> bool:
+    """Tell whether a variable that was found is one of ours, by this version's name or another's."""
+    forms = {name, name.removesuffix("_CMD"), name.removesuffix("_SECRET")}
+    parts = [form.removeprefix("AIRFLOW__").lower().partition("__") for form in forms if form.startswith("AIRFLOW__")]
+    today = {inputs.catalogue.variable(section, key) for section, _, key in parts}
+    return not {name, *today, *(f"{each}_CMD" for each in today)}.isdisjoint(variables)
+
+
+def _check_found(inputs: Inputs, found: str) -> None:
+    """Refuse to replace an environment file whose host would lose something by it."""
+    _check_keys(inputs, found)
+    home = inputs.fleet.airflow.home
+    there = {lines[0].partition("=")[2].strip(" \"'") for name, lines in assignments(found) if name == "AIRFLOW_HOME"}
+    other = [path for path in there if path.rstrip("/") != home]
+    if other and MARK not in found:
+        raise AerodromeError(
+            f"the host was set up by hand with AIRFLOW_HOME={other[0]}, and hosts.yaml says {home}",
+            f"set airflow.home: {other[0].rstrip('/')} (its DAGs, airflow.cfg and Fernet key are there)",
+        )
+
+
+def _check_keys(inputs: Inputs, found: str) -> None:
+    """Refuse to replace a key that a host has by one that nobody gave: what it encrypted would be lost."""
+    airflow, key = inputs.fleet.airflow, inputs.catalogue.variable("core", "fernet_key")
+    if airflow.fernet_key or airflow.fernet_key_command:
+        return
+    if MARK not in found:
+        lost = f"{key}_CMD"  # a key itself has been adopted; what a command prints has not
+    elif "fernet_key" in inputs.made:
+        lost = f"{key}(_CMD)?"
+    else:
+        return
+    if re.search(rf"^[ \t]*{lost}[ \t]*=[ \t]*\S", found, re.MULTILINE):
+        raise AerodromeError(
+            "the host has a Fernet key, and here there is none: a new one would make stored connections unreadable",
+            "copy secrets.yaml from where this fleet was deployed, or give the key: airflow.fernet_key in hosts.yaml",
+        )

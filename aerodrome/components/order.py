@@ -1,0 +1,153 @@
+"""The order across hosts: which part of which host comes when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+from aerodrome.components.database import closed, database
+from aerodrome.components.firewall import firewall
+from aerodrome.components.halt import halted, resumed
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.left import left
+from aerodrome.components.node import SETTINGS, node
+from aerodrome.components.redis import redis
+from aerodrome.components.roles import retired, role, stopped, unwanted_roles
+from aerodrome.core.stage import Stage, by_host, only
+from aerodrome.core.step import Step
+from aerodrome.fleet.model import ROLES
+
+# Stage → the roles that start in it (design: order across hosts). The first scheduler has a stage of its own.
+STAGES = {
+    "schedulers": ("scheduler", "dag-processor", "triggerer"),
+    "webservers": ("webserver",),
+    "workers": ("worker",),
+}
+
+
+def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> list[Stage]:
+    """Return the stages of a deploy, for these hosts and roles only."""
+    fleet = inputs.fleet
+    placed = {name: names for name, names in fleet.roles.items() if names}
+    inputs = replace(inputs, whole=set(placed) <= set(roles) and set().union(*placed.values()) <= set(hosts))
+    machines: dict[str, list[Step]] = {}
+    settings: dict[str, list[Step]] = {}
+    if "database" in roles:
+        machines |= {host.name: database(inputs, host) for host in fleet.with_role("database")}
+    if "redis" in roles:
+        for host in fleet.with_role("redis"):
+            machines.setdefault(host.name, []).extend(redis(inputs, host))
+    for host in fleet.nodes():
+        if set(inputs.roles(host)) & set(roles):
+            steps = node(inputs, host)
+            machines.setdefault(host.name, []).extend(step for step in steps if step.name not in SETTINGS)
+            settings[host.name] = [step for step in steps if step.name in SETTINGS]
+    # A second scheduler must not go on beside the first of its kind. Workers end their tasks, which may need the web
+    # server of before until then.
+    schedulers, webservers, workers = (_retire(inputs, name, members, roles) for name, members in STAGES.items())
+    for name, steps in machines.items():
+        steps.append(firewall(inputs, fleet.hosts[name]))
+    halts = _halt_stages(inputs) if inputs.whole else []
+    # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
+    # What can go wrong without a need to stop anything has been done by the time when something stops.
+    parts = [Stage("machines", machines, {}), schedulers]
+    parts = [*halts, *parts] if inputs.accept_downtime else [*parts, *halts]
+    parts += [Stage("settings", settings, {}), *role_stages(inputs, roles), workers, webservers]
+    if inputs.whole:
+        closes = {host.name: closed(inputs) for host in fleet.with_role("database")}
+        parts.append(Stage("access", {host: steps for host, steps in closes.items() if steps}, {}))
+    if set(roles) >= set(ROLES):
+        parts.append(Stage("leftovers", {host.name: left(inputs, host) for host in fleet.asked()}, {}))
+    return only(parts, hosts)
+
+
+def joined(parts: Sequence[Stage], idle: Callable[[Stage], bool]) -> list[Stage]:
+    """Return the stages with "settings" as a part of "machines", if none between them has anything to do.
+
+    That saves every host an exec.
+    """
+    places = {stage.name: place for place, stage in enumerate(parts)}
+    first, last = places.get("machines", 0), places.get("settings", 0)
+    if first >= last or not all(map(idle, parts[first + 1 : last])):
+        return list(parts)
+    steps = by_host([parts[first], parts[last]])
+    return [*parts[:first], replace(parts[first], steps=steps), *parts[last + 1 :]]
+
+
+def _halt_stages(inputs: Inputs) -> list[Stage]:
+    """Return the stages in which all stops where Airflow's version changes, or Celery's users where its broker moves.
+
+    The schedulers come first, so that nothing new is queued, then the workers, once they have ended all that was: until
+    then they need the web server (Airflow 3).
+    """
+    fleet, downtime = inputs.fleet, inputs.accept_downtime
+    celery = fleet.airflow.executor == "CeleryExecutor"
+    if not celery and not downtime:
+        return []
+    first = fleet.roles["scheduler"][0]
+    undo = {host.name: resumed(inputs, host) for host in fleet.nodes()}
+    undo = {host: steps for host, steps in undo.items() if steps}
+
+    def stop(name: str, roles: Sequence[str], last: bool = False) -> Stage:
+        # Where versions change, what runs where it should not has to stop too.
+        hosts = fleet.asked() if downtime else [host for host in fleet.nodes() if set(roles) & set(inputs.roles(host))]
+        return Stage(name, {host.name: [halted(inputs, host, roles, last)] for host in hosts}, {}, undo)
+
+    others = stop("stop other schedulers", ["scheduler"])
+    parts = [
+        *only([others], [host for host in others.steps if host != first]),
+        *only([stop("stop scheduler", ["scheduler"], last=celery)], [first]),
+        stop("stop workers", ["worker"]),
+        *([stop("stop others", ["dag-processor", "triggerer", "webserver"])] if downtime else []),
+    ]
+    return [replace(part, undo=undo) for part in parts]
+
+
+def _retire(inputs: Inputs, name: str, members: Sequence[str], roles: Collection[str]) -> Stage:
+    """Return the stage in which units end that hosts.yaml no longer has on a host."""
+    ending = [member for member in members if member in roles]
+    steps = {host.name: [retired(inputs, host, name, ending)] for host in inputs.fleet.asked()}
+    return Stage(f"retire {name}", {host: found for host, found in steps.items() if found[0].resources}, {})
+
+
+def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> list[Stage]:
+    """Return the stages in which the units of `roles` start, or with `again` restart."""
+    fleet = inputs.fleet
+    first = fleet.with_role("scheduler")[0]
+    parts = []
+    if "scheduler" in roles:
+        step = role(inputs, first, "scheduler", again)
+        parts.append(Stage("scheduler", {first.name: [step]}, {first.name: ["scheduler"]}))
+    for name, members in STAGES.items():
+        starts = {
+            host.name: [
+                member
+                for member in members
+                if member in inputs.roles(host) and member in roles and (member, host) != ("scheduler", first)
+            ]
+            for host in fleet.nodes()
+        }
+        steps = {
+            host: [role(inputs, fleet.hosts[host], member, again) for member in mine]
+            for host, mine in starts.items()
+            if mine
+        }
+        parts.append(Stage(name, steps, {host: starts[host] for host in steps}))
+    return parts
+
+
+def stop_stages(inputs: Inputs, roles: Collection[str]) -> list[Stage]:
+    """Return the stages in which the units of `roles` stop: the other way round, so workers come first.
+
+    At the end those that hosts.yaml no longer has on a host.
+    """
+    parts = []
+    for name in reversed(inputs.catalogue.roles):
+        hosts = [host for host in inputs.fleet.nodes() if name in roles and name in inputs.roles(host)]
+        parts.append(Stage(f"stop {name}", {host.name: [stopped(inputs, host, name)] for host in hosts}, {}))
+    leftovers = {
+        host.name: [stopped(inputs, host, name) for name in reversed(unwanted_roles(inputs, host)) if name in roles]
+        for host in inputs.fleet.asked()
+    }
+    parts.append(Stage("stop leftovers", {host: steps for host, steps in leftovers.items() if steps}, {}))
+    return parts

@@ -1,0 +1,77 @@
+"""Whether the web servers can read the logs of tasks: by the name that each log server's host reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from aerodrome.components.command import PATIENCE, isolated_python
+from aerodrome.components.health import WORKER_PORT, Health
+from aerodrome.components.inputs import Inputs
+from aerodrome.core.resource import PRELUDE, heredoc
+from aerodrome.dataclass import dataclass
+from aerodrome.render import render
+
+TRIGGERER_PORT = 8794  # [logging] trigger_log_server_port
+
+
+@dataclass(frozen=True)
+class LogServer:
+    """What answers for the logs of the tasks that ran on a host, under the name that the host reports."""
+
+    host: str
+    name: str
+    port: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}:{self.port}"
+
+
+def log_servers(inputs: Inputs, rows: Sequence[Health]) -> list[LogServer]:
+    """Return the log servers behind the healthy roles of a fleet."""
+    ports = {"worker": WORKER_PORT}
+    if inputs.catalogue.major >= 2:
+        ports["triggerer"] = TRIGGERER_PORT
+        if inputs.fleet.airflow.executor == "LocalExecutor":
+            ports["scheduler"] = WORKER_PORT
+    return [
+        LogServer(row.host, row.reports, ports[row.role])
+        for row in rows
+        if row.role in ports and row.healthy and row.reports
+    ]
+
+
+def task_logs_script(inputs: Inputs, servers: Sequence[LogServer]) -> str:
+    """Return sh for a web server's host that prints what came of asking each log server."""
+    asked = json.dumps([(server.name, server.port) for server in servers])
+    python = isolated_python(inputs, "-", role="webserver", seconds=PATIENCE)
+    return f"{PRELUDE}{python} 2>/dev/null {heredoc(render('task_logs.py.j2', servers=repr(asked)))}\n"
+
+
+def read_task_logs(web: str, servers: Sequence[LogServer], output: str) -> list[str]:
+    """Return what keeps the web server's host `web` from reading logs, a sentence each."""
+    try:
+        answers = json.loads(output.strip() or "null")
+    except ValueError:
+        answers = None
+    if not isinstance(answers, Mapping):
+        return ["task logs could not be tried: no answer"]
+    failed = [(server, answers.get(server.key, "not tried")) for server in servers]
+    return [
+        f"task logs of {server.host} cannot be read: {_why(web, server, str(why))}"
+        for server, why in failed
+        if why is not None
+    ]
+
+
+def _why(web: str, server: LogServer, why: str) -> str:
+    if why == "unresolved":
+        return f'{web} does not resolve "{server.name}"'
+    return f"{web} gets no answer from {server.name}, port {server.port}: {why}"
+
+
+def judged(row: Health, problems: Sequence[str]) -> Health:
+    """Return the health of a web server that cannot read logs: what people see of it is not whole."""
+    return replace(row, verdict="failed", detail="; ".join([row.detail, *problems])) if problems else row

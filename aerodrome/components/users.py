@@ -1,0 +1,61 @@
+"""Logins of the web server."""
+
+from __future__ import annotations
+
+from aerodrome.components.command import airflow_command, in_unit_environment
+from aerodrome.components.inputs import Inputs
+from aerodrome.fleet.model import Host
+from aerodrome.secrets import Secret
+
+# Gives a login a new password, read from stdin. Flask-AppBuilder only logs what goes wrong: look whether it is so.
+RESET = """\
+import sys
+from werkzeug.security import check_password_hash
+LOGINS
+name, password = sys.argv[1], sys.stdin.buffer.readline().decode("utf-8")[:-1]
+logins.reset_password(logins.find_user(username=name).id, password)
+sys.exit(not check_password_hash(logins.find_user(username=name).password, password))"""
+
+DONE = "@done"  # ends what a command said that has ended well
+LONGEST = 1 << 20  # bytes that a command may say
+
+
+def create_user_script(
+    inputs: Inputs, host: Host, person: tuple[str, str, str, str, str], password: Secret
+) -> tuple[str, bytes]:
+    """Return sh that makes a login on `host`, and the payload that it reads: the password is never in argv.
+
+    `person` is name, e-mail, first name, last name and Airflow role. Airflow asks for the password twice, on
+    stdin where there is no terminal (getpass). A login that is there already is given the password anew.
+    """
+    name, role = person[0], inputs.role_for_commands(host)
+    create = airflow_command(inputs, inputs.catalogue.create_user(*person), role)
+    twice = f"{password.reveal()}\n" * 2
+    size = len(twice.encode())
+    reset = _reset_command(inputs, name, role)
+    script = (
+        f"{_ask(size, create)}\n"
+        'case $answer in *"already exist"*) ;; *) echo made; exit 0;; esac\n'
+        f"{_ask(size, reset)}\n"
+        "echo 'was there, and has this password now'\n"
+    )
+    return script, (twice * 2).encode()
+
+
+def _ask(size: int, command: str) -> str:
+    """Return sh that gives a command the next `size` bytes of the payload, and fails with what it says if it fails.
+
+    It runs code of the service user's (plugins): what it says is bounded, so that it cannot fill the host's memory.
+    """
+    return (
+        f"answer=$({{ head -c {size} <&3 | {command} && echo {DONE}; }} 2>&1 | head -c {LONGEST})\n"
+        f"case $answer in *{DONE}) ;; *) printf '%s\\n' \"$answer\"; exit 1;; esac"
+    )
+
+
+def _reset_command(inputs: Inputs, name: str, role: str) -> str:
+    if not inputs.catalogue.logins:
+        return airflow_command(inputs, ["users", "reset-password", "-u", name], role)
+    program = RESET.replace("LOGINS", inputs.catalogue.logins)
+    # Not isolated, for it is Airflow that it runs; but nothing is imported from where it runs.
+    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", program, name], role, folder="/")

@@ -1,0 +1,35 @@
+"""A change of Airflow's version: what keeps it from happening under running tasks."""
+
+from __future__ import annotations
+
+from aerodrome.components.command import connection, in_unit_environment
+from aerodrome.components.inputs import Inputs
+from aerodrome.core.resource import heredoc, quote
+from aerodrome.fleet.model import Host
+from aerodrome.render import render
+from aerodrome.resources.version import ELSEWHERE, EMPTY, HERE, UNKNOWN, Installation, Version
+
+
+def version(inputs: Inputs, host: Host) -> Version:
+    """Return Airflow's version on a node as what may not change under running tasks."""
+    marks = {"empty": EMPTY, "here": HERE, "elsewhere": ELSEWHERE, "unknown": UNKNOWN}
+    program = render("migrated.py.j2", **marks, **connection(inputs))
+    role = inputs.role_for_commands(host)
+    if not inputs.uses_database(role):  # A host that does not know the database leaves it to others.
+        return Version(installation(inputs), f"echo {EMPTY}", inputs.accept_downtime)
+    # Without an environment file nothing has ever run here.
+    known = python_in_use(inputs, program, role)
+    ask = f"if [ ! -e {quote(inputs.environment_file)} ]; then echo {EMPTY}; else {known}\nfi"
+    return Version(installation(inputs), ask, inputs.accept_downtime)
+
+
+def installation(inputs: Inputs) -> Installation:
+    """Return where a node may have an Airflow, and which one it is to have."""
+    # The second is where it was before environments had a place of their own.
+    places = dict.fromkeys([inputs.venv, inputs.guide_venv])
+    return Installation(tuple(places), ".".join(inputs.fleet.airflow.version.split(".")[:3]))
+
+
+def python_in_use(inputs: Inputs, program: str, role: str) -> str:
+    """Return sh that runs a program with the Python of `$venv`, in the units' environment."""
+    return f'{in_unit_environment(inputs, [], role, folder="/", bare=True)}"$venv"/bin/python -I - {heredoc(program)}'

@@ -1,0 +1,55 @@
+"""hosts.yaml: where it is, and the fleet that it describes."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from aerodrome.controller.files import expand, hosts_file, read_text
+from aerodrome.controller.references import resolve
+from aerodrome.fleet.model import Fleet
+from aerodrome.fleet.parse import parse
+
+
+def performer() -> str:
+    """Return who runs this: $AERODROME_PERFORMER, else the user and machine, as one line of at most 200 characters."""
+    try:
+        who = os.environ.get("AERODROME_PERFORMER") or f"{getpass.getuser()}@{os.uname().nodename}"
+    except (KeyError, OSError):  # a user without a name, as containers have
+        who = f"uid {os.getuid()}@{os.uname().nodename}"
+    return "".join(letter if letter.isprintable() else "?" for letter in who)[:200]
+
+
+def load(path: str | None = None) -> Fleet:
+    """Return the fleet of `path`, else of $AERODROME_HOSTS, else of hosts.yaml here or beside the fabfile.
+
+    Local paths in it are absolute. Raises InvalidInput when the file cannot be read or holds mistakes.
+    """
+    source = path or os.environ.get("AERODROME_HOSTS") or str(hosts_file())
+    file = Path(expand(source, "AERODROME_HOSTS: "))
+    text = read_text(file, f"{source}: ", "say which file describes your hosts: AERODROME_HOSTS=production.yaml fab …")
+    fleet = parse(text, str(file), base=str(file.absolute().parent), resolve=resolve)
+    return _at_home(fleet)
+
+
+def _at_home(fleet: Fleet) -> Fleet:
+    """Return `fleet` with every ~ replaced by the home folder."""
+    airflow, deploy = fleet.airflow, fleet.deploy
+
+    def home(path: str | None, key: str) -> str | None:
+        return path and expand(path, f"{fleet.source}: {key}: ")
+
+    return replace(
+        fleet,
+        hosts={name: replace(host, key=home(host.key, f"hosts.{name}.key")) for name, host in fleet.hosts.items()},
+        airflow=replace(
+            airflow,
+            lock=home(airflow.lock, "airflow.lock"),
+            constraints=home(airflow.constraints, "airflow.constraints"),
+            config_file=home(airflow.config_file, "airflow.config_file"),
+        ),
+        deploy=replace(deploy, dags=home(deploy.dags, "deploy.dags")),
+        ssh=replace(fleet.ssh, known_hosts=expand(fleet.ssh.known_hosts, f"{fleet.source}: ssh.known_hosts: ")),
+    )

@@ -1,0 +1,191 @@
+"""Ask, plan, apply, ask again: the scripts that a host is sent, and what is read from their output.
+
+Pure: composing a probe, reading its answer, working out the changes, composing the script that makes them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from aerodrome.core.resource import PRELUDE, WAITING, Change, Resource, Seen
+from aerodrome.core.step import Step
+from aerodrome.dataclass import dataclass
+from aerodrome.errors import AerodromeError, HostError, reading
+from aerodrome.resources.left import LeftServices
+from aerodrome.resources.systemd import Service
+from aerodrome.secrets import MASK
+
+# What PostgreSQL keeps of a password (RFC 5803): no password, but something to guess against.
+VERIFIER = re.compile(r"SCRAM-SHA-256\$\d+:[\w+/=]+\$[\w+/=]+:[\w+/=]+")
+
+# Root's own directory, made by whichever script needs it first. Nobody else can open what is in it, and so lock it.
+RUNTIME = "[ -d /run/aerodrome ] || mkdir -p -m 700 /run/aerodrome; "
+# An apply holds this lock on its host, a probe waits for it: after a killed run, the script that still runs
+# on the host is finished before anything is asked.
+LOCK = (
+    f"{RUNTIME}umask 077; exec 9>>/run/aerodrome/lock; umask 022; "
+    f"flock {{mode}} -n 9 || {{{{ echo '{WAITING}another run that is at work on this host'; "
+    "flock {mode} -w 900 9; }} || "
+    "{{ echo 'another run has been at work on this host for 15 minutes'; exit 75; }}"
+)
+
+# Ends a group of commands that must not inherit the lock, nor the payload, which may hold secrets: a process that one
+# of them leaves behind would hold the lock for ever. The shell itself keeps both, in descriptors that are closed
+# when it executes a program (dash and bash set FD_CLOEXEC on what a redirection saves).
+PRIVATE = "} 3<&- 9<&-"
+PRIVATE_LOCK = "} 9<&-"  # for a change that reads the payload
+
+
+@dataclass(frozen=True)
+class PlannedChange:
+    """A change, with the step and the resource that want it."""
+
+    step: str
+    resource: str
+    change: Change
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """What one host needs; empty when it is as it should be."""
+
+    host: str
+    changes: tuple[PlannedChange, ...] = ()
+    unsettled: tuple[str, ...] = ()  # steps of which a unit runs, but has died before
+    notes: tuple[str, ...] = ()  # what the operator should know, and no change shows
+
+    @property
+    def interrupts(self) -> bool:
+        """Tell whether a running unit would be stopped or restarted."""
+        return any(planned.change.interrupts for planned in self.changes)
+
+    def only(self, steps: Sequence[Step]) -> HostPlan:
+        """Return the part of the plan that belongs to `steps`."""
+        names = {step.name for step in steps}
+        changes = tuple(planned for planned in self.changes if planned.step in names)
+        return HostPlan(self.host, changes, tuple(name for name in self.unsettled if name in names))
+
+    @property
+    def restarts(self) -> list[str]:
+        """Return the units that would be started or restarted, in order."""
+        return [planned.change.restarts for planned in self.changes if planned.change.restarts]
+
+
+def probe_script(steps: Sequence[Step], nonce: str) -> str:
+    """Return the script that asks for all resources of a host at once, and only reads.
+
+    Each answer is preceded by a line `@NONCE NUMBER`; the last line is `@NONCE end`.
+    """
+    parts = [PRELUDE, LOCK.format(mode="-s"), "\nexec 2>/dev/null\n{\n"]
+    for number, probe in enumerate(_probes(steps)):
+        parts.append(f"printf '\\n@%s %s\\n' {nonce} {number}\n{probe}\n")
+    parts.append(f"printf '\\n@%s end\\n' {nonce}\n{PRIVATE}\n")
+    return "".join(parts)
+
+
+def read_probe(output: str, steps: Sequence[Step], nonce: str) -> list[str]:
+    """Return the answer to each resource of `steps`, in order.
+
+    Raises AerodromeError where the output is not whole.
+    """
+    probes = _probes(steps)
+    # One mark after the other: what stands in an answer is never taken for a mark out of its turn.
+    rest = "\n" + output.removeprefix("\n")
+    answers: list[str] = []
+    for label in [*map(str, range(len(probes))), "end"]:
+        answer, mark, rest = rest.partition(f"\n@{nonce} {label}\n")
+        if not mark:
+            raise AerodromeError(f"the probe broke off: {output.strip()[-200:] or 'no output'}")
+        answers.append(answer)
+    found = dict(zip(probes, answers[1:], strict=True))
+    return [found[resource.probe()] for resource in _resources(steps)]
+
+
+def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostPlan:
+    """Work out what a host needs from what its probe answered.
+
+    Raises HostError, naming the step, where a resource refuses the state that the host is in.
+    """
+    planned: list[PlannedChange] = []
+    changing: set[str] = set()
+    unsettled: list[str] = []
+    notes: list[str] = []
+    remaining = iter(answers)
+    for step in steps:
+        for resource in step.resources:
+            seen = Seen(next(remaining), frozenset(changing))
+            try:
+                with reading(host, step.name):
+                    changes = resource.changes(seen)
+                    unsettled_now = not changes and isinstance(resource, Service) and resource.unsettled(seen)
+            except HostError:
+                raise
+            except AerodromeError as error:
+                raise HostError(host, step.name, error.message, error.hint, error.detail, error) from None
+            planned += [PlannedChange(step.name, resource.key, change) for change in changes]
+            if any(not change.attributes for change in changes):
+                changing.add(resource.key)
+            if unsettled_now:
+                unsettled.append(step.name)
+            if isinstance(resource, LeftServices):
+                notes += resource.notes(seen)
+    return HostPlan(host, tuple(planned), tuple(unsettled), tuple(notes))
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A script and the bytes that it reads from file descriptor 3, change after change."""
+
+    script: str
+    payload: bytes
+
+
+def apply_script(changes: Sequence[PlannedChange], steps: Sequence[Step], nonce: str) -> Apply:
+    """Return the script that makes `changes`, in order, stops at the first that fails, and asks for `steps` again.
+
+    It prints `@NONCE NUMBER` before each change, `@NONCE done` after the last one, and then what `probe_script` does.
+    It changes nothing that was not planned: changes without a script wait for the next round, as does all that
+    comes after a gate.
+    """
+    parts = ["set -eu\n", PRELUDE, LOCK.format(mode="-x"), "\n"]
+    payload = b""
+    for number, planned in enumerate(changes):
+        if planned.change.gate:
+            break
+        if planned.change.script:
+            parts.append(f"printf '\\n@%s %s\\n' {nonce} {number} # {planned.step}: {planned.change.summary}\n")
+            private = PRIVATE_LOCK if planned.change.payload else PRIVATE
+            parts.append(f"{{\n{planned.change.script}\n{private}\n")
+            payload += planned.change.payload
+    # In one exec: a second one would cost a session of sshd and another sudo.
+    parts.append(f"printf '\\n@%s done\\n' {nonce}\nset +eu\n{probe_script(steps, nonce)}")
+    return Apply("".join(parts), payload)
+
+
+def steps_asked(steps: Sequence[Step]) -> list[str]:
+    """Return, for each number that a probe prints, the step that asks (the first, where several share an answer)."""
+    asked: dict[str, str] = {}
+    for step in steps:
+        for resource in step.resources:
+            asked.setdefault(resource.probe(), step.name)
+    return list(asked.values())
+
+
+def readable_script(plan: HostPlan) -> str:
+    """Return what would run on a host, for people: the changes' scripts with their steps, secrets not yet masked."""
+    parts = [
+        f"# {planned.step}: {planned.change.summary}\n"
+        + VERIFIER.sub(MASK, planned.change.script or "# worked out once what comes before it has been applied")
+        for planned in plan.changes
+    ]
+    return "\n\n".join(parts)
+
+
+def _resources(steps: Sequence[Step]) -> list[Resource]:
+    return [resource for step in steps for resource in step.resources]
+
+
+def _probes(steps: Sequence[Step]) -> list[str]:
+    """Return what is asked, in order: resources that ask the same share the answer."""
+    return list(dict.fromkeys(resource.probe() for resource in _resources(steps)))

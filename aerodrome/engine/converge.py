@@ -1,0 +1,401 @@
+"""Ask, plan, apply, ask again, over the hosts of a run."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from aerodrome.components.health import (
+    Health,
+    database_health_script,
+    fleet_wide,
+    health_script,
+    read_database_health,
+    read_health,
+    read_looks,
+    unreachable,
+    watch_script,
+)
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.order import joined
+from aerodrome.components.redis import read_redis_health, redis_health_script
+from aerodrome.core.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe, steps_asked
+from aerodrome.core.resource import quote
+from aerodrome.core.stage import Stage, by_host
+from aerodrome.core.step import Step
+from aerodrome.engine.hints import hint, last_words
+from aerodrome.engine.lock import Lock
+from aerodrome.engine.progress import Progress, Reporter
+from aerodrome.errors import FleetError, HostError, reading
+from aerodrome.fleet.model import Host
+from aerodrome.remote.connection import Connections
+from aerodrome.remote.limits import Limit, LimitExceeded
+from aerodrome.remote.parallel import each
+from aerodrome.remote.run import run
+from aerodrome.resources.systemd import Service
+
+T = TypeVar("T")
+
+ROUNDS = 3  # how often a host is asked again before it is said not to converge
+LONGEST_LOOK = 1 << 18  # characters of one look at health that are kept
+POLL = 1.0  # seconds between two looks at health, where the host cannot look by itself
+
+
+class Run:
+    """One run over the fleet: its connections, what it has asked and what it has changed."""
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        connections: Connections,
+        report: Reporter,
+        lock: Lock,
+        before_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take what the run works with; `before_change` is called before hosts of a stage are changed."""
+        self.inputs = inputs
+        self.connections = connections
+        self.fleet = inputs.fleet
+        self.report = report
+        self.changed: set[str] = set()  # hosts on which something was applied
+        self.killed: list[HostError] = []  # running tasks that a stop or restart has killed
+        self._lock = lock
+        self._before_change = before_change
+        self._nonce = os.urandom(6).hex()
+        self._doing: dict[str, str] = {}  # what each host is at
+
+    def hosts(self, names: Sequence[str] | Mapping[str, object]) -> list[Host]:
+        """Return the hosts with these names, in the order of hosts.yaml."""
+        return [host for host in self.fleet.hosts.values() if host.name in names]
+
+    def ask(self, blueprint: Mapping[str, Sequence[Step]]) -> dict[str, HostPlan]:
+        """Ask all hosts at once, one exec each, and work out what each needs.
+
+        Raises FleetError once every host has answered or failed.
+        """
+        return self._each(self.hosts(blueprint), lambda host: self._ask(host, blueprint[host.name]))
+
+    def _each(self, hosts: Sequence[Host], work: Callable[[Host], T], limit: int = 0) -> dict[str, T]:
+        """Work on hosts at once; say from time to time for whom the run waits, and what they are at."""
+
+        def waiting(names: list[str], seconds: int) -> None:
+            self.report.still_waiting({name: self._doing.get(name, "connect") for name in names}, seconds)
+
+        self._doing.clear()
+        return each(hosts, work, limit or self.fleet.deploy.parallel, waiting)
+
+    def converge(self, stages: Sequence[Stage]) -> bool:
+        """Bring the stages about, one after another; tell whether anything had to be changed.
+
+        The fleet's lock is taken before anything is changed, and not at all if nothing has to be.
+
+        Raises FleetError where a host of a stage fails; later stages are then not begun. Where a host is in a state
+        that must not be touched, no stage is. Raises HostError if the fleet's lock cannot be had.
+        """
+        wanted = by_host(stages)
+        asked = time.monotonic()
+        plans, failed = self._ask_to_touch(wanted)
+        for name, note in ((name, note) for name, plan in plans.items() for note in plan.notes):
+            self.report.waits(name, f"note: {note}")
+        if not any(plan.changes for plan in plans.values()):
+            self._stages(stages, plans, failed)
+            return False
+        try:
+            # What another run may have changed since it was asked has to be asked again. A second more: the host counts
+            # in whole ones.
+            if self._lock.take() <= time.monotonic() - asked + 1:
+                plans, failed = self._ask_to_touch(wanted)
+            self._stages(stages, plans, failed)
+        finally:
+            self._lock.release()
+        return bool(self.changed)
+
+    def _ask_to_touch(self, wanted: Mapping[str, Sequence[Step]]) -> tuple[dict[str, HostPlan], dict[str, HostError]]:
+        """Ask all hosts; return the plans of those that answer, and why the others do not."""
+        plans, failed = self._ask_what_answers(wanted)
+        if any(failure.refusal for failure in failed.values()):
+            # hosts.yaml and a host do not fit: nothing is touched anywhere. A host that is down stops nobody else.
+            raise FleetError(list(failed.values()))
+        return plans, failed
+
+    def _stages(
+        self,
+        stages: Sequence[Stage],
+        plans: dict[str, HostPlan],
+        failed: Mapping[str, HostError],
+    ) -> None:
+        def idle(stage: Stage) -> bool:
+            changes = any(plan.changes for plan in _parts(plans, stage).values())
+            return not changes and failed.keys().isdisjoint(stage.steps)
+
+        stages = joined(stages, idle)
+        wanted = by_host(stages)
+        for stage in stages:
+            try:
+                self._stage(stage, wanted, plans, failed)
+            except FleetError as error:
+                raise FleetError([*error.failures, *self._undo(stage)]) from error
+            for name, steps in stage.steps.items():
+                wanted[name] = wanted[name][len(steps) :]
+
+    def _undo(self, stage: Stage) -> list[HostError]:
+        """Bring about what a stage that has failed wants then, wherever that is possible; return what failed of it."""
+        if not stage.undo:
+            return []
+        self.report.stage(f"{stage.name}: undo")
+
+        def work(host: Host) -> None:
+            steps = stage.undo[host.name]
+            plan = self._ask(host, steps)
+            if plan.changes:
+                self._bring_about(host, steps, steps, plan)
+
+        try:
+            self._each(self.hosts(stage.undo), work)
+        except FleetError as error:
+            return list(error.failures)
+        return []
+
+    def _ask_what_answers(
+        self, blueprint: Mapping[str, Sequence[Step]]
+    ) -> tuple[dict[str, HostPlan], dict[str, HostError]]:
+        try:
+            return self.ask(blueprint), {}
+        except FleetError as error:
+            return dict(error.results), {failure.host: failure for failure in error.failures}
+
+    def _stage(
+        self,
+        stage: Stage,
+        wanted: Mapping[str, Sequence[Step]],
+        plans: dict[str, HostPlan],
+        failed: Mapping[str, HostError],
+    ) -> None:
+        """Bring a stage about on all hosts that can be asked, and only then fail for the others.
+
+        `wanted` is what is left of each host's steps, those of this stage first; `plans` is kept up to date.
+        """
+        failures = [failed[name] for name in stage.steps if name in failed]
+        current = _parts(plans, stage)
+
+        def work(host: Host) -> None:
+            if current[host.name].changes:
+                plans[host.name] = self._bring_about(host, wanted[host.name], stage.steps[host.name], plans[host.name])
+            self.await_health(host, stage.roles.get(host.name, ()))
+
+        try:
+            self._work(current, stage, work)
+        except FleetError as error:
+            failures += error.failures
+        if failures:
+            raise FleetError(failures)
+
+    def _work(self, current: Mapping[str, HostPlan], stage: Stage, work: Callable[[Host], None]) -> None:
+        busy = [host for host in self.hosts(current) if current[host.name].changes or current[host.name].unsettled]
+        if not busy:
+            return
+        if any(current[host.name].changes for host in busy):
+            self._before_change()
+        self.report.stage(stage.name)
+        # Units that run are restarted on one host at a time; all else goes at once.
+        rolling = [host for host in busy if stage.roles and current[host.name].interrupts]
+        starting = [host for host in busy if host not in rolling]
+        self._each(starting, work)
+        # What still runs is left alone once a restart has failed: the others may fail of the same.
+        for host in rolling:
+            self._each([host], work)
+
+    def _ask(self, host: Host, steps: Sequence[Step]) -> HostPlan:
+        limit, script = Limit.question(self.fleet.deploy), probe_script(steps, self._nonce)
+        progress = self._progress(host, (), steps, limit)
+        progress.probes = True
+        with progress.naming():
+            output = run(self.connections, host, script, on_text=progress.read, limit=limit)
+        return self._read(host, steps, output.status, output.text)
+
+    def _progress(self, host: Host, changes: Sequence[PlannedChange], steps: Sequence[Step], limit: Limit) -> Progress:
+        def at(what: str) -> None:
+            self._doing[host.name] = what
+
+        return Progress(
+            self.report, host.name, changes, steps_asked(steps), self._nonce, limit, self.fleet.deploy, at, self._killed
+        )
+
+    def _read(self, host: Host, steps: Sequence[Step], status: int, text: str) -> HostPlan:
+        """Read what a probe printed, and how it ended."""
+        if status == 75:
+            raise HostError(host.name, "lock", text.strip(), "see what it does: fab run 'ps -ef'")
+        return plan_host(host.name, steps, read_probe(text, steps, self._nonce))
+
+    def _bring_about(self, host: Host, wanted: Sequence[Step], steps: Sequence[Step], plan: HostPlan) -> HostPlan:
+        """Make what a host's `plan` has for `steps`, the first of `wanted`; return what it then needs of `wanted`."""
+        wanted = [*settled(steps), *wanted[len(steps) :]]
+        for _ in range(ROUNDS):
+            plan = self._apply(host, plan.only(steps), wanted)
+            if not plan.only(steps).changes:
+                return plan
+        left = plan.only(steps).changes
+        rest = "; ".join(planned.change.summary for planned in left)
+        message = f"does not converge, after {ROUNDS} rounds it still needs: {rest}"
+        raise HostError(host.name, left[0].step, message)
+
+    def _apply(self, host: Host, plan: HostPlan, wanted: Sequence[Step]) -> HostPlan:
+        """Make the changes of a plan and ask again, in one exec; return what the host then needs of `wanted`."""
+        self._lock.check()
+        apply = apply_script(plan.changes, wanted, self._nonce)
+        limit = Limit.command(self.fleet.deploy)
+        progress = self._progress(host, plan.changes, wanted, limit)
+        if any(planned.change.script for planned in plan.changes):
+            self.changed.add(host.name)
+
+        with progress.naming():
+            output = run(self.connections, host, apply.script, apply.payload, progress.read, limit=limit)
+        _, done, answers = output.text.partition(f"\n@{self._nonce} done\n")
+        if done:
+            return self._read(host, wanted, output.status, answers)
+        planned = progress.current
+        words = last_words(output.text.rpartition(f"@{self._nonce} ")[2].partition("\n")[2] + output.errors)
+        if planned is None:
+            raise HostError(host.name, "apply", f"the script did not begin (exit {output.status})", hint(words), words)
+        if planned.change.restarts:
+            words = self.journal(host, planned.change.restarts)
+        message = f"could not {planned.change.summary} (exit {output.status})"
+        raise HostError(host.name, planned.step, message, hint(words), words)
+
+    def _killed(self, host: str, planned: PlannedChange, tasks: str) -> None:
+        """Take note of running tasks that a change has killed: a host says it until it is known to have been heard."""
+        message = f"running tasks were killed: {tasks}"
+        if (host, message) in {(error.host, error.message) for error in self.killed}:
+            return
+        self.report.waits(host, f"killed {tasks}")
+        limit = f"deploy.drain_timeout: {self.fleet.deploy.drain_timeout}"
+        hint = f"they had {self.fleet.deploy.drain_timeout} s ({limit}); --force makes this no error"
+        self.killed.append(HostError(host, planned.step, message, hint))
+
+    def await_health(self, host: Host, roles: Sequence[str]) -> None:
+        """Wait until all `roles` of a host are healthy.
+
+        Raises HostError, with the last lines of the unit's journal, where one dies or is not healthy in time.
+        """
+        waiting, deadline = list(roles), time.monotonic() + self.fleet.deploy.health_timeout
+        deaths: dict[str, int] = {}  # those before the first look are not this start's
+        pending = ""
+
+        def read(text: str) -> bool:
+            nonlocal pending
+            looks, pending = read_looks(pending + text)
+            pending = pending[-LONGEST_LOOK:]
+            for look in looks:
+                judge(read_health(self.inputs, host.name, asked, look))
+            return not waiting
+
+        def judge(found: Sequence[Health]) -> None:
+            for health in found:
+                if health.role not in waiting:
+                    continue
+                self._doing[host.name] = f"{health.unit}: {health.detail}"
+                if health.healthy:
+                    waiting.remove(health.role)
+                    self.report.healthy(health)
+                else:
+                    self._go_on(host, health, deaths.setdefault(health.role, health.state.restarts), deadline)
+
+        while waiting:
+            asked, pending = tuple(waiting), ""
+            self._watch_health(host, asked, read, deadline)
+            if waiting:  # it has ended by itself: its Python cannot run there, or not yet
+                judge(self.health(host, waiting))
+                time.sleep(POLL)
+
+    def _watch_health(self, host: Host, roles: Sequence[str], read: Callable[[str], bool], deadline: float) -> None:
+        """Hand what the host sees to `read` until that has seen enough; a probe that says nothing is ended too."""
+        limit = Limit(max(deadline - time.monotonic(), 0) + POLL, self.fleet.deploy.output_limit, "health_timeout")
+        try:
+            run(self.connections, host, watch_script(self.inputs, host, roles), on_text=read, limit=limit, keep=False)
+        except LimitExceeded as error:
+            message = f"its health is not known: the probe {error.message}"
+            raise HostError(host.name, f"roles.{roles[0]}", message, error.hint) from error
+
+    def _go_on(self, host: Host, health: Health, deaths: int, deadline: float) -> None:
+        """Raise HostError where there is nothing to wait for any longer."""
+        if health.verdict == "failed" or health.state.restarts > deaths:
+            raise self._unhealthy(host, health, "died after its start")
+        if time.monotonic() > deadline:
+            limit = self.fleet.deploy.health_timeout
+            raise self._unhealthy(host, health, f"is not healthy {limit} s after its start")
+
+    def _unhealthy(self, host: Host, health: Health, what: str) -> HostError:
+        journal = self.journal(host, health.unit)
+        message = f"{health.unit} {what}: {health.detail}"
+        return HostError(host.name, f"roles.{health.role}", message, hint(journal), journal)
+
+    def health(self, host: Host, roles: Sequence[str]) -> list[Health]:
+        """Look at the health of some roles of a host, in one exec."""
+        output = run(self.connections, host, health_script(self.inputs, host, roles))
+        with reading(host.name, "health"):
+            return read_health(self.inputs, host.name, roles, output.text)
+
+    def status(self, hosts: Sequence[Host], roles: Sequence[str]) -> list[Health]:
+        """Look at the health of `roles` on all `hosts` at once; a host that cannot be asked is not healthy."""
+
+        def look(host: Host) -> list[Health]:
+            rows: list[Health] = []
+            try:
+                ask(host, rows)
+            except HostError as error:
+                told = {row.role for row in rows}
+                mine = [role for role in self.fleet.roles_of(host) if role in roles and role not in told]
+                rows += [unreachable(host.name, role, error.message) for role in mine]
+            return rows
+
+        def ask(host: Host, rows: list[Health]) -> None:
+            self._doing[host.name] = "health"
+            if "database" in roles and host.name in self.fleet.roles["database"]:
+                output = run(self.connections, host, database_health_script(self.inputs))
+                with reading(host.name, "database"):
+                    rows.append(read_database_health(host.name, output.text))
+            if "redis" in roles and host.name in self.fleet.roles["redis"]:
+                output = run(self.connections, host, redis_health_script(self.inputs, host))
+                with reading(host.name, "redis"):
+                    rows.append(read_redis_health(self.inputs, host.name, output.text))
+            mine = [role for role in self.inputs.roles(host) if role in roles]
+            rows += self.health(host, mine) if mine else []
+
+        try:
+            found = self._each(hosts, look)
+        except FleetError as error:  # one host's trouble never hides the others' health
+            found = {
+                **error.results,
+                **{each.host: [unreachable(each.host, "?", each.message)] for each in error.failures},
+            }
+        return [fleet_wide(self.inputs, health) for host in hosts for health in found[host.name]]
+
+    def journal(self, host: Host, unit: str, lines: int = 20) -> str:
+        """Return the last lines of a unit's journal; nothing where it cannot be had, as it explains another failure."""
+        script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {quote(unit)}"
+        try:
+            return run(self.connections, host, script).text.rstrip()
+        except HostError:
+            return ""
+
+
+def _parts(plans: Mapping[str, HostPlan], stage: Stage) -> dict[str, HostPlan]:
+    """Return what the hosts of a stage need of it, as far as they could be asked."""
+    return {name: plans[name].only(steps) for name, steps in stage.steps.items() if name in plans}
+
+
+def settled(steps: Sequence[Step]) -> list[Step]:
+    """Return `steps` without what is wanted once only: a restart that was asked for has been made."""
+    return [
+        replace(
+            step,
+            resources=tuple(
+                replace(resource, again=False) if isinstance(resource, Service) else resource
+                for resource in step.resources
+            ),
+        )
+        for step in steps
+    ]

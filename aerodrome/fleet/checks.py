@@ -1,0 +1,242 @@
+"""What must hold between the keys of hosts.yaml."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from aerodrome.catalogue.settings import rename
+from aerodrome.errors import InvalidInput
+from aerodrome.fleet.keys import _SINCE, HOST, HOST_NAME, Sections, _ip, _version
+from aerodrome.fleet.model import ROLES, SERVICES, Airflow, Broker, Deploy, Host
+from aerodrome.fleet.parse import _check_separate
+from aerodrome.fleet.reserved import home_problem, service_problem
+from aerodrome.fleet.schema import KeyPath, Reader, suggest
+from aerodrome.secrets import Reference
+
+# Variables that follow from another key of hosts.yaml.
+_OWNED = {
+    "PATH": "leave it out: the virtual environment's programs come first, then the system's",
+    "AIRFLOW_HOME": "give airflow.home",
+    "AIRFLOW__CORE__EXECUTOR": "give airflow.executor",
+    "AIRFLOW__CORE__FERNET_KEY": "give airflow.fernet_key",
+    "AIRFLOW__CORE__FERNET_KEY_CMD": "give airflow.fernet_key_command",
+    "AIRFLOW__CORE__SQL_ALCHEMY_CONN": "give the keys of database",
+    "AIRFLOW__CORE__SQL_ALCHEMY_CONN_CMD": "give database.connection_command",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "give the keys of database",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": "give database.connection_command",
+    "AIRFLOW__CELERY__BROKER_URL": "give broker.url",
+    "AIRFLOW__CELERY__BROKER_URL_CMD": "give broker.url_command",
+    "AIRFLOW__CELERY__RESULT_BACKEND": "give broker.result_backend",
+    "AIRFLOW__CELERY__RESULT_BACKEND_CMD": "give broker.result_backend_command",
+    "AIRFLOW__WEBSERVER__SECRET_KEY": "give airflow.secret_key",
+    "AIRFLOW__API__SECRET_KEY": "give airflow.secret_key",
+    "AIRFLOW__API_AUTH__JWT_SECRET": "give airflow.jwt_secret",
+    "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": "give airflow.web_port",
+    "AIRFLOW__API__PORT": "give airflow.web_port",
+    "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "give listen: of the web server's host",
+    "AIRFLOW__API__HOST": "give listen: of the web server's host",
+}
+
+
+def _not_here(reference: Reference) -> str:
+    raise InvalidInput(f"{reference.where}: !{reference.kind} is not looked up here; give the value itself")
+
+
+def _check_roles(reader: Reader, found: Sections) -> None:
+    hosts, roles, version = found["hosts"], found["roles"], _version(found)
+    executor = found["airflow"].get("executor", Airflow.executor)
+
+    def wrong(role: str, message: str) -> None:
+        reader.mistake(("roles", role), message)
+
+    for role, names in roles.items():
+        for number, name in enumerate(names or ()):
+            if hosts and name is not None and name not in hosts:
+                reader.mistake(("roles", role, number), f"no host is named {name}; {suggest(name, hosts)}")
+    empty = {role for role in ROLES if roles.get(role, ()) == ()}  # a role that is wrong is None
+    ours = ["database"] if found["database"].get("managed", True) else []
+    for role in (*ours, "scheduler", "webserver"):
+        if role in empty:
+            wrong(role, f"no {role}; name a host, as in {role}: [{next(iter(hosts), 'HOST')}]")
+    for role in SERVICES:
+        if len(roles.get(role) or ()) > 1:
+            wrong(role, f"only one host can be the {role}; name one")
+        if found["role_settings"].get(role):
+            wrong(
+                role,
+                "only hosts: is known here: everything else is Airflow's, which this role does not run; leave it out",
+            )
+    if executor == "CeleryExecutor" and "worker" in empty:
+        wrong("worker", "no worker, and CeleryExecutor needs one; name a host, or set executor: LocalExecutor")
+    if executor == "LocalExecutor" and roles.get("worker"):
+        wrong("worker", "LocalExecutor uses no workers; leave them out, or set executor: CeleryExecutor")
+    for role, since in _SINCE.items():
+        if roles.get(role) and version < since:
+            wrong(role, f"Airflow {version[0]}.{version[1]} runs no {role} of its own; leave the role out")
+    if roles.get("dag-processor") == () and version >= _SINCE["dag-processor"]:
+        wrong(
+            "dag-processor",
+            "no host, and Airflow 3 reads no DAG without one; name one, or leave the role out",
+        )
+    if len(roles.get("scheduler") or ()) > 1 and version < (2, 0):
+        wrong("scheduler", "Airflow 1.10 can have one scheduler only; name one host")
+
+
+def _check_addresses(reader: Reader, found: Sections) -> None:
+    dns = found["deploy"].get("dns", Deploy.dns)
+    taken: dict[tuple[str, int | None], str] = {}
+    for name, host in found["hosts"].items():
+        given: str | None = host.get("address")
+        if host.get("listen") and not _ip(host["listen"]):
+            reader.mistake(("hosts", name, "listen"), f"{host['listen']!r} is no IP address; give one, or 0.0.0.0")
+        if given is None:
+            continue
+        path = ("hosts", name, "address")
+        address = _ip(given)
+        if address is None and not HOST_NAME.fits(given.lower()):
+            reader.mistake(path, f"{given!r} does not fit; give {HOST.fields['address'].right}")
+        elif address is None and dns is False:
+            reader.mistake(path, f"{given} is a name; give an IP address for /etc/hosts, or set deploy.dns: true")
+        elif address and _unreachable(address, alone=len(found["hosts"]) == 1):
+            reader.mistake(path, f"{given} cannot be reached from other hosts; give the host's own address")
+        place = str(address or given.lower()), host.get("port", found["ssh"].get("port", Host.port))
+        if place in taken:
+            reader.mistake(path, f"{taken[place]} has {given} too; give each host an address of its own")
+        taken.setdefault(place, name)
+
+
+def _unreachable(address: ipaddress.IPv4Address | ipaddress.IPv6Address, alone: bool) -> bool:
+    return address.is_unspecified or address.is_multicast or (address.is_loopback and not alone)
+
+
+def _check_network(reader: Reader, found: Sections) -> None:
+    network = found["network"]
+    for number, text in enumerate(network.get("allow") or ()):
+        try:
+            ipaddress.ip_network(text)
+        except (ValueError, TypeError) as error:
+            if text is not None:
+                reader.mistake(("network", "allow", number), f"{error}; give a network such as 10.0.0.0/8")
+    if network.get("allow") and not network.get("firewall"):
+        reader.mistake(("network", "allow"), "it is the firewall's, which is off; set network.firewall: true")
+    names = [name for name, host in found["hosts"].items() if host.get("address") and not _ip(host["address"])]
+    if network.get("firewall") and names:
+        message = (
+            f"the address of {names[0]} is a name, and the firewall needs IP addresses; give them, or leave it out"
+        )
+        reader.mistake(("network", "firewall"), message)
+
+
+def _check_jumps(reader: Reader, found: Sections) -> None:
+    hosts = found["hosts"]
+    jumps = {name: host["jump"] for name, host in hosts.items() if host.get("jump")}
+    for name, jump in jumps.items():
+        path = ("hosts", name, "jump")
+        way = [name]
+        while way[-1] in jumps and jumps[way[-1]] not in way:
+            way.append(jumps[way[-1]])
+        if jump not in hosts:
+            reader.mistake(path, f"no host is named {jump}; {suggest(jump, hosts)}")
+        elif jumps.get(way[-1]) == name:
+            circle = " → ".join([*way, name])
+            reader.mistake(path, f"goes in a circle, {circle}; one of them must be reached directly")
+
+
+def _check_owned(reader: Reader, found: Sections) -> None:
+    """Refuse variables, and settings of airflow.cfg, that say what another key of hosts.yaml says."""
+    places: list[tuple[KeyPath, dict[str, Any]]] = [(("airflow",), found["airflow"])]
+    places += [(("hosts", name), given) for name, given in found["hosts"].items()]
+    places += [(("roles", role), given) for role, given in found["role_settings"].items()]
+    major = _version(found)[0]
+    for place, given in places:
+        for name in given.get("environment") or {}:
+            _refuse_owned(reader, (*place, "environment", name), name)
+        for section, keys in (given.get("config") or {}).items():
+            for key in keys or {}:
+                today = "__".join(rename(major, section, key))
+                _refuse_owned(reader, (*place, "config", section, key), f"AIRFLOW__{today}".upper().replace(".", "_"))
+
+
+def _refuse_owned(reader: Reader, path: KeyPath, variable: str) -> None:
+    if instead := _OWNED.get(variable):
+        reader.mistake(path, f"Aerodrome sets this itself; {instead}")
+
+
+def _check_install(reader: Reader, found: Sections) -> None:
+    airflow = found["airflow"]
+    for key in ("lock", "constraints"):
+        if airflow.get(key) and airflow.get("pinned") is False:
+            reader.mistake(("airflow", key), "not used when pinned is false; leave out one of the two")
+    _refuse_both(reader, airflow, "airflow", "lock", "constraints")
+    _refuse_both(reader, airflow, "airflow", "fernet_key", "fernet_key_command")
+
+
+def _check_reserved(reader: Reader, airflow: dict[str, Any]) -> None:
+    """Refuse a folder, and names of units, that belong to the system."""
+    if problem := home_problem(airflow.get("home") or Airflow.home):
+        reader.mistake(("airflow", "home"), f"{problem}; give a folder of Airflow's own, such as {Airflow.home}")
+    if problem := service_problem(airflow.get("service") or Airflow.service):
+        reader.mistake(("airflow", "service"), f"{problem}; choose another, such as {Airflow.service}")
+
+
+def _refuse_both(reader: Reader, given: dict[str, Any], section: str, one: str, other: str) -> None:
+    if given.get(one) and given.get(other):
+        reader.mistake((section, other), f"{one} says it already; leave out one of the two")
+
+
+def _check_database(reader: Reader, found: Sections) -> None:
+    database, roles = found["database"], found["roles"]
+
+    def wrong(key: str, message: str) -> None:
+        reader.mistake(("database", key), message)
+
+    if database.get("managed", True):
+        if database.get("host"):
+            wrong("host", "the database runs on the host of the role database; leave it out, or set managed: false")
+        return
+    if "host" not in database:
+        wrong("managed", "false, and nobody says where the database is; give database.host")
+    if not database.get("password") and not database.get("connection_command"):
+        wrong("managed", "false, and no login is known; give database.password or database.connection_command")
+    if database.get("install"):
+        wrong("install", "nothing is installed where managed is false; leave it out")
+    if roles.get("database"):
+        reader.mistake(("roles", "database"), "database.managed is false; leave out one of the two")
+
+
+def _check_broker(reader: Reader, found: Sections) -> None:
+    broker, database, redis = found["broker"], found["database"], bool(found["roles"].get("redis"))
+
+    def wrong(key: str, message: str) -> None:
+        reader.mistake(("broker", key), message)
+
+    if found["airflow"].get("executor") == "LocalExecutor":
+        for key in broker:
+            wrong(key, "LocalExecutor has no broker; leave it out")
+        if redis:
+            reader.mistake(("roles", "redis"), "LocalExecutor has no broker; leave the role out")
+        return
+    _refuse_both(reader, broker, "broker", "url", "url_command")
+    _refuse_both(reader, broker, "broker", "result_backend", "result_backend_command")
+    for key in ("url", "url_command"):
+        if redis and broker.get(key):
+            wrong(key, "the role redis is the broker; leave out one of the two")
+    for key in ("password", "port"):
+        if broker.get(key) and not redis:
+            wrong(key, "it is that of the role redis, which has no host; give broker.url as a whole")
+    _check_separate(reader, found)
+    if not database.get("connection_command"):
+        return
+    # The URL of the database is known to the nodes alone: none can be made of it for Celery.
+    where = ("database", "connection_command")
+    if not redis and not broker.get("url") and not broker.get("url_command"):
+        reader.mistake(where, "then the broker must be said too; give broker.url_command, broker.url or the role redis")
+        return
+    if broker.get("result_backend") or broker.get("result_backend_command"):
+        return
+    if _version(found) < (2, 0):
+        reader.mistake(where, "then Airflow 1.10 must be told its result backend; give broker.result_backend_command")
+    elif _version(found) >= (3, 0) and not (redis and broker.get("separate", Broker.separate)):
+        message = "the workers of Airflow 3 do not run it, and must be told the result backend"
+        reader.mistake(where, f"{message}; give broker.result_backend_command, or the role redis")

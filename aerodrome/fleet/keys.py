@@ -1,0 +1,239 @@
+"""The keys of hosts.yaml: which there are, and what each may hold."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from aerodrome.fleet.model import ROLES, Airflow
+from aerodrome.fleet.schema import (
+    AnyText,
+    Choice,
+    CommandLine,
+    Either,
+    Flag,
+    Kind,
+    List,
+    LocalPath,
+    Map,
+    Number,
+    SecretText,
+    Table,
+    Text,
+)
+from aerodrome.secrets import FERNET_KEY, FERNET_KEY_RIGHT
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_PACKAGE = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+_PLAIN_PATH = r"(?!.*/\.\.?(/|$))(/[A-Za-z0-9._+-]+)+"
+
+# localhost would lose its own address in /etc/hosts; digits alone would be taken for an address.
+HOST_NAME = Text(
+    "a host name of small letters, digits and -, such as worker1",
+    rf"(?=.{{1,253}}$)(?!localhost($|\.))(?![0-9.]+$){_LABEL}(\.{_LABEL})*",
+)
+PORT = Number(1, 65535)
+SECONDS = Number(1, 86400, " (seconds)")
+PASSWORD = SecretText("a password")
+WEB_SECRET = SecretText("a long random text")
+INDEX = SecretText("the http(s) address of a package index", r"https?://[^\s\"'\\]+")
+ENVIRONMENT = Map(
+    "NAME: value, a line each",
+    Text("a name of letters, digits and _, a letter or _ first", r"[A-Za-z_][A-Za-z0-9_]*"),
+    AnyText(),
+)
+CONFIG = Map(
+    "sections, each with its keys",
+    Text("a section's name of letters, digits, _ and .", r"[A-Za-z][A-Za-z0-9_.]*"),
+    Map(
+        "key: value, a line each",
+        Text("a key of letters, digits and _", r"[A-Za-z][A-Za-z0-9_]*"),
+        AnyText(),
+    ),
+)
+URL = r"[a-z][a-z0-9+.-]*://[^\s\"'\\]+"
+COMMAND = CommandLine('a command of the nodes, such as "vault kv get -field=dsn secret/airflow-db"')
+
+LOGIN: dict[str, Kind] = {
+    "user": Text("a login name of letters, digits and . _ @ -", r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}"),
+    "port": PORT,
+    "key": LocalPath("the path of a private key"),
+    "sudo_password": SecretText("a password of one line", r"[^\n]+"),
+}
+HOST = Table(
+    "its address, as in {address: 10.0.0.1}",
+    {
+        "address": Text("an IP address, or a name when deploy.dns is true", r"[0-9A-Za-z.:-]{1,253}"),
+        **LOGIN,
+        "listen": Text("an IP address of the host itself, or 0.0.0.0 for all of them", r"[0-9A-Fa-f.:]{2,45}"),
+        "jump": HOST_NAME,
+        "worker": Table(
+            "queues: and concurrency:",
+            {
+                "queues": List(
+                    "a list of queues: [default, reports]",
+                    Text("a queue's name of letters, digits and . _ -", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"),
+                ),
+                "concurrency": Number(1, 1000),
+            },
+        ),
+        "environment": ENVIRONMENT,
+        "config": CONFIG,
+    },
+    required=("address",),
+)
+HOST_LIST = List("a list of hosts: [worker1, worker2]", HOST_NAME)
+SANDBOX: dict[str, Kind] = {
+    "sandbox": Choice(("strict", "relaxed", "off")),
+    "read_write_paths": List(
+        "a list of paths: [/data]", Text("an absolute path of letters, digits and . _ + -", rf"{_PLAIN_PATH}/?")
+    ),
+}
+ROLE = Either(
+    HOST_LIST,
+    Table(
+        "hosts: [worker1, worker2], and environment:, config:, sandbox: or read_write_paths: of the role",
+        {"hosts": HOST_LIST, "environment": ENVIRONMENT, "config": CONFIG, **SANDBOX},
+        required=("hosts",),
+    ),
+)
+AIRFLOW = Table(
+    "the keys of the section airflow",
+    {
+        "distribution": Text("apache-airflow or astronomer-certified", _PACKAGE),
+        "version": Text(
+            "an Airflow version such as 3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known)",
+            r"(1\.10|2\.([3-9]|\d\d)|3\.\d{1,3})\.\d{1,3}(\.\*|\.post\d+|(a|b|rc)\d+)?",
+        ),
+        "executor": Choice(("CeleryExecutor", "LocalExecutor")),
+        "extras": List("a list of extras: [postgres, celery]", Text("an extra's name", _PACKAGE)),
+        "python": Text(
+            "a command such as python3.11, or its absolute path", rf"{_PLAIN_PATH}|[A-Za-z][A-Za-z0-9._+-]*"
+        ),
+        "service": Text("a unit's name of small letters, digits and -", r"[a-z][a-z0-9-]{0,63}"),
+        "user": Text(
+            "a Linux user other than root and aerodrome, of small letters, digits, _ and -",
+            r"(?!(root|aerodrome)$)[a-z_][a-z0-9_-]{0,31}",
+        ),
+        "home": Text(
+            "an absolute path of letters, digits and . _ + -, a folder of Airflow's own",
+            rf"{_PLAIN_PATH}/?",
+        ),
+        "lock": LocalPath("the path of a lock file"),
+        "constraints": LocalPath("the path of a constraints file"),
+        "pinned": Flag(),
+        "index_url": INDEX,
+        "extra_index_url": INDEX,
+        "web_port": Number(1024, 65535, " (lower ones are root's)"),
+        "web_workers": Number(1, 256),
+        "base_url": Text("an address that begins with http:// or https://", r"https?://[^\s\"'\\<>]+"),
+        "config_file": LocalPath("the path of an airflow.cfg"),
+        **SANDBOX,
+        "environment": ENVIRONMENT,
+        "config": CONFIG,
+        "fernet_key": SecretText(FERNET_KEY_RIGHT, FERNET_KEY),
+        "fernet_key_command": COMMAND,
+        "secret_key": WEB_SECRET,
+        "jwt_secret": WEB_SECRET,
+    },
+)
+DATABASE = Table(
+    "the keys of the section database",
+    {
+        "name": Text(
+            "a database's name of letters, digits and _ $ -, not PostgreSQL's own",
+            r"(?!(postgres|template[01])$)[A-Za-z_][A-Za-z0-9_$-]{0,62}",
+        ),
+        "user": Text(
+            "a database user of letters, digits and _ $ -, not PostgreSQL's own",
+            r"(?!pg_|(postgres|public|none)$)[A-Za-z_][A-Za-z0-9_$-]{0,62}",
+        ),
+        "port": PORT,
+        "password": PASSWORD,
+        "install": Flag(),
+        "managed": Flag(),
+        "sandbox": Flag(),
+        "host": Text("the address or the name of the database server", r"[0-9A-Za-z][0-9A-Za-z.:-]{0,252}"),
+        "connection_command": COMMAND,
+    },
+)
+BROKER = Table(
+    "the keys of the section broker",
+    {
+        "url": SecretText("a URL such as amqp://airflow:PASSWORD@10.0.0.9:5672/airflow", URL),
+        "url_command": COMMAND,
+        "result_backend": SecretText("a URL such as db+postgresql://airflow:PASSWORD@10.0.0.9/airflow", URL),
+        "result_backend_command": COMMAND,
+        "password": PASSWORD,
+        "port": PORT,
+        "separate": Flag(),
+    },
+)
+NETWORK = Table(
+    "the keys of the section network",
+    {
+        "firewall": Flag(),
+        "allow": List(
+            "a list of networks: [10.0.0.0/8]",
+            Text("a network such as 10.0.0.0/8, or an IP address", r"[0-9A-Fa-f.:]{2,45}(/\d{1,3})?"),
+        ),
+    },
+)
+DEPLOY = Table(
+    "the keys of the section deploy",
+    {
+        "parallel": Number(1, 1000),
+        "drain_timeout": SECONDS,
+        "health_timeout": SECONDS,
+        "migration_timeout": SECONDS,
+        "lock_timeout": SECONDS,
+        "probe_timeout": SECONDS,
+        "change_timeout": SECONDS,
+        "output_limit": Number(1, 10_000, " (MB)"),
+        "dns": Flag(),
+        "dags": LocalPath("the path of the DAG folder"),
+    },
+)
+SSH = Table(
+    "the keys of the section ssh",
+    {
+        **LOGIN,
+        "known_hosts": LocalPath("the path of a known_hosts file"),
+        "connect_timeout": Number(1, 600, " (seconds)"),
+    },
+)
+FLEET = Table(
+    "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, broker:, network:, deploy:",
+    {
+        "hosts": Map("hosts, each with its address", HOST_NAME, HOST),
+        "roles": Table(
+            f"the roles ({', '.join(ROLES)}), each with its hosts",
+            dict.fromkeys(ROLES, ROLE),
+        ),
+        "ssh": SSH,
+        "airflow": AIRFLOW,
+        "database": DATABASE,
+        "broker": BROKER,
+        "network": NETWORK,
+        "deploy": DEPLOY,
+    },
+    required=("hosts", "roles"),
+)
+
+Sections = dict[str, dict[str, Any]]  # what was read: every section is there, a value that is wrong is None
+
+# Roles that Airflow has since a version only; where nobody names a host, the first scheduler's takes them.
+_SINCE = {"dag-processor": (3, 0), "triggerer": (2, 2)}
+
+
+def _version(found: Sections) -> tuple[int, ...]:
+    """Return major and minor; a version that is wrong counts as the default, being a mistake already."""
+    version: str = found["airflow"].get("version") or Airflow.version
+    return tuple(int(part) for part in version.split(".")[:2])
+
+
+def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(address)
+    except ValueError:
+        return None

@@ -1,0 +1,130 @@
+"""Turn the text of hosts.yaml into a Fleet, or say everything that is wrong with it."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from aerodrome.errors import InvalidInput
+from aerodrome.fleet.checks import (
+    _check_addresses,
+    _check_broker,
+    _check_database,
+    _check_install,
+    _check_jumps,
+    _check_network,
+    _check_owned,
+    _check_reserved,
+    _check_roles,
+    _not_here,
+)
+from aerodrome.fleet.keys import _SINCE, FLEET, LOGIN, Sections, _ip, _version
+from aerodrome.fleet.model import (
+    ROLES,
+    Airflow,
+    Broker,
+    Database,
+    Deploy,
+    Fleet,
+    Host,
+    Network,
+    RoleSettings,
+    Ssh,
+    Worker,
+)
+from aerodrome.fleet.ports import check_ports
+from aerodrome.fleet.schema import Reader
+from aerodrome.secrets import Reference
+
+MAX_NAME = 63  # characters of a name in PostgreSQL; the rest would be cut off without a word
+
+
+def parse(text: str, source: str, *, base: str | None = None, resolve: Callable[[Reference], str] = _not_here) -> Fleet:
+    """Return the fleet that `text`, the content of hosts.yaml, describes.
+
+    `source` names the file in messages. `base` is its folder, where relative paths begin.
+    `resolve` looks up references outside secrets, environment and config: their values are needed at once.
+    Raises InvalidInput with every mistake, each as `file:line: key: what is wrong; what would be right`.
+    """
+    reader = Reader(source, posixpath.dirname(source) if base is None else base, resolve)
+    found = reader.document(FLEET, text) or {}
+    sections: Sections = {name: found.get(name) or {} for name in FLEET.fields}
+    sections["hosts"] = {name: host or {} for name, host in sections["hosts"].items()}
+    _part_roles(sections)
+    for check in (
+        _check_addresses,
+        _check_jumps,
+        _check_network,
+        _check_owned,
+        _check_database,
+        _check_broker,
+        _check_install,
+    ):
+        check(reader, sections)
+    _check_reserved(reader, sections["airflow"])
+    if found.get("roles") is not None:
+        _check_roles(reader, sections)
+        check_ports(reader, sections, _roles(sections), _version(sections))
+    if problems := reader.problems():
+        raise InvalidInput(problems)
+    return _fleet(source, sections)
+
+
+def _part_roles(found: Sections) -> None:
+    """Part what each role says into its hosts, which stay under `roles`, and its `role_settings`."""
+    tables = {role: given for role, given in found["roles"].items() if isinstance(given, dict)}
+    found["roles"] |= {role: given.get("hosts") for role, given in tables.items()}
+    found["role_settings"] = {
+        role: {key: value for key, value in given.items() if key != "hosts" and value} for role, given in tables.items()
+    }
+
+
+def _fleet(source: str, found: Sections) -> Fleet:
+    login = {key: value for key, value in found["ssh"].items() if key in LOGIN}
+    return Fleet(
+        source=source,
+        hosts={name: _host(name, {**login, **given}) for name, given in found["hosts"].items()},
+        roles=_roles(found),
+        role_settings={role: RoleSettings(**given) for role, given in found["role_settings"].items() if given},
+        airflow=_airflow(found["airflow"]),
+        database=Database(**found["database"]),
+        broker=Broker(**found["broker"]),
+        network=Network(**found["network"]),
+        deploy=Deploy(**found["deploy"]),
+        ssh=Ssh(**{key: value for key, value in found["ssh"].items() if key not in LOGIN}),
+    )
+
+
+def _host(name: str, given: dict[str, Any]) -> Host:
+    address = str(_ip(given["address"]) or given["address"])
+    return Host(**{**given, "name": name, "address": address, "worker": Worker(**given.get("worker", {}))})
+
+
+def _airflow(given: dict[str, Any]) -> Airflow:
+    airflow = Airflow(**given)
+    if airflow.distribution == "astronomer-certified" and "service" not in given:
+        airflow = replace(airflow, service="astronomer-certified")
+    return replace(airflow, home=airflow.home.rstrip("/"))
+
+
+def _roles(found: Sections) -> dict[str, tuple[str, ...]]:
+    """Return the hosts of every role, also of those that the first scheduler's host takes by itself."""
+    roles = found["roles"]
+    own = {role for role, since in _SINCE.items() if _version(found) >= since}
+    first = (roles.get("scheduler") or ())[:1]
+    return {role: roles.get(role, first if role in own else ()) for role in ROLES}
+
+
+def _check_separate(reader: Reader, found: Sections) -> None:
+    broker, database = found["broker"], found["database"]
+    if "separate" in broker and _version(found) < (3, 0):
+        message = "before Airflow 3 the workers need the metadata database itself; leave it out"
+        reader.mistake(("broker", "separate"), message)
+    if _version(found) < (3, 0) or not broker.get("separate", Broker.separate):
+        return
+    for key, default in (("name", Database.name), ("user", Database.user)):
+        if len(database.get(key) or default) > MAX_NAME - len("_celery"):
+            message = f"too long: Celery's own is called the same with _celery after it, {MAX_NAME} characters at most"
+            reader.mistake(("database", key), message)

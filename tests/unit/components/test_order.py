@@ -1,0 +1,304 @@
+"""The order across hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aerodrome.components.census import drain
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.order import joined, role_stages, stages, stop_stages
+from aerodrome.core.stage import by_host, only
+from aerodrome.core.step import Step
+from aerodrome.fleet.model import ROLES, Database, Host, Network
+from aerodrome.resources.celery import Unmoved
+from aerodrome.resources.drain import Unreported
+from aerodrome.resources.retired import Retired
+from aerodrome.resources.systemd import Service
+from aerodrome.secrets import Secret
+from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
+
+
+def order(parts) -> list[tuple[str, dict[str, list[str]]]]:  # type: ignore[no-untyped-def]
+    return [(stage.name, {host: list(roles) for host, roles in stage.roles.items()}) for stage in parts]
+
+
+def test_a_deploy_goes_from_the_database_to_the_workers() -> None:
+    parts = stages(inputs(), list(HOSTS), ROLES)
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("machines", ["db1", "s1", "web1", "w1", "w2"]),
+        ("retire schedulers", ["db1", "web1", "w1", "w2"]),
+        ("stop scheduler", ["s1"]),
+        ("stop workers", ["w1", "w2"]),
+        ("settings", ["s1", "web1", "w1", "w2"]),
+        ("scheduler", ["s1"]),
+        ("schedulers", ["s1"]),
+        ("webservers", ["web1"]),
+        ("workers", ["w1", "w2"]),
+        ("retire workers", ["db1", "s1", "web1"]),
+        ("retire webservers", ["db1", "s1", "w1", "w2"]),
+        ("access", ["db1"]),
+        ("leftovers", list(HOSTS)),
+    ]
+
+
+def test_each_stage_says_what_must_be_healthy_at_its_end() -> None:
+    assert order(stages(inputs(), list(HOSTS), ROLES)) == [
+        ("machines", {}),
+        ("retire schedulers", {}),
+        ("stop scheduler", {}),
+        ("stop workers", {}),
+        ("settings", {}),
+        ("scheduler", {"s1": ["scheduler"]}),
+        ("schedulers", {"s1": ["dag-processor", "triggerer"]}),
+        ("webservers", {"web1": ["webserver"]}),
+        ("workers", {"w1": ["worker"], "w2": ["worker"]}),
+        ("retire workers", {}),
+        ("retire webservers", {}),
+        ("access", {}),
+        ("leftovers", {}),
+    ]
+
+
+def test_workers_and_the_metadata_database_part_when_a_whole_fleet_is_deployed() -> None:
+    def closes(given: Inputs, hosts: Sequence[str], roles: Sequence[str]) -> bool:
+        return "access" in [stage.name for stage in stages(given, hosts, roles)]
+
+    assert closes(inputs(), list(HOSTS), ROLES)
+    assert not closes(inputs(), ["db1", "s1", "web1", "w1"], ROLES)
+    assert not closes(inputs(), ["w1", "w2"], ROLES)
+    assert not closes(inputs(), list(HOSTS), ["database", "scheduler"])
+    assert not closes(inputs(fleet(version="2.11.2")), list(HOSTS), ROLES)
+
+
+def test_further_schedulers_wait_for_the_first_one() -> None:
+    of = fleet(roles={**ROLES_OF_FLEET, "scheduler": ("w1", "s1")})
+    assert order(role_stages(inputs(of), ROLES))[:2] == [
+        ("scheduler", {"w1": ["scheduler"]}),
+        ("schedulers", {"s1": ["scheduler", "dag-processor", "triggerer"]}),
+    ]
+
+
+def test_every_step_of_a_stage_belongs_to_a_role_that_it_waits_for() -> None:
+    for stage in role_stages(inputs(), ROLES):
+        for host, steps in stage.steps.items():
+            assert [step.name for step in steps] == [f"roles.{role}" for role in stage.roles[host]]
+
+
+def test_one_host_for_everything() -> None:
+    of = fleet(hosts={"one": Host("one", "10.0.0.1")}, roles=dict.fromkeys(ROLES, ("one",)))
+    parts = stages(inputs(of, redis_password=Secret("x")), ["one"], ROLES)
+    assert [step.name for step in parts[0].steps["one"]][:6] == [
+        "database.packages",
+        "database.server",
+        "database.access",
+        "database.account",
+        "redis.packages",
+        "redis.server",
+    ]
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("machines", ["one"]),
+        ("stop scheduler", ["one"]),
+        ("stop workers", ["one"]),
+        ("settings", ["one"]),
+        ("scheduler", ["one"]),
+        ("schedulers", ["one"]),
+        ("webservers", ["one"]),
+        ("workers", ["one"]),
+    ]
+
+
+def test_one_role_only() -> None:
+    parts = stages(inputs(), list(HOSTS), ["worker"])
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("machines", ["w1", "w2"]),
+        ("settings", ["w1", "w2"]),
+        ("workers", ["w1", "w2"]),
+        ("retire workers", ["db1", "s1", "web1"]),
+    ]
+
+
+def test_one_host_only() -> None:
+    parts = stages(inputs(), ["w2"], ROLES)
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("machines", ["w2"]),
+        ("retire schedulers", ["w2"]),
+        ("settings", ["w2"]),
+        ("workers", ["w2"]),
+        ("retire webservers", ["w2"]),
+        ("leftovers", ["w2"]),
+    ]
+
+
+def test_the_database_alone_makes_no_nodes() -> None:
+    parts = stages(inputs(), list(HOSTS), ["database"])
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [("machines", ["db1"])]
+
+
+def test_redis_is_set_up_with_the_machines() -> None:
+    given = inputs(fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)}), redis_password=Secret("x"))
+    (part,) = stages(given, list(HOSTS), ["redis"])
+    assert (part.name, {host: [step.name for step in steps] for host, steps in part.steps.items()}) == (
+        "machines",
+        {"w2": ["redis.packages", "redis.server", "network.firewall"]},
+    )
+    machines = stages(given, list(HOSTS), ROLES)[0].steps
+    assert [step.name for step in machines["w2"]][:3] == ["redis.packages", "redis.server", "node.packages"]
+    assert stages(given, ["w1"], ["redis"]) == []
+
+
+def test_a_database_that_is_not_ours_is_no_machine() -> None:
+    of = fleet(roles={**ROLES_OF_FLEET, "database": ()}, database=Database(managed=False, host="pg"))
+    machines = stages(inputs(of), list(HOSTS), ROLES)[0].steps
+    assert list(machines) == ["s1", "web1", "w1", "w2"]
+    assert [[step.name for step in steps].count("database.login") for steps in machines.values()] == [1] * 4
+
+
+def test_a_host_that_is_only_passed_through_takes_no_part() -> None:
+    through = replace(HOSTS["w2"], jump="bastion")
+    of = fleet(hosts={**HOSTS, "w2": through, "bastion": Host("bastion", "10.0.0.9")})
+    assert stages(inputs(of), ["bastion"], ROLES) == []
+    assert only(stop_stages(inputs(of), ROLES), ["bastion"]) == []
+
+
+def test_what_a_host_no_longer_has_ends_there() -> None:
+    of = fleet(hosts={**HOSTS, "old": Host("old", "10.0.0.9")})
+    parts = stages(inputs(of), ["old"], ROLES)
+    assert [stage.name for stage in parts] == ["retire schedulers", "retire workers", "retire webservers", "leftovers"]
+    units = tuple(f"airflow@{name}.service" for name in ("scheduler", "dag-processor", "triggerer"))
+    unwanted = (*units, "airflow@webserver.service", "airflow@worker.service")
+    drained = drain(inputs(of), of.hosts["old"], "worker")
+    assert drained is not None
+    assert [stage.steps["old"] for stage in parts[:3]] == [
+        [Step("retire.schedulers", (Retired(unwanted, units),))],
+        [Step("retire.workers", (Unreported(unwanted[4]), Retired(unwanted, unwanted[4:], ((unwanted[4], drained),))))],
+        [Step("retire.webservers", (Retired(unwanted, unwanted[3:4]),))],
+    ]
+
+
+def test_what_has_data_is_said_to_be_left_and_without_a_role_there_is_no_firewall() -> None:
+    of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w1",)}, hosts={**HOSTS, "old": Host("old", "10.0.0.9")})
+    of = replace(of, network=Network(firewall=True))
+    steps = stages(inputs(of, redis_password=Secret("x")), list(of.hosts), ROLES)[-1].steps
+    assert {
+        host: [(step.name, [resource.key for resource in step.resources]) for step in own]
+        for host, own in steps.items()
+        if host in ("db1", "w1", "old")
+    } == {
+        "db1": [("retire.services", ["left Redis"])],
+        "w1": [("retire.services", ["left PostgreSQL"])],
+        "old": [
+            ("retire.services", ["left PostgreSQL Redis"]),
+            ("network.firewall", ["firewall aerodrome-firewall.service"]),
+        ],
+    }
+
+
+def test_with_downtime_everything_stops_first_and_the_schedulers_before_all() -> None:
+    parts = stages(inputs(accept_downtime=True), list(HOSTS), ROLES)
+    names = list(HOSTS)
+    assert [(stage.name, list(stage.steps)) for stage in parts[:5]] == [
+        ("stop other schedulers", [name for name in names if name != "s1"]),
+        ("stop scheduler", ["s1"]),
+        ("stop workers", names),
+        ("stop others", names),
+        ("machines", names),
+    ]
+    for host, steps in by_host(parts).items():
+        found = [step.name for step in steps]
+        assert len(found) == len(set(found)), f"{host}: a plan is parted by the names of its steps"
+
+
+def test_where_a_broker_moves_what_can_fail_without_a_stop_comes_first_and_then_its_users_stop() -> None:
+    parts = stages(inputs(fleet(roles={**ROLES_OF_FLEET, "scheduler": ("s1", "w2")})), list(HOSTS), ROLES)
+    assert [(stage.name, list(stage.steps)) for stage in parts[:6]] == [
+        ("machines", list(HOSTS)),
+        ("retire schedulers", ["db1", "web1", "w1", "w2"]),
+        ("stop other schedulers", ["w2"]),
+        ("stop scheduler", ["s1"]),
+        ("stop workers", ["w1", "w2"]),
+        ("settings", ["s1", "web1", "w1", "w2"]),
+    ]
+    halts = [stage for stage in parts if stage.undo]
+    assert [stage.name for stage in halts] == ["stop other schedulers", "stop scheduler", "stop workers"]
+    undone = {
+        host: [resource.key for step in steps for resource in step.resources] for host, steps in halts[0].undo.items()
+    }
+    scheduler, worker = "unit airflow@scheduler.service", "unit airflow@worker.service"
+    assert undone == {"s1": [scheduler], "w1": [worker], "w2": [scheduler, worker]}
+    waits = [host for stage in halts for host, (step,) in stage.steps.items() if step.resources[0].wait]  # type: ignore[attr-defined]
+    assert waits == ["s1"]
+
+
+def test_only_a_whole_deploy_may_move_a_broker() -> None:
+    def checks(hosts: Sequence[str], roles: Sequence[str]) -> bool:
+        steps = by_host(stages(inputs(), hosts, roles))["w1"]
+        return any(isinstance(resource, Unmoved) for step in steps for resource in step.resources)
+
+    assert not checks(list(HOSTS), ROLES)
+    assert checks(["w1", "w2"], ROLES)
+    assert checks(list(HOSTS), ["worker"])
+    assert checks(list(HOSTS), ["scheduler", "worker"])
+    assert checks([name for name in HOSTS if name != "db1"], ROLES)
+
+
+def test_settings_come_with_the_machines_where_nothing_stops_between() -> None:
+    parts = stages(inputs(), list(HOSTS), ROLES)
+    whole = joined(parts, lambda stage: True)
+    assert [stage.name for stage in whole[:2]] == ["machines", "scheduler"]
+    assert [step.name for step in whole[0].steps["w1"]] == [
+        *(step.name for step in parts[0].steps["w1"]),
+        *(step.name for step in parts[4].steps["w1"]),
+    ]
+    assert joined(parts, lambda stage: stage.name != "stop workers") == parts
+    two = stages(inputs(), list(HOSTS), ["worker"])
+    assert [stage.name for stage in joined(two, lambda stage: False)][:2] == ["machines", "workers"]
+    assert joined(parts[5:], lambda stage: True) == parts[5:]
+
+
+def test_what_an_airflow_does_not_have_is_left_out() -> None:
+    of = fleet(version="1.10.10", roles={**ROLES_OF_FLEET, "dag-processor": (), "triggerer": ()})
+    assert [stage.name for stage in stages(inputs(of), list(HOSTS), ROLES) if "retire" not in stage.name] == [
+        "machines",
+        "stop scheduler",
+        "stop workers",
+        "settings",
+        "scheduler",
+        "webservers",
+        "workers",
+        "leftovers",
+    ]
+
+
+def test_a_restart_restarts_each_unit() -> None:
+    services = [
+        resource
+        for stage in role_stages(inputs(), ROLES, again=True)
+        for steps in stage.steps.values()
+        for step in steps
+        for resource in step.resources
+        if isinstance(resource, Service)
+    ]
+    assert len(services) == 6
+    assert all(service.again for service in services)
+
+
+def test_a_stop_goes_the_other_way_round() -> None:
+    parts = only(stop_stages(inputs(), ROLES), list(HOSTS))
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("stop worker", ["w1", "w2"]),
+        ("stop webserver", ["web1"]),
+        ("stop triggerer", ["s1"]),
+        ("stop dag-processor", ["s1"]),
+        ("stop scheduler", ["s1"]),
+        ("stop leftovers", ["db1", "s1", "web1", "w1", "w2"]),
+    ]
+    assert [step.name for step in parts[-1].steps["s1"]] == ["roles.worker", "roles.webserver"]
+
+
+def test_a_stop_of_one_role_on_one_host() -> None:
+    parts = only(stop_stages(inputs(), ["worker"]), ["w2", "web1"])
+    assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("stop worker", ["w2"]),
+        ("stop leftovers", ["web1"]),
+    ]
