@@ -2,19 +2,19 @@
 
 from invoke import Collection
 
-from tasks import airflow, dags, database, demo, deploy, hosts, lab, node, pin, redis, roles, service
+from tasks import airflow, dags, database, demo, deploy, hosts, lab, logs, node, pin, plan, redis, roles, status, units
 
 namespace = Collection(
     deploy.deploy,
-    deploy.plan,
+    plan.plan,
     database.setup_db,
     redis.setup_redis,
     node.setup_node,
-    service.start,
-    service.stop,
-    service.restart,
-    service.status,
-    service.logs,
+    units.start,
+    units.stop,
+    units.restart,
+    status.status,
+    logs.logs,
     airflow.airflow,
     airflow.create_user,
     dags.deploy_dags,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aerodrome.core.check import Finding
 
 
 class AerodromeError(Exception):
@@ -44,12 +47,12 @@ class HostError(AerodromeError):
         message: str,
         hint: str = "",
         detail: str = "",
-        refusal: AerodromeError | None = None,
+        refusal: Finding | None = None,
     ) -> None:
         super().__init__(message, hint, detail)
         self.host = host
         self.step = step
-        self.refusal = refusal  # why the state that the host is in must not be touched
+        self.refusal = refusal  # what a check has found, where the host must not be touched
 
 
 class FleetError(AerodromeError):

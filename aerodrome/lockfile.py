@@ -111,7 +111,7 @@ def uv_argv(python: str, request: Request) -> list[str]:
         # A bare date would end at midnight of this machine's time zone.
         argv += ["--exclude-newer", f"{request.date}T23:59:59Z"]
         if request.distribution != DISTRIBUTION:
-            # Few indexes beside pypi.org tell upload times, and what has none counts as too new. What is exempt is
+            # Few indexes beside the public one tell upload times; what has none counts as too new. What is exempt is
             # named with its version: by the request, and Airflow itself by the distribution.
             exempt = (request.distribution, DISTRIBUTION)
             argv += [word for name in exempt for word in ("--exclude-newer-package", f"{name}=false")]

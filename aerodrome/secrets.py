@@ -12,6 +12,8 @@ from urllib.parse import quote
 from aerodrome.dataclass import dataclass
 
 MASK = "********"
+# What PostgreSQL keeps of a password (RFC 5803): no password, but something to guess against.
+VERIFIER = re.compile(r"SCRAM-SHA-256\$\d+:[\w+/=]+\$[\w+/=]+:[\w+/=]+")
 
 
 class Secret:

@@ -31,7 +31,8 @@ def airflow(context: Any, command: str) -> None:
     from aerodrome.remote.limits import Limit
     from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script
-    from aerodrome.report.terminal import JsonAlone, Through, say, waiting_for
+    from aerodrome.report.output import JsonAlone, Through, waiting_for
+    from aerodrome.report.terminal import say
 
     try:
         arguments = shlex.split(command)
@@ -93,7 +94,7 @@ def create_user(
     """
     from aerodrome.components.users import create_user_script
     from aerodrome.controller.references import resolve
-    from aerodrome.engine.hints import last_words
+    from aerodrome.engine.words import last_words
     from aerodrome.errors import HostError
     from aerodrome.remote.limits import Limit
     from aerodrome.remote.run import run as run_script

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
-from tasks.deploy import converge
-from tasks.session import session
+from tasks.session import converge, session
 
 if TYPE_CHECKING:
     from aerodrome.components.inputs import Inputs

@@ -24,8 +24,8 @@ def demo(context: Any) -> None:
     from lab.demo import WebServer, keep_password
     from tasks.airflow import create_user
     from tasks.deploy import deploy
-    from tasks.service import status
     from tasks.session import session
+    from tasks.status import status
 
     say("1. fab deploy: PostgreSQL, five hosts, Airflow with Celery; a few minutes on bare hosts")
     deploy(context)

@@ -99,7 +99,7 @@ def run(context: Any, command: str) -> None:
     from aerodrome.remote.limits import Limit
     from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script
-    from aerodrome.report.terminal import Prefixed, waiting_for
+    from aerodrome.report.output import Prefixed, waiting_for
 
     with session(context) as begun:
         width = max(len(name) for name in begun.names)

@@ -6,8 +6,7 @@ from typing import Any
 
 from invoke import task
 
-from tasks.deploy import converge
-from tasks.session import session
+from tasks.session import converge, session
 
 
 def _role(context: Any, name: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from aerodrome.components.inputs import Inputs
     from aerodrome.controller.keyring import Vault
+    from aerodrome.core.stage import Stage
     from aerodrome.engine.converge import Run
     from aerodrome.fleet.model import Fleet, Host
     from aerodrome.remote.connection import Connections
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WAIT = {"wait": "how long to wait while another run is changing the fleet: 90s, 15m, 2h (default: deploy.lock_timeout)"}
+ROLE = {"role": "only this role (several: scheduler,worker)"}
 FORCE = {"force": "end well even if tasks that outlast deploy.drain_timeout are killed"}
 
 
@@ -42,9 +44,10 @@ class Session:
     @cached_property
     def connections(self) -> Connections:
         """The connections of this run; none is opened before it is used."""
+        from aerodrome.controller.known_hosts import KnownHosts
         from aerodrome.remote.connection import Connections
 
-        return Connections(self.fleet, self.secret)
+        return Connections(self.fleet, self.secret, KnownHosts(self.fleet.ssh.known_hosts))
 
     def connect(self, roles: Sequence[str]) -> None:
         """Begin to connect to the picked hosts with one of `roles`, while it is worked out what to ask them."""
@@ -53,8 +56,8 @@ class Session:
     @cached_property
     def run(self) -> Run:
         """The engine: ask, plan, apply, ask again."""
+        from aerodrome.components.hints import HINTS
         from aerodrome.controller.hosts_file import performer
-        from aerodrome.core.lock import lock_host
         from aerodrome.engine.converge import Run
         from aerodrome.engine.lock import FleetLock
         from aerodrome.report.terminal import Terminal
@@ -62,14 +65,14 @@ class Session:
         terminal = Terminal(host.name for host in self.hosts)
         holder = f"{performer()}: {self.performing}"
         patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
-        lock = FleetLock(self.connections, lock_host(self.fleet), holder, patience, terminal.waits)
-        return Run(self.inputs, self.connections, terminal, lock, before_change=self.vault.keep)
+        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, terminal.waits)
+        return Run(self.connections, terminal, lock, HINTS, before_change=self.vault.keep)
 
     def adopting(self, work: Callable[[], T]) -> T:
         """Do `work`; where hosts turn out to have Fernet keys of their own, take them in and begin again."""
+        from aerodrome.checks.keys import KeysFound
         from aerodrome.errors import FleetError
         from aerodrome.report.sink import redactor, say
-        from aerodrome.resources.takeover import KeysFound
 
         while True:
             try:
@@ -172,3 +175,31 @@ def pick_roles(fleet: Fleet, role: str | None, unused: bool = False) -> list[str
         if not fleet.roles[name] and not unused:
             raise InvalidInput(f"--role: no host of {fleet.source} has the role {name}")
     return roles
+
+
+def check_downtime(run: Session, role: str | None, accept_downtime: bool) -> None:
+    """Refuse to change Airflow's version in a part of the fleet: the rest would go on as the other version."""
+    from aerodrome.errors import InvalidInput
+
+    if accept_downtime and (role or len(run.hosts) < len(run.fleet.hosts)):
+        raise InvalidInput("--accept-downtime is for the whole fleet", "leave out -H and --role")
+
+
+def converge(run: Session, stages: Callable[[Inputs], Sequence[Stage]], force: bool = False) -> None:
+    """Bring about the stages that `stages` makes of the run's inputs; say whether anything had to be changed.
+
+    Raises FleetError at the end if running tasks were killed, unless `force` has allowed it.
+    """
+    from aerodrome.errors import FleetError, InvalidInput
+    from aerodrome.report.terminal import say
+
+    def work() -> bool:
+        wanted = stages(run.inputs)
+        if not wanted:
+            raise InvalidInput("none of the picked hosts has a part in this", "see roles in hosts.yaml, -H and --role")
+        return run.run.converge(wanted)
+
+    changed = run.adopting(work)
+    say(f"done: {len(run.run.changed)} hosts changed" if changed else "no changes")
+    if run.run.killed and not force:
+        raise FleetError(run.run.killed)

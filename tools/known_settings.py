@@ -1,4 +1,4 @@
-"""Make aerodrome/known_settings.txt from installed Airflows: python tools/known_settings.py 1=FOLDER 2=FOLDER 3=FOLDER
+"""Make catalogue/known_settings.txt from installed Airflows: python tools/known_settings.py 1=FOLDER 2=FOLDER 3=FOLDER
 
 Each FOLDER is the site-packages of a major version's tested release, as `fab deploy` installs it. Read are
 config_templates/config.yml, default_airflow.cfg, `config` of each provider, and what the code asks conf for by name,
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-TARGET = Path(__file__).resolve().parent.parent / "aerodrome" / "known_settings.txt"
+TARGET = Path(__file__).resolve().parent.parent / "aerodrome" / "catalogue" / "known_settings.txt"
 HEADER = """\
 # The settings that Airflow 1.10.10, 2.11.2 and 3.3.2 read: section, key, and the major versions that have it.
 # Made by tools/known_settings.py from these packages themselves: do not change it by hand.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 
 from aerodrome.catalogue.version import DATABASE_URL
@@ -12,8 +10,6 @@ from aerodrome.core.resource import heredoc, quote
 
 # Seconds for a question that is answered by a program of ours. It runs as the service user, who can stop it.
 PATIENCE = 20
-# Characters that are parsed in vain in search of a JSON document: each of a million lines may begin one.
-MOST_IN_VAIN = 20_000_000
 
 
 def in_unit_environment(
@@ -75,31 +71,3 @@ def wants_json(arguments: Sequence[str]) -> bool:
         word in ("-ojson", "--output=json") or (word in ("-o", "--output") and following == "json")
         for word, following in pairs
     )
-
-
-def json_document(text: str) -> tuple[str, str]:
-    """Return the last JSON document in what a command printed, and the rest: Airflow logs on stdout as well.
-
-    A line of the log may begin with [ too. Where there is nothing to list, Airflow says so in words: an empty list.
-    """
-    decoder, found, start, spent = json.JSONDecoder(), None, 0, 0
-    for line in re.finditer(r"^[\[{]", text, re.MULTILINE):
-        if line.start() < start:
-            continue  # within a document
-        if spent > MOST_IN_VAIN:
-            break
-        try:
-            _, end = decoder.raw_decode(text, line.start())
-        except json.JSONDecodeError as error:
-            spent += error.pos - line.start()
-            continue
-        except (ValueError, RecursionError):
-            spent += MOST_IN_VAIN // 1000
-            continue
-        newline = text.find("\n", end)
-        if not text[end : newline if newline >= 0 else None].strip():
-            found, start = (line.start(), end), end
-    if found:
-        return text[found[0] : found[1]], text[: found[0]] + text[found[1] :].removeprefix("\n")
-    nothing = re.search(r"^No data found\s*\Z", text, re.MULTILINE)
-    return ("[]", text[: nothing.start()]) if nothing else ("", text)

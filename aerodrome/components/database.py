@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from aerodrome.components.command import connection
+from dataclasses import replace
+
+from aerodrome.checks.login import DatabaseLogin
+from aerodrome.components.command import PATIENCE, connection
+from aerodrome.components.health import Health, unreachable
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.network import EVERYWHERE, listens, own_address
 from aerodrome.components.ports import database_port
 from aerodrome.components.version import installation, python_in_use
-from aerodrome.core.resource import Resource
+from aerodrome.core.check import Check
+from aerodrome.core.resource import PRELUDE, Resource
 from aerodrome.core.step import Step
+from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Host
 from aerodrome.render import render
-from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
-from aerodrome.resources.postgres import (
-    Login,
-    PostgresAccount,
-    PostgresServer,
-    identifier,
-)
+from aerodrome.resources.postgres import Login, PostgresAccount, PostgresServer, identifier, literal, sql
 from aerodrome.resources.postgres_access import AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import PostgresDropin
+from aerodrome.resources.systemd import UnitState, show
+
+UNIT = "postgresql.service"
 
 
 def database(inputs: Inputs, host: Host) -> list[Step]:
@@ -32,7 +35,7 @@ def database(inputs: Inputs, host: Host) -> list[Step]:
     logins = _logins(inputs)
     return [
         Step("database.packages", packages),
-        Step("database.server", _server(inputs, host)),
+        Step("database.server", _server(inputs, host), _reachable(inputs, host)),
         Step("database.access", (PostgresAccess(logins, _leaving(inputs)),)),
         Step("database.account", _accounts(inputs, logins)),
     ]
@@ -44,13 +47,17 @@ def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     local = "127.0.0.1"  # for what else runs on its host
     listen = ("*",) if address == EVERYWHERE else tuple(dict.fromkeys((address, local)))
     server = PostgresServer(settings.port, _logins(inputs), listen, only=settings.install)
-    port = database_port(inputs)
     if not settings.install:
-        return (port, server)
+        return (server,)
     own = own_address("PostgreSQL", host)
     awaited = own[0].find() if own else ""
-    dropin = PostgresDropin(render("postgresql.conf.j2", awaited=awaited, sandbox=settings.sandbox))
-    return (*own, port, dropin, server)
+    return PostgresDropin(render("postgresql.conf.j2", awaited=awaited, sandbox=settings.sandbox)), server
+
+
+def _reachable(inputs: Inputs, host: Host) -> tuple[Check, ...]:
+    """Return what must hold of the address and port on which the server is to listen."""
+    own = own_address("PostgreSQL", host) if inputs.fleet.database.install else ()
+    return (*own, database_port(inputs))
 
 
 def closed(inputs: Inputs) -> list[Step]:
@@ -92,10 +99,15 @@ def _is_client(inputs: Inputs, node: Host) -> bool:
 
 
 def _leaving(inputs: Inputs) -> tuple[str, ...]:
-    """Return the lines of pg_hba.conf by which nodes that need the metadata database no longer once logged in."""
-    settings = inputs.fleet.database
-    others = tuple(node.address for node in inputs.fleet.nodes() if not _is_client(inputs, node))
-    return Login(settings.user, settings.name, others).lines()
+    """Return the lines of pg_hba.conf by which nodes once logged in that no longer need to."""
+    settings, nodes = inputs.fleet.database, inputs.fleet.nodes()
+    others = tuple(node.address for node in nodes if not _is_client(inputs, node))
+    lines = Login(settings.user, settings.name, others).lines()
+    if inputs.celery_has_database or not inputs.catalogue.needs:
+        return lines
+    # Broker or results may have been in Celery's own database until now: what runs needs it until it has halted.
+    celery = Login(inputs.celery_user, inputs.celery_database, tuple(node.address for node in nodes))
+    return (*lines, *celery.lines())
 
 
 def database_login(inputs: Inputs, host: Host) -> list[Step]:
@@ -111,10 +123,10 @@ def database_login(inputs: Inputs, host: Host) -> list[Step]:
     url = "" if command else inputs.database_url("postgresql").reveal()
     text = render("login.py.j2", url=repr(url), command=repr(command), **connection(inputs))
     # Where there is no environment yet, there is nothing to start. The URL comes in the program, on stdin.
-    login = python_in_use(inputs, text, inputs.role_for_commands(host))
+    login = python_in_use(inputs, text, inputs.role_for_commands(host), PATIENCE)
     program = f'{installation(inputs).find()}\nif [ -e "$venv/bin/python" ]; then {login}\nfi'
     server = f"{inputs.database_host}:{settings.port}"
-    return [Step("database.login", (DatabaseLogin(server, program, f"link {inputs.venv}", _grants(inputs)),))]
+    return [Step("database.login", (), (DatabaseLogin(server, program, f"link {inputs.venv}", _grants(inputs)),))]
 
 
 def _grants(inputs: Inputs) -> str:
@@ -131,3 +143,42 @@ def _grants(inputs: Inputs) -> str:
         *(f"  {line}" for line in access.lines()),
     ]
     return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class DatabaseHealth:
+    """PostgreSQL answers on its host."""
+
+    inputs: Inputs
+    host: Host
+
+    @property
+    def key(self) -> str:
+        return "health of PostgreSQL"
+
+    def probe(self) -> str:
+        """Return sh that prints the state of PostgreSQL's unit, its version and the sessions of our user."""
+        celery = [self.inputs.celery_user] if self.inputs.celery_has_database else []
+        names = ", ".join(map(literal, [self.inputs.fleet.database.user, *celery]))
+        query = (
+            "SELECT current_setting('server_version'), "
+            f"(SELECT count(*) FROM pg_stat_activity WHERE usename IN ({names})), "
+            "current_setting('max_connections'), extract(epoch FROM pg_postmaster_start_time())::bigint;"
+        )
+        return f"{PRELUDE}date +%s\n{show(UNIT)}\necho\n{sql(query)}\n"
+
+    def judge(self, answer: str) -> list[Health]:
+        head, _, rest = answer.partition("\n")
+        unit, _, row = rest.partition("\n\n")
+        state, now = UnitState.parse(unit), int(head) if head.isdigit() else 0
+        why = "PostgreSQL does not answer"
+        seen = Health("database", "failed", why, host=self.host.name, unit=UNIT, state=state, now=now)
+        if row.count("|") != 3:
+            return [seen]
+        version, sessions, limit, started = row.strip().split("|")
+        state = replace(state, started=int(started))
+        detail = f"answers, {sessions} of {limit} connections are Airflow's"
+        return [replace(seen, verdict="ok", detail=detail, state=state, version=version.split()[0])]
+
+    def unknown(self, why: str) -> list[Health]:
+        return [unreachable(self.host.name, "database", why)]

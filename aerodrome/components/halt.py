@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from aerodrome.checks.celery import Unmoved
 from aerodrome.components.census import drain, unreported
 from aerodrome.components.command import connection
 from aerodrome.components.environment import environment, role_environment
@@ -17,9 +18,8 @@ from aerodrome.core.resource import NOTE, WAITING
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Host
 from aerodrome.render import render
-from aerodrome.resources.celery import Places, Unmoved, lines, places
-from aerodrome.resources.halted import Cause, Halted, Wait
-from aerodrome.resources.systemd import Service
+from aerodrome.resources.celery import Places, lines, places
+from aerodrome.resources.halted import Cause, Halted, Resumed, Wait
 from aerodrome.secrets import Secret
 
 USERS = ("scheduler", "worker")  # roles whose processes use Celery's broker and results
@@ -40,7 +40,7 @@ def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False)
 def resumed(inputs: Inputs, host: Host) -> list[Step]:
     """Return what starts the units of a host again, with what they had, where not all could be halted."""
     halting = inputs.catalogue.roles if inputs.accept_downtime else USERS
-    units = [Service(inputs.unit(role)) for role in inputs.roles(host) if role in halting]
+    units = [Resumed(inputs.unit(role)) for role in inputs.roles(host) if role in halting]
     return [Step("halt.undone", tuple(units))] if units else []
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from collections.abc import Collection, Sequence
+from dataclasses import field, replace
+from typing import Any
 
 from aerodrome.catalogue.version import JOBS
+from aerodrome.checks.left import LeftServices
 from aerodrome.components.command import PATIENCE, connection, isolated_python
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.network import from_itself, in_url
 from aerodrome.components.roles import unwanted_roles
+from aerodrome.core.check import Finding, Verdict
 from aerodrome.core.resource import PRELUDE, heredoc, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import UNEXPECTED
 from aerodrome.fleet.model import ROLES, Host
-from aerodrome.resources.postgres import literal, sql
 from aerodrome.resources.retired import REASON, Retired, leftovers
 from aerodrome.resources.systemd import UnitState, show
 
@@ -37,101 +38,157 @@ LONGEST_DETAIL = 500  # characters
 BETWEEN_LOOKS = 0.15  # seconds; a look takes about 40 ms of a host
 ASKS, LOOKED = "@ask", "@looked"  # what a look of the shell ends with, and what one of both
 
-Verdict = Literal["healthy", "waiting", "failed"]
-
 
 @dataclass(frozen=True)
-class Health:
+class Health(Finding):
     """The health of one role on one host; `detail` says in words what was seen."""
 
-    host: str
-    role: str
-    unit: str
-    state: UnitState
-    now: int  # the host's clock, seconds since the epoch
-    version: str
-    verdict: Verdict
-    detail: str
+    host: str = field(kw_only=True)
+    state: UnitState = UnitState()
+    now: int = 0  # the host's clock, seconds since the epoch
+    version: str = ""
     body: dict[str, Any] | None = None  # the web server's health body
     reports: str = ""  # the name under which the host's tasks and jobs are known to Airflow
 
     @property
-    def healthy(self) -> bool:
-        return self.verdict == "healthy"
+    def role(self) -> str:
+        return self.subject
 
 
 def unreachable(host: str, role: str, why: str) -> Health:
     """Return what is known of a role on a host that cannot be asked."""
-    return Health(host, role, "", UnitState(active="unknown"), 0, "", "failed", why)
+    return Health(role, "failed", why, host=host, state=UnitState(active="unknown"))
 
 
-def leftover_script(inputs: Inputs, host: Host) -> str:
-    """Return sh that prints the state of each unit that runs, or is enabled, where hosts.yaml does not have it."""
-    units = tuple(inputs.unit(role) for role in unwanted_roles(inputs, host))
-    return f"{PRELUDE}{Retired(units, units).probe()}\n"
+@dataclass(frozen=True)
+class Leftovers:
+    """No unit of `roles` runs, or is enabled, where hosts.yaml does not have it; nor do `services`, which hold data."""
+
+    inputs: Inputs
+    host: Host
+    roles: Collection[str]
+    services: LeftServices
+
+    @property
+    def key(self) -> str:
+        return f"leftovers of {self.inputs.fleet.airflow.service}"
+
+    def probe(self) -> str:
+        units = tuple(self.inputs.unit(role) for role in unwanted_roles(self.inputs, self.host))
+        return f"{PRELUDE}{Retired(units, units).probe()}\n{self.services.probe()}\n"
+
+    def judge(self, answer: str) -> list[Finding]:
+        units = {self.inputs.unit(role): role for role in ROLES if role in self.roles}
+        detail = f"{REASON}: fab deploy stops and disables it"
+        found: list[Finding] = [
+            Health(
+                units[unit],
+                "failed",
+                detail,
+                host=self.host.name,
+                unit=unit,
+                restarts=state.restarts,
+                state=state,
+                now=state.now,
+            )
+            for unit, state in leftovers(answer)
+            if unit in units
+        ]
+        return found + self.services.judge(answer)
+
+    def unknown(self, why: str) -> list[Health]:
+        """Return nothing for a host with roles: those say already that it cannot be asked."""
+        return [] if self.inputs.fleet.roles_of(self.host) else [unreachable(self.host.name, "-", why)]
 
 
-def leftover_health(inputs: Inputs, host: str, output: str) -> list[Health]:
-    """Read what `leftover_script` printed; what is not wanted is not healthy."""
-    roles = {inputs.unit(role): role for role in ROLES}
-    detail = f"{REASON}: fab deploy stops and disables it"
-    return [
-        Health(host, roles[unit], unit, state, state.now, "", "failed", detail)
-        for unit, state in leftovers(output)
-        if unit in roles
-    ]
+@dataclass(frozen=True)
+class RoleHealth:
+    """Every one of `roles` on a host is healthy: its unit, and what Airflow itself says."""
 
+    inputs: Inputs
+    host: Host
+    roles: tuple[str, ...]
 
-def health_script(inputs: Inputs, host: Host, roles: Sequence[str]) -> str:
-    """Return sh that prints, for each role of a host, its unit's state, and then Airflow's own answers."""
-    python = isolated_python(inputs, "-", role=_asking(inputs, roles), seconds=PATIENCE)
-    return f"{PRELUDE}{_ask_units(inputs, roles)}{python} 2>/dev/null {heredoc(_program(inputs, host, roles))}\n"
+    @property
+    def key(self) -> str:
+        return f"health of {', '.join(self.roles)}"
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        return self.roles
 
-def watch_script(inputs: Inputs, host: Host, roles: Sequence[str]) -> str:
-    """Return sh that looks again and again, until nobody reads it any more: `read_looks` parts what it prints.
+    def only(self, subjects: Sequence[str]) -> RoleHealth:
+        return replace(self, roles=tuple(subjects))
 
-    One exec, one Python and one session of the database serve all looks. The program comes first on Python's standard
-    input, as bytes that it counts; after it what the shell sees as root, look by look.
-    """
-    program = _program(inputs, host, roles, watch=True)
-    start = f"import sys; exec(sys.stdin.buffer.read({len(program.encode())}))"
-    python = isolated_python(inputs, "-c", start, role=_asking(inputs, roles))
-    return (
-        f"{PRELUDE}{{ cat {heredoc(program)}\nwhile :; do\n{_ask_units(inputs, roles)}"
-        f"echo {ASKS} || exit; sleep {BETWEEN_LOOKS}\ndone; }} | {python} 2>/dev/null\n"
-    )
+    def probe(self) -> str:
+        """Return sh that prints, for each role, its unit's state, and then Airflow's own answers."""
+        program = _program(self.inputs, self.host, self.roles)
+        python = isolated_python(self.inputs, "-", role=_asking(self.inputs, self.roles), seconds=PATIENCE)
+        return f"{PRELUDE}{_ask_units(self.inputs, self.roles)}{python} 2>/dev/null {heredoc(program)}\n"
 
+    def watch(self) -> str:
+        """Return sh that looks again and again, until nobody reads it any more: `looks` parts what it prints.
 
-def read_looks(text: str) -> tuple[list[str], str]:
-    """Return the whole looks of what `watch_script` has printed, each for `read_health`, and what follows them."""
-    *looks, rest = text.split(f"\n{LOOKED}\n")
-    return looks, rest
+        One exec, one Python and one session of the database serve all looks. The program comes first on Python's
+        standard input, as bytes that it counts; after it what the shell sees as root, look by look.
+        """
+        program = _program(self.inputs, self.host, self.roles, watch=True)
+        start = f"import sys; exec(sys.stdin.buffer.read({len(program.encode())}))"
+        python = isolated_python(self.inputs, "-c", start, role=_asking(self.inputs, self.roles))
+        return (
+            f"{PRELUDE}{{ cat {heredoc(program)}\nwhile :; do\n{_ask_units(self.inputs, self.roles)}"
+            f"echo {ASKS} || exit; sleep {BETWEEN_LOOKS}\ndone; }} | {python} 2>/dev/null\n"
+        )
 
+    def looks(self, text: str) -> tuple[list[str], str]:
+        *looks, rest = text.split(f"\n{LOOKED}\n")
+        return looks, rest
 
-def database_health_script(inputs: Inputs) -> str:
-    """Return sh that prints the state of PostgreSQL's unit, its version and the sessions of our user."""
-    users = [inputs.fleet.database.user, *([inputs.celery_user] if inputs.celery_has_database else [])]
-    names = ", ".join(map(literal, users))
-    query = (
-        "SELECT current_setting('server_version'), "
-        f"(SELECT count(*) FROM pg_stat_activity WHERE usename IN ({names})), "
-        "current_setting('max_connections'), extract(epoch FROM pg_postmaster_start_time())::bigint;"
-    )
-    return f"{PRELUDE}date +%s\n{show('postgresql.service')}\necho\n{sql(query)}\n"
+    def judge(self, answer: str) -> list[Health]:
+        """Read what `probe` printed, role by role; an answer that cannot be read is not a healthy one."""
+        try:
+            found = self._read(answer)
+            json.dumps([each.body for each in found], indent=2)  # as `status --json` prints it
+        except UNEXPECTED as error:
+            why = f"the host's answer cannot be read ({type(error).__name__})"
+            return [
+                Health(role, "waiting", why, host=self.host.name, unit=self.inputs.unit(role)) for role in self.roles
+            ]
+        return [replace(each, detail=each.detail[:LONGEST_DETAIL]) for each in found]
 
+    def unknown(self, why: str) -> list[Health]:
+        return [unreachable(self.host.name, role, why) for role in self.roles]
 
-def read_database_health(host: str, output: str) -> Health:
-    """Read what `database_health_script` printed."""
-    head, _, rest = output.partition("\n")
-    unit, _, row = rest.partition("\n\n")
-    state, now = UnitState.parse(unit), int(head) if head.isdigit() else 0
-    if row.count("|") != 3:
-        return Health(host, "database", "postgresql.service", state, now, "", "failed", "PostgreSQL does not answer")
-    version, sessions, limit, started = row.strip().split("|")
-    state = replace(state, started=int(started))
-    detail = f"answers, {sessions} of {limit} connections are Airflow's"
-    return Health(host, "database", "postgresql.service", state, now, version.split()[0], "healthy", detail)
+    def _read(self, output: str) -> list[Health]:
+        head, _, rest = output.partition("\n")
+        link, _, rest = rest.partition("\n")
+        roles = self.roles
+        whole = rest.count("\n\n") >= len(roles)
+        *units, answer = rest.split("\n\n", len(roles)) if whole else [*[""] * len(roles), ""]
+        try:
+            answers = json.loads(answer.strip() or "{}")
+        except ValueError:
+            answers = {}
+        now = int(head) if head.isdigit() else 0
+        version = link.rpartition("/")[2].split("-")[0]
+        seen = Health("", "waiting", "", host=self.host.name, now=now, version=version)
+        return [self._judged(seen, role, text, answers) for role, text in zip(roles, units, strict=True)]
+
+    def _judged(self, seen: Health, role: str, text: str, answers: dict[str, Any]) -> Health:
+        state = UnitState.parse(text)
+        ready = "Ready=yes" in text.splitlines()
+        verdict, detail = _judge(role, state, seen.now, answers, ready, self.inputs.uses_database(role))
+        return replace(
+            seen,
+            subject=role,
+            verdict=verdict,
+            detail=detail,
+            unit=self.inputs.unit(role),
+            restarts=state.restarts,
+            state=state,
+            body=answers.get("web") if role == "webserver" else None,
+            reports=str(answers.get("name", "")),
+        )
 
 
 def _asking(inputs: Inputs, roles: Sequence[str]) -> str:
@@ -172,38 +229,6 @@ def _program(inputs: Inputs, host: Host, roles: Sequence[str], watch: bool = Fal
     return render("health.py.j2", ask=repr(json.dumps(ask)), **names, **marks, **connection(inputs))
 
 
-def read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) -> list[Health]:
-    """Read what `health_script` printed, role by role; an answer that cannot be read is not a healthy one."""
-    try:
-        found = _read_health(inputs, host, roles, output)
-        json.dumps([each.body for each in found], indent=2)  # as `status --json` prints it
-    except UNEXPECTED as error:
-        why = f"the host's answer cannot be read ({type(error).__name__})"
-        return [Health(host, role, inputs.unit(role), UnitState(), 0, "", "waiting", why) for role in roles]
-    return [replace(each, detail=each.detail[:LONGEST_DETAIL]) for each in found]
-
-
-def _read_health(inputs: Inputs, host: str, roles: Sequence[str], output: str) -> list[Health]:
-    head, _, rest = output.partition("\n")
-    link, _, rest = rest.partition("\n")
-    *units, answer = rest.split("\n\n", len(roles)) if rest.count("\n\n") >= len(roles) else [*[""] * len(roles), ""]
-    try:
-        answers = json.loads(answer.strip() or "{}")
-    except ValueError:
-        answers = {}
-    now = int(head) if head.isdigit() else 0
-    version = link.rpartition("/")[2].split("-")[0]
-    found = []
-    for role, text in zip(roles, units, strict=True):
-        state = UnitState.parse(text)
-        ready = "Ready=yes" in text.splitlines()
-        verdict, detail = _judge(role, state, now, answers, ready, inputs.uses_database(role))
-        body = answers.get("web") if role == "webserver" else None
-        unit, reports = inputs.unit(role), str(answers.get("name", ""))
-        found.append(Health(host, role, unit, state, now, version, verdict, detail, body, reports))
-    return found
-
-
 def _judge(
     role: str, state: UnitState, now: int, answers: dict[str, Any], ready: bool, database: bool
 ) -> tuple[Verdict, str]:
@@ -217,11 +242,17 @@ def _judge(
         return _judge_job(JOBS[role], state, answers)
     if role == "webserver":
         return _judge_web(answers)
+    if role == "worker":
+        return _judge_worker(state, now, answers, ready)
+    return "failed", f"nothing here can tell whether a {role} is healthy"
+
+
+def _judge_worker(state: UnitState, now: int, answers: dict[str, Any], ready: bool) -> tuple[Verdict, str]:
     if "worker" not in answers:
         return "waiting", f"port {WORKER_PORT}: {answers.get('worker_error', 'not asked')}"
     if not ready and now - state.started < WORKER_SETTLES:
         return "waiting", "Celery is not ready yet"
-    return "healthy", f"Celery {'is ready' if ready else 'runs'}, log port {WORKER_PORT} answers"
+    return "ok", f"Celery {'is ready' if ready else 'runs'}, log port {WORKER_PORT} answers"
 
 
 def _judge_job(kind: str, state: UnitState, answers: dict[str, Any]) -> tuple[Verdict, str]:
@@ -230,7 +261,7 @@ def _judge_job(kind: str, state: UnitState, answers: dict[str, Any]) -> tuple[Ve
     if job is None or job["started"] < state.started - 1:
         return "waiting", "no heartbeat yet"
     age = f"heartbeat {job['age']:.0f} s ago"
-    return ("healthy" if job["age"] <= HEARTBEAT_LIMIT else "waiting"), age
+    return ("ok" if job["age"] <= HEARTBEAT_LIMIT else "waiting"), age
 
 
 def _judge_web(answers: dict[str, Any]) -> tuple[Verdict, str]:
@@ -240,7 +271,7 @@ def _judge_web(answers: dict[str, Any]) -> tuple[Verdict, str]:
     parts = _reported(answers["web"])
     told = ", ".join(f"{name} {status}" for name, status in sorted(parts.items()) if status)
     # Of its own start: it may come up before what it reports on.
-    return ("healthy" if parts.get("metadatabase") == "healthy" else "waiting"), told
+    return ("ok" if parts.get("metadatabase") == "healthy" else "waiting"), told
 
 
 def fleet_wide(inputs: Inputs, health: Health) -> Health:
@@ -251,7 +282,7 @@ def fleet_wide(inputs: Inputs, health: Health) -> Health:
         for name in ("scheduler", "triggerer", "dag_processor")
         if parts.get(name) == "unhealthy" and inputs.fleet.roles[name.replace("_", "-")]
     ]
-    return replace(health, verdict="waiting") if sick and health.healthy else health
+    return replace(health, verdict="waiting") if sick and health.ok else health
 
 
 def _reported(body: dict[str, Any]) -> dict[str, Any]:

@@ -199,7 +199,7 @@ class Inputs:
     def database_url(self, scheme: str) -> Secret:
         """Return the URL of the metadata database for `scheme`: `postgresql+psycopg2`, `sqla+postgresql` …"""
         database = self.fleet.database
-        assert self.password is not None  # inventory.py: without one, each URL is given by a command
+        assert self.password is not None  # fleet/checks.py: without one, each URL is given by a command
         path = quote(database.name, safe="")
         return url(scheme, database.user, self.password, self.database_host, database.port, path)
 

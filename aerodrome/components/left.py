@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aerodrome.checks.left import Left, LeftServices
 from aerodrome.components.firewall import firewall
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.redis import redis_unit
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Host
-from aerodrome.resources.left import Left, LeftServices
 from aerodrome.resources.postgres_unit import DEBIAN, OTHERS
 
 
 def left(inputs: Inputs, host: Host) -> Sequence[Step]:
     """Return the services that are said to be left, and the firewall of a host without any role as what is removed."""
-    steps = [Step("retire.services", (services,))] if (services := left_services(inputs, host)).services else []
+    steps = [Step("retire.services", (), (services,))] if (services := left_services(inputs, host)).services else []
     return steps if inputs.fleet.roles_of(host) else [*steps, firewall(inputs, host)]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
+from aerodrome.checks.address import OwnAddress
 from aerodrome.fleet.model import Host
-from aerodrome.resources.address import OwnAddress
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 _ITSELF = {EVERYWHERE: "127.0.0.1", "::": "::1"}

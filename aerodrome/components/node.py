@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from aerodrome.catalogue.packages import DISTRIBUTION, EXCLUDED, EXTRAS
+from aerodrome.checks.claims import OwnEnvironment, OwnHome, OwnUnits
+from aerodrome.checks.keys import FoundKeys
 from aerodrome.components.command import python_program
 from aerodrome.components.database import database_login
 from aerodrome.components.environment import (
@@ -21,13 +23,13 @@ from aerodrome.components.environment import (
 from aerodrome.components.halt import unmoved
 from aerodrome.components.inputs import Inputs, Text
 from aerodrome.components.version import version
+from aerodrome.core.check import Check
 from aerodrome.core.resource import Resource, quote
 from aerodrome.core.step import Step
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet.model import Host
 from aerodrome.lockfile import digest
 from aerodrome.render import render
-from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
 from aerodrome.resources.files import MARK, Absent, Block, File
 from aerodrome.resources.home import Default, ServiceHome
@@ -35,7 +37,6 @@ from aerodrome.resources.installer import ROOT, Installer
 from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
-from aerodrome.resources.takeover import FoundKeys
 from aerodrome.resources.users import User
 
 # The steps of a node whose changes its units notice, and its tasks.
@@ -48,13 +49,13 @@ def node(inputs: Inputs, host: Host) -> list[Step]:
     python = (inputs.place, airflow.python, _requirements(inputs), airflow.user, inputs.unit_file)
     return [
         Step("node.packages", (packages(airflow.python),)),
-        Step("node.user", _user(inputs)),
+        Step("node.user", _user(inputs), (OwnHome(airflow.home, airflow.user, inputs.environment_file),)),
         Step("node.hosts", (*_hosts(inputs), *_name(inputs, host))),
         Step("node.venv", (Installer((ROOT, inputs.place, f"{inputs.place}/venvs")), VirtualEnvironment(*python))),
-        Step("node.install", (Installed(*python), version(inputs, host))),
+        Step("node.install", (Installed(*python),), (version(inputs, host),)),
         *database_login(inputs, host),
-        Step("node.unit", (OwnUnits(airflow.service), _unit(inputs))),
-        Step("node.environment", _environment(inputs, host)),
+        Step("node.unit", (_unit(inputs),), (OwnUnits(airflow.service),)),
+        Step("node.environment", _environment(inputs, host), _found(inputs, host)),
         Step("node.dags", dags(inputs)),
     ]
 
@@ -89,7 +90,6 @@ def _user(inputs: Inputs) -> tuple[Resource, ...]:
     ours = {"airflow.cfg"} if inputs.config_file is not None else set()
     files = {name: text for name, text in inputs.catalogue.home_files.items() if name not in ours}
     return (
-        OwnHome(home, user, inputs.environment_file),
         User(user, inputs.user_home, profile=f"export AIRFLOW_HOME={quote(home)}"),
         ServiceHome(home, user),
         *(Default(f"{home}/{name}", text, user) for name, text in files.items()),
@@ -149,15 +149,10 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     file = File(path, render_variables(variables), mode=0o600, mask=mask, check=check, keep=True)
     ours = {**variables, **secrets(inputs)}  # also what only other hosts' roles need
     kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, ours))
-    resources: list[Resource] = [OwnEnvironment(path), kept, file]
-    if inputs.fernet_key:
-        key = inputs.catalogue.variable("core", "fernet_key")
-        airflow = inputs.fleet.airflow
-        found = FoundKeys(path, f"{airflow.home}/airflow.cfg", key, inputs.fernet_key, airflow.user)
-        resources.insert(1, found)
+    resources: list[Resource] = [kept, file]
     for role in inputs.catalogue.roles:
         resources.append(_role_environment(inputs, host, role))
-    return (*resources, *_commands(inputs, host), *unmoved(inputs, host))
+    return (*resources, *_commands(inputs, host))
 
 
 def _role_environment(inputs: Inputs, host: Host, role: str) -> Resource:
@@ -177,6 +172,16 @@ def _commands(inputs: Inputs, host: Host) -> Iterator[Resource]:
         if asked := commands(inputs, role):
             ask = python_program(inputs, render("commands.py.j2", names=repr(sorted(asked))), role)
             yield CommandsAnswer(path, f"{path}.asked", digest(repr(sorted(asked.items()))), ask)
+
+
+def _found(inputs: Inputs, host: Host) -> tuple[Check, ...]:
+    """Return what must hold of an environment that a host has already."""
+    path, airflow = inputs.environment_file, inputs.fleet.airflow
+    found: list[Check] = [OwnEnvironment(path)]
+    if inputs.fernet_key:
+        key = inputs.catalogue.variable("core", "fernet_key")
+        found.append(FoundKeys(path, f"{airflow.home}/airflow.cfg", key, inputs.fernet_key, airflow.user))
+    return (*found, *unmoved(inputs, host))
 
 
 def _is_ours(inputs: Inputs, variables: Mapping[str, Text], name: str) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from aerodrome.components.database import closed, database
 from aerodrome.components.firewall import firewall
 from aerodrome.components.halt import halted, resumed
+from aerodrome.components.health import RoleHealth
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.left import left
 from aerodrome.components.node import SETTINGS, node
 from aerodrome.components.redis import redis
 from aerodrome.components.roles import retired, role, stopped, unwanted_roles
-from aerodrome.core.stage import Stage, by_host, only
+from aerodrome.core.stage import Stage, only
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import ROLES
 
@@ -61,19 +62,6 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     return only(parts, hosts)
 
 
-def joined(parts: Sequence[Stage], idle: Callable[[Stage], bool]) -> list[Stage]:
-    """Return the stages with "settings" as a part of "machines", if none between them has anything to do.
-
-    That saves every host an exec.
-    """
-    places = {stage.name: place for place, stage in enumerate(parts)}
-    first, last = places.get("machines", 0), places.get("settings", 0)
-    if first >= last or not all(map(idle, parts[first + 1 : last])):
-        return list(parts)
-    steps = by_host([parts[first], parts[last]])
-    return [*parts[:first], replace(parts[first], steps=steps), *parts[last + 1 :]]
-
-
 def _halt_stages(inputs: Inputs) -> list[Stage]:
     """Return the stages in which all stops where Airflow's version changes, or Celery's users where its broker moves.
 
@@ -117,7 +105,7 @@ def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> 
     parts = []
     if "scheduler" in roles:
         step = role(inputs, first, "scheduler", again)
-        parts.append(Stage("scheduler", {first.name: [step]}, {first.name: ["scheduler"]}))
+        parts.append(Stage("scheduler", {first.name: [step]}, {first.name: RoleHealth(inputs, first, ("scheduler",))}))
     for name, members in STAGES.items():
         starts = {
             host.name: [
@@ -132,7 +120,8 @@ def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> 
             for host, mine in starts.items()
             if mine
         }
-        parts.append(Stage(name, steps, {host: starts[host] for host in steps}))
+        gates = {host: RoleHealth(inputs, fleet.hosts[host], tuple(starts[host])) for host in steps}
+        parts.append(Stage(name, steps, gates))
     return parts
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from aerodrome.checks.ports import FreePort
 from aerodrome.components.environment import environment, role_environment
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.network import bound
 from aerodrome.fleet.model import Host
 from aerodrome.fleet.ports import LOG_SERVERS, serves_logs
-from aerodrome.resources.ports import FreePort
 
 
 def role_ports(inputs: Inputs, host: Host, role: str) -> tuple[FreePort, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from aerodrome.components.health import Health
+from aerodrome.components.health import Health, unreachable
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.network import from_itself, own_address
 from aerodrome.components.ports import redis_port
 from aerodrome.core.resource import PRELUDE, heredoc, quote
 from aerodrome.core.step import Step
+from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Host
 from aerodrome.render import render
 from aerodrome.resources.files import Directory, File
@@ -38,13 +39,12 @@ def redis(inputs: Inputs, host: Host) -> list[Step]:
         Step(
             "redis.server",
             (
-                *own_address("Redis", host),
                 Directory(data, "redis", "redis", 0o750, owner_makes=True),
                 File(config, render("redis.conf.j2", **values), "root", "redis", 0o640, mask=mask_redis),
                 File(unit, render("redis.service.j2", **values), reload=True),
-                redis_port(inputs, host, redis_unit(inputs)),
                 Service(redis_unit(inputs), (config, unit)),
             ),
+            (*own_address("Redis", host), redis_port(inputs, host, redis_unit(inputs))),
         ),
     ]
 
@@ -68,27 +68,40 @@ def mask_redis(text: str) -> str:
     return re.sub(r"^([ \t]*requirepass\s).*$", rf"\1{MASK}", text, flags=re.MULTILINE)
 
 
-def redis_health_script(inputs: Inputs, host: Host) -> str:
-    """Return sh that prints the state of Redis' unit, and what Redis says of itself; the password is on stdin."""
-    assert inputs.redis_password is not None
-    ask = f"AUTH {redis_text(inputs.redis_password)}\nINFO\n"
-    client = f"redis-cli -h {quote(_reached_at(host))} -p {inputs.fleet.broker.port}"
-    return f"{PRELUDE}date +%s\n{show(redis_unit(inputs))}\necho\n{client} 2>&1 {heredoc(ask)}\n"
-
-
 def _reached_at(host: Host) -> str:
     return from_itself(host) if host.listen else host.address
 
 
-def read_redis_health(inputs: Inputs, host: str, output: str) -> Health:
-    """Read what `redis_health_script` printed."""
-    head, _, rest = output.partition("\n")
-    text, _, answer = rest.partition("\n\n")
-    state, now = UnitState.parse(text), int(head) if head.isdigit() else 0
-    told = dict(re.findall(r"^(\w+):(.*?)\r?$", answer, re.MULTILINE))
-    unit = redis_unit(inputs)
-    if not {"redis_version", "uptime_in_seconds", "connected_clients"} <= set(told):
-        return Health(host, "redis", unit, state, now, "", "failed", "Redis does not answer, or refuses the password")
-    state = replace(state, started=now - int(told["uptime_in_seconds"]))
-    detail = f"answers, {told['connected_clients']} connections"
-    return Health(host, "redis", unit, state, now, told["redis_version"], "healthy", detail)
+@dataclass(frozen=True)
+class RedisHealth:
+    """Redis answers on its host, and takes the password."""
+
+    inputs: Inputs
+    host: Host
+
+    @property
+    def key(self) -> str:
+        return "health of Redis"
+
+    def probe(self) -> str:
+        """Return sh that prints the state of Redis' unit, and what Redis says of itself; the password is on stdin."""
+        assert self.inputs.redis_password is not None
+        ask = f"AUTH {redis_text(self.inputs.redis_password)}\nINFO\n"
+        client = f"redis-cli -h {quote(_reached_at(self.host))} -p {self.inputs.fleet.broker.port}"
+        return f"{PRELUDE}date +%s\n{show(redis_unit(self.inputs))}\necho\n{client} 2>&1 {heredoc(ask)}\n"
+
+    def judge(self, answer: str) -> list[Health]:
+        head, _, rest = answer.partition("\n")
+        text, _, info = rest.partition("\n\n")
+        state, now = UnitState.parse(text), int(head) if head.isdigit() else 0
+        told = dict(re.findall(r"^(\w+):(.*?)\r?$", info, re.MULTILINE))
+        why = "Redis does not answer, or refuses the password"
+        seen = Health("redis", "failed", why, host=self.host.name, unit=redis_unit(self.inputs), state=state, now=now)
+        if not {"redis_version", "uptime_in_seconds", "connected_clients"} <= set(told):
+            return [seen]
+        state = replace(state, started=now - int(told["uptime_in_seconds"]))
+        detail = f"answers, {told['connected_clients']} connections"
+        return [replace(seen, verdict="ok", detail=detail, state=state, version=told["redis_version"])]
+
+    def unknown(self, why: str) -> list[Health]:
+        return [unreachable(self.host.name, "redis", why)]

@@ -29,10 +29,9 @@ def role(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
     parts = (
         _dropin(inputs, host, name),
         *_override(inputs, name),
-        *(own_address("the web server", host) if name == "webserver" else ()),
-        *role_ports(inputs, host, name),
     )
-    return Step(f"roles.{name}", (*parts, *unreported(inputs, name), service))
+    own = own_address("the web server", host) if name == "webserver" else ()
+    return Step(f"roles.{name}", (*parts, *unreported(inputs, name), service), (*own, *role_ports(inputs, host, name)))
 
 
 def stopped(inputs: Inputs, host: Host, name: str) -> Step:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from aerodrome.components.command import PATIENCE, isolated_python
 from aerodrome.components.health import WORKER_PORT, Health
 from aerodrome.components.inputs import Inputs
+from aerodrome.core.check import Finding
 from aerodrome.core.resource import PRELUDE, heredoc
 from aerodrome.dataclass import dataclass
+from aerodrome.fleet.model import Host
 from aerodrome.render import render
 
 TRIGGERER_PORT = 8794  # [logging] trigger_log_server_port
@@ -39,39 +40,51 @@ def log_servers(inputs: Inputs, rows: Sequence[Health]) -> list[LogServer]:
     return [
         LogServer(row.host, row.reports, ports[row.role])
         for row in rows
-        if row.role in ports and row.healthy and row.reports
+        if row.role in ports and row.ok and row.reports
     ]
 
 
-def task_logs_script(inputs: Inputs, servers: Sequence[LogServer]) -> str:
-    """Return sh for a web server's host that prints what came of asking each log server."""
-    asked = json.dumps([(server.name, server.port) for server in servers])
-    python = isolated_python(inputs, "-", role="webserver", seconds=PATIENCE)
-    return f"{PRELUDE}{python} 2>/dev/null {heredoc(render('task_logs.py.j2', servers=repr(asked)))}\n"
+@dataclass(frozen=True)
+class TaskLogs:
+    """The web server of a host can read the logs of tasks from every log server."""
 
+    inputs: Inputs
+    host: Host
+    servers: Sequence[LogServer]
 
-def read_task_logs(web: str, servers: Sequence[LogServer], output: str) -> list[str]:
-    """Return what keeps the web server's host `web` from reading logs, a sentence each."""
-    try:
-        answers = json.loads(output.strip() or "null")
-    except ValueError:
-        answers = None
-    if not isinstance(answers, Mapping):
-        return ["task logs could not be tried: no answer"]
-    failed = [(server, answers.get(server.key, "not tried")) for server in servers]
-    return [
-        f"task logs of {server.host} cannot be read: {_why(web, server, str(why))}"
-        for server, why in failed
-        if why is not None
-    ]
+    @property
+    def key(self) -> str:
+        return "task logs"
+
+    def probe(self) -> str:
+        """Return sh that prints what came of asking each log server."""
+        asked = json.dumps([(server.name, server.port) for server in self.servers])
+        python = isolated_python(self.inputs, "-", role="webserver", seconds=PATIENCE)
+        return f"{PRELUDE}{python} 2>/dev/null {heredoc(render('task_logs.py.j2', servers=repr(asked)))}\n"
+
+    def judge(self, answer: str) -> list[Finding]:
+        """Return a finding for each log server that cannot be read."""
+        try:
+            answers = json.loads(answer.strip() or "null")
+        except ValueError:
+            answers = None
+        if not isinstance(answers, Mapping):
+            return self.unknown("no answer")
+        failed = [(server, answers.get(server.key, "not tried")) for server in self.servers]
+        return [
+            self._failed(f"task logs of {server.host} cannot be read: {_why(self.host.name, server, str(why))}")
+            for server, why in failed
+            if why is not None
+        ]
+
+    def unknown(self, why: str) -> list[Finding]:
+        return [self._failed(f"task logs could not be tried: {why}")]
+
+    def _failed(self, detail: str) -> Finding:
+        return Finding("webserver", "failed", detail)
 
 
 def _why(web: str, server: LogServer, why: str) -> str:
     if why == "unresolved":
         return f'{web} does not resolve "{server.name}"'
     return f"{web} gets no answer from {server.name}, port {server.port}: {why}"
-
-
-def judged(row: Health, problems: Sequence[str]) -> Health:
-    """Return the health of a web server that cannot read logs: what people see of it is not whole."""
-    return replace(row, verdict="failed", detail="; ".join([row.detail, *problems])) if problems else row

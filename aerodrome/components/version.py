@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from aerodrome.components.command import connection, in_unit_environment
+from aerodrome.checks.version import ELSEWHERE, EMPTY, HERE, UNKNOWN, Version
+from aerodrome.components.command import PATIENCE, connection, in_unit_environment
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.resource import heredoc, quote
 from aerodrome.fleet.model import Host
 from aerodrome.render import render
-from aerodrome.resources.version import ELSEWHERE, EMPTY, HERE, UNKNOWN, Installation, Version
+from aerodrome.resources.version import Installation
 
 
 def version(inputs: Inputs, host: Host) -> Version:
@@ -15,10 +16,12 @@ def version(inputs: Inputs, host: Host) -> Version:
     marks = {"empty": EMPTY, "here": HERE, "elsewhere": ELSEWHERE, "unknown": UNKNOWN}
     program = render("migrated.py.j2", **marks, **connection(inputs))
     role = inputs.role_for_commands(host)
-    if not inputs.uses_database(role):  # A host that does not know the database leaves it to others.
-        return Version(installation(inputs), f"echo {EMPTY}", inputs.accept_downtime)
+    if not inputs.uses_database(role):
+        # A host that does not know the database leaves it to others, which only a whole run is sure to ask too.
+        ask = EMPTY if inputs.whole else "only other hosts know it: run fab deploy without -H and --role"
+        return Version(installation(inputs), f"echo {quote(ask)}", inputs.accept_downtime)
     # Without an environment file nothing has ever run here.
-    known = python_in_use(inputs, program, role)
+    known = python_in_use(inputs, program, role, PATIENCE)
     ask = f"if [ ! -e {quote(inputs.environment_file)} ]; then echo {EMPTY}; else {known}\nfi"
     return Version(installation(inputs), ask, inputs.accept_downtime)
 
@@ -30,6 +33,7 @@ def installation(inputs: Inputs) -> Installation:
     return Installation(tuple(places), ".".join(inputs.fleet.airflow.version.split(".")[:3]))
 
 
-def python_in_use(inputs: Inputs, program: str, role: str) -> str:
-    """Return sh that runs a program with the Python of `$venv`, in the units' environment."""
-    return f'{in_unit_environment(inputs, [], role, folder="/", bare=True)}"$venv"/bin/python -I - {heredoc(program)}'
+def python_in_use(inputs: Inputs, program: str, role: str, seconds: int = 0) -> str:
+    """Return sh that runs a program with the Python of `$venv`, in the units' environment; `seconds`: at most."""
+    unit = in_unit_environment(inputs, [], role, folder="/", bare=True, seconds=seconds)
+    return f'{unit}"$venv"/bin/python -I - {heredoc(program)}'

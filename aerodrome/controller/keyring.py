@@ -1,17 +1,28 @@
-"""The controller's own machine: its files, environment, commands and terminal. Nothing else touches it."""
+"""Every secret of a fleet: given, looked up, kept or made."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from aerodrome.controller.references import _fit, resolve
+from aerodrome.controller.references import resolve
 from aerodrome.controller.secrets_file import ADOPTED, SecretsFile, secrets_path
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet.model import Fleet
-from aerodrome.secrets import Reference, Secret, SecretValue, Value, new_fernet_key, new_password
+from aerodrome.secrets import (
+    FERNET_KEY,
+    FERNET_KEY_RIGHT,
+    Reference,
+    Secret,
+    SecretValue,
+    Value,
+    check_text,
+    new_fernet_key,
+    new_password,
+)
 
 
 class Vault:
@@ -105,3 +116,14 @@ class Vault:
             if key not in self._cache:
                 self._cache[key] = find()
             return self._cache[key]
+
+
+def _fit(name: str, secret: Secret, where: str) -> Secret:
+    """Return `secret` when Airflow and PostgreSQL can take it; InvalidInput does not show it."""
+    try:
+        check_text(secret.reveal())
+    except ValueError as error:
+        raise InvalidInput(f"{where}: {error}") from None
+    if name == "fernet_key" and not re.fullmatch(FERNET_KEY, secret.reveal()):
+        raise InvalidInput(f"{where}: not a Fernet key; give {FERNET_KEY_RIGHT}")
+    return secret

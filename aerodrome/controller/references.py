@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from threading import Lock
 
 from aerodrome.controller.files import expand, read_text
 from aerodrome.errors import InvalidInput
-from aerodrome.secrets import FERNET_KEY, FERNET_KEY_RIGHT, Reference, Secret, check_text
+from aerodrome.secrets import Reference, check_text
 
 COMMAND_TIMEOUT = 60  # seconds
 PROMPT_TRIES = 3
@@ -101,14 +100,3 @@ def _from_prompt(reference: Reference) -> str:
                 return first
             print("The two are not the same." if first else "That was nothing.", file=sys.stderr)
     raise _failed(reference, "got no answer that was the same twice")
-
-
-def _fit(name: str, secret: Secret, where: str) -> Secret:
-    """Return `secret` when Airflow and PostgreSQL can take it; InvalidInput does not show it."""
-    try:
-        check_text(secret.reveal())
-    except ValueError as error:
-        raise InvalidInput(f"{where}: {error}") from None
-    if name == "fernet_key" and not re.fullmatch(FERNET_KEY, secret.reveal()):
-        raise InvalidInput(f"{where}: not a Fernet key; give {FERNET_KEY_RIGHT}")
-    return secret

@@ -12,7 +12,6 @@ from aerodrome.core.plan import RUNTIME
 from aerodrome.core.resource import PRELUDE, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.fleet.model import Fleet, Host
 
 LOST = 60  # seconds without a sign of life from the run, after which the script gives the lock up
 TAKEN, HELD = "@taken", "@held"
@@ -46,11 +45,6 @@ class Holder:
 
     who: str
     seconds: int
-
-
-def lock_host(fleet: Fleet) -> Host:
-    """Return the host that keeps the fleet's lock: the first database host, else the first scheduler's."""
-    return (fleet.with_role("database") or fleet.with_role("scheduler"))[0]
 
 
 def lock_script(holder: str, patience: int) -> str:

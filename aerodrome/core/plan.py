@@ -5,19 +5,15 @@ Pure: composing a probe, reading its answer, working out the changes, composing 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
-from aerodrome.core.resource import PRELUDE, WAITING, Change, Resource, Seen
+from aerodrome.core.check import Check, Finding
+from aerodrome.core.resource import PRELUDE, WAITING, Change, Seen, Settling
 from aerodrome.core.step import Step
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError, HostError, reading
-from aerodrome.resources.left import LeftServices
-from aerodrome.resources.systemd import Service
-from aerodrome.secrets import MASK
-
-# What PostgreSQL keeps of a password (RFC 5803): no password, but something to guess against.
-VERIFIER = re.compile(r"SCRAM-SHA-256\$\d+:[\w+/=]+\$[\w+/=]+:[\w+/=]+")
+from aerodrome.secrets import MASK, VERIFIER
 
 # Root's own directory, made by whichever script needs it first. Nobody else can open what is in it, and so lock it.
 RUNTIME = "[ -d /run/aerodrome ] || mkdir -p -m 700 /run/aerodrome; "
@@ -85,7 +81,7 @@ def probe_script(steps: Sequence[Step], nonce: str) -> str:
 
 
 def read_probe(output: str, steps: Sequence[Step], nonce: str) -> list[str]:
-    """Return the answer to each resource of `steps`, in order.
+    """Return the answer to each check and resource of `steps`, in order.
 
     Raises AerodromeError where the output is not whole.
     """
@@ -99,13 +95,13 @@ def read_probe(output: str, steps: Sequence[Step], nonce: str) -> list[str]:
             raise AerodromeError(f"the probe broke off: {output.strip()[-200:] or 'no output'}")
         answers.append(answer)
     found = dict(zip(probes, answers[1:], strict=True))
-    return [found[resource.probe()] for resource in _resources(steps)]
+    return [found[part.probe()] for step in steps for part in step.parts]
 
 
 def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostPlan:
     """Work out what a host needs from what its probe answered.
 
-    Raises HostError, naming the step, where a resource refuses the state that the host is in.
+    Raises HostError, naming the step, where a check or resource refuses the state that the host is in.
     """
     planned: list[PlannedChange] = []
     changing: set[str] = set()
@@ -113,24 +109,48 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
     notes: list[str] = []
     remaining = iter(answers)
     for step in steps:
+        for check in step.requires:
+            findings = _judged(host, step, check, next(remaining), changing)
+            gates = [Change(finding.waits_to, "", gate=True) for finding in findings if finding.verdict == "refused"]
+            planned += [PlannedChange(step.name, check.key, gate) for gate in gates]
+            notes += [finding.detail for finding in findings if finding.verdict == "warning"]
         for resource in step.resources:
             seen = Seen(next(remaining), frozenset(changing))
-            try:
-                with reading(host, step.name):
-                    changes = resource.changes(seen)
-                    unsettled_now = not changes and isinstance(resource, Service) and resource.unsettled(seen)
-            except HostError:
-                raise
-            except AerodromeError as error:
-                raise HostError(host, step.name, error.message, error.hint, error.detail, error) from None
+            with refusing(host, step, resource.key):
+                changes = resource.changes(seen)
+                unsettled_now = not changes and isinstance(resource, Settling) and resource.unsettled(seen)
             planned += [PlannedChange(step.name, resource.key, change) for change in changes]
             if any(not change.attributes for change in changes):
                 changing.add(resource.key)
             if unsettled_now:
                 unsettled.append(step.name)
-            if isinstance(resource, LeftServices):
-                notes += resource.notes(seen)
     return HostPlan(host, tuple(planned), tuple(unsettled), tuple(notes))
+
+
+@contextmanager
+def refusing(host: str, step: Step, key: str) -> Iterator[None]:
+    """Turn what a check or resource raises about the state of its host into an error of that host and step."""
+    try:
+        with reading(host, step.name):
+            yield
+    except HostError:
+        raise
+    except AerodromeError as error:
+        finding = Finding(key, "refused", error.message, error.hint, error.detail)
+        raise HostError(host, step.name, error.message, error.hint, error.detail, finding) from None
+
+
+def _judged(host: str, step: Step, check: Check, answer: str, changing: Collection[str]) -> Sequence[Finding]:
+    """Return what a check has found; what is refused of that is put off, as it waits for something that changes.
+
+    Raises HostError where the check refuses the state that the host is in.
+    """
+    with refusing(host, step, check.key):
+        findings = check.judge(answer)
+    for finding in findings:
+        if finding.verdict == "refused" and finding.waits_for not in changing:
+            raise HostError(host, step.name, finding.detail, finding.hint, finding.evidence, finding)
+    return findings
 
 
 @dataclass(frozen=True)
@@ -167,8 +187,8 @@ def steps_asked(steps: Sequence[Step]) -> list[str]:
     """Return, for each number that a probe prints, the step that asks (the first, where several share an answer)."""
     asked: dict[str, str] = {}
     for step in steps:
-        for resource in step.resources:
-            asked.setdefault(resource.probe(), step.name)
+        for part in step.parts:
+            asked.setdefault(part.probe(), step.name)
     return list(asked.values())
 
 
@@ -182,10 +202,6 @@ def readable_script(plan: HostPlan) -> str:
     return "\n\n".join(parts)
 
 
-def _resources(steps: Sequence[Step]) -> list[Resource]:
-    return [resource for step in steps for resource in step.resources]
-
-
 def _probes(steps: Sequence[Step]) -> list[str]:
-    """Return what is asked, in order: resources that ask the same share the answer."""
-    return list(dict.fromkeys(resource.probe() for resource in _resources(steps)))
+    """Return what is asked, in order: checks and resources that ask the same share the answer."""
+    return list(dict.fromkeys(part.probe() for step in steps for part in step.parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
@@ -58,7 +59,7 @@ class Resource(Protocol):
 
     @property
     def key(self) -> str:
-        """Name the resource, uniquely on its host: `file /etc/default/airflow`."""
+        """Name the resource, uniquely on its host: `file /etc/hosts`."""
 
     def probe(self) -> str:
         """Return POSIX sh that only reads, and prints what `changes` needs to know."""
@@ -68,6 +69,18 @@ class Resource(Protocol):
 
         Raises AerodromeError where the host is in a state that must not be touched.
         """
+
+
+class Settling(ABC):
+    """What a resource inherits that is not done for good once nothing has to be changed: a unit that runs."""
+
+    @abstractmethod
+    def unsettled(self, seen: Seen) -> bool:
+        """Tell whether what runs has died before, and so has to be watched."""
+
+    @abstractmethod
+    def settled(self) -> Resource:
+        """Return the resource without what is wanted once only, such as a restart."""
 
 
 def unified_diff(path: str, old: str, new: str) -> str:

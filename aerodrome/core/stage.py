@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import field, replace
 
+from aerodrome.core.check import Gate
 from aerodrome.core.step import Step
 from aerodrome.dataclass import dataclass
 
@@ -15,7 +16,7 @@ class Stage:
 
     name: str
     steps: Mapping[str, Sequence[Step]]  # by host name
-    roles: Mapping[str, Sequence[str]]  # by host name: what must be healthy at its end
+    gates: Mapping[str, Gate]  # by host name: what must be ok at its end
     undo: Mapping[str, Sequence[Step]] = field(default_factory=dict)  # by host name: what is brought about if it fails
 
 
@@ -34,9 +35,22 @@ def only(parts: Sequence[Stage], hosts: Collection[str]) -> list[Stage]:
         Stage(
             stage.name,
             {host: steps for host, steps in stage.steps.items() if host in hosts and steps},
-            {host: roles for host, roles in stage.roles.items() if host in hosts},
+            {host: gate for host, gate in stage.gates.items() if host in hosts},
             {host: steps for host, steps in stage.undo.items() if host in hosts},
         )
         for stage in parts
     ]
     return [stage for stage in picked if stage.steps]
+
+
+def joined(parts: Sequence[Stage], idle: Callable[[Stage], bool]) -> list[Stage]:
+    """Return the stages with "settings" as a part of "machines", if none between them has anything to do.
+
+    That saves every host an exec.
+    """
+    places = {stage.name: place for place, stage in enumerate(parts)}
+    first, last = places.get("machines", 0), places.get("settings", 0)
+    if first >= last or not all(map(idle, parts[first + 1 : last])):
+        return list(parts)
+    steps = by_host([parts[first], parts[last]])
+    return [*parts[:first], replace(parts[first], steps=steps), *parts[last + 1 :]]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from aerodrome.core.check import Check
 from aerodrome.core.resource import Resource
 from aerodrome.dataclass import dataclass
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the guide, such as `node.packages`, and its resources in order."""
+    """A step of the guide, such as `node.packages`: what it is made of, in order, and what must hold first."""
 
     name: str
     resources: tuple[Resource, ...]
+    requires: tuple[Check, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Check | Resource, ...]:
+        """Return all that is asked for, in order."""
+        return (*self.requires, *self.resources)

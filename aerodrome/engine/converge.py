@@ -6,42 +6,28 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TypeVar
 
-from aerodrome.components.health import (
-    Health,
-    database_health_script,
-    fleet_wide,
-    health_script,
-    read_database_health,
-    read_health,
-    read_looks,
-    unreachable,
-    watch_script,
-)
-from aerodrome.components.inputs import Inputs
-from aerodrome.components.order import joined
-from aerodrome.components.redis import read_redis_health, redis_health_script
+from aerodrome.core.check import Finding, Watch
 from aerodrome.core.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe, steps_asked
-from aerodrome.core.resource import quote
-from aerodrome.core.stage import Stage, by_host
+from aerodrome.core.resource import Settling
+from aerodrome.core.stage import Stage, by_host, joined
 from aerodrome.core.step import Step
-from aerodrome.engine.hints import hint, last_words
+from aerodrome.engine.gate import Gatekeeper, journal
 from aerodrome.engine.lock import Lock
 from aerodrome.engine.progress import Progress, Reporter
+from aerodrome.engine.words import hint, last_words
 from aerodrome.errors import FleetError, HostError, reading
 from aerodrome.fleet.model import Host
 from aerodrome.remote.connection import Connections
-from aerodrome.remote.limits import Limit, LimitExceeded
+from aerodrome.remote.limits import Limit
 from aerodrome.remote.parallel import each
 from aerodrome.remote.run import run
-from aerodrome.resources.systemd import Service
 
 T = TypeVar("T")
 
 ROUNDS = 3  # how often a host is asked again before it is said not to converge
-LONGEST_LOOK = 1 << 18  # characters of one look at health that are kept
-POLL = 1.0  # seconds between two looks at health, where the host cannot look by itself
 
 
 class Run:
@@ -49,23 +35,27 @@ class Run:
 
     def __init__(
         self,
-        inputs: Inputs,
         connections: Connections,
         report: Reporter,
         lock: Lock,
+        hints: Mapping[str, str] = MappingProxyType({}),
         before_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take what the run works with; `before_change` is called before hosts of a stage are changed."""
-        self.inputs = inputs
+        """Take what the run works with; `before_change` is called before hosts of a stage are changed.
+
+        `hints` says what to do about failures, by a sign in what a program has printed.
+        """
         self.connections = connections
-        self.fleet = inputs.fleet
+        self.fleet = connections.fleet
         self.report = report
         self.changed: set[str] = set()  # hosts on which something was applied
         self.killed: list[HostError] = []  # running tasks that a stop or restart has killed
         self._lock = lock
         self._before_change = before_change
         self._nonce = os.urandom(6).hex()
+        self._hints = hints
         self._doing: dict[str, str] = {}  # what each host is at
+        self._gatekeeper = Gatekeeper(connections, report, hints, self._doing.__setitem__)
 
     def hosts(self, names: Sequence[str] | Mapping[str, object]) -> list[Host]:
         """Return the hosts with these names, in the order of hosts.yaml."""
@@ -184,7 +174,8 @@ class Run:
         def work(host: Host) -> None:
             if current[host.name].changes:
                 plans[host.name] = self._bring_about(host, wanted[host.name], stage.steps[host.name], plans[host.name])
-            self.await_health(host, stage.roles.get(host.name, ()))
+            if host.name in stage.gates:
+                self._gatekeeper.wait(host, stage.gates[host.name])
 
         try:
             self._work(current, stage, work)
@@ -201,7 +192,7 @@ class Run:
             self._before_change()
         self.report.stage(stage.name)
         # Units that run are restarted on one host at a time; all else goes at once.
-        rolling = [host for host in busy if stage.roles and current[host.name].interrupts]
+        rolling = [host for host in busy if stage.gates and current[host.name].interrupts]
         starting = [host for host in busy if host not in rolling]
         self._each(starting, work)
         # What still runs is left alone once a restart has failed: the others may fail of the same.
@@ -259,11 +250,13 @@ class Run:
         planned = progress.current
         words = last_words(output.text.rpartition(f"@{self._nonce} ")[2].partition("\n")[2] + output.errors)
         if planned is None:
-            raise HostError(host.name, "apply", f"the script did not begin (exit {output.status})", hint(words), words)
+            raise HostError(
+                host.name, "apply", f"the script did not begin (exit {output.status})", hint(words, self._hints), words
+            )
         if planned.change.restarts:
-            words = self.journal(host, planned.change.restarts)
+            words = journal(self.connections, host, planned.change.restarts)
         message = f"could not {planned.change.summary} (exit {output.status})"
-        raise HostError(host.name, planned.step, message, hint(words), words)
+        raise HostError(host.name, planned.step, message, hint(words, self._hints), words)
 
     def _killed(self, host: str, planned: PlannedChange, tasks: str) -> None:
         """Take note of running tasks that a change has killed: a host says it until it is known to have been heard."""
@@ -275,111 +268,32 @@ class Run:
         hint = f"they had {self.fleet.deploy.drain_timeout} s ({limit}); --force makes this no error"
         self.killed.append(HostError(host, planned.step, message, hint))
 
-    def await_health(self, host: Host, roles: Sequence[str]) -> None:
-        """Wait until all `roles` of a host are healthy.
+    def look(self, checks: Mapping[str, Sequence[Watch]]) -> dict[str, list[Finding]]:
+        """Ask all hosts at once, and return the findings of each; a host that cannot be asked is none that is ok."""
 
-        Raises HostError, with the last lines of the unit's journal, where one dies or is not healthy in time.
-        """
-        waiting, deadline = list(roles), time.monotonic() + self.fleet.deploy.health_timeout
-        deaths: dict[str, int] = {}  # those before the first look are not this start's
-        pending = ""
+        def ask(host: Host) -> list[Finding]:
+            findings: list[Finding] = []
+            why = ""
+            for check in checks[host.name]:
+                try:
+                    findings += check.unknown(why) if why else self._judge(host, check)
+                except HostError as error:
+                    why = error.message
+                    findings += check.unknown(why)
+            return findings
 
-        def read(text: str) -> bool:
-            nonlocal pending
-            looks, pending = read_looks(pending + text)
-            pending = pending[-LONGEST_LOOK:]
-            for look in looks:
-                judge(read_health(self.inputs, host.name, asked, look))
-            return not waiting
-
-        def judge(found: Sequence[Health]) -> None:
-            for health in found:
-                if health.role not in waiting:
-                    continue
-                self._doing[host.name] = f"{health.unit}: {health.detail}"
-                if health.healthy:
-                    waiting.remove(health.role)
-                    self.report.healthy(health)
-                else:
-                    self._go_on(host, health, deaths.setdefault(health.role, health.state.restarts), deadline)
-
-        while waiting:
-            asked, pending = tuple(waiting), ""
-            self._watch_health(host, asked, read, deadline)
-            if waiting:  # it has ended by itself: its Python cannot run there, or not yet
-                judge(self.health(host, waiting))
-                time.sleep(POLL)
-
-    def _watch_health(self, host: Host, roles: Sequence[str], read: Callable[[str], bool], deadline: float) -> None:
-        """Hand what the host sees to `read` until that has seen enough; a probe that says nothing is ended too."""
-        limit = Limit(max(deadline - time.monotonic(), 0) + POLL, self.fleet.deploy.output_limit, "health_timeout")
         try:
-            run(self.connections, host, watch_script(self.inputs, host, roles), on_text=read, limit=limit, keep=False)
-        except LimitExceeded as error:
-            message = f"its health is not known: the probe {error.message}"
-            raise HostError(host.name, f"roles.{roles[0]}", message, error.hint) from error
+            found = self._each(self.hosts(checks), ask)
+        except FleetError as error:  # one host's trouble never hides the others' answers
+            failed = {each.host: [Finding("?", "failed", each.message)] for each in error.failures}
+            found = {**error.results, **failed}
+        return {name: found[name] for name in checks}
 
-    def _go_on(self, host: Host, health: Health, deaths: int, deadline: float) -> None:
-        """Raise HostError where there is nothing to wait for any longer."""
-        if health.verdict == "failed" or health.state.restarts > deaths:
-            raise self._unhealthy(host, health, "died after its start")
-        if time.monotonic() > deadline:
-            limit = self.fleet.deploy.health_timeout
-            raise self._unhealthy(host, health, f"is not healthy {limit} s after its start")
-
-    def _unhealthy(self, host: Host, health: Health, what: str) -> HostError:
-        journal = self.journal(host, health.unit)
-        message = f"{health.unit} {what}: {health.detail}"
-        return HostError(host.name, f"roles.{health.role}", message, hint(journal), journal)
-
-    def health(self, host: Host, roles: Sequence[str]) -> list[Health]:
-        """Look at the health of some roles of a host, in one exec."""
-        output = run(self.connections, host, health_script(self.inputs, host, roles))
+    def _judge(self, host: Host, check: Watch) -> Sequence[Finding]:
+        self._doing[host.name] = "health"
+        output = run(self.connections, host, check.probe())
         with reading(host.name, "health"):
-            return read_health(self.inputs, host.name, roles, output.text)
-
-    def status(self, hosts: Sequence[Host], roles: Sequence[str]) -> list[Health]:
-        """Look at the health of `roles` on all `hosts` at once; a host that cannot be asked is not healthy."""
-
-        def look(host: Host) -> list[Health]:
-            rows: list[Health] = []
-            try:
-                ask(host, rows)
-            except HostError as error:
-                told = {row.role for row in rows}
-                mine = [role for role in self.fleet.roles_of(host) if role in roles and role not in told]
-                rows += [unreachable(host.name, role, error.message) for role in mine]
-            return rows
-
-        def ask(host: Host, rows: list[Health]) -> None:
-            self._doing[host.name] = "health"
-            if "database" in roles and host.name in self.fleet.roles["database"]:
-                output = run(self.connections, host, database_health_script(self.inputs))
-                with reading(host.name, "database"):
-                    rows.append(read_database_health(host.name, output.text))
-            if "redis" in roles and host.name in self.fleet.roles["redis"]:
-                output = run(self.connections, host, redis_health_script(self.inputs, host))
-                with reading(host.name, "redis"):
-                    rows.append(read_redis_health(self.inputs, host.name, output.text))
-            mine = [role for role in self.inputs.roles(host) if role in roles]
-            rows += self.health(host, mine) if mine else []
-
-        try:
-            found = self._each(hosts, look)
-        except FleetError as error:  # one host's trouble never hides the others' health
-            found = {
-                **error.results,
-                **{each.host: [unreachable(each.host, "?", each.message)] for each in error.failures},
-            }
-        return [fleet_wide(self.inputs, health) for host in hosts for health in found[host.name]]
-
-    def journal(self, host: Host, unit: str, lines: int = 20) -> str:
-        """Return the last lines of a unit's journal; nothing where it cannot be had, as it explains another failure."""
-        script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {quote(unit)}"
-        try:
-            return run(self.connections, host, script).text.rstrip()
-        except HostError:
-            return ""
+            return check.judge(output.text)
 
 
 def _parts(plans: Mapping[str, HostPlan], stage: Stage) -> dict[str, HostPlan]:
@@ -393,8 +307,7 @@ def settled(steps: Sequence[Step]) -> list[Step]:
         replace(
             step,
             resources=tuple(
-                replace(resource, again=False) if isinstance(resource, Service) else resource
-                for resource in step.resources
+                resource.settled() if isinstance(resource, Settling) else resource for resource in step.resources
             ),
         )
         for step in steps

@@ -6,14 +6,12 @@ import ipaddress
 from typing import Any
 
 from aerodrome.catalogue.settings import rename
-from aerodrome.errors import InvalidInput
-from aerodrome.fleet.keys import _SINCE, HOST, HOST_NAME, Sections, _ip, _version
-from aerodrome.fleet.model import ROLES, SERVICES, Airflow, Broker, Deploy, Host
-from aerodrome.fleet.parse import _check_separate
+from aerodrome.fleet.keys import HOST, HOST_NAME, SINCE, Sections, ip_of, version_of
+from aerodrome.fleet.model import ROLES, SERVICES, Airflow, Broker, Database, Deploy, Host
 from aerodrome.fleet.reserved import home_problem, service_problem
 from aerodrome.fleet.schema import KeyPath, Reader, suggest
-from aerodrome.secrets import Reference
 
+MAX_NAME = 63  # characters of a name in PostgreSQL; the rest would be cut off without a word
 # Variables that follow from another key of hosts.yaml.
 _OWNED = {
     "PATH": "leave it out: the virtual environment's programs come first, then the system's",
@@ -39,12 +37,8 @@ _OWNED = {
 }
 
 
-def _not_here(reference: Reference) -> str:
-    raise InvalidInput(f"{reference.where}: !{reference.kind} is not looked up here; give the value itself")
-
-
-def _check_roles(reader: Reader, found: Sections) -> None:
-    hosts, roles, version = found["hosts"], found["roles"], _version(found)
+def check_roles(reader: Reader, found: Sections) -> None:
+    hosts, roles, version = found["hosts"], found["roles"], version_of(found)
     executor = found["airflow"].get("executor", Airflow.executor)
 
     def wrong(role: str, message: str) -> None:
@@ -71,10 +65,10 @@ def _check_roles(reader: Reader, found: Sections) -> None:
         wrong("worker", "no worker, and CeleryExecutor needs one; name a host, or set executor: LocalExecutor")
     if executor == "LocalExecutor" and roles.get("worker"):
         wrong("worker", "LocalExecutor uses no workers; leave them out, or set executor: CeleryExecutor")
-    for role, since in _SINCE.items():
+    for role, since in SINCE.items():
         if roles.get(role) and version < since:
             wrong(role, f"Airflow {version[0]}.{version[1]} runs no {role} of its own; leave the role out")
-    if roles.get("dag-processor") == () and version >= _SINCE["dag-processor"]:
+    if roles.get("dag-processor") == () and version >= SINCE["dag-processor"]:
         wrong(
             "dag-processor",
             "no host, and Airflow 3 reads no DAG without one; name one, or leave the role out",
@@ -88,12 +82,12 @@ def _check_addresses(reader: Reader, found: Sections) -> None:
     taken: dict[tuple[str, int | None], str] = {}
     for name, host in found["hosts"].items():
         given: str | None = host.get("address")
-        if host.get("listen") and not _ip(host["listen"]):
+        if host.get("listen") and not ip_of(host["listen"]):
             reader.mistake(("hosts", name, "listen"), f"{host['listen']!r} is no IP address; give one, or 0.0.0.0")
         if given is None:
             continue
         path = ("hosts", name, "address")
-        address = _ip(given)
+        address = ip_of(given)
         if address is None and not HOST_NAME.fits(given.lower()):
             reader.mistake(path, f"{given!r} does not fit; give {HOST.fields['address'].right}")
         elif address is None and dns is False:
@@ -120,7 +114,7 @@ def _check_network(reader: Reader, found: Sections) -> None:
                 reader.mistake(("network", "allow", number), f"{error}; give a network such as 10.0.0.0/8")
     if network.get("allow") and not network.get("firewall"):
         reader.mistake(("network", "allow"), "it is the firewall's, which is off; set network.firewall: true")
-    names = [name for name, host in found["hosts"].items() if host.get("address") and not _ip(host["address"])]
+    names = [name for name, host in found["hosts"].items() if host.get("address") and not ip_of(host["address"])]
     if network.get("firewall") and names:
         message = (
             f"the address of {names[0]} is a name, and the firewall needs IP addresses; give them, or leave it out"
@@ -148,7 +142,7 @@ def _check_owned(reader: Reader, found: Sections) -> None:
     places: list[tuple[KeyPath, dict[str, Any]]] = [(("airflow",), found["airflow"])]
     places += [(("hosts", name), given) for name, given in found["hosts"].items()]
     places += [(("roles", role), given) for role, given in found["role_settings"].items()]
-    major = _version(found)[0]
+    major = version_of(found)[0]
     for place, given in places:
         for name in given.get("environment") or {}:
             _refuse_owned(reader, (*place, "environment", name), name)
@@ -172,7 +166,7 @@ def _check_install(reader: Reader, found: Sections) -> None:
     _refuse_both(reader, airflow, "airflow", "fernet_key", "fernet_key_command")
 
 
-def _check_reserved(reader: Reader, airflow: dict[str, Any]) -> None:
+def check_reserved(reader: Reader, airflow: dict[str, Any]) -> None:
     """Refuse a folder, and names of units, that belong to the system."""
     if problem := home_problem(airflow.get("home") or Airflow.home):
         reader.mistake(("airflow", "home"), f"{problem}; give a folder of Airflow's own, such as {Airflow.home}")
@@ -235,8 +229,33 @@ def _check_broker(reader: Reader, found: Sections) -> None:
         return
     if broker.get("result_backend") or broker.get("result_backend_command"):
         return
-    if _version(found) < (2, 0):
+    if version_of(found) < (2, 0):
         reader.mistake(where, "then Airflow 1.10 must be told its result backend; give broker.result_backend_command")
-    elif _version(found) >= (3, 0) and not (redis and broker.get("separate", Broker.separate)):
+    elif version_of(found) >= (3, 0) and not (redis and broker.get("separate", Broker.separate)):
         message = "the workers of Airflow 3 do not run it, and must be told the result backend"
         reader.mistake(where, f"{message}; give broker.result_backend_command, or the role redis")
+
+
+def _check_separate(reader: Reader, found: Sections) -> None:
+    broker, database = found["broker"], found["database"]
+    if "separate" in broker and version_of(found) < (3, 0):
+        message = "before Airflow 3 the workers need the metadata database itself; leave it out"
+        reader.mistake(("broker", "separate"), message)
+    if version_of(found) < (3, 0) or not broker.get("separate", Broker.separate):
+        return
+    for key, default in (("name", Database.name), ("user", Database.user)):
+        if len(database.get(key) or default) > MAX_NAME - len("_celery"):
+            message = f"too long: Celery's own is called the same with _celery after it, {MAX_NAME} characters at most"
+            reader.mistake(("database", key), message)
+
+
+# What holds between keys whether or not there are roles.
+CHECKS = (
+    _check_addresses,
+    _check_jumps,
+    _check_network,
+    _check_owned,
+    _check_database,
+    _check_broker,
+    _check_install,
+)

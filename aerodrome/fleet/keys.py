@@ -223,16 +223,16 @@ FLEET = Table(
 Sections = dict[str, dict[str, Any]]  # what was read: every section is there, a value that is wrong is None
 
 # Roles that Airflow has since a version only; where nobody names a host, the first scheduler's takes them.
-_SINCE = {"dag-processor": (3, 0), "triggerer": (2, 2)}
+SINCE = {"dag-processor": (3, 0), "triggerer": (2, 2)}
 
 
-def _version(found: Sections) -> tuple[int, ...]:
+def version_of(found: Sections) -> tuple[int, ...]:
     """Return major and minor; a version that is wrong counts as the default, being a mistake already."""
     version: str = found["airflow"].get("version") or Airflow.version
     return tuple(int(part) for part in version.split(".")[:2])
 
 
-def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def ip_of(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(address)
     except ValueError:

@@ -166,6 +166,11 @@ class Fleet:
         """Return the hosts of `role`, in the order of hosts.yaml."""
         return [self.hosts[name] for name in self.roles[role]]
 
+    @property
+    def lock_host(self) -> Host:
+        """The host that keeps the fleet's lock: the first database host, else the first scheduler's."""
+        return (self.with_role("database") or self.with_role("scheduler"))[0]
+
     def roles_of(self, host: Host) -> list[str]:
         """Return the roles of `host`, in deploy order."""
         return [role for role in ROLES if host.name in self.roles[role]]

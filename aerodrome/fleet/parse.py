@@ -8,19 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet.checks import (
-    _check_addresses,
-    _check_broker,
-    _check_database,
-    _check_install,
-    _check_jumps,
-    _check_network,
-    _check_owned,
-    _check_reserved,
-    _check_roles,
-    _not_here,
-)
-from aerodrome.fleet.keys import _SINCE, FLEET, LOGIN, Sections, _ip, _version
+from aerodrome.fleet.checks import CHECKS, check_reserved, check_roles
+from aerodrome.fleet.keys import FLEET, LOGIN, SINCE, Sections, ip_of, version_of
 from aerodrome.fleet.model import (
     ROLES,
     Airflow,
@@ -38,7 +27,9 @@ from aerodrome.fleet.ports import check_ports
 from aerodrome.fleet.schema import Reader
 from aerodrome.secrets import Reference
 
-MAX_NAME = 63  # characters of a name in PostgreSQL; the rest would be cut off without a word
+
+def _not_here(reference: Reference) -> str:
+    raise InvalidInput(f"{reference.where}: !{reference.kind} is not looked up here; give the value itself")
 
 
 def parse(text: str, source: str, *, base: str | None = None, resolve: Callable[[Reference], str] = _not_here) -> Fleet:
@@ -53,20 +44,12 @@ def parse(text: str, source: str, *, base: str | None = None, resolve: Callable[
     sections: Sections = {name: found.get(name) or {} for name in FLEET.fields}
     sections["hosts"] = {name: host or {} for name, host in sections["hosts"].items()}
     _part_roles(sections)
-    for check in (
-        _check_addresses,
-        _check_jumps,
-        _check_network,
-        _check_owned,
-        _check_database,
-        _check_broker,
-        _check_install,
-    ):
+    for check in CHECKS:
         check(reader, sections)
-    _check_reserved(reader, sections["airflow"])
+    check_reserved(reader, sections["airflow"])
     if found.get("roles") is not None:
-        _check_roles(reader, sections)
-        check_ports(reader, sections, _roles(sections), _version(sections))
+        check_roles(reader, sections)
+        check_ports(reader, sections, _roles(sections), version_of(sections))
     if problems := reader.problems():
         raise InvalidInput(problems)
     return _fleet(source, sections)
@@ -98,7 +81,7 @@ def _fleet(source: str, found: Sections) -> Fleet:
 
 
 def _host(name: str, given: dict[str, Any]) -> Host:
-    address = str(_ip(given["address"]) or given["address"])
+    address = str(ip_of(given["address"]) or given["address"])
     return Host(**{**given, "name": name, "address": address, "worker": Worker(**given.get("worker", {}))})
 
 
@@ -112,19 +95,6 @@ def _airflow(given: dict[str, Any]) -> Airflow:
 def _roles(found: Sections) -> dict[str, tuple[str, ...]]:
     """Return the hosts of every role, also of those that the first scheduler's host takes by itself."""
     roles = found["roles"]
-    own = {role for role, since in _SINCE.items() if _version(found) >= since}
+    own = {role for role, since in SINCE.items() if version_of(found) >= since}
     first = (roles.get("scheduler") or ())[:1]
     return {role: roles.get(role, first if role in own else ()) for role in ROLES}
-
-
-def _check_separate(reader: Reader, found: Sections) -> None:
-    broker, database = found["broker"], found["database"]
-    if "separate" in broker and _version(found) < (3, 0):
-        message = "before Airflow 3 the workers need the metadata database itself; leave it out"
-        reader.mistake(("broker", "separate"), message)
-    if _version(found) < (3, 0) or not broker.get("separate", Broker.separate):
-        return
-    for key, default in (("name", Database.name), ("user", Database.user)):
-        if len(database.get(key) or default) > MAX_NAME - len("_celery"):
-            message = f"too long: Celery's own is called the same with _celery after it, {MAX_NAME} characters at most"
-            reader.mistake(("database", key), message)

@@ -17,7 +17,7 @@ from paramiko.ssh_exception import NoValidConnectionsError
 
 from aerodrome.errors import HostError
 from aerodrome.fleet.model import Fleet, Host
-from aerodrome.remote.hostkeys import known_name, load_host_keys, trust_anew
+from aerodrome.remote.hostkeys import KnownHosts, known_name, parse_host_keys, trust_anew
 from aerodrome.remote.transport import keep_asking, prompt_transport
 from aerodrome.secrets import Secret, SecretValue
 
@@ -38,15 +38,16 @@ IDLE = 5.0  # seconds
 class Connections:
     """Open and keep the connections of one run; `password` looks up a host's sudo password."""
 
-    def __init__(self, fleet: Fleet, password: Callable[[SecretValue], Secret]) -> None:
+    def __init__(self, fleet: Fleet, password: Callable[[SecretValue], Secret], known_hosts: KnownHosts) -> None:
         self.fleet = fleet
+        self.known_hosts = known_hosts
         self._password = password
         self._open: dict[str, fabric.Connection] = {}
         self._locks = {name: threading.Lock() for name in fleet.hosts}
         self._refused: dict[str, Exception] = {}  # why a connection that was begun early could not be had
         self._lost: set[str] = set()
         self._watching: threading.Event | None = None  # set to end the watch
-        self.host_keys = load_host_keys(os.path.expanduser(fleet.ssh.known_hosts))
+        self.host_keys = parse_host_keys(known_hosts.read())
 
     def to(self, host: Host) -> fabric.Connection:
         """Return the open connection to `host`, through its jump host where it has one.

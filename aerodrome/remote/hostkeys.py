@@ -6,14 +6,12 @@ import base64
 import hashlib
 import os
 import socket
-from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import paramiko
 from paramiko.hostkeys import HostKeyEntry, HostKeys, InvalidHostKey
 
-from aerodrome.controller.files import read_text
 from aerodrome.errors import HostError
 from aerodrome.fleet.model import Host
 
@@ -21,15 +19,16 @@ if TYPE_CHECKING:
     from aerodrome.remote.connection import Connections
 
 
-def load_host_keys(path: str) -> HostKeys:
-    """Read a known_hosts file line by line, as a marker (`@cert-authority`, `@revoked`) would fail the whole.
+class KnownHosts(Protocol):
+    """Where host keys are kept: the text of a known_hosts file, to which lines can be added."""
 
-    Raises InvalidInput where it is there and cannot be read.
-    """
+    def read(self) -> str: ...
+    def add(self, line: str) -> None: ...
+
+
+def parse_host_keys(text: str) -> HostKeys:
+    """Read the text of a known_hosts file line by line: a marker (`@cert-authority`, `@revoked`) would fail it all."""
     keys = HostKeys()
-    if not os.path.lexists(path):
-        return keys
-    text = read_text(Path(path), "ssh.known_hosts: ", "see ssh.known_hosts in hosts.yaml")
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith(("#", "@")):
             try:
@@ -101,12 +100,6 @@ def trust_anew(host: Host, known_hosts: str) -> str:
 
 
 def add_host_key(connections: Connections, host: Host, key: paramiko.PKey) -> None:
-    """Add a key to known_hosts, which is made where there is none."""
-    path = os.path.expanduser(connections.fleet.ssh.known_hosts)
-    os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
-    with open(path, "a+", encoding="utf-8") as file:
-        file.seek(0)
-        text = file.read()
-        start = "\n" if text and not text.endswith("\n") else ""
-        file.write(f"{start}{known_name(host)} {key.get_name()} {key.get_base64()}\n")
+    """Add a key to known_hosts."""
+    connections.known_hosts.add(f"{known_name(host)} {key.get_name()} {key.get_base64()}")
     connections.host_keys.add(known_name(host), key.get_name(), key)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 from aerodrome.components.logs import SHOWN, Entry, read_entry
-from aerodrome.report.terminal import Prefixed
+from aerodrome.report.output import Prefixed
 
 LONGEST = 1 << 20  # characters of an entry; a longer one is left out
 

@@ -43,7 +43,7 @@ def show_status_as_json(rows: Sequence[Health]) -> None:
             "restarts": row.state.restarts,
             "since": row.state.started or None,
             "version": row.version or None,
-            "healthy": row.healthy,
+            "healthy": row.ok,
             "detail": row.detail,
             "body": row.body,
         }

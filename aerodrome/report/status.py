@@ -22,7 +22,7 @@ def show_status(rows: Sequence[Health]) -> None:
     for heading in ("host", "role", "unit", "restarts", "since", "version", "health"):
         table.add_column(heading, no_wrap=heading != "health")
     for row in rows:
-        colour = "green" if row.healthy else "red"
+        colour = "green" if row.ok else "red"
         cells = (
             (row.host, ""),
             (row.role, ""),
@@ -30,7 +30,7 @@ def show_status(rows: Sequence[Health]) -> None:
             (str(row.state.restarts), ""),
             (_ago(row.now - row.state.started) if row.state.started else "never", ""),
             (row.version[:LONGEST] or "?", ""),
-            (f"{'healthy' if row.healthy else 'NOT HEALTHY'}: {row.detail}", colour),
+            (f"{'healthy' if row.ok else 'NOT HEALTHY'}: {row.detail}", colour),
         )
         # As Text, which is no markup.
         table.add_row(*[Text(escape(one_line(redactor.hide(text))), style=style) for text, style in cells])

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from aerodrome.core.resource import Change, Seen, quote
+from aerodrome.core.resource import quote
 from aerodrome.dataclass import dataclass
-from aerodrome.errors import AerodromeError
 from aerodrome.resources.environment import assignments, escape
-from aerodrome.resources.halted import PARTED, reason_of
-from aerodrome.resources.systemd import UnitState, show
 
 BROKER, RESULTS = "AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEND"
 COMMAND = "_CMD"
@@ -96,33 +93,3 @@ def _unquoted(value: str) -> str:
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         return re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] == '"' else value[1:-1]
     return value
-
-
-@dataclass(frozen=True)
-class Unmoved:
-    """Broker and results where they are, while units of a host run that use them."""
-
-    places: Places
-    units: tuple[str, ...]
-
-    @property
-    def key(self) -> str:
-        return "celery places"
-
-    def probe(self) -> str:
-        return f"\n{PARTED}\n".join([self.places.look(), *map(show, self.units)])
-
-    def changes(self, seen: Seen) -> list[Change]:
-        """Return nothing, as nothing is changed here.
-
-        Raises AerodromeError where units of this host would move alone.
-        """
-        answer, *states = seen.text.split("\n\n", len(self.units))
-        reason = reason_of(self.places, answer)
-        running = any(UnitState.parse(state).active not in ("inactive", "failed", "") for state in states)
-        if reason and running:
-            raise AerodromeError(
-                f"{reason}, and a part of the fleet would be left behind with its queued tasks",
-                "run fab deploy for the whole fleet, without -H and --role: it waits for all tasks first",
-            )
-        return []

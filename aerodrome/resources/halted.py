@@ -69,3 +69,25 @@ class Halted:
             again = f"if ! ( {self.wait.script}\n); then\nsystemctl start {quote(self.unit)}\n{why}\nexit 1\nfi"
             changes.append(Change(self.wait.summary, again, interrupts=True))
         return changes
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A unit that runs again where it was enabled before; one that was never there is not made for it."""
+
+    unit: str
+
+    @property
+    def key(self) -> str:
+        return f"unit {self.unit}"
+
+    def probe(self) -> str:
+        return show(self.unit)
+
+    def changes(self, seen: Seen) -> list[Change]:
+        state = UnitState.parse(seen.text)
+        if state.file != "enabled" or state.active not in ("inactive", "failed"):
+            return []
+        unit = quote(self.unit)
+        script = f"systemctl reset-failed {unit} 2>/dev/null || true\nsystemctl start {unit}"
+        return [Change(f"start {self.unit} again", script, restarts=self.unit)]

@@ -71,5 +71,5 @@ class AccessClosed:
             return []
         path, _ = answer.rows["hba"]
         changes = Block(path, PostgresAccess(self.logins).lines(), first=True, user="postgres").changes(Seen(text))
-        summary = f"close the metadata database to {len(there)} hosts that only run workers ({path})"
+        summary = f"take {len(there)} lines by which nothing logs in any more out of {path}"
         return [Change(summary, f"{each.script}\n{RELOAD}", each.diff) for each in changes]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from aerodrome.core.resource import Change, Seen, quote
+from aerodrome.core.resource import Change, Seen, Settling, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.drain import Drain
 from aerodrome.resources.files import read_whole
@@ -79,7 +80,7 @@ def _epoch(timestamp: str) -> int:
 
 
 @dataclass(frozen=True)
-class Service:
+class Service(Settling):
     """A unit that is enabled, runs, and was started after the last change of what it reads.
 
     `reads` are the paths that need a restart when they change. What they were when we last started the unit is recorded
@@ -201,6 +202,10 @@ class Service:
         """
         state = UnitState.parse(self._own(seen.text))
         return state.active == "active" and (state.restarts > 0 or 0 <= state.now - state.started < SETTLES)
+
+    def settled(self) -> Service:
+        """Return the service without the restart that was asked for."""
+        return replace(self, again=False)
 
     def _outdated(self, state: UnitState, seen: Seen) -> str:
         if self.again:

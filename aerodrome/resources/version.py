@@ -1,16 +1,12 @@
-"""Airflow's version on a host: what changes it under running tasks is refused, or done with everything stopped."""
+"""Airflow's version on a host, and the stop that a change of it takes."""
 
 from __future__ import annotations
 
 import re
 
-from aerodrome.core.resource import Change, Seen, quote
+from aerodrome.core.resource import quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-
-# What the program says of the metadata database: never migrated, at the version that is installed here, at another
-# version, or not known on this host.
-EMPTY, HERE, ELSEWHERE, UNKNOWN = "empty", "here", "elsewhere", "unknown"
 
 
 @dataclass(frozen=True)
@@ -50,60 +46,3 @@ class Installation:
         """Say of what `look` printed which version becomes which; nothing where it is the wanted one."""
         found, _ = self.read(text)
         return f"Airflow {found} becomes {self.wanted}" if found else ""
-
-
-@dataclass(frozen=True)
-class Version:
-    """No other version of Airflow in use than the wanted one, where the metadata database is at that other version.
-
-    `ask` is sh that says how the database is, with `$venv`, the environment in use: it runs only where versions differ.
-    """
-
-    installation: Installation
-    ask: str
-    accepted: bool = False  # everything is stopped first, as the operator has said
-
-    @property
-    def key(self) -> str:
-        return f"version {self.installation.wanted}"
-
-    def probe(self) -> str:
-        return self.installation.look(self.ask)
-
-    def changes(self, seen: Seen) -> list[Change]:
-        """Return nothing, as nothing is changed here.
-
-        Raises AerodromeError where the version must not be changed.
-        """
-        found, answer = self.installation.read(seen.text)
-        if not found or answer in (EMPTY, ELSEWHERE, UNKNOWN):
-            return []
-        wanted = self.installation.wanted
-        if answer == HERE and _release(wanted) < _release(found):
-            raise AerodromeError(
-                f"the metadata database has been migrated by Airflow {found}, and {wanted} cannot use it",
-                f"set airflow.version: {found}; the way back is a backup from before, in a new database",
-            )
-        if self.accepted:
-            return []
-        hint = (
-            "fab deploy --accept-downtime stops everything in a safe order first, then changes it"
-            " (back up the database before); or set airflow.version to what runs"
-        )
-        if answer == HERE:
-            message = (
-                f"Airflow {found} is in use here, and the metadata database is at its version: a change to {wanted}"
-                " would fail tasks that run, or run them twice"
-            )
-            raise AerodromeError(message, hint)
-        why = answer or "no answer"
-        raise AerodromeError(
-            f"Airflow {found} is in use here, and the metadata database cannot be asked whether it is at its version"
-            f" (to change to {wanted} under running tasks would fail them): {why}",
-            hint,
-        )
-
-
-def _release(version: str) -> tuple[int, ...]:
-    """Return major and minor, within which every version can use what another has migrated."""
-    return tuple(int(part) for part in re.findall(r"\d{1,9}", version)[:2])

@@ -22,6 +22,7 @@ from aerodrome.components.inputs import Inputs
 from aerodrome.components.node import node
 from aerodrome.controller.hosts_file import load
 from aerodrome.controller.keyring import Vault
+from aerodrome.controller.known_hosts import KnownHosts
 from aerodrome.core.plan import readable_script
 from aerodrome.core.stage import Stage
 from aerodrome.core.step import Step
@@ -198,9 +199,12 @@ def site() -> Iterator[Site]:
     (folder / "airflow.cfg").write_text("[core]\n# ours\n")
     fleet = load(str(path))
     vault = Vault(fleet)
-    inputs, connections = look_up(fleet, vault), Connections(fleet, partial(hidden, vault))
+    inputs, connections = (
+        look_up(fleet, vault),
+        Connections(fleet, partial(hidden, vault), KnownHosts(fleet.ssh.known_hosts)),
+    )
     try:
-        yield Site(lab, fleet, inputs, Run(inputs, connections, Silent(), Free()))
+        yield Site(lab, fleet, inputs, Run(connections, Silent(), Free()))
     finally:
         connections.close()
         if not os.environ.get("AERODROME_KEEP_LAB"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from aerodrome.core.resource import PRELUDE, Seen
-from aerodrome.engine.hints import last_words
+from aerodrome.engine.words import last_words
 from aerodrome.resources.drain import Drain, Unreported
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.systemd import Service, Stopped

@@ -11,18 +11,20 @@ import pytest
 import yaml
 from invoke import Context
 
+from aerodrome.checks import keys
+from aerodrome.checks.claims import OwnHome
 from aerodrome.components import node as node_of
 from aerodrome.components.inputs import Inputs
+from aerodrome.controller.hosts_file import load
 from aerodrome.core import lock as fleet_lock
 from aerodrome.core import plan as plans
 from aerodrome.errors import FleetError
-from aerodrome.fleet import parse
-from aerodrome.resources import files, takeover
-from aerodrome.resources.claims import OwnHome
+from aerodrome.fleet import checks
+from aerodrome.resources import files
 from aerodrome.resources.files import File
 from aerodrome.resources.home import ServiceHome
 from aerodrome.secrets import FERNET_KEY
-from tasks import deploy, node
+from tasks import node, plan
 from tasks.session import Session
 from tests.unit.make import ME, MY_GROUP
 from tests.unit.remote.local import Local
@@ -80,17 +82,19 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(plans, "LOCK", "")
     monkeypatch.setattr(fleet_lock, "RUNTIME", "")  # the fleet's lock is a file of this test's, too
     monkeypatch.setattr(fleet_lock, "_SCRIPT", fleet_lock._SCRIPT.replace("/run/aerodrome", str(tmp_path)))
-    monkeypatch.setattr(takeover, "as_user", lambda user, command: command)  # the service user is not on this machine
-    monkeypatch.setattr(OwnHome, "changes", lambda self, seen: [])  # whoever runs the tests owns this test's folder
+    monkeypatch.setattr(keys, "as_user", lambda user, command: command)  # the service user is not on this machine
+    monkeypatch.setattr(OwnHome, "judge", lambda self, answer: [])  # whoever runs the tests owns this test's folder
     monkeypatch.setattr(ServiceHome, "_check_parents", lambda self, found: None)
-    monkeypatch.setattr(parse, "home_problem", lambda path: "")  # a test's folder is below /tmp
-    monkeypatch.setattr(Session, "connections", Local(tmp_path))
+    monkeypatch.setattr(checks, "home_problem", lambda path: "")  # a test's folder is below /tmp
+    site, local = Site(tmp_path), Local(tmp_path)
+    local.fleet = load()
+    monkeypatch.setattr(Session, "connections", local)
     monkeypatch.setattr(Inputs, "environment_file", property(lambda _: str(tmp_path / "default")))
     monkeypatch.setattr(node_of, "File", partial(File, owner=ME, group=MY_GROUP))
     renamed = files._renamed
     mine = lambda path, put, owner, group, mode: renamed(path, put, ME, MY_GROUP, mode)  # noqa: E731
     monkeypatch.setattr(files, "_renamed", mine)
-    return Site(tmp_path)
+    return site
 
 
 def told(capsys: Capture) -> tuple[list[str], str]:
@@ -136,7 +140,7 @@ def test_the_second_time_there_is_nothing_to_do(site: Site, capsys: Capture) -> 
 @pytest.mark.parametrize("options", [{}, {"script": True}, {"json": True}])
 def test_a_plan_shows_each_difference_and_no_value(site: Site, capsys: Capture, options: dict[str, bool]) -> None:
     with pytest.raises(SystemExit) as ended:
-        deploy.plan(Context(), role="scheduler", **options)
+        plan.plan(Context(), role="scheduler", **options)
     assert ended.value.code == 2
     lines, out = told(capsys)
     assert lines[0] == NOTE
@@ -150,7 +154,7 @@ def test_a_plan_shows_each_difference_and_no_value(site: Site, capsys: Capture, 
 
 def test_a_plan_takes_nothing_over(site: Site) -> None:
     with pytest.raises(SystemExit):
-        deploy.plan(Context(), role="scheduler")
+        plan.plan(Context(), role="scheduler")
     assert site.environment.read_text() == site.by_hand
     assert [path.exists() for path in (site.kept, site.aside, site.secrets)] == [False] * 3
 
@@ -189,7 +193,7 @@ def test_a_plan_tells_what_an_operator_should_know(site: Site, capsys: Capture) 
         hosts.read_text().replace("airflow: {", "airflow: {pinned: false, extra_index_url: 'https://i.example.com', ")
     )
     with pytest.raises(SystemExit):
-        deploy.plan(Context(), role="scheduler")
+        plan.plan(Context(), role="scheduler")
     lines, out = told(capsys)
     (note,) = [line for line in lines if line.startswith("note: airflow.extra_index_url without a lock file: ")]
     assert lines.index(note) < len(lines) - 1

@@ -223,14 +223,14 @@ def test_uv_fails_in_one_line() -> None:
 def test_uv_fails_to_reach_the_index() -> None:
     error = explain(
         Request(),
-        "error: Failed to fetch: https://pypi.org/simple/six/\n"
-        "  cause: error sending request for url (https://pypi.org/simple/six/)\n"
+        "error: Failed to fetch: https://index.example.com/simple/six/\n"
+        "  cause: error sending request for url (https://index.example.com/simple/six/)\n"
         "  cause: client error (Connect)\n"
         "  cause: invalid peer certificate: UnknownIssuer\n",
     )
     assert error.message == (
-        "uv cannot lock apache-airflow 3.3.2: Failed to fetch: https://pypi.org/simple/six/;"
-        " error sending request for url (https://pypi.org/simple/six/);"
+        "uv cannot lock apache-airflow 3.3.2: Failed to fetch: https://index.example.com/simple/six/;"
+        " error sending request for url (https://index.example.com/simple/six/);"
         " invalid peer certificate: UnknownIssuer"
     )
     assert error.hint == "is there a network? UV_DEFAULT_INDEX names another index, UV_INDEX one beside it"

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from aerodrome.components.command import json_document
 from aerodrome.components.node import node
 from aerodrome.components.redis import mask_redis
 from aerodrome.core.resource import Seen, unified_diff
+from aerodrome.report.output import json_document
 from aerodrome.resources.files import File
 from aerodrome.resources.installer import Installer
 from aerodrome.resources.retired import leftovers

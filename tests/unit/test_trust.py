@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aerodrome.components.health import health_script, watch_script
+from aerodrome.components.health import RoleHealth
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.logs import journal_script, journal_units
 from aerodrome.components.order import role_stages, stages, stop_stages
@@ -90,6 +90,8 @@ def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
         *stop_stages(given, ROLES),
     ]
     for steps in by_host(parts).values():
+        for check in [check for step in steps for check in step.requires]:
+            yield f"probe {check.key}", check.probe()
         for resource in [resource for step in steps for resource in step.resources]:
             yield f"probe {resource.key}", resource.probe()
             for text in SEEN:
@@ -98,8 +100,8 @@ def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
                         yield change.summary, change.script
     for host in given.fleet.nodes():
         roles = given.roles(host)
-        yield "health", health_script(given, host, roles)
-        yield "watch", watch_script(given, host, roles)
+        yield "health", RoleHealth(given, host, tuple(roles)).probe()
+        yield "watch", RoleHealth(given, host, tuple(roles)).watch()
         yield "logs", journal_script(journal_units(given, host, roles), 10, True)
     yield (
         "user",

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from aerodrome.components.health import Health, read_database_health, read_health
+from aerodrome.components.database import DatabaseHealth
+from aerodrome.components.health import Health, RoleHealth
 from aerodrome.components.order import stages
-from aerodrome.components.redis import read_redis_health
+from aerodrome.components.redis import RedisHealth
 from aerodrome.core.plan import plan_host, read_probe
 from aerodrome.core.stage import by_host
 from aerodrome.core.step import Step
@@ -21,7 +22,7 @@ from aerodrome.fleet.model import Airflow, Broker
 from aerodrome.report.json import show_status_as_json
 from aerodrome.report.status import show_status
 from aerodrome.secrets import Secret
-from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
+from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 
 WITH_REDIS = fleet(roles={**ROLES_OF_FLEET, "redis": ("db1",)}, broker=Broker())
 INPUTS = inputs(WITH_REDIS, redis_password=Secret("hunter22"))
@@ -47,17 +48,20 @@ def nonsense(seed: int) -> str:
     return "".join(of.choice(PIECES) + of.choice(separators) for _ in range(count))
 
 
-def every_resource() -> Iterator[tuple[str, Step]]:
+def every_part() -> Iterator[tuple[str, Step]]:
+    """Yield each check and resource of each host as a step of its own."""
     for host, steps in STEPS.items():
         for step in steps:
-            for each in step.resources:
-                yield host, Step(step.name, (each,))
+            for check in step.requires:
+                yield host, Step(step.name, (), (check,))
+            for resource in step.resources:
+                yield host, Step(step.name, (resource,))
 
 
 @pytest.mark.parametrize("host", STEPS)
 def test_a_plan_of_nonsense_is_a_plan_or_an_error_of_that_host(host: str) -> None:
     refused: set[str] = set()
-    for of, step in every_resource():
+    for of, step in every_part():
         if of != host:
             continue
         for seed in SEEDS:
@@ -65,12 +69,12 @@ def test_a_plan_of_nonsense_is_a_plan_or_an_error_of_that_host(host: str) -> Non
                 plan_host(host, [step], [nonsense(seed)])
             except HostError as error:
                 assert (error.host, error.step) == (host, step.name)
-                refused.add(type(step.resources[0]).__name__)
+                refused.add(type(step.parts[0]).__name__)
     assert refused  # some of this is nonsense to someone
 
 
 def test_the_error_names_the_step_and_what_was_wrong() -> None:
-    of, step = next((host, step) for host, step in every_resource() if step.resources[0].key.startswith("unit "))
+    of, step = next((host, step) for host, step in every_part() if step.parts[0].key.startswith("unit "))
     with pytest.raises(HostError) as caught:
         plan_host(of, [step], ["NRestarts=²\n"])
     assert (caught.value.host, caught.value.step) == (of, step.name)
@@ -78,10 +82,11 @@ def test_the_error_names_the_step_and_what_was_wrong() -> None:
 
 
 def test_a_refusal_of_a_resource_is_still_its_own() -> None:
-    of, step = next((host, step) for host, step in every_resource() if step.resources[0].key.startswith("packages "))
+    of, step = next((host, step) for host, step in every_part() if step.parts[0].key.startswith("packages "))
     with pytest.raises(HostError, match="neither apt-get nor dnf is there") as caught:
         plan_host(of, [step], ["pacman\n"])
-    assert isinstance(caught.value.refusal, AerodromeError)
+    assert caught.value.refusal is not None
+    assert caught.value.refusal.verdict == "refused"
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -118,17 +123,17 @@ def shown(rows: list[Health]) -> None:
 @pytest.mark.parametrize("head", HEADS, ids=lambda text: ascii(text[:10]))
 def test_health_that_makes_no_sense_is_no_health(answer: str, head: str) -> None:
     roles = ["scheduler", "webserver", "worker"]
-    rows = read_health(INPUTS, "w1", roles, head + UNIT * 3 + answer)
+    rows = RoleHealth(INPUTS, HOSTS["w1"], tuple(roles)).judge(head + UNIT * 3 + answer)
     assert [row.role for row in rows] == roles
     shown(rows)
     assert all(len(row.detail) <= 500 for row in rows)
-    assert not any(row.healthy for row in rows if row.role != "scheduler")
+    assert not any(row.ok for row in rows if row.role != "scheduler")
 
 
 READERS: dict[str, Callable[[str], Any]] = {
-    "health": lambda text: read_health(INPUTS, "w1", ["scheduler", "worker"], text),
-    "database": lambda text: [read_database_health("db1", text)],
-    "redis": lambda text: [read_redis_health(INPUTS, "db1", text)],
+    "health": lambda text: RoleHealth(INPUTS, HOSTS["w1"], ("scheduler", "worker")).judge(text),
+    "database": lambda text: DatabaseHealth(INPUTS, HOSTS["db1"]).judge(text),
+    "redis": lambda text: RedisHealth(INPUTS, HOSTS["db1"]).judge(text),
 }
 
 

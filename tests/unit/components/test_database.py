@@ -8,19 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.checks.address import OwnAddress
+from aerodrome.checks.login import DatabaseLogin
+from aerodrome.checks.ports import FreePort
 from aerodrome.components.database import closed, database, database_login
 from aerodrome.components.node import node
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Broker, Database, Fleet, Host
-from aerodrome.resources.address import OwnAddress
-from aerodrome.resources.login import DatabaseLogin
 from aerodrome.resources.packages import Packages
-from aerodrome.resources.ports import FreePort
-from aerodrome.resources.postgres import (
-    Login,
-    PostgresAccount,
-    PostgresServer,
-)
+from aerodrome.resources.postgres import Login, PostgresAccount, PostgresServer
 from aerodrome.resources.postgres_access import AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import PostgresDropin
 from aerodrome.secrets import Reference, Secret
@@ -76,12 +72,8 @@ def test_a_database_host_as_a_whole() -> None:
         Step("database.packages", (Packages(apt=("postgresql",), dnf=("postgresql-server",)),)),
         Step(
             "database.server",
-            (
-                OwnAddress("PostgreSQL", "db1", "10.0.0.1"),
-                FreePort(5433, "postgresql*.service", "database.port"),
-                PostgresDropin(DROPIN),
-                PostgresServer(5433, logins, ("10.0.0.1", "127.0.0.1")),
-            ),
+            (PostgresDropin(DROPIN), PostgresServer(5433, logins, ("10.0.0.1", "127.0.0.1"))),
+            (OwnAddress("PostgreSQL", "db1", "10.0.0.1"), FreePort(5433, "postgresql*.service", "database.port")),
         ),
         Step("database.access", (PostgresAccess(logins),)),
         Step("database.account", (PostgresAccount("me", Secret(AWKWARD), "meta", salt, logins=logins),)),
@@ -107,6 +99,15 @@ def test_from_airflow_3_celery_has_a_database_and_a_login_of_its_own() -> None:
         PostgresAccount("me_celery", celery, "meta_celery", salt, private=True, logins=SEPARATE),
     )
     assert closed(given) == [Step("database.closed", (AccessClosed(SEPARATE, WORKERS),))]
+
+
+@pytest.mark.parametrize("broker", [Broker(separate=False), Broker(url=Secret("amqp://b"), result_backend=Secret("x"))])
+def test_celery_s_own_database_stays_open_until_everything_has_moved(broker: Broker) -> None:
+    given = inputs(fleet(broker=broker))
+    access = database(given, DB1)[2].resources[0]
+    celery = [line for line in access.leaving if '"airflow_celery"' in line]  # type: ignore[attr-defined]
+    assert [line.split()[3] for line in celery] == [f"{address}/32" for address in NODES]
+    assert [step.name for step in closed(given)] == ["database.closed"]
 
 
 def test_a_celery_password_that_was_made_just_now_spares_the_role() -> None:
@@ -170,7 +171,7 @@ def test_postgresql_that_is_there_is_not_installed() -> None:
     assert isinstance(access, PostgresAccess)
     assert packages == Step("database.packages", ())
     # Nor is its unit changed, and it may go on listening elsewhere too.
-    assert server.resources[1:] == (PostgresServer(5432, access.logins, ("10.0.0.1", "127.0.0.1"), only=False),)
+    assert server.resources == (PostgresServer(5432, access.logins, ("10.0.0.1", "127.0.0.1"), only=False),)
 
 
 def test_without_the_sandbox_postgresql_still_waits_for_its_address() -> None:
@@ -215,9 +216,9 @@ CONN = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 def login(version: str = "3.3.2", of: Database = NOT_OURS, host: str = "web1") -> DatabaseLogin:
     (step,) = database_login(inputs(fleet(version=version, database=of, service="ac")), HOSTS[host])
     assert step.name == "database.login"
-    (resource,) = step.resources
-    assert isinstance(resource, DatabaseLogin)
-    return resource
+    (check,) = step.requires
+    assert isinstance(check, DatabaseLogin)
+    return check
 
 
 def test_a_database_of_ours_is_logged_in_to_by_airflow_alone() -> None:
@@ -271,7 +272,8 @@ def test_the_login_is_tried_in_the_units_environment_with_what_hosts_yaml_says(v
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
         "-p EnvironmentFile=-/etc/default/ac.local -p EnvironmentFile=-/etc/default/ac "
         "-p EnvironmentFile=-/etc/default/ac-webserver "
-        '-p WorkingDirectory=/ -p UMask=0027 "$venv"/bin/python -I - '
+        "-p WorkingDirectory=/ -p UMask=0027 -p RuntimeMaxSec=20 -p TimeoutStopSec=2 "
+        '"$venv"/bin/python -I - '
     )
     program = rest.removesuffix("END_OF_FILE\nfi")
     ast.parse(program, feature_version=(3, 6))
@@ -304,12 +306,12 @@ def tried(sh: Shell, folder: Path, of: Database, driver: str = PSYCOPG2) -> str:
     """Return what the program prints on a host whose environment file has an older login, which would work."""
     (folder / "psycopg2.py").write_text(driver)
     (step,) = database_login(inputs(fleet(database=of), password=Secret("p@ss")), HOSTS["web1"])
-    (resource,) = step.resources
-    assert isinstance(resource, DatabaseLogin)
+    (check,) = step.requires
+    assert isinstance(check, DatabaseLogin)
     # As a host that has its environment where the version before had it.
     (folder / "venv/bin").mkdir(parents=True, exist_ok=True)
     (folder / "venv/bin/python").touch()
-    program = resource.program.replace('"$venv"/bin/python -I -', "python3 -")
+    program = check.program.replace('"$venv"/bin/python -I -', "python3 -")
     program = program.replace("/home/astro/airflow-venv", f"{folder}/venv")
     script = f"export PYTHONPATH='{folder}' {CONN}=postgresql://u:old@10.0.0.9/d\n{program}"
     done = sh(script, programs={"systemd-run": 'while [ "$1" != python3 ]; do shift; done; exec "$@"'})

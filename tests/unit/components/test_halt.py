@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.checks.celery import Unmoved
 from aerodrome.components.halt import celery_places, halted, resumed, unmoved
 from aerodrome.components.inputs import Inputs, Settings
 from aerodrome.components.version import installation
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Broker, Deploy, Fleet
-from aerodrome.resources.celery import Places, Unmoved
-from aerodrome.resources.halted import Halted
-from aerodrome.resources.systemd import Service
+from aerodrome.resources.celery import Places
+from aerodrome.resources.halted import Halted, Resumed
 from aerodrome.secrets import Secret
-from tests.unit.blueprint.test_version import run
+from tests.unit.components.test_version import run
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
 
 OWN = ("postgresql://10.0.0.1:5432/airflow_celery",) * 2
@@ -108,7 +108,7 @@ def test_with_a_move_schedulers_and_workers_halt_and_with_a_version_all() -> Non
 
 
 def test_what_has_halted_in_vain_goes_on() -> None:
-    step = [Step("halt.undone", (Service("airflow@scheduler.service"),))]
+    step = [Step("halt.undone", (Resumed("airflow@scheduler.service"),))]
     assert resumed(inputs(), HOSTS["s1"]) == step
     assert resumed(inputs(), HOSTS["web1"]) == []
     assert [len(each.resources) for each in resumed(inputs(accept_downtime=True), HOSTS["s1"])] == [3]

@@ -17,15 +17,11 @@ from typing import Any
 
 import pytest
 
+from aerodrome.components.database import DatabaseHealth
 from aerodrome.components.health import (
     Health,
-    database_health_script,
+    RoleHealth,
     fleet_wide,
-    health_script,
-    read_database_health,
-    read_health,
-    read_looks,
-    watch_script,
 )
 from aerodrome.core.resource import PRELUDE
 from aerodrome.fleet.model import Database
@@ -61,12 +57,12 @@ def output(answer: object, *units: str) -> str:
 
 
 def judged(role: str, answer: object, unit: str = UNIT) -> tuple[str, str]:
-    (health,) = read_health(inputs(), "h", [role], output(answer, unit))
+    (health,) = RoleHealth(inputs(), WEB, (role,)).judge(output(answer, unit))
     return health.verdict, health.detail
 
 
 def test_the_script_as_a_whole() -> None:
-    script = health_script(inputs(), WEB, ["webserver", "worker"])
+    script = RoleHealth(inputs(), WEB, ("webserver", "worker")).probe()
     head, _, program = script.partition("<<'END_OF_FILE'\n")
     assert head == (
         "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
@@ -96,7 +92,7 @@ def test_the_script_as_a_whole() -> None:
 )
 def test_the_program_asks_what_the_version_has(version: str, variable: str, web: str) -> None:
     given = inputs(fleet(version=version, web_port=8081))
-    program = health_script(given, WEB, ["webserver", "worker"]).partition("<<'END_OF_FILE'\n")[2]
+    program = RoleHealth(given, WEB, ("webserver", "worker")).probe().partition("<<'END_OF_FILE'\n")[2]
     program = program.removesuffix("END_OF_FILE\n")
     # Also Python 3.6, on which Airflow 1.10 runs, has to read it.
     tree = ast.parse(program, feature_version=(3, 6))
@@ -115,7 +111,7 @@ def test_the_program_asks_what_the_version_has(version: str, variable: str, web:
 def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
     # The worker of Airflow 3 does not know the metadata database.
     for version, asked in (("2.11.2", ["jobs_error", "name", "worker_error"]), ("3.3.2", ["name", "worker_error"])):
-        script = health_script(inputs(fleet(version=version)), WEB, ["worker"])
+        script = RoleHealth(inputs(fleet(version=version)), WEB, ("worker",)).probe()
         program = script.partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
         program = program.replace("8793", "1")  # where nobody listens
         done = sh(f"env -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN python3 - {program}")
@@ -127,14 +123,15 @@ def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
 
 def test_airflow_is_asked_in_the_environment_of_a_role_that_knows_the_database() -> None:
     for roles, role in ((["worker"], "worker"), (["worker", "webserver"], "webserver"), (["triggerer"], "triggerer")):
-        for script in (health_script(inputs(), WEB, roles), watch_script(inputs(), WEB, roles)):
+        gate = RoleHealth(inputs(), WEB, tuple(roles))
+        for script in (gate.probe(), gate.watch()):
             assert re.findall(r"EnvironmentFile=-/etc/default/airflow-(\S+)", script) == [role]
 
 
 def test_the_program_knows_the_name_that_airflow_reports(sh: Shell, tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config/aerodrome_host.py").write_text("def name():\n    return 'w1'\n")
-    program = health_script(inputs(), WEB, []).partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
+    program = RoleHealth(inputs(), WEB, ()).probe().partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
     for given, name in (
         ("aerodrome_host:name", "w1"),
         ("aerodrome_host.name", "w1"),
@@ -145,10 +142,10 @@ def test_the_program_knows_the_name_that_airflow_reports(sh: Shell, tmp_path: Pa
 
 
 def test_the_script_that_looks_again_and_again_as_a_whole() -> None:
-    script = watch_script(inputs(), WEB, ["webserver", "worker"])
+    script = RoleHealth(inputs(), WEB, ("webserver", "worker")).watch()
     head, _, rest = script.partition("<<'END_OF_FILE'\n")
     program, _, tail = rest.partition("END_OF_FILE\n")
-    one = health_script(inputs(), WEB, ["webserver", "worker"])
+    one = RoleHealth(inputs(), WEB, ("webserver", "worker")).probe()
     look = one.removeprefix(f"{PRELUDE}date +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n")
     units, python = look.partition("systemd-run")[0], look[look.index("systemd-run") : look.index("- 2>/dev/null")]
     python = python.replace("-p RuntimeMaxSec=20 -p TimeoutStopSec=2 ", "")  # it looks for as long as it takes
@@ -207,15 +204,15 @@ def watch(tmp_path: Path) -> Callable[..., tuple[list[Health], list[str]]]:
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
 
     def run(between: str, **replaced: str) -> tuple[list[Health], list[str]]:
-        script = watch_script(inputs(), WEB, ["scheduler"]).replace(PRELUDE, "n=0\n")
+        script = RoleHealth(inputs(), WEB, ("scheduler",)).watch().replace(PRELUDE, "n=0\n")
         python = f"PYTHONPATH=. AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=x://y {sys.executable}"
         script = re.sub(r"systemd-run .*/bin/python -I", python, script).replace("sleep 0.15", f"n=$((n+1)); {between}")
         for old, new in replaced.items():
             script = script.replace(old, new)
         done = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, timeout=30)
-        looks, rest = read_looks(done.stdout.decode())
+        looks, rest = RoleHealth(inputs(), WEB, ()).looks(done.stdout.decode())
         assert rest == ""
-        found = [health for look in looks for health in read_health(inputs(), "s1", ["scheduler"], look)]
+        found = [health for look in looks for health in RoleHealth(inputs(), HOSTS["s1"], ("scheduler",)).judge(look)]
         return found, (tmp_path / "log").read_text().split()
 
     return run
@@ -226,10 +223,10 @@ def test_a_host_looks_with_one_program_and_one_connection(watch: Callable[..., t
     between = "sleep 0.6; rm -f gone; [ $n != 2 ] || touch gone; [ $n != 4 ] || exit"
     found, log = watch(between)
     assert [(health.verdict, health.detail) for health in found] == [
-        ("healthy", "heartbeat 2 s ago"),
-        ("healthy", "heartbeat 2 s ago"),
+        ("ok", "heartbeat 2 s ago"),
+        ("ok", "heartbeat 2 s ago"),
         ("waiting", "RuntimeError: the server closed the connection"),
-        ("healthy", "heartbeat 2 s ago"),
+        ("ok", "heartbeat 2 s ago"),
     ]
     assert log == ["connected", "closed", "connected"]
 
@@ -251,34 +248,41 @@ def test_a_database_that_never_answers_ends_the_looking(
 
 
 def test_looks_come_in_any_pieces() -> None:
-    assert read_looks("a\nb\n@looked\nc\n@looked\nd\n@loo") == (["a\nb", "c"], "d\n@loo")
-    assert read_looks("") == ([], "")
+    gate = RoleHealth(inputs(), WEB, ())
+    assert gate.looks("a\nb\n@looked\nc\n@looked\nd\n@loo") == (["a\nb", "c"], "d\n@loo")
+    assert gate.looks("") == ([], "")
 
 
 def test_several_roles_of_a_host_are_told_apart() -> None:
     answer = {"jobs": {"SchedulerJob": HEARTBEAT, "TriggererJob": {"age": 99, "started": STARTED}}}
     stopped = UNIT.replace("=active", "=inactive").replace("=running", "=dead")
-    found = read_health(
-        inputs(), "s1", ["scheduler", "dag-processor", "triggerer"], output(answer, UNIT, stopped, UNIT)
-    )
+    gate = RoleHealth(inputs(), HOSTS["s1"], ("scheduler", "dag-processor", "triggerer"))
+    found = gate.judge(output(answer, UNIT, stopped, UNIT))
     assert [(health.role, health.verdict, health.detail) for health in found] == [
-        ("scheduler", "healthy", "heartbeat 2 s ago"),
+        ("scheduler", "ok", "heartbeat 2 s ago"),
         ("dag-processor", "waiting", "the unit is inactive"),
         ("triggerer", "waiting", "heartbeat 99 s ago"),
     ]
     state = UnitState("loaded", "enabled", "active", "running", 0, False, STARTED, 50)
     assert found[0] == Health(
-        "s1", "scheduler", "airflow@scheduler.service", state, NOW, "3.3.2", "healthy", "heartbeat 2 s ago"
+        "scheduler",
+        "ok",
+        "heartbeat 2 s ago",
+        unit="airflow@scheduler.service",
+        state=state,
+        now=NOW,
+        version="3.3.2",
+        host="s1",
     )
-    assert found[0].healthy
-    assert not found[1].healthy
+    assert found[0].ok
+    assert not found[1].ok
 
 
 @pytest.mark.parametrize(
     "job, verdict, detail",
     [
-        (HEARTBEAT, "healthy", "heartbeat 2 s ago"),
-        ({"age": 30.0, "started": STARTED}, "healthy", "heartbeat 30 s ago"),
+        (HEARTBEAT, "ok", "heartbeat 2 s ago"),
+        ({"age": 30.0, "started": STARTED}, "ok", "heartbeat 30 s ago"),
         ({"age": 31.0, "started": STARTED}, "waiting", "heartbeat 31 s ago"),
         # Of the process before this one: its row still looks fresh.
         ({"age": 1.0, "started": STARTED - 60}, "waiting", "no heartbeat yet"),
@@ -317,7 +321,7 @@ def test_a_unit_between_two_crashes_has_failed() -> None:
 @pytest.mark.parametrize(
     "answer, verdict, detail",
     [
-        ({"jobs": {}, "web": BODY}, "healthy", "metadatabase healthy, scheduler healthy"),
+        ({"jobs": {}, "web": BODY}, "ok", "metadatabase healthy, scheduler healthy"),
         (
             {"jobs": {}, "web": {**BODY, "metadatabase": {"status": "unhealthy"}}},
             "waiting",
@@ -337,28 +341,28 @@ def test_a_web_server_by_its_health_body(answer: object, verdict: str, detail: s
         ("scheduler", {}, "waiting"),
         ("triggerer", {}, "waiting"),
         ("dag_processor", {}, "waiting"),
-        ("triggerer", {"triggerer": ()}, "healthy"),  # the fleet is to have none
-        ("cellar", {}, "healthy"),
+        ("triggerer", {"triggerer": ()}, "ok"),  # the fleet is to have none
+        ("cellar", {}, "ok"),
     ],
 )
 def test_a_fleet_whose_web_server_reports_a_sick_role_is_not_healthy(part: str, roles: Any, verdict: str) -> None:
     given = inputs(fleet(roles={**ROLES_OF_FLEET, **roles}))
     answer = {"jobs": {}, "web": {**BODY, part: {"status": "unhealthy"}}}
-    (own,) = read_health(given, "h", ["webserver"], output(answer, UNIT))
-    assert own.healthy  # by itself it is up, and a deploy goes on
+    (own,) = RoleHealth(given, WEB, ("webserver",)).judge(output(answer, UNIT))
+    assert own.ok  # by itself it is up, and a deploy goes on
     whole = fleet_wide(given, own)
     assert (whole.verdict, f"{part} unhealthy" in whole.detail) == (verdict, True)
 
 
 def test_the_body_is_kept_for_those_who_want_all_of_it() -> None:
-    found = read_health(inputs(), "h", ["webserver"], output({"jobs": {}, "web": BODY}, UNIT))
+    found = RoleHealth(inputs(), WEB, ("webserver",)).judge(output({"jobs": {}, "web": BODY}, UNIT))
     assert found[0].body == BODY
 
 
 def test_a_worker_by_its_log_port_and_by_celery_s_word() -> None:
     ready = UNIT + "Ready=yes\n"
     assert judged("worker", {"jobs": {}, "worker": True}, ready) == (
-        "healthy",
+        "ok",
         "Celery is ready, log port 8793 answers",
     )
     error = {"jobs": {}, "worker_error": "ConnectionRefusedError: [Errno 111] Connection refused"}
@@ -370,16 +374,16 @@ def test_a_worker_by_its_log_port_and_by_celery_s_word() -> None:
 
 @pytest.mark.parametrize(
     "age, verdict",
-    [(59, ("waiting", "Celery is not ready yet")), (60, ("healthy", "Celery runs, log port 8793 answers"))],
+    [(59, ("waiting", "Celery is not ready yet")), (60, ("ok", "Celery runs, log port 8793 answers"))],
 )
 def test_a_worker_whose_log_level_hides_that_word_has_to_run_for_a_while(age: int, verdict: tuple[str, str]) -> None:
     text = output({"jobs": {}, "worker": True}, UNIT).replace(str(NOW), str(STARTED + age), 1)
-    (health,) = read_health(inputs(), "h", ["worker"], text)
+    (health,) = RoleHealth(inputs(), WEB, ("worker",)).judge(text)
     assert (health.verdict, health.detail) == verdict
 
 
 def test_the_journal_of_an_earlier_start_does_not_count(sh: Shell) -> None:
-    script = health_script(inputs(), WEB, ["worker"])
+    script = RoleHealth(inputs(), WEB, ("worker",)).probe()
     (line,) = [line for line in script.splitlines() if "journalctl" in line]
     programs = {
         "systemctl": 'case "$*" in *InvocationID*) echo $START;; *) echo ActiveState=active;; esac',
@@ -393,13 +397,20 @@ def test_the_journal_of_an_earlier_start_does_not_count(sh: Shell) -> None:
 def test_nobody_who_knows_the_database_is_healthy_without_it(version: str, role: str) -> None:
     answer = {"jobs_error": "OperationalError: password authentication failed", "web": BODY, "worker": True}
     given = inputs(fleet(version=version))
-    (health,) = read_health(given, "h", [role], output(answer, f"{UNIT}Ready=yes\n"))
+    (health,) = RoleHealth(given, WEB, (role,)).judge(output(answer, f"{UNIT}Ready=yes\n"))
     assert (health.verdict, health.detail) == ("waiting", "OperationalError: password authentication failed")
+
+
+def test_a_role_that_nobody_judges_is_not_taken_for_another() -> None:
+    answer = {"jobs": {}, "web": BODY, "worker": True}
+    gate = RoleHealth(inputs(fleet(version="2.11.2")), WEB, ("sweeper",))
+    (health,) = gate.judge(output(answer, UNIT))
+    assert (health.verdict, health.detail) == ("failed", "nothing here can tell whether a sweeper is healthy")
 
 
 def test_a_worker_of_airflow_3_needs_no_database() -> None:
     unit = f"{UNIT}Ready=yes\n"
-    assert judged("worker", {"worker": True}, unit) == ("healthy", "Celery is ready, log port 8793 answers")
+    assert judged("worker", {"worker": True}, unit) == ("ok", "Celery is ready, log port 8793 answers")
     assert judged("worker", {}, unit) == ("waiting", "port 8793: not asked")
 
 
@@ -410,7 +421,7 @@ def test_a_program_that_did_not_run_is_no_health(answer: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "sh: 1: systemctl: not found\n"])
 def test_an_answer_that_is_not_whole_is_no_health(text: str) -> None:
-    (health,) = read_health(inputs(), "h", ["scheduler"], text)
+    (health,) = RoleHealth(inputs(), WEB, ("scheduler",)).judge(text)
     assert (health.verdict, health.detail, health.version) == ("waiting", "the unit is not there", "")
 
 
@@ -421,7 +432,7 @@ DATABASE_UNIT = UNIT.replace("=running", "=exited").replace("21:14:23", "21:07:2
 
 
 def test_the_script_for_the_database_as_a_whole() -> None:
-    script = database_health_script(inputs(fleet(database=Database(user="me-too"))))
+    script = DatabaseHealth(inputs(fleet(database=Database(user="me-too"))), HOSTS["db1"]).probe()
     assert script == (
         "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
         "umask 022\n"
@@ -439,21 +450,21 @@ def test_the_script_for_the_database_as_a_whole() -> None:
 
 def test_a_database_that_answers() -> None:
     row = "15.18 (Debian 15.18-0+deb12u1)|7|100|1795381650\n"
-    health = read_database_health("db1", f"{NOW}\n{DATABASE_UNIT}\n{row}")
+    (health,) = DatabaseHealth(inputs(), HOSTS["db1"]).judge(f"{NOW}\n{DATABASE_UNIT}\n{row}")
     state = replace(UnitState.parse(DATABASE_UNIT), started=1795381650)
     assert health == Health(
-        "db1",
         "database",
-        "postgresql.service",
-        state,
-        NOW,
-        "15.18",
-        "healthy",
+        "ok",
         "answers, 7 of 100 connections are Airflow's",
+        unit="postgresql.service",
+        state=state,
+        now=NOW,
+        version="15.18",
+        host="db1",
     )
 
 
 @pytest.mark.parametrize("text", ["", f"{NOW}\n{DATABASE_UNIT}\n", "no number\n"])
 def test_a_database_that_does_not(text: str) -> None:
-    health = read_database_health("db1", text)
+    (health,) = DatabaseHealth(inputs(), HOSTS["db1"]).judge(text)
     assert (health.verdict, health.detail) == ("failed", "PostgreSQL does not answer")

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from aerodrome.checks.celery import Unmoved
+from aerodrome.checks.claims import OwnEnvironment, OwnUnits
+from aerodrome.checks.keys import FoundKeys
 from aerodrome.components.environment import mask_config
 from aerodrome.components.inputs import Inputs, Settings
 from aerodrome.components.node import dags, node
+from aerodrome.core.check import Check
 from aerodrome.core.resource import Seen, quote
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet.model import Broker, Deploy
-from aerodrome.resources.celery import Unmoved
-from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables
 from aerodrome.resources.files import Absent, Block, File
 from aerodrome.resources.home import Default, ServiceHome
@@ -24,7 +26,6 @@ from aerodrome.resources.installer import Installer
 from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, VirtualEnvironment
-from aerodrome.resources.takeover import FoundKeys
 from aerodrome.resources.tree import Tree
 from aerodrome.resources.users import User
 from aerodrome.secrets import Secret
@@ -67,6 +68,11 @@ def resources(name: str, given=None, host: str = "w1") -> tuple:  # type: ignore
     return step.resources
 
 
+def requires(name: str, given: Inputs | None = None) -> tuple[Check, ...]:
+    (step,) = [step for step in node(given or inputs(), HOSTS["w1"]) if step.name == name]
+    return step.requires
+
+
 def test_the_steps_of_the_guide_in_order() -> None:
     assert [step.name for step in node(inputs(), HOSTS["w1"])] == [
         "node.packages",
@@ -82,7 +88,7 @@ def test_the_steps_of_the_guide_in_order() -> None:
 
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
-    keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.resources]
+    keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.parts]
     assert len(keys) == len(set(keys)) == 24
 
 
@@ -108,7 +114,6 @@ def test_packages_follow_the_python_that_the_operator_names() -> None:
 def test_the_user_of_the_guide() -> None:
     given = inputs(fleet(user="air", home="/srv/airflow"))
     assert resources("node.user", given) == (
-        OwnHome("/srv/airflow", "air", "/etc/default/airflow"),
         User("air", "/home/air", profile="export AIRFLOW_HOME=/srv/airflow"),
         ServiceHome("/srv/airflow", "air"),
         Default("/srv/airflow/airflow.cfg", given.catalogue.home_files["airflow.cfg"], "air"),
@@ -165,7 +170,8 @@ def test_a_host_whose_address_is_a_dns_name_is_known_by_it() -> None:
 
 def test_the_unit_as_a_whole() -> None:
     unit = File("/etc/systemd/system/airflow@.service", UNIT, reload=True, keep=True)
-    assert resources("node.unit") == (OwnUnits("airflow"), unit)
+    assert resources("node.unit") == (unit,)
+    assert requires("node.unit") == (OwnUnits("airflow"),)
 
 
 def test_the_environment_file_is_roots_alone() -> None:
@@ -195,7 +201,7 @@ def test_python_and_what_goes_into_it() -> None:
         index_url=Secret("https://a"),
         extra_index_url=Secret("https://b"),
     )
-    (installer, venv), (installed, _) = resources("node.venv", given), resources("node.install", given)
+    (installer, venv), (installed,) = resources("node.venv", given), resources("node.install", given)
     assert isinstance(venv, VirtualEnvironment)
     assert isinstance(installed, Installed)
     directories = ("/opt/aerodrome", "/opt/aerodrome/airflow", "/opt/aerodrome/airflow/venvs")
@@ -317,7 +323,8 @@ def test_a_key_that_nobody_gave_does_not_replace_one_that_a_host_has(
 
 def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None:
     given = inputs(fleet(service="ac", home="/srv/air"))
-    own, found, kept, file, *of_roles, place = resources("node.environment", given)
+    kept, file, *of_roles = resources("node.environment", given)
+    own, found, place = requires("node.environment", given)
     assert own == OwnEnvironment("/etc/default/ac")
     assert found == FoundKeys(
         "/etc/default/ac", "/srv/air/airflow.cfg", "AIRFLOW__CORE__FERNET_KEY", Secret(FERNET_KEY), "astro"
@@ -331,7 +338,7 @@ def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None
 
 def test_no_key_is_looked_for_where_the_nodes_ask_a_command_for_it() -> None:
     given = inputs(fleet(fernet_key_command="vault"), fernet_key=None)
-    _, kept, file, *_, commands = resources("node.environment", given, "web1")
+    kept, file, *_, commands = resources("node.environment", given, "web1")
     assert (type(kept), type(file), type(commands)) == (KeptVariables, File, CommandsAnswer)
     assert (commands.file, commands.key) == (
         "/etc/default/airflow-webserver",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from aerodrome.checks.celery import Unmoved
 from aerodrome.components.census import drain
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.order import joined, role_stages, stages, stop_stages
-from aerodrome.core.stage import by_host, only
+from aerodrome.components.order import role_stages, stages, stop_stages
+from aerodrome.core.stage import by_host, joined, only
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import ROLES, Database, Host, Network
-from aerodrome.resources.celery import Unmoved
 from aerodrome.resources.drain import Unreported
 from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service
@@ -20,7 +20,7 @@ from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 
 
 def order(parts) -> list[tuple[str, dict[str, list[str]]]]:  # type: ignore[no-untyped-def]
-    return [(stage.name, {host: list(roles) for host, roles in stage.roles.items()}) for stage in parts]
+    return [(stage.name, {host: list(gate.subjects) for host, gate in stage.gates.items()}) for stage in parts]
 
 
 def test_a_deploy_goes_from_the_database_to_the_workers() -> None:
@@ -82,7 +82,7 @@ def test_further_schedulers_wait_for_the_first_one() -> None:
 def test_every_step_of_a_stage_belongs_to_a_role_that_it_waits_for() -> None:
     for stage in role_stages(inputs(), ROLES):
         for host, steps in stage.steps.items():
-            assert [step.name for step in steps] == [f"roles.{role}" for role in stage.roles[host]]
+            assert [step.name for step in steps] == [f"roles.{role}" for role in stage.gates[host].subjects]
 
 
 def test_one_host_for_everything() -> None:
@@ -105,6 +105,7 @@ def test_one_host_for_everything() -> None:
         ("schedulers", ["one"]),
         ("webservers", ["one"]),
         ("workers", ["one"]),
+        ("access", ["one"]),
     ]
 
 
@@ -181,7 +182,7 @@ def test_what_has_data_is_said_to_be_left_and_without_a_role_there_is_no_firewal
     of = replace(of, network=Network(firewall=True))
     steps = stages(inputs(of, redis_password=Secret("x")), list(of.hosts), ROLES)[-1].steps
     assert {
-        host: [(step.name, [resource.key for resource in step.resources]) for step in own]
+        host: [(step.name, [part.key for part in step.parts]) for step in own]
         for host, own in steps.items()
         if host in ("db1", "w1", "old")
     } == {
@@ -233,7 +234,7 @@ def test_where_a_broker_moves_what_can_fail_without_a_stop_comes_first_and_then_
 def test_only_a_whole_deploy_may_move_a_broker() -> None:
     def checks(hosts: Sequence[str], roles: Sequence[str]) -> bool:
         steps = by_host(stages(inputs(), hosts, roles))["w1"]
-        return any(isinstance(resource, Unmoved) for step in steps for resource in step.resources)
+        return any(isinstance(check, Unmoved) for step in steps for check in step.requires)
 
     assert not checks(list(HOSTS), ROLES)
     assert checks(["w1", "w2"], ROLES)

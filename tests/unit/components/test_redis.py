@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from aerodrome.checks.address import OwnAddress
+from aerodrome.checks.ports import FreePort
 from aerodrome.components.health import Health
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.redis import mask_redis, read_redis_health, redis, redis_health_script, redis_text
+from aerodrome.components.redis import RedisHealth, mask_redis, redis, redis_text
 from aerodrome.core.plan import HostPlan, PlannedChange, readable_script
 from aerodrome.core.resource import Seen
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Broker
-from aerodrome.resources.address import OwnAddress
 from aerodrome.resources.files import Directory, File
 from aerodrome.resources.packages import Packages
-from aerodrome.resources.ports import FreePort
 from aerodrome.resources.systemd import Masked, Service, UnitState, show
 from aerodrome.secrets import MASK, Redactor, Secret
 from tests.unit.make import AWKWARD, HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
@@ -105,19 +105,21 @@ def test_a_broker_s_host_as_a_whole() -> None:
         Step(
             "redis.server",
             (
-                OwnAddress("Redis", "w2", "10.0.0.5"),
                 Directory("/var/lib/redis/ac", "redis", "redis", 0o750, owner_makes=True),
                 File(config, CONFIG, "root", "redis", 0o640, mask=mask_redis),
                 File(unit, UNIT, reload=True),
-                FreePort(6380, "ac-redis.service", "broker.port", W2.address),
                 Service("ac-redis.service", (config, unit)),
+            ),
+            (
+                OwnAddress("Redis", "w2", "10.0.0.5"),
+                FreePort(6380, "ac-redis.service", "broker.port", W2.address),
             ),
         ),
     ]
 
 
 def test_no_two_resources_have_one_key() -> None:
-    keys = [resource.key for step in redis(given(), W2) for resource in step.resources]
+    keys = [resource.key for step in redis(given(), W2) for resource in step.parts]
     assert len(keys) == len(set(keys)) == 8
 
 
@@ -179,11 +181,12 @@ connected_clients:3\r
 
 
 def health(answer: str, unit: str = SHOWN) -> Health:
-    return read_redis_health(given(), "w2", f"{NOW}\n{unit}\n{answer}")
+    (found,) = RedisHealth(given(), W2).judge(f"{NOW}\n{unit}\n{answer}")
+    return found
 
 
 def test_the_script_as_a_whole() -> None:
-    assert redis_health_script(given(), W2) == (
+    assert RedisHealth(given(), W2).probe() == (
         "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
         "umask 022\n"
         "cd /\n"
@@ -198,7 +201,7 @@ def test_the_script_as_a_whole() -> None:
 
 
 def test_the_password_goes_in_on_stdin(sh: Shell) -> None:
-    script = redis_health_script(given(), W2).replace("PATH=", "PATH=$PATH:")
+    script = RedisHealth(given(), W2).probe().replace("PATH=", "PATH=$PATH:")
     programs = {"redis-cli": 'printf "%s\\n" "$*"; cat', "systemctl": "echo ActiveState=active", "date": "echo 5"}
     lines = sh(script, programs=programs).stdout.decode().splitlines()
     assert lines == ["5", "ActiveState=active", "", "-h 10.0.0.5 -p 6380", f"AUTH {TEXT}", "INFO"]
@@ -206,14 +209,14 @@ def test_the_password_goes_in_on_stdin(sh: Shell) -> None:
 
 def test_a_redis_that_answers() -> None:
     assert health(ANSWER) == Health(
-        "w2",
         "redis",
-        "ac-redis.service",
-        replace(UnitState.parse(SHOWN), started=NOW - 120),
-        NOW,
-        "7.0.15",
-        "healthy",
+        "ok",
         "answers, 3 connections",
+        unit="ac-redis.service",
+        state=replace(UnitState.parse(SHOWN), started=NOW - 120),
+        now=NOW,
+        version="7.0.15",
+        host="w2",
     )
 
 
@@ -238,4 +241,4 @@ def test_a_redis_that_does_not(answer: str) -> None:
 
 @pytest.mark.parametrize("output", ["", "\n", "no number\n", f"{NOW}\n"])
 def test_an_answer_that_is_not_whole_is_no_health(output: str) -> None:
-    assert read_redis_health(given(), "w2", output).verdict == "failed"
+    assert RedisHealth(given(), W2).judge(output)[0].verdict == "failed"

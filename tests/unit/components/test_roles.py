@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aerodrome.checks.ports import FreePort
 from aerodrome.components.census import drain
 from aerodrome.components.queues import declared
 from aerodrome.components.roles import reads, role, stopped
@@ -12,7 +13,6 @@ from aerodrome.core.step import Step
 from aerodrome.fleet.model import Deploy, Host, Worker
 from aerodrome.resources.drain import Unreported
 from aerodrome.resources.files import File
-from aerodrome.resources.ports import FreePort
 from aerodrome.resources.systemd import Service, Stopped
 from aerodrome.resources.takeover import Superseded
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
@@ -123,7 +123,7 @@ def test_a_worker_of_1_10_with_queues_has_a_command_of_its_own() -> None:
 def test_a_role_is_its_dropin_and_then_its_unit() -> None:
     step = role(inputs(), HOSTS["s1"], "triggerer", again=True)
     assert step.name == "roles.triggerer"
-    dropin, port, service = step.resources
+    (port,), (dropin, service) = step.requires, step.resources
     assert port == FreePort(8794, "airflow@triggerer.service", "logging.trigger_log_server_port under airflow.config")
     assert dropin.key == "file /etc/systemd/system/airflow@triggerer.service.d/10-aerodrome.conf"
     roles = ("scheduler", "dag-processor", "triggerer")

@@ -13,15 +13,14 @@ from threading import Thread
 import pytest
 
 from aerodrome.components.health import Health
-from aerodrome.components.task_logs import LogServer, judged, log_servers, read_task_logs, task_logs_script
-from aerodrome.resources.systemd import UnitState
-from tests.unit.make import Shell, fleet, inputs
+from aerodrome.components.task_logs import LogServer, TaskLogs, log_servers
+from tests.unit.make import HOSTS, Shell, fleet, inputs
 
-WORKER = Health("w1", "worker", "", UnitState(), 0, "3.3.2", "healthy", "", reports="w1")
+WORKER = Health("worker", "ok", "", version="3.3.2", reports="w1", host="w1")
 ROWS = [
-    replace(WORKER, host="s1", role="scheduler", reports="s1"),
-    replace(WORKER, host="s1", role="triggerer", reports="s1"),
-    replace(WORKER, host="web1", role="webserver", reports="web1"),
+    replace(WORKER, host="s1", subject="scheduler", reports="s1"),
+    replace(WORKER, host="s1", subject="triggerer", reports="s1"),
+    replace(WORKER, host="web1", subject="webserver", reports="web1"),
     WORKER,
     replace(WORKER, host="w2", reports="ip-10-0-0-5"),
     replace(WORKER, host="w3", verdict="failed"),
@@ -39,6 +38,12 @@ ROWS = [
 def test_what_is_healthy_and_serves_logs_is_asked(version: str, executor: str, servers: list[str]) -> None:
     given = inputs(fleet(version=version, executor=executor))
     assert [server.key for server in log_servers(given, ROWS)] == servers
+
+
+def problems(servers: list[LogServer], output: str) -> list[str]:
+    found = TaskLogs(inputs(), HOSTS["web1"], servers).judge(output)
+    assert all((each.subject, each.verdict) == ("webserver", "failed") for each in found)
+    return [each.detail for each in found]
 
 
 class Page(BaseHTTPRequestHandler):
@@ -61,11 +66,13 @@ def test_the_program_tells_answers_from_names_that_do_not_resolve(sh: Shell) -> 
     servers = [LogServer(f"w{number}", name, port) for number, name in enumerate(names, 1)]
     servers.append(LogServer("w4", "localhost", 1))
     servers.append(LogServer("w5", "127.0.0.2", port))
-    script = task_logs_script(inputs(), servers).partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
+    script = (
+        TaskLogs(inputs(), HOSTS["web1"], servers).probe().partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
+    )
     ast.parse(script.partition("\n")[2].removesuffix("END_OF_FILE\n"), feature_version=(3, 6))
     done = sh(f"env -u http_proxy -u HTTP_PROXY python3 - {script}")
     server.shutdown()
-    assert read_task_logs("web1", servers, done.stdout.decode()) == [
+    assert problems(servers, done.stdout.decode()) == [
         f"task logs of w2 cannot be read: web1 gets no answer from 127.0.0.1, port {port}: HTTP status 502",
         'task logs of w3 cannot be read: web1 does not resolve "no-such-host.invalid"',
         "task logs of w4 cannot be read: web1 gets no answer from localhost, port 1: [Errno 111] Connection refused",
@@ -75,13 +82,7 @@ def test_the_program_tells_answers_from_names_that_do_not_resolve(sh: Shell) -> 
 
 @pytest.mark.parametrize("output", ["", "{", "[]", "3"])
 def test_an_answer_that_is_none_is_said(output: str) -> None:
-    assert read_task_logs("web1", [LogServer("w1", "w1", 8793)], output) == ["task logs could not be tried: no answer"]
-    assert read_task_logs("web1", [LogServer("w1", "w1", 8793)], json.dumps({})) == [
+    assert problems([LogServer("w1", "w1", 8793)], output) == ["task logs could not be tried: no answer"]
+    assert problems([LogServer("w1", "w1", 8793)], json.dumps({})) == [
         "task logs of w1 cannot be read: web1 gets no answer from w1, port 8793: not tried"
     ]
-
-
-def test_a_web_server_that_cannot_read_logs_is_not_healthy() -> None:
-    row = replace(WORKER, role="webserver", detail="metadatabase healthy")
-    assert judged(row, []) == row
-    assert judged(row, ["this", "that"]) == replace(row, verdict="failed", detail="metadatabase healthy; this; that")

@@ -106,7 +106,16 @@ def test_where_nothing_has_run_the_database_is_not_asked(sh: Shell) -> None:
 
 
 def test_a_host_that_does_not_know_the_database_leaves_it_to_others(sh: Shell) -> None:
-    assert sh(version(inputs(), HOSTS["w1"]).ask).stdout == b"empty\n"
+    assert sh(version(inputs(whole=True), HOSTS["w1"]).ask).stdout == b"empty\n"
+
+
+def test_a_host_that_does_not_know_the_database_changes_its_version_with_the_others_only(sh: Shell) -> None:
+    check = version(inputs(), HOSTS["w1"])
+    told = sh(check.ask).stdout.decode()
+    (finding,) = check.judge(f"found 3.2.0\n{told}")
+    assert finding.verdict == "refused"
+    assert finding.detail.endswith("would fail them): only other hosts know it: run fab deploy without -H and --role")
+    assert check.judge("") == []  # nothing is installed there yet, or it is the wanted version
 
 
 def test_places_and_version() -> None:

@@ -354,11 +354,12 @@ def test_a_link_to_the_secrets_stays_a_link(folder: Path) -> None:
 def test_several_runs_at_once_keep_one_secret(folder: Path) -> None:
     fleet(folder)
     ask = (
-        "from aerodrome.controller import *; vault = Vault(load());"
+        "from aerodrome.controller.hosts_file import load; from aerodrome.controller.keyring import Vault;"
+        "vault = Vault(load());"
         "made = [vault.secret(name).reveal() for name in ('fernet_key', 'database_password', 'jwt_secret')];"
         "vault.keep(); print(made)"
     )
-    env = {**os.environ, "PYTHONPATH": str(Path(keyring.__file__).parents[1])}
+    env = {**os.environ, "PYTHONPATH": str(Path(keyring.__file__).parents[2])}
     runs = [
         subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, cwd=folder, env=env) for _ in range(6)
     ]
@@ -665,11 +666,11 @@ def test_who_performs_a_run_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("AERODROME_PERFORMER", "Ann\n\x1b[2J of CI" + "x" * 300)
     assert hosts_file.performer() == ("Ann??[2J of CI" + "x" * 300)[:200]
     monkeypatch.delenv("AERODROME_PERFORMER")
-    monkeypatch.setattr(keyring.getpass, "getuser", lambda: "ann")
+    monkeypatch.setattr(hosts_file.getpass, "getuser", lambda: "ann")
     assert hosts_file.performer() == f"ann@{os.uname().nodename}"
 
     def nameless() -> str:
         raise KeyError("getpwuid(): uid not found: 12345")
 
-    monkeypatch.setattr(keyring.getpass, "getuser", nameless)
+    monkeypatch.setattr(hosts_file.getpass, "getuser", nameless)
     assert hosts_file.performer() == f"uid {os.getuid()}@{os.uname().nodename}"

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.core.lock import Holder, lock_host, lock_script, read_age, read_holder
+from aerodrome.core.lock import Holder, lock_script, read_age, read_holder
 from aerodrome.errors import AerodromeError
-from tests.unit.make import ROLES_OF_FLEET, fleet
 
 WHO = "o'hara@laptop: fab deploy"
 
@@ -103,8 +102,3 @@ def test_what_is_not_as_expected() -> None:
     for words in ("@taken", "@taken x", "@taken --5", "@taken 5 6"):
         with pytest.raises(AerodromeError, match="unexpected answer"):
             read_age(words)
-
-
-def test_the_lock_is_kept_on_the_database_host_or_else_the_first_schedulers() -> None:
-    assert lock_host(fleet()).name == "db1"
-    assert lock_host(fleet(roles={**ROLES_OF_FLEET, "database": (), "scheduler": ("w1", "s1")})).name == "w1"

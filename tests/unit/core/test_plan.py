@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.core.check import Finding, Verdict
 from aerodrome.core.plan import (
     HostPlan,
     PlannedChange,
@@ -22,7 +23,6 @@ from aerodrome.core.resource import Change, Seen
 from aerodrome.core.step import Step
 from aerodrome.errors import AerodromeError, HostError
 from aerodrome.resources.files import File
-from aerodrome.resources.left import Left, LeftServices
 from aerodrome.resources.postgres import PostgresAccount, scram_verifier
 from aerodrome.resources.systemd import Service
 from aerodrome.secrets import MASK, Secret
@@ -218,6 +218,53 @@ def test_what_a_resource_refuses_is_said_with_host_and_step() -> None:
     assert (error.host, error.step, error.message, error.hint) == ("h", "a", "no", "do this")
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A check that finds whatever it is told to."""
+
+    finds: tuple[Finding, ...]
+    key = "check"
+
+    def probe(self) -> str:
+        return "true"
+
+    def judge(self, answer: str) -> tuple[Finding, ...]:
+        return self.finds
+
+
+LOGIN = Finding("check", "refused", "no login", "do this", "GRANT", waits_for="thing venv", waits_to="log in")
+
+
+def test_what_a_check_refuses_is_said_with_its_evidence() -> None:
+    with pytest.raises(HostError) as caught:
+        plan_host("h", [Step("a", (), (Asked((LOGIN,)),))], [""])
+    error = caught.value
+    assert (error.host, error.step, error.message, error.hint, error.detail) == (
+        "h",
+        "a",
+        "no login",
+        "do this",
+        "GRANT",
+    )
+    assert error.refusal is LOGIN
+
+
+def test_a_check_is_put_off_while_what_it_waits_for_is_going_to_change() -> None:
+    venv, after = Thing("venv", wants=(Change("make it", "true"),)), Thing("after", wants=(Change("use it", "true"),))
+    plan = plan_host("h", [Step("a", (venv,)), Step("b", (after,), (Asked((LOGIN,)),))], ["", "", ""])
+    assert [(each.step, each.change) for each in plan.changes] == [
+        ("a", Change("make it", "true")),
+        ("b", Change("log in", "", gate=True)),
+        ("b", Change("use it", "true")),
+    ]
+
+
+@pytest.mark.parametrize("verdict", ["ok", "waiting", "failed"])
+def test_only_a_refusal_keeps_a_host_from_being_touched(verdict: Verdict) -> None:
+    finding = Finding("check", verdict, "seen")
+    assert plan_host("h", [Step("a", (), (Asked((finding,)),))], [""]) == HostPlan("h")
+
+
 def test_a_part_of_a_plan() -> None:
     changes = tuple(planned("one", "two"))
     plan = HostPlan("h", changes, ("step.0", "step.1"))
@@ -381,6 +428,6 @@ def test_the_script_for_people_does_not_show_what_a_password_can_be_guessed_agai
 
 
 def test_what_is_left_is_a_note_and_no_change() -> None:
-    services = LeftServices((Left("Redis", "redis", ("/etc/ours",), "r*", "r.service", "tasks"),))
-    plan = plan_host("w1", [Step("retire.services", (services,))], ["Redis\n"])
-    assert (plan.changes, plan.notes) == ((), tuple(services.notes(Seen("Redis\n"))))
+    warning = Finding("Redis", "warning", "Redis still runs here")
+    plan = plan_host("w1", [Step("retire.services", (), (Asked((warning,)),))], ["Redis\n"])
+    assert (plan.changes, plan.notes) == ((), ("Redis still runs here",))

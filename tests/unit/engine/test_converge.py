@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from aerodrome.components.health import Health
+from aerodrome.components.hints import HINTS
 from aerodrome.core import plan
+from aerodrome.core.check import Finding, Gate
 from aerodrome.core.plan import PlannedChange
 from aerodrome.core.resource import Change, Seen
 from aerodrome.core.stage import Stage
 from aerodrome.core.step import Step
 from aerodrome.engine import converge
 from aerodrome.engine.converge import Run, settled
-from aerodrome.engine.hints import hint, last_words
+from aerodrome.engine.gate import Gatekeeper, journal
 from aerodrome.engine.progress import Progress
+from aerodrome.engine.words import hint, last_words
 from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
 from aerodrome.fleet.model import Deploy, Host, Worker
 from aerodrome.remote import parallel
 from aerodrome.remote.limits import ConnectionBroke, Limit
 from aerodrome.remote.run import execs
 from aerodrome.resources.files import File
-from aerodrome.resources.systemd import Service, Stopped, UnitState
-from aerodrome.secrets import Secret
-from tests.unit.make import HOSTS, ME, MY_GROUP, ROLES_OF_FLEET, fleet, inputs
+from aerodrome.resources.systemd import Service, Stopped
+from tests.unit.make import HOSTS, ME, MY_GROUP, fleet
 from tests.unit.remote.local import Local
 
 
@@ -43,8 +44,8 @@ class Heard:
     def change(self, host: str, planned: PlannedChange) -> None:
         self.lines.append(f"{host} {planned.step}: {planned.change.summary}")
 
-    def healthy(self, health: Health) -> None:
-        self.lines.append(f"{health.host} {health.role} is healthy")
+    def healthy(self, host: str, finding: Finding) -> None:
+        self.lines.append(f"{host} {finding.subject} is healthy")
 
     def waits(self, host: str, why: str) -> None:
         self.lines.append(f"{host} waits: {why}")
@@ -103,7 +104,8 @@ class World:
         self.run = self.new_run()
 
     def new_run(self) -> Run:
-        return Run(inputs(fleet(deploy=self.deploy)), self.local, self.heard, self.lock)  # type: ignore[arg-type]
+        self.local.fleet = fleet(deploy=self.deploy)
+        return Run(self.local, self.heard, self.lock, HINTS)  # type: ignore[arg-type]
 
     def file(self, name: str, content: str = "x\n") -> File:
         return File(str(self.folder / name), content, ME, MY_GROUP)
@@ -120,8 +122,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(tmp_path)
 
 
-def stage(name: str, roles: dict[str, list[str]] | None = None, **hosts: Any) -> Stage:
-    return Stage(name, {host: [Step(f"{name}.step", (resource,))] for host, resource in hosts.items()}, roles or {})
+def stage(name: str, gated: bool = False, **hosts: Any) -> Stage:
+    gates = {host: cast(Gate, None) for host in hosts if gated}
+    return Stage(name, {host: [Step(f"{name}.step", (resource,))] for host, resource in hosts.items()}, gates)
 
 
 def failed(call: Callable[[], object]) -> list[HostError]:
@@ -185,9 +188,7 @@ def test_a_change_that_fails_is_told_with_its_last_words(world: World) -> None:
 
 
 def test_a_unit_that_does_not_start_is_told_with_its_journal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        Run, "journal", lambda self, host, unit, lines=20: f"{host.name} {unit}: Address already in use"
-    )
+    monkeypatch.setattr(converge, "journal", lambda _, host, unit: f"{host.name} {unit}: Address already in use")
     thing = world.scripted("a", "echo 'Job failed.' >&2; false", restarts="airflow@worker.service")
     (error,) = failed(lambda: world.run.converge([stage("workers", w1=thing)]))
     assert error.detail == "w1 airflow@worker.service: Address already in use"
@@ -316,7 +317,7 @@ def test_where_a_host_s_state_is_refused_nothing_is_touched_anywhere(world: Worl
     assert told == {("w1", "second.step", refused), ("web1", "connect", "is down")}
     assert [name for name in "acde" if (world.folder / name).exists()] == []
     assert world.heard.lines == []
-    assert {error.host: type(error.refusal) for error in errors} == {"w1": AerodromeError, "web1": type(None)}
+    assert {error.host: error.refusal and error.refusal.verdict for error in errors} == {"w1": "refused", "web1": None}
 
 
 def test_a_refusal_brings_its_evidence(world: World) -> None:
@@ -410,46 +411,48 @@ def test_what_the_hosts_that_answer_need_is_in_the_failure(world: World) -> None
     assert [planned.step for planned in caught.value.results["w1"].changes] == ["s"]
 
 
-# Status
+# Checks
 
 
-def test_a_host_that_is_down_has_a_row_for_each_of_its_roles_that_is_asked_for(world: World) -> None:
-    world.local.broken = down("s1", "db1")
-    rows = world.run.status([HOSTS["db1"], HOSTS["s1"]], ["database", "scheduler", "triggerer", "worker"])
-    assert [(row.host, row.role, row.verdict, row.detail) for row in rows] == [
-        ("db1", "database", "failed", "is down"),
-        ("s1", "scheduler", "failed", "is down"),
-        ("s1", "triggerer", "failed", "is down"),
-    ]
-    assert not any(row.healthy for row in rows)
+@dataclass(frozen=True)
+class Asks:
+    """A check whose probe is `script`; what it prints is the detail."""
+
+    script: str
+    key = "x"
+
+    def probe(self) -> str:
+        return self.script
+
+    def judge(self, answer: str) -> list[Finding]:
+        if answer == "KeyError":
+            raise KeyError("x")
+        assert answer != "AssertionError"
+        return [Finding("x", "ok", answer)]
+
+    def unknown(self, why: str) -> list[Finding]:
+        return [Finding("x", "failed", why)]
 
 
-def test_the_status_of_a_host_that_is_down_is_told_beside_the_others(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_check_of_a_host_that_is_down_says_so_beside_the_others(world: World) -> None:
     world.local.broken = down("w2")
-    monkeypatch.setattr(converge, "health_script", lambda inputs, host, roles: "echo 5")
-    hosts = [HOSTS["w1"], HOSTS["w2"]]
-    rows = world.run.status(hosts, ["worker", "webserver"])
-    assert [(row.host, row.role, row.state.active, row.detail) for row in rows] == [
-        ("w1", "worker", "", "the unit is not there"),
-        ("w2", "worker", "unknown", "is down"),
-    ]
+    checks = {name: [Asks("printf one"), Asks("printf two")] for name in ("w2", "w1")}
+    assert world.run.look(checks) == {
+        "w2": [Finding("x", "failed", "is down")] * 2,
+        "w1": [Finding("x", "ok", "one"), Finding("x", "ok", "two")],
+    }
 
 
-def test_the_status_of_redis_is_told_beside_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)})
-    world.run = Run(inputs(of, redis_password=Secret("x")), world.local, world.heard, world.lock)  # type: ignore[arg-type]
-    monkeypatch.setattr(converge, "health_script", lambda inputs, host, roles: "echo 5")
-    answer = "5\\n\\n\\nredis_version:7\\nuptime_in_seconds:1\\nconnected_clients:2\\n"
-    monkeypatch.setattr(converge, "redis_health_script", lambda inputs, host: f"printf '{answer}'")
-    rows = world.run.status([HOSTS["w1"], HOSTS["w2"]], ["redis", "worker"])
-    assert [(row.host, row.role, row.verdict) for row in rows] == [
-        ("w1", "worker", "waiting"),
-        ("w2", "redis", "healthy"),
-        ("w2", "worker", "waiting"),
+def test_one_host_s_trouble_never_hides_what_the_others_answer(world: World) -> None:
+    answers = {"s1": "fine", "w1": "KeyError", "w2": "AssertionError"}
+    found = world.run.look({name: [Asks(f"printf {answer}")] for name, answer in answers.items()})
+    assert [(name, each.verdict) for name, rows in found.items() for each in rows] == [
+        ("s1", "ok"),
+        ("w1", "failed"),
+        ("w2", "failed"),
     ]
-    assert [row.role for row in world.run.status([HOSTS["w2"]], ["worker"])] == ["worker"]
+    assert "the host's answer cannot be read (KeyError" in found["w1"][0].detail
+    assert "unexpected AssertionError in test_converge.py" in found["w2"][0].detail
 
 
 def test_a_connection_that_breaks_in_the_middle_is_no_success(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -493,9 +496,9 @@ def test_units_that_run_are_restarted_one_host_at_a_time(world: World, monkeypat
         def changes(self, seen: Seen) -> list[Change]:
             return [Change(change.summary, change.script, interrupts=True) for change in super().changes(seen)]
 
-    monkeypatch.setattr(Run, "await_health", lambda self, host, roles: self.report.waits(host.name, "health"))
+    monkeypatch.setattr(Gatekeeper, "wait", lambda self, host, gate: world.heard.waits(host.name, "health"))
     hosts = {name: Restart(world.folder / name, f"touch '{world.folder / name}'") for name in ("s1", "web1")}
-    world.run.converge([stage("any", {name: ["x"] for name in hosts}, **hosts)])
+    world.run.converge([stage("any", gated=True, **hosts)])
     assert world.heard.lines == [
         "stage any",
         "s1 any.step: make s1",
@@ -545,9 +548,9 @@ def test_a_restart_that_was_asked_for_is_made_once_in_each_stage(world: World, m
     (programs / "systemctl").write_text(f"#!/bin/sh\ncase $1 in show) {show};; restart) echo $2 >>'{log}';; esac\n")
     (programs / "systemctl").chmod(0o755)
     monkeypatch.setattr(plan, "PRELUDE", "")  # its PATH
-    monkeypatch.setattr(Run, "await_health", lambda *_: None)
+    monkeypatch.setattr(Gatekeeper, "wait", lambda *_: None)
     units = {name: Service(f"{name}.service", again=True) for name in "ab"}
-    world.run.converge([stage("one", {"w1": ["x"]}, w1=units["a"]), stage("two", {"w1": ["x"]}, w1=units["b"])])
+    world.run.converge([stage("one", gated=True, w1=units["a"]), stage("two", gated=True, w1=units["b"])])
     assert log.read_text().split() == ["a.service", "b.service"]
 
 
@@ -664,45 +667,9 @@ def test_a_run_that_has_lost_the_lock_changes_nothing_more(world: World) -> None
     assert world.lock.log == ["take", "release"]
 
 
-# Health
-
-
-def health(verdict: str, role: str = "worker", restarts: int = 0, detail: str = "seen") -> Health:
-    state = UnitState(active="active", restarts=restarts)
-    return Health("w1", role, f"airflow@{role}.service", state, 0, "3.3.2", verdict, detail)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("script", ["sleep 64", "while :; do echo; sleep 0.1; done", "yes"])
-def test_a_look_at_health_that_never_comes_is_not_waited_for(
-    world: World, monkeypatch: pytest.MonkeyPatch, script: str
-) -> None:
-    world.run.fleet = fleet(deploy=Deploy(health_timeout=1, output_limit=1))
-    monkeypatch.setattr(converge, "watch_script", lambda inputs, host, roles: script)
-    with pytest.raises(HostError) as caught:
-        world.run.await_health(HOSTS["w1"], ["worker"])
-    assert (caught.value.host, caught.value.step) == ("w1", "roles.worker")
-    assert caught.value.message.startswith("its health is not known: the probe ")
-
-
 def test_a_journal_that_cannot_be_read_hides_no_failure(world: World) -> None:
     world.local.broken = lambda host: HostError("w1", "connect", "gone")
-    assert world.run.journal(HOSTS["w1"], "airflow@worker") == ""
-
-
-def test_one_host_s_trouble_never_hides_the_others_health(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def trouble(inputs: Any, host: str, roles: Any, output: str) -> Any:
-        if host == "w1":
-            raise KeyError("x")
-        if host == "w2":
-            raise AssertionError("y")
-        return [health("healthy")]
-
-    monkeypatch.setattr(converge, "health_script", lambda inputs, host, roles: "true")
-    monkeypatch.setattr(converge, "read_health", trouble)
-    rows = world.run.status([HOSTS[name] for name in ("s1", "w1", "w2")], ["scheduler", "worker"])
-    assert [(row.host, row.verdict) for row in rows] == [("w1", "healthy"), ("w1", "failed"), ("w2", "failed")]
-    assert "the host's answer cannot be read (KeyError" in rows[1].detail
-    assert "unexpected AssertionError in test_converge.py" in rows[2].detail
+    assert journal(world.local, HOSTS["w1"], "airflow@worker") == ""  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -750,106 +717,6 @@ def test_while_a_host_is_at_work_it_is_said_at_what(world: World, monkeypatch: p
     monkeypatch.setattr(parallel, "FIRST", 0.5)
     world.run.converge([stage("nodes", w1=world.scripted("a", f"sleep 2; touch '{world.folder}/a'"))])
     assert "0 s: w1: nodes.step: make a" in world.heard.lines or "1 s: w1: nodes.step: make a" in world.heard.lines
-
-
-def test_a_host_looks_by_itself_until_all_its_roles_are_healthy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The host goes on looking until nobody reads it: three looks are needed, one exec.
-    log = world.folder / "looks"
-    script = f"while :; do echo look >>'{log}'; printf 'number %s\\n@looked\\n' $(grep -c . '{log}'); sleep 0.05; done"
-    monkeypatch.setattr(converge, "watch_script", lambda inputs, host, roles: script)
-    scheduler, triggerer = health("healthy", "scheduler"), health("healthy", "triggerer")
-    answers = {
-        "number 1": [scheduler, replace(triggerer, verdict="waiting")],
-        "number 2": [scheduler, replace(triggerer, verdict="waiting")],
-        "number 3": [scheduler, triggerer],
-    }
-    asked: list[tuple[str, ...]] = []
-
-    def read(inputs: Any, host: str, roles: tuple[str, ...], text: str) -> list[Health]:
-        asked.append(roles)
-        return answers[text]
-
-    monkeypatch.setattr(converge, "read_health", read)
-    world.run.await_health(HOSTS["s1"], ["scheduler", "triggerer"])
-    assert asked == [("scheduler", "triggerer")] * 3
-    assert world.heard.lines == ["w1 scheduler is healthy", "w1 triggerer is healthy"]
-    assert execs == {"s1": 1}
-
-
-def test_a_unit_that_dies_while_its_host_looks_is_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = "while :; do printf 'a look\\n@looked\\n'; sleep 0.05; done"
-    monkeypatch.setattr(converge, "watch_script", lambda inputs, host, roles: script)
-    monkeypatch.setattr(converge, "read_health", lambda *_: [health("failed", detail="the unit is failed")])
-    monkeypatch.setattr(Run, "journal", lambda self, host, unit, lines=20: "Address already in use")
-    with pytest.raises(HostError, match="died after its start: the unit is failed") as caught:
-        world.run.await_health(HOSTS["w1"], ["worker"])
-    assert caught.value.detail == "Address already in use"
-
-
-@pytest.fixture
-def looks(world: World, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    """Give what each look at the health of w1 sees; the last one goes on for ever."""
-    world.deploy = Deploy(health_timeout=10)
-    world.run = world.new_run()
-    clock = [0.0]
-    monkeypatch.setattr(converge.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(converge.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
-    monkeypatch.setattr(Run, "journal", lambda self, host, unit, lines=20: "last lines: no pg_hba.conf entry")
-    monkeypatch.setattr(converge, "run", lambda *_, **__: None)  # the host cannot look by itself
-
-    def wait(*seen: list[Health], roles: tuple[str, ...] = ("worker",)) -> list[list[str]]:
-        asked: list[list[str]] = []
-
-        def look(self: Run, host: Host, roles: list[str]) -> list[Health]:
-            asked.append(list(roles))
-            return seen[min(len(asked), len(seen)) - 1]
-
-        monkeypatch.setattr(Run, "health", look)
-        world.run.await_health(Host("w1", "10.0.0.4"), roles)
-        return asked
-
-    return wait
-
-
-def test_a_role_is_waited_for_until_it_is_healthy(world: World, looks) -> None:  # type: ignore[no-untyped-def]
-    assert looks([health("waiting")], [health("waiting")], [health("healthy")]) == [["worker"]] * 3
-    assert world.heard.lines == ["w1 worker is healthy"]
-
-
-def test_a_role_that_is_healthy_is_not_asked_again(looks) -> None:  # type: ignore[no-untyped-def]
-    first = [health("healthy", "scheduler"), health("waiting", "triggerer")]
-    assert looks(first, [health("healthy", "triggerer")], roles=("scheduler", "triggerer")) == [
-        ["scheduler", "triggerer"],
-        ["triggerer"],
-    ]
-
-
-def test_without_roles_nothing_is_waited_for(looks) -> None:  # type: ignore[no-untyped-def]
-    assert looks(roles=()) == []
-
-
-@pytest.mark.parametrize(
-    "seen",
-    [
-        [[health("failed", detail="the unit is failed")]],
-        # It started, died and was started again: `active` at each look.
-        [[health("waiting")], [health("waiting", restarts=1, detail="the unit is failed")]],
-    ],
-)
-def test_a_unit_that_dies_after_its_start_is_a_failure(looks, seen: list[list[Health]]) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(HostError) as caught:
-        looks(*seen)
-    error = caught.value
-    assert (error.host, error.step) == ("w1", "roles.worker")
-    assert error.message == "airflow@worker.service died after its start: the unit is failed"
-    assert error.detail == "last lines: no pg_hba.conf entry"
-    assert error.hint == "the database does not let this host in: fab setup-db"
-
-
-def test_a_role_that_is_not_healthy_in_time_is_a_failure(looks) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(HostError) as caught:
-        looks([health("waiting", detail="no heartbeat yet")])
-    assert caught.value.message == "airflow@worker.service is not healthy 10 s after its start: no heartbeat yet"
 
 
 # Progress
@@ -910,7 +777,7 @@ def test_last_words_are_the_last_lines_that_say_something() -> None:
         ('FATAL:  password authentication failed for user "airflow"', "the database refuses the password"),
         ('FATAL:  no pg_hba.conf entry for host "10.0.0.4"', "the database does not let this host in"),
         ("tar: x: Cannot write: No space left on device", "the disk is full"),
-        ("curl: (6) Could not resolve host: pypi.org", "the host cannot look up names"),
+        ("curl: (6) Could not resolve host: index.example.com", "the host cannot look up names"),
         ("curl error: Couldn't resolve host name for https://mirrors.example.com", "the host cannot look up names"),
         ("E: Unable to locate package postgresql", "its package sources do not have it: see /etc/apt/sources.list.d"),
         ("E: Package 'python3.7' has no installation candidate", "its package sources do not have it: see /etc/apt/"),
@@ -925,8 +792,8 @@ def test_last_words_are_the_last_lines_that_say_something() -> None:
     ],
 )
 def test_failures_that_are_known_by_what_they_print(words: str, what: str) -> None:
-    assert hint(f"before\n{words}\nafter").startswith(what)
+    assert hint(f"before\n{words}\nafter", HINTS).startswith(what)
 
 
 def test_a_failure_that_nobody_knows_has_no_hint() -> None:
-    assert hint("Segmentation fault") == ""
+    assert hint("Segmentation fault", HINTS) == ""

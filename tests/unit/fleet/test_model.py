@@ -21,3 +21,8 @@ def test_roles_of_a_host_come_in_the_order_of_a_deploy() -> None:
 def test_nodes_are_the_hosts_that_run_airflow() -> None:
     assert names(fleet().nodes()) == ["s1", "web1", "w1", "w2"]
     assert "db1" in names(fleet(roles={**ROLES_OF_FLEET, "worker": ("db1",)}).nodes())
+
+
+def test_the_lock_is_kept_on_the_database_host_or_else_the_first_schedulers() -> None:
+    assert fleet().lock_host.name == "db1"
+    assert fleet(roles={**ROLES_OF_FLEET, "database": (), "scheduler": ("w1", "s1")}).lock_host.name == "w1"

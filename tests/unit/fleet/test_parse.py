@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from aerodrome.errors import InvalidInput
+from aerodrome.fleet.keys import FLEET
 from aerodrome.fleet.model import Airflow, Broker, Database, Deploy, Fleet, Host, RoleSettings, Ssh, Worker
 from aerodrome.fleet.parse import parse
 from aerodrome.fleet.schema import Either, List, Map, Table
 from aerodrome.secrets import Reference, Secret
 
-SHIPPED = Path(__file__).parents[2] / "hosts.yaml"
+SHIPPED = Path(__file__).parents[3] / "hosts.yaml"
 KEY = "A" * 43 + "="
 
 # Lines 1 to 5; what a test adds begins on line 6.
@@ -313,7 +314,7 @@ def test_the_shipped_file_explains_every_key() -> None:
         return keys(kind.item) if isinstance(kind, Map | List) else set()
 
     explained = set(re.findall(r"^ *(?:# +(?:or )?)?([a-z_-]+):", SHIPPED.read_text(), re.MULTILINE))
-    assert keys(keys.FLEET) - explained == set()
+    assert keys(FLEET) - explained == set()
 
 
 def test_the_examples_of_the_shipped_file_are_valid() -> None:
@@ -935,7 +936,7 @@ def test_a_value_of_any_length_and_type_is_a_mistake_of_one_short_line(added: st
 @pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 1000])
 def test_what_is_nested_too_deep_ends_no_process(text: str) -> None:
     # In a process of its own: libyaml's composer overflows the stack.
-    program = "import sys; from aerodrome.inventory import parse; parse(sys.stdin.read(), 'hosts.yaml')"
+    program = "import sys; from aerodrome.fleet.parse import parse; parse(sys.stdin.read(), 'hosts.yaml')"
     done = subprocess.run(
         [sys.executable, "-c", program], input=text, capture_output=True, text=True, cwd=SHIPPED.parent, timeout=60
     )

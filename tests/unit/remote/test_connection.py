@@ -14,6 +14,7 @@ import pytest
 from paramiko.hostkeys import HostKeyEntry
 from paramiko.ssh_exception import NoValidConnectionsError
 
+from aerodrome.controller.known_hosts import KnownHosts
 from aerodrome.errors import HostError
 from aerodrome.fleet.model import Deploy, Fleet, Host, Ssh
 from aerodrome.remote import connection
@@ -71,7 +72,7 @@ def connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Connections:
     (tmp_path / "known_hosts").write_text(f"[10.0.0.4]:2222 ssh-ed25519 {KEY}\n")
     hosts = {"w1": HOST, "w2": JUMPED}
     fleet = Fleet("hosts.yaml", hosts, ROLES_OF_FLEET, ssh=Ssh(str(tmp_path / "known_hosts"), 7))
-    return Connections(fleet, lambda value: Secret(f"looked up {value}"))
+    return Connections(fleet, lambda value: Secret(f"looked up {value}"), KnownHosts(fleet.ssh.known_hosts))
 
 
 def test_a_host_is_connected_to_once_with_its_own_key_alone(connections: Connections) -> None:

@@ -15,9 +15,10 @@ from aerodrome.core.resource import Change
 from aerodrome.errors import HostError
 from aerodrome.report import sink
 from aerodrome.report.json import show_plans_as_json
+from aerodrome.report.output import Prefixed, Through
 from aerodrome.report.sink import NoOutput, Paint, data, escape, one_line, say
 from aerodrome.report.status import show_status
-from aerodrome.report.terminal import Prefixed, Terminal, Through, show_error, still_waiting
+from aerodrome.report.terminal import Terminal, show_error, still_waiting
 from aerodrome.resources.systemd import UnitState
 
 Capture = pytest.CaptureFixture[str]
@@ -51,10 +52,10 @@ def test_every_character_passes_or_is_escaped_to_plain_ascii() -> None:
 
 def test_a_line_of_a_host_is_never_more_than_one(capsys: Capture) -> None:
     assert one_line("a\nno changes\r\nb") == r"a\nno changes\nb"
-    health = Health("w1", "worker", "u", UnitState(), 0, "", "healthy", "x\nno changes")
+    health = Health("worker", "ok", "x\nno changes", unit="u", state=UnitState(), now=0, version="", host="w1")
     change = PlannedChange("s", "r", Change("y\nno changes", ""))
     report = Terminal(["w1"])
-    report.healthy(health)
+    report.healthy("w1", health)
     report.change("w1", change)
     report.waits("w1", "z\nno changes")
     still_waiting({"w1": "z\nno changes"}, 10)
@@ -73,7 +74,20 @@ def test_every_sink_escapes(capsys: Capture) -> None:
     for printer in printers:
         printer.read(f"{EVIL}\n{EVIL}")
         printer.close()
-    show_status([Health("w1", "worker", "u", UnitState(active=EVIL), 0, "[red]3", "waiting", f"[bold]{EVIL}")])
+    show_status(
+        [
+            Health(
+                "worker",
+                "waiting",
+                f"[bold]{EVIL}",
+                unit="u",
+                state=UnitState(active=EVIL),
+                now=0,
+                version="[red]3",
+                host="w1",
+            )
+        ]
+    )
     out, err = capsys.readouterr()
     assert all(letter.isprintable() or letter in "\t\n" for letter in out + err)
     assert "[red]3" in out and "[bold]" in out

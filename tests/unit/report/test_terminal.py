@@ -14,8 +14,9 @@ from aerodrome.core.resource import Change
 from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
 from aerodrome.report import sink
 from aerodrome.report.json import show_plans_as_json, show_status_as_json
+from aerodrome.report.output import JsonAlone, Prefixed, Through
 from aerodrome.report.status import show_status
-from aerodrome.report.terminal import JsonAlone, Prefixed, Terminal, Through, data, say, show_error, show_plans
+from aerodrome.report.terminal import Terminal, data, say, show_error, show_plans
 from aerodrome.resources.systemd import UnitState
 from aerodrome.secrets import MASK, Redactor, Secret
 
@@ -38,8 +39,26 @@ PLAN = HostPlan(
 )
 STATE = UnitState("loaded", "enabled", "active", "running", 1, False, 1000, 50)
 ROWS = [
-    Health("w1", "worker", "airflow@worker.service", STATE, 1000 + 7200, "3.3.2", "healthy", "log port answers"),
-    Health("web1", "webserver", "airflow@webserver.service", UnitState(), 0, "", "waiting", "the unit is not there"),
+    Health(
+        "worker",
+        "ok",
+        "log port answers",
+        unit="airflow@worker.service",
+        state=STATE,
+        now=1000 + 7200,
+        version="3.3.2",
+        host="w1",
+    ),
+    Health(
+        "webserver",
+        "waiting",
+        "the unit is not there",
+        unit="airflow@webserver.service",
+        state=UnitState(),
+        now=0,
+        version="",
+        host="web1",
+    ),
 ]
 
 
@@ -64,7 +83,7 @@ def test_a_run_tells_stage_host_step_and_change(capsys: Capture) -> None:
     report.stage("workers")
     report.change("w1", PLAN.changes[0])
     report.waits("worker10", "another run")
-    report.healthy(ROWS[0])
+    report.healthy(ROWS[0].host, ROWS[0])
     assert capsys.readouterr() == (
         "",
         "workers  (0 s)\n"
@@ -230,13 +249,13 @@ def test_status_as_a_table(capsys: Capture) -> None:
     "seconds, ago", [(-3, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (200000, "2 d")]
 )
 def test_since_when(capsys: Capture, seconds: int, ago: str) -> None:
-    show_status([Health("h", "worker", "u", STATE, 1000 + seconds, "3", "healthy", "x")])
+    show_status([Health("worker", "ok", "x", unit="u", state=STATE, now=1000 + seconds, version="3", host="h")])
     assert f"  {ago}  " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("detail", ["[bold]x[/bold]", "[/] ] ["])
 def test_words_of_a_host_are_no_markup(capsys: Capture, detail: str) -> None:
-    show_status([Health("h", "worker", "u", STATE, 0, "[red]3", "waiting", detail)])
+    show_status([Health("worker", "waiting", detail, unit="u", state=STATE, now=0, version="[red]3", host="h")])
     assert detail in capsys.readouterr().out
 
 

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.core.resource import Seen
-from aerodrome.errors import AerodromeError
-from aerodrome.resources.celery import Places, Unmoved, lines, places
+from aerodrome.resources.celery import Places, lines, places
 from aerodrome.resources.environment import escape
 from tests.unit.make import Shell
 
@@ -142,18 +140,3 @@ def test_what_is_as_wanted_is_told_without_a_process(sh: Shell, tmp_path: Path, 
     assert look(sh, tmp_path, other, text, wanted=wanted) == ""
     for changed in (text + other, f"{text}{RESULTS}=redis://other/0\n", text.partition("\n")[0] + f"\n{RESULTS}=\n"):
         assert look(sh, tmp_path, OTHERS, changed, wanted=wanted).endswith("more\n")
-
-
-RUNS, STOPPED = "ActiveState=active\n", "ActiveState=inactive\n"
-UNMOVED = Unmoved(PLACES, ("airflow@scheduler.service", "airflow@worker.service"))
-
-
-def test_a_part_of_a_fleet_that_runs_does_not_move_alone() -> None:
-    moved = f"{BROKER}=redis://h/0\n"
-    for states in (f"{STOPPED}\n\n{RUNS}", f"{RUNS}\n\n{STOPPED}"):
-        with pytest.raises(AerodromeError, match="a part of the fleet would be left behind") as caught:
-            UNMOVED.changes(Seen(f"{moved}\n\n{states}"))
-        assert caught.value.hint.startswith("run fab deploy for the whole fleet")
-    assert UNMOVED.changes(Seen(f"{moved}\n\n{STOPPED}\n\n{STOPPED}")) == []
-    assert UNMOVED.changes(Seen(f"\n\n{RUNS}\n\n{RUNS}")) == []
-    assert UNMOVED.changes(Seen("")) == []

@@ -9,7 +9,7 @@ import pytest
 from aerodrome.core.resource import Change, Seen
 from aerodrome.resources.celery import Places
 from aerodrome.resources.drain import Drain
-from aerodrome.resources.halted import Halted, Wait
+from aerodrome.resources.halted import Halted, Resumed, Wait
 from aerodrome.resources.systemd import show
 from aerodrome.resources.version import Installation
 from tests.unit.make import Shell
@@ -98,3 +98,17 @@ def test_a_wait_whose_reader_has_gone_starts_the_unit_again(sh: Shell) -> None:
     waits = Halted((PLACES,), UNIT, wait).changes(Seen(f"{MOVED}\n\n{STATE.format('active')}"))[1]
     done = sh(f"( set -eu\n{waits.script} ) | head -n1", programs={"systemctl": "echo $* >&2"})
     assert done.stderr.decode().endswith(f"start {UNIT}\n")
+
+
+@pytest.mark.parametrize("active", ["inactive", "failed"])
+def test_what_has_halted_in_vain_is_started_again(active: str) -> None:
+    resumed = Resumed(UNIT)
+    assert resumed.probe() == show(UNIT)
+    script = f"systemctl reset-failed {UNIT} 2>/dev/null || true\nsystemctl start {UNIT}"
+    assert resumed.changes(Seen(STATE.format(active))) == [Change(f"start {UNIT} again", script, restarts=UNIT)]
+
+
+def test_what_runs_or_was_never_set_up_is_left_alone() -> None:
+    assert Resumed(UNIT).changes(Seen(STATE.format("active"))) == []
+    for file in ("", "disabled"):
+        assert Resumed(UNIT).changes(Seen(STATE.format("inactive").replace("=enabled", f"={file}"))) == []

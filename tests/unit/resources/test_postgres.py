@@ -404,7 +404,7 @@ def test_a_line_that_is_leaving_stays_until_it_is_closed() -> None:
     before = Seen(answer(file=hba(WITH_OLD + THEIRS)))
     assert access.changes(before) == []
     (change,) = closed.changes(before)
-    assert change.summary == f"close the metadata database to 1 hosts that only run workers ({HBA})"
+    assert change.summary == f"take 1 lines by which nothing logs in any more out of {HBA}"
     assert [line for line in change.diff.splitlines()[3:] if line[0] in "+-"] == [f"-{OLD}"]
     assert change.script.endswith(RELOAD)
 

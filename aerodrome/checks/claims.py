@@ -5,9 +5,9 @@ Each probe ends with the shell's own commands where the host is ours: processes 
 
 from __future__ import annotations
 
-from aerodrome.core.resource import Change, Seen, quote
+from aerodrome.core.check import Finding, refused
+from aerodrome.core.resource import quote
 from aerodrome.dataclass import dataclass
-from aerodrome.errors import AerodromeError
 from aerodrome.resources.environment import escape
 from aerodrome.resources.files import MARK
 
@@ -45,20 +45,17 @@ class OwnHome:
             f"stat -L -c '%F|%U' {home}; [ ! -d {home} ] || ls -A {home} | head -n {LISTED}\nfi"
         )
 
-    def changes(self, seen: Seen) -> list[Change]:
-        """Return nothing, as nothing is changed here.
-
-        Raises AerodromeError where the folder is somebody else's.
-        """
-        first, _, rest = seen.text.partition("\n")
+    def judge(self, answer: str) -> list[Finding]:
+        first, _, rest = answer.partition("\n")
         kind, bar, owner = first.partition("|")
         if not bar:
             return []
         elsewhere = "set airflow.home in hosts.yaml to a folder of Airflow's own"
         if kind != "directory":
-            raise AerodromeError(f"{self.path} is a {kind}, and AIRFLOW_HOME has to be a folder", elsewhere)
+            return refused(self, f"{self.path} is a {kind}, and AIRFLOW_HOME has to be a folder", elsewhere)
         if owner not in ("root", self.user):
-            raise AerodromeError(
+            return refused(
+                self,
                 f"{self.path} belongs to {owner}, and not to root or {self.user}",
                 f"{elsewhere}, or airflow.user to {owner} if Airflow runs as {owner}",
             )
@@ -66,7 +63,7 @@ class OwnHome:
         if names & AIRFLOW_FILES or names <= PERHAPS_AIRFLOW:
             return []
         some = ", ".join([*sorted(names - {"lost+found"})[:3], *(["…"] if len(names) > 3 else [])])
-        raise AerodromeError(f"{self.path} is in use, and not by Airflow: it has {some}", elsewhere)
+        return refused(self, f"{self.path} is in use, and not by Airflow: it has {some}", elsewhere)
 
 
 @dataclass(frozen=True)
@@ -90,13 +87,10 @@ class OwnUnits:
             "done ;; esac"
         )
 
-    def changes(self, seen: Seen) -> list[Change]:
-        """Return nothing, as nothing is changed here.
-
-        Raises AerodromeError where a unit is somebody else's.
-        """
-        for path in seen.text.splitlines():
-            raise AerodromeError(
+    def judge(self, answer: str) -> list[Finding]:
+        for path in answer.splitlines():
+            return refused(
+                self,
                 f"the host has a unit of that name that is not Airflow's: {path}",
                 "set airflow.service in hosts.yaml to a name that no other unit has",
             )
@@ -120,13 +114,10 @@ class OwnEnvironment:
             f"case $line in *{quote(MARK)}*) ;; *) [ ! -s {file} ] || {_mentions_airflow(file)} || echo other ;; esac"
         )
 
-    def changes(self, seen: Seen) -> list[Change]:
-        """Return nothing, as nothing is changed here.
-
-        Raises AerodromeError where the file is somebody else's.
-        """
-        if seen.text.strip():
-            raise AerodromeError(
+    def judge(self, answer: str) -> list[Finding]:
+        if answer.strip():
+            return refused(
+                self,
                 f"{self.path} is there already, and says nothing of Airflow",
                 "set airflow.service in hosts.yaml to a name that no other service has",
             )

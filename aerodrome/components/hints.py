@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-
-def last_words(text: str, lines: int = 12) -> str:
-    """Return the last lines of an output, without the empty ones."""
-    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
-
-
 NO_PACKAGE = "its package sources do not have it: see {}; a Python of your own is named by its path: airflow.python"
 
 HINTS = {
@@ -28,8 +22,3 @@ HINTS = {
     "Read-only file system": "a file system is mounted read-only, often after a disk error (dmesg); or a unit's "
     "sandbox lets it write elsewhere only (read_write_paths in hosts.yaml)",
 }
-
-
-def hint(words: str) -> str:
-    """Say what to do about a failure that is known by what it prints."""
-    return next((what for sign, what in HINTS.items() if sign in words), "")

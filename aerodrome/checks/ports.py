@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
-from aerodrome.core.resource import Change, Seen
+from aerodrome.core.check import Finding, refused
 from aerodrome.dataclass import dataclass
-from aerodrome.errors import AerodromeError
 
 # systemd keeps a link of this name for each unit that runs (since version 235): asking for it takes no process.
 RUNS = "/run/systemd/units/invocation:{}"
@@ -42,12 +41,8 @@ class FreePort:
             "done </proc/$pid/cgroup\ndone"
         )
 
-    def changes(self, seen: Seen) -> list[Change]:
-        """Return nothing, as nothing is changed here.
-
-        Raises AerodromeError, naming the program, where another one holds the port.
-        """
-        for listener in re.split(r"\n(?!in )", seen.text.strip()):
+    def judge(self, answer: str) -> list[Finding]:
+        for listener in re.split(r"\n(?!in )", answer.strip()):
             line, _, groups = listener.partition("\n")
             fields = line.split()
             if len(fields) < 4 or not self._is_in_the_way(fields[3].rpartition(":")[0]):
@@ -58,7 +53,8 @@ class FreePort:
             holder = re.search(r'\("(?P<program>[^"]*)",pid=(?P<pid>\d+)', line)
             who = "{program} (process {pid})".format(**holder.groupdict()) if holder else "another program"
             of = f" of {units[0]}" if units else ""
-            raise AerodromeError(
+            return refused(
+                self,
                 f"{who}{of} listens on port {self.number}, which {self.unit} needs",
                 f"stop it, or set {self.setting} in hosts.yaml",
             )

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.core.resource import Resource, Seen
-from aerodrome.errors import AerodromeError
-from aerodrome.resources.claims import OwnEnvironment, OwnHome, OwnUnits
+from aerodrome.checks.claims import OwnEnvironment, OwnHome, OwnUnits
+from aerodrome.core.check import Check
 from tests.unit.make import Shell
 
 # Stand-ins for every command that a probe may run: one that does is found out.
@@ -17,16 +16,16 @@ FORBIDDEN = dict.fromkeys(("stat", "ls", "head", "grep", "systemctl", "cat", "se
 ENVIRONMENT = '# Written by Aerodrome from hosts.yaml\nPATH=/bin\nAIRFLOW_HOME={}\nPASSWORD="a\nb \\$c"\n'
 
 
-def asked(sh: Shell, resource: Resource, programs: dict[str, str] | None = None) -> str:
-    done = sh(resource.probe(), programs=programs)
+def asked(sh: Shell, check: Check, programs: dict[str, str] | None = None) -> str:
+    done = sh(check.probe(), programs=programs)
     assert done.returncode == 0, done.stderr
     return done.stdout.decode()
 
 
-def refused(resource: Resource, text: str) -> str:
-    with pytest.raises(AerodromeError) as caught:
-        resource.changes(Seen(text))
-    return caught.value.message
+def refused(check: Check, text: str) -> str:
+    (finding,) = check.judge(text)
+    assert (finding.subject, finding.verdict) == (check.key, "refused")
+    return finding.detail
 
 
 @pytest.mark.parametrize("folder", ["home", "my home", 'ho"me$x'])
@@ -36,15 +35,15 @@ def test_a_home_that_was_deployed_before_costs_no_process(sh: Shell, tmp_path: P
     from aerodrome.resources.environment import escape
 
     environment.write_text(ENVIRONMENT.format(escape(str(home))))
-    resource = OwnHome(str(home), "astro", str(environment))
-    assert asked(sh, resource, FORBIDDEN) == ""
+    check = OwnHome(str(home), "astro", str(environment))
+    assert asked(sh, check, FORBIDDEN) == ""
     environment.write_text(ENVIRONMENT.format("/another"))
-    assert "A PROCESS" in asked(sh, resource, FORBIDDEN)
+    assert "A PROCESS" in asked(sh, check, FORBIDDEN)
     environment.write_text(f"AIRFLOW_HOME={home}\n# Written by hand\n")
-    assert "A PROCESS" in asked(sh, resource, FORBIDDEN)
+    assert "A PROCESS" in asked(sh, check, FORBIDDEN)
     environment.unlink()
     home.rmdir()
-    assert asked(sh, resource, FORBIDDEN) == ""
+    assert asked(sh, check, FORBIDDEN) == ""
 
 
 @pytest.mark.parametrize(
@@ -65,23 +64,23 @@ def test_a_home_is_airflow_s_by_what_is_in_it(sh: Shell, tmp_path: Path, files: 
     home.mkdir()
     for name in files:
         (home / name).touch()
-    resource = OwnHome(str(home), getpass.getuser(), str(tmp_path / "none"))
-    text = asked(sh, resource)
+    check = OwnHome(str(home), getpass.getuser(), str(tmp_path / "none"))
+    text = asked(sh, check)
     if fits:
-        assert resource.changes(Seen(text)) == []
+        assert check.judge(text) == []
     else:
-        assert refused(resource, text).startswith(f"{home} is in use, and not by Airflow: it has ")
+        assert refused(check, text).startswith(f"{home} is in use, and not by Airflow: it has ")
 
 
 def test_a_home_of_somebody_else_or_no_folder(sh: Shell, tmp_path: Path) -> None:
-    resource = OwnHome(str(tmp_path), "astro", str(tmp_path / "none"))
-    assert resource.changes(Seen("directory|astro\ndags\n")) == []
-    assert refused(resource, "directory|bob\ndags\n") == f"{tmp_path} belongs to bob, and not to root or astro"
+    check = OwnHome(str(tmp_path), "astro", str(tmp_path / "none"))
+    assert check.judge("directory|astro\ndags\n") == []
+    assert refused(check, "directory|bob\ndags\n") == f"{tmp_path} belongs to bob, and not to root or astro"
     file = tmp_path / "file"
     file.write_text("x")
-    resource = OwnHome(str(file), "astro", str(tmp_path / "none"))
-    assert refused(resource, asked(sh, resource)) == f"{file} is a regular file, and AIRFLOW_HOME has to be a folder"
-    assert resource.changes(Seen("")) == []
+    check = OwnHome(str(file), "astro", str(tmp_path / "none"))
+    assert refused(check, asked(sh, check)) == f"{file} is a regular file, and AIRFLOW_HOME has to be a folder"
+    assert check.judge("") == []
 
 
 def test_a_home_with_countless_files_is_looked_at_in_part(sh: Shell, tmp_path: Path) -> None:
@@ -109,24 +108,24 @@ def test_an_environment_file_is_airflow_s_by_what_it_says(
     path = tmp_path / "the file"
     if text is not None:
         path.write_text(text)
-    resource = OwnEnvironment(str(path))
-    said = asked(sh, resource)
+    check = OwnEnvironment(str(path))
+    said = asked(sh, check)
     if fits:
-        assert resource.changes(Seen(said)) == []
+        assert check.judge(said) == []
     else:
-        assert refused(resource, said) == f"{path} is there already, and says nothing of Airflow"
+        assert refused(check, said) == f"{path} is there already, and says nothing of Airflow"
     if text is None or "Aerodrome" in text:
-        assert asked(sh, resource, FORBIDDEN) == ""
+        assert asked(sh, check, FORBIDDEN) == ""
 
 
 def test_units_are_asked_for_by_both_names(sh: Shell, tmp_path: Path) -> None:
     ours, other = tmp_path / "ours", tmp_path / "other"
     ours.write_text("[Service]\nExecStart=/home/astro/airflow-venv/bin/airflow %i\n")
     other.write_text("# not airflow\n[Service]\nExecStart=/bin/true\n")
-    resource = OwnUnits("no-such-service")
+    check = OwnUnits("no-such-service")
     for paths, said in (((ours, other), f"{other}\n"), ((other, ours), f"{other}\n"), ((ours, ours), "")):
         answer = f"case $5 in *@*) echo {paths[0]} ;; *) echo {paths[1]} ;; esac"
-        assert asked(sh, resource, {"systemctl": answer}) == said
-    assert asked(sh, resource, {"systemctl": "echo"}) == ""
-    assert refused(resource, f"{other}\n") == f"the host has a unit of that name that is not Airflow's: {other}"
-    assert resource.changes(Seen("")) == []
+        assert asked(sh, check, {"systemctl": answer}) == said
+    assert asked(sh, check, {"systemctl": "echo"}) == ""
+    assert refused(check, f"{other}\n") == f"the host has a unit of that name that is not Airflow's: {other}"
+    assert check.judge("") == []

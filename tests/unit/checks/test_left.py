@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.core.resource import Seen
-from aerodrome.resources.left import Left, LeftServices
+from aerodrome.checks.left import Left, LeftServices
+from aerodrome.core.check import Finding
 from tests.unit.make import Shell
 
 REDIS = Left("Redis", "redis", ("/etc/ours", "/etc/or-this"), "airflow-redis.service", "airflow-redis.service", "tasks")
@@ -44,10 +44,13 @@ def test_what_is_ours_and_runs_is_found(sh: Shell, tmp_path: Path, there: tuple[
 
 def test_it_is_said_and_left_alone() -> None:
     services = LeftServices((REDIS, POSTGRES))
-    assert services.changes(Seen("Redis\nPostgreSQL\n")) == []
-    assert services.notes(Seen("")) == []
-    assert services.notes(Seen("Redis\n")) == [
-        "Redis still runs here, and hosts.yaml no longer has this host in the role redis. It is left alone because of"
-        " its data (tasks); when nothing needs it: systemctl disable --now airflow-redis.service"
+    assert services.judge("") == []
+    assert services.judge("Redis\n") == [
+        Finding(
+            "Redis",
+            "warning",
+            "Redis still runs here, and hosts.yaml no longer has this host in the role redis. It is left alone because"
+            " of its data (tasks); when nothing needs it: systemctl disable --now airflow-redis.service",
+        )
     ]
-    assert len(services.notes(Seen("Redis\nPostgreSQL\n"))) == 2
+    assert len(services.judge("Redis\nPostgreSQL\n")) == 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aerodrome.core.resource import Change, Seen, quote
+from aerodrome.core.check import Finding
+from aerodrome.core.resource import quote
 from aerodrome.dataclass import dataclass
 
 
@@ -39,7 +40,7 @@ class Left:
 
 @dataclass(frozen=True)
 class LeftServices:
-    """Services that a host should not run: nothing is changed, but notes are made of those that it does run."""
+    """Services that a host should not run: a warning for each that it does run."""
 
     services: tuple[Left, ...]
 
@@ -50,9 +51,6 @@ class LeftServices:
     def probe(self) -> str:
         return "\n".join(service.find() for service in self.services)
 
-    def changes(self, seen: Seen) -> list[Change]:
-        return []
-
-    def notes(self, seen: Seen) -> list[str]:
-        """Return the notes."""
-        return [service.note for service in self.services if service.name in seen.text.split("\n")]
+    def judge(self, answer: str) -> list[Finding]:
+        names = answer.split("\n")
+        return [Finding(each.name, "warning", each.note) for each in self.services if each.name in names]

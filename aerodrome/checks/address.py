@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from aerodrome.core.resource import Change, Seen
+from aerodrome.core.check import Finding, refused
 from aerodrome.dataclass import dataclass
-from aerodrome.errors import AerodromeError
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,11 @@ class OwnAddress:
             return f'grep -wF {option} -e "-- {self.address}" /proc/net/fib_trie'
         return f'grep -iF {option} -e "{address.exploded.replace(":", "")}" /proc/net/if_inet6'
 
-    def changes(self, seen: Seen) -> list[Change]:
-        if "host LOCAL" in seen.text or (":" in self.address and seen.text.strip()):
+    def judge(self, answer: str) -> list[Finding]:
+        if "host LOCAL" in answer or (":" in self.address and answer.strip()):
             return []
-        raise AerodromeError(
+        return refused(
+            self,
             f"{self.service} is to listen on {self.address}, and the host does not have that address itself",
             f"behind address translation, say where to listen: hosts.{self.host}.listen: 0.0.0.0",
         )

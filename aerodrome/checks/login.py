@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from aerodrome.core.resource import Change, Seen
+from aerodrome.core.check import Finding
 from aerodrome.dataclass import dataclass
-from aerodrome.errors import AerodromeError
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,14 @@ class DatabaseLogin:
     def probe(self) -> str:
         return self.program
 
-    def changes(self, seen: Seen) -> list[Change]:
-        answer = seen.text.strip()
+    def judge(self, answer: str) -> list[Finding]:
+        answer = answer.strip()
         if answer == "in":
             return []
         if answer:
             message = f"cannot log in to the database at {self.server}: {answer}"
-            raise AerodromeError(message, "its administrator has to run what is shown", self.grants)
-        if self.needs in seen.changing:
-            return [Change(f"log in to the database at {self.server}", "", gate=True)]
-        raise AerodromeError("Airflow is not set up here, and the login cannot be tried", "fab setup-node does both")
+            hint = "its administrator has to run what is shown"
+            return [Finding(self.key, "refused", message, hint, self.grants)]
+        message = "Airflow is not set up here, and the login cannot be tried"
+        waits = f"log in to the database at {self.server}"
+        return [Finding(self.key, "refused", message, "fab setup-node does both", waits_for=self.needs, waits_to=waits)]

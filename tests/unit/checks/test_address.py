@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import pytest
 
-from aerodrome.core.resource import Seen
-from aerodrome.errors import AerodromeError
-from aerodrome.resources.address import OwnAddress
+from aerodrome.checks.address import OwnAddress
+from aerodrome.core.check import Finding
 from tests.unit.make import Shell
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1"])
 def test_an_address_of_this_machine_is_found(sh: Shell, address: str) -> None:
     own = OwnAddress("PostgreSQL", "db1", address)
-    assert own.changes(Seen(sh(own.probe()).stdout.decode())) == []
+    assert own.judge(sh(own.probe()).stdout.decode()) == []
     assert sh(own.find()).returncode == 0
 
 
 @pytest.mark.parametrize("address", ["127.0.0.10", "27.0.0.1", "192.0.2.1", "2001:db8::1"])
 def test_another_is_refused(sh: Shell, address: str) -> None:
     own = OwnAddress("PostgreSQL", "db1", address)
-    with pytest.raises(AerodromeError) as caught:
-        own.changes(Seen(sh(own.probe()).stdout.decode()))
-    assert caught.value.message == (
-        f"PostgreSQL is to listen on {address}, and the host does not have that address itself"
+    (finding,) = own.judge(sh(own.probe()).stdout.decode())
+    assert finding == Finding(
+        "address of PostgreSQL",
+        "refused",
+        f"PostgreSQL is to listen on {address}, and the host does not have that address itself",
+        "behind address translation, say where to listen: hosts.db1.listen: 0.0.0.0",
     )
-    assert caught.value.hint == "behind address translation, say where to listen: hosts.db1.listen: 0.0.0.0"
     assert sh(own.find()).returncode == 1
 
 
 def test_ipv6_is_looked_for_as_the_kernel_writes_it() -> None:
     own = OwnAddress("Redis", "r", "fd00::3")
     assert own.probe() == 'grep -iF -A1 -e "fd000000000000000000000000000003" /proc/net/if_inet6'
-    assert own.changes(Seen("fd000000000000000000000000000003 02 40 00 80    eth0\n")) == []
+    assert own.judge("fd000000000000000000000000000003 02 40 00 80    eth0\n") == []

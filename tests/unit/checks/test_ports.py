@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aerodrome.core.resource import Seen
-from aerodrome.errors import AerodromeError
-from aerodrome.resources.ports import FreePort
+from aerodrome.checks.ports import FreePort
 from tests.unit.make import Shell
 
 PORT = FreePort(8080, "airflow@webserver.service", "airflow.web_port")
@@ -14,9 +12,9 @@ NGINX = 'LISTEN 0 511 {}:8080 0.0.0.0:* users:(("nginx",pid=812,fd=6),("nginx",p
 
 
 def refused(port: FreePort, text: str) -> tuple[str, str]:
-    with pytest.raises(AerodromeError) as caught:
-        port.changes(Seen(text))
-    return caught.value.message, caught.value.hint
+    (finding,) = port.judge(text)
+    assert (finding.subject, finding.verdict) == (port.key, "refused")
+    return finding.detail, finding.hint
 
 
 @pytest.mark.parametrize("unit", ["nginx.service", "docker-0a1b.scope"])
@@ -43,18 +41,18 @@ def test_which_listeners_are_in_the_way(address: str, mine: str, in_the_way: boo
     if in_the_way:
         refused(port, NGINX.format(address))
     else:
-        assert port.changes(Seen(NGINX.format(address))) == []
+        assert port.judge(NGINX.format(address)) == []
 
 
 def test_the_unit_itself_may_hold_it() -> None:
     text = NGINX.format("0.0.0.0") + "\nin 0::/system.slice/system-airflow.slice/airflow@webserver.service\n"
-    assert PORT.changes(Seen(text)) == []
-    assert PORT.changes(Seen(text.replace("webserver", "worker"))) == []  # moved between roles: the other one ends
+    assert PORT.judge(text) == []
+    assert PORT.judge(text.replace("webserver", "worker")) == []  # moved between roles: the other one ends
     refused(PORT, text.replace("airflow@webserver", "grafana@webserver"))
-    assert PORT.changes(Seen("")) == []
+    assert PORT.judge("") == []
     any_version = FreePort(8080, "postgresql*.service", "database.port")
     text = NGINX.format("0.0.0.0") + "\nin 0::/system.slice/system-postgresql.slice/postgresql@15-main.service\n"
-    assert any_version.changes(Seen(text)) == []
+    assert any_version.judge(text) == []
     # The second of two listeners is looked at as well.
     refused(PORT, f"{text}{NGINX.format('127.0.0.1')}\nin 0::/system.slice/nginx.service\n")
 

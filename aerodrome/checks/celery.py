@@ -1,0 +1,36 @@
+"""Whether a part of a fleet would move its broker or results alone."""
+
+from __future__ import annotations
+
+from aerodrome.core.check import Finding, refused
+from aerodrome.dataclass import dataclass
+from aerodrome.resources.celery import Places
+from aerodrome.resources.halted import PARTED, reason_of
+from aerodrome.resources.systemd import UnitState, show
+
+
+@dataclass(frozen=True)
+class Unmoved:
+    """Broker and results where they are, while units of a host run that use them."""
+
+    places: Places
+    units: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return "celery places"
+
+    def probe(self) -> str:
+        return f"\n{PARTED}\n".join([self.places.look(), *map(show, self.units)])
+
+    def judge(self, answer: str) -> list[Finding]:
+        places, *states = answer.split("\n\n", len(self.units))
+        reason = reason_of(self.places, places)
+        running = any(UnitState.parse(state).active not in ("inactive", "failed", "") for state in states)
+        if reason and running:
+            return refused(
+                self,
+                f"{reason}, and a part of the fleet would be left behind with its queued tasks",
+                "run fab deploy for the whole fleet, without -H and --role: it waits for all tasks first",
+            )
+        return []

@@ -1,0 +1,57 @@
+"""Fernet keys that a host has, and the fleet does not know."""
+
+from __future__ import annotations
+
+import re
+
+from aerodrome.core.check import Finding
+from aerodrome.core.resource import as_user, quote
+from aerodrome.dataclass import dataclass
+from aerodrome.resources.files import LIMIT, MARK
+from aerodrome.secrets import FERNET_KEY, Secret
+
+
+@dataclass(frozen=True)
+class KeysFound(Finding):
+    """A host has Fernet keys that the fleet does not know: they are to be adopted."""
+
+    keys: tuple[Secret, ...] = ()
+
+
+@dataclass(frozen=True)
+class FoundKeys:
+    """No Fernet key on a host that was set up by hand but those that the fleet has.
+
+    Without the key in its environment file, Airflow has taken the one that it wrote into airflow.cfg: `user`, whom
+    Airflow runs as, reads that file.
+    """
+
+    environment_file: str
+    config_file: str
+    variable: str
+    known: Secret  # the fleet's keys, with commas between
+    user: str
+
+    @property
+    def key(self) -> str:
+        return f"fernet keys {self.environment_file}"
+
+    def probe(self) -> str:
+        environment = quote(self.environment_file)
+        config = as_user(self.user, f"timeout 10 head -c {LIMIT} {quote(self.config_file)}")
+        return (
+            f"marked=; [ ! -f {environment} ] || while read -r line; do case $line in\n"
+            f"*{quote(MARK)}*) marked=1; break ;; esac; done <{environment}\n"
+            '[ -n "$marked" ] || { '
+            f"head -c {LIMIT} {environment} | sed -n 's/^[[:space:]]*{self.variable}[[:space:]]*=//p'; "
+            f"{config} | sed -n 's/^[[:space:]]*fernet_key[[:space:]]*=//p'; }}"
+        )
+
+    def judge(self, answer: str) -> list[KeysFound]:
+        found = [key.strip() for line in answer.splitlines() for key in line.strip().strip("\"'").split(",")]
+        known = self.known.reveal().split(",")
+        foreign = dict.fromkeys(key for key in found if re.fullmatch(FERNET_KEY, key) and key not in known)
+        if not foreign:
+            return []
+        why = "the host has Fernet keys of its own, which the fleet does not have"
+        return [KeysFound(self.key, "refused", why, keys=tuple(Secret(key) for key in foreign))]

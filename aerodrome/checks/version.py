@@ -1,0 +1,68 @@
+"""Whether Airflow's version may be changed under what runs."""
+
+from __future__ import annotations
+
+import re
+
+from aerodrome.core.check import Finding, refused
+from aerodrome.dataclass import dataclass
+from aerodrome.resources.version import Installation
+
+# What the program says of the metadata database: never migrated, at the version that is installed here, at another
+# version, or not known on this host.
+EMPTY, HERE, ELSEWHERE, UNKNOWN = "empty", "here", "elsewhere", "unknown"
+
+
+@dataclass(frozen=True)
+class Version:
+    """No other version of Airflow in use than the wanted one, where the metadata database is at that other version.
+
+    `ask` is sh that says how the database is, with `$venv`, the environment in use: it runs only where versions differ.
+    """
+
+    installation: Installation
+    ask: str
+    accepted: bool = False  # everything is stopped first, as the operator has said
+
+    @property
+    def key(self) -> str:
+        return f"version {self.installation.wanted}"
+
+    def probe(self) -> str:
+        return self.installation.look(self.ask)
+
+    def judge(self, answer: str) -> list[Finding]:
+        found, answer = self.installation.read(answer)
+        if not found or answer in (EMPTY, ELSEWHERE, UNKNOWN):
+            return []
+        wanted = self.installation.wanted
+        if answer == HERE and _release(wanted) < _release(found):
+            return refused(
+                self,
+                f"the metadata database has been migrated by Airflow {found}, and {wanted} cannot use it",
+                f"set airflow.version: {found}; the way back is a backup from before, in a new database",
+            )
+        if self.accepted:
+            return []
+        hint = (
+            "fab deploy --accept-downtime stops everything in a safe order first, then changes it"
+            " (back up the database before); or set airflow.version to what runs"
+        )
+        if answer == HERE:
+            message = (
+                f"Airflow {found} is in use here, and the metadata database is at its version: a change to {wanted}"
+                " would fail tasks that run, or run them twice"
+            )
+            return refused(self, message, hint)
+        why = answer or "no answer"
+        return refused(
+            self,
+            f"Airflow {found} is in use here, and the metadata database cannot be asked whether it is at its version"
+            f" (to change to {wanted} under running tasks would fail them): {why}",
+            hint,
+        )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return major and minor, within which every version can use what another has migrated."""
+    return tuple(int(part) for part in re.findall(r"\d{1,9}", version)[:2])

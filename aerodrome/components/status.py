@@ -1,0 +1,67 @@
+"""How the whole fleet does: every role, what one host needs of another, and what should no longer run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+
+from aerodrome.components.database import DatabaseHealth
+from aerodrome.components.health import Health, Leftovers, RoleHealth, fleet_wide, unreachable
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.left import left_services
+from aerodrome.components.redis import RedisHealth
+from aerodrome.components.task_logs import TaskLogs, log_servers
+from aerodrome.core.check import Finding, Watch
+from aerodrome.fleet.model import Host
+
+# Asks each host, by name, its checks, and returns what each has found.
+Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
+
+
+def status(inputs: Inputs, hosts: Sequence[Host], roles: Collection[str], look: Look) -> tuple[list[Health], list[str]]:
+    """Return the health of `roles` on `hosts`, and of units that run there although hosts.yaml does not have them.
+
+    And notes on services with data that are left where hosts.yaml no longer has them.
+    """
+    rows = [fleet_wide(inputs, row) for row in _rows(look({host.name: _checks(inputs, host, roles) for host in hosts}))]
+    problems = look(_task_logs(inputs, rows))
+    asked = [host for host in inputs.fleet.asked() if host in hosts]
+    found = look({host.name: [Leftovers(inputs, host, roles, left_services(inputs, host))] for host in asked})
+    notes = [
+        f"{name}: {each.detail}" for name, findings in found.items() for each in findings if each.verdict == "warning"
+    ]
+    leftovers = {name: [each for each in findings if each.verdict != "warning"] for name, findings in found.items()}
+    return [_with_task_logs(row, problems.get(row.host, ())) for row in rows] + _rows(leftovers), notes
+
+
+def _rows(found: Mapping[str, Sequence[Finding]]) -> list[Health]:
+    return [
+        row if isinstance(row, Health) else unreachable(host, row.subject, row.detail)
+        for host, rows in found.items()
+        for row in rows
+    ]
+
+
+def _checks(inputs: Inputs, host: Host, roles: Collection[str]) -> list[Watch]:
+    checks: list[Watch] = []
+    if "database" in roles and host.name in inputs.fleet.roles["database"]:
+        checks.append(DatabaseHealth(inputs, host))
+    if "redis" in roles and host.name in inputs.fleet.roles["redis"]:
+        checks.append(RedisHealth(inputs, host))
+    if mine := tuple(role for role in inputs.roles(host) if role in roles):
+        checks.append(RoleHealth(inputs, host, mine))
+    return checks
+
+
+def _task_logs(inputs: Inputs, rows: Sequence[Health]) -> dict[str, list[Watch]]:
+    """Return what is asked of the hosts with a healthy web server."""
+    servers = log_servers(inputs, rows)
+    webs = [row.host for row in rows if row.role == "webserver" and row.ok]
+    return {web: [TaskLogs(inputs, inputs.fleet.hosts[web], servers)] for web in webs} if servers else {}
+
+
+def _with_task_logs(row: Health, problems: Sequence[Finding]) -> Health:
+    """Return a role's health: a web server that cannot read task logs is not healthy."""
+    if row.role != "webserver" or not problems:
+        return row
+    return replace(row, verdict="failed", detail="; ".join([row.detail, *(problem.detail for problem in problems)]))

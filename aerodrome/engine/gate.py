@@ -1,0 +1,107 @@
+"""Wait until what a stage has started is as it should be, or say why it will not be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from aerodrome.core.check import Finding, Gate
+from aerodrome.core.resource import quote
+from aerodrome.engine.progress import Reporter
+from aerodrome.engine.words import hint
+from aerodrome.errors import HostError, reading
+from aerodrome.fleet.model import Deploy, Host
+from aerodrome.remote.connection import Connections
+from aerodrome.remote.limits import Limit, LimitExceeded
+from aerodrome.remote.run import run
+
+LONGEST_LOOK = 1 << 18  # characters of one look that are kept
+POLL = 1.0  # seconds between two looks, where the host cannot look by itself
+
+
+class Gatekeeper:
+    """Holds a stage up until its gates are passed."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        report: Reporter,
+        hints: Mapping[str, str],
+        at: Callable[[str, str], None],
+    ) -> None:
+        """Take who is told of what is ok, and `at`, which is told what each host is waited for."""
+        self._connections, self._report, self._hints, self._at = connections, report, hints, at
+
+    @property
+    def _deploy(self) -> Deploy:
+        return self._connections.fleet.deploy
+
+    def wait(self, host: Host, gate: Gate) -> None:
+        """Wait until every subject of a gate is ok.
+
+        Raises HostError, with the last lines of the unit's journal, where one fails or is not ok in time.
+        """
+        waiting, deadline = list(gate.subjects), time.monotonic() + self._deploy.health_timeout
+        deaths: dict[str, int] = {}  # those before the first look are not this start's
+        pending = ""
+
+        def read(text: str) -> bool:
+            nonlocal pending
+            looks, pending = gate.looks(pending + text)
+            pending = pending[-LONGEST_LOOK:]
+            for look in looks:
+                judge(asked.judge(look))
+            return not waiting
+
+        def judge(findings: Sequence[Finding]) -> None:
+            for finding in findings:
+                if finding.subject not in waiting:
+                    continue
+                self._at(host.name, f"{finding.unit}: {finding.detail}")
+                if finding.ok:
+                    waiting.remove(finding.subject)
+                    self._report.healthy(host.name, finding)
+                else:
+                    self._go_on(host, finding, deaths.setdefault(finding.subject, finding.restarts), deadline)
+
+        while waiting:
+            asked, pending = gate.only(waiting), ""
+            self._watch(host, asked, read, deadline)
+            if waiting:  # it has ended by itself: its Python cannot run there, or not yet
+                judge(self._look(host, gate.only(waiting)))
+                time.sleep(POLL)
+
+    def _watch(self, host: Host, gate: Gate, read: Callable[[str], bool], deadline: float) -> None:
+        """Hand what the host sees to `read` until that has seen enough; a probe that says nothing is ended too."""
+        limit = Limit(max(deadline - time.monotonic(), 0) + POLL, self._deploy.output_limit, "health_timeout")
+        try:
+            run(self._connections, host, gate.watch(), on_text=read, limit=limit, keep=False)
+        except LimitExceeded as error:
+            message = f"its health is not known: the probe {error.message}"
+            raise HostError(host.name, f"roles.{gate.subjects[0]}", message, error.hint) from error
+
+    def _look(self, host: Host, gate: Gate) -> Sequence[Finding]:
+        output = run(self._connections, host, gate.probe())
+        with reading(host.name, "health"):
+            return gate.judge(output.text)
+
+    def _go_on(self, host: Host, finding: Finding, deaths: int, deadline: float) -> None:
+        """Raise HostError where there is nothing to wait for any longer."""
+        if finding.verdict == "failed" or finding.restarts > deaths:
+            raise self._failed(host, finding, "died after its start")
+        if time.monotonic() > deadline:
+            raise self._failed(host, finding, f"is not healthy {self._deploy.health_timeout} s after its start")
+
+    def _failed(self, host: Host, finding: Finding, what: str) -> HostError:
+        words = journal(self._connections, host, finding.unit)
+        message = f"{finding.unit} {what}: {finding.detail}"
+        return HostError(host.name, f"roles.{finding.subject}", message, hint(words, self._hints), words)
+
+
+def journal(connections: Connections, host: Host, unit: str, lines: int = 20) -> str:
+    """Return the last lines of a unit's journal; nothing where it cannot be had, as it explains another failure."""
+    script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {quote(unit)}"
+    try:
+        return run(connections, host, script).text.rstrip()
+    except HostError:
+        return ""

@@ -1,0 +1,64 @@
+"""Units: start, stop, restart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invoke import task
+
+from tasks.session import FORCE, ROLE, WAIT, converge, pick_roles, session
+
+CHANGES = {**ROLE, **WAIT}
+
+
+@task(help=CHANGES)
+def start(context: Any, role: str | None = None, wait: str | None = None) -> None:
+    """Start whatever is not running, in deploy's order, and wait until it is healthy.
+
+    Examples:
+      fab start
+      fab -H web1 start
+      fab start --role=scheduler,worker
+    """
+    from aerodrome.components.order import role_stages
+    from aerodrome.core.stage import only
+
+    with session(context, wait) as run:
+        roles = pick_roles(run.fleet, role)
+        converge(run, lambda inputs: only(role_stages(inputs, roles), run.names))
+
+
+@task(help={**CHANGES, **FORCE})
+def restart(context: Any, role: str | None = None, wait: str | None = None, force: bool = False) -> None:
+    """Restart one host of a role at a time; workers finish their running tasks first.
+
+    Examples:
+      fab restart --role=webserver
+      fab -H worker1 restart
+      fab restart --role=worker --force    # exit with 0 even if tasks had to be killed
+    """
+    from aerodrome.components.order import role_stages
+    from aerodrome.core.stage import only
+
+    with session(context, wait) as run:
+        roles = pick_roles(run.fleet, role)
+        converge(run, lambda inputs: only(role_stages(inputs, roles, again=True), run.names), force)
+
+
+@task(help={**CHANGES, **FORCE})
+def stop(context: Any, role: str | None = None, wait: str | None = None, force: bool = False) -> None:
+    """Stop, workers first; they finish their running tasks. Enabled units start again at boot.
+
+    Units whose role hosts.yaml no longer gives to their host are stopped too.
+
+    Examples:
+      fab stop
+      fab -H worker1 stop                   # before maintenance on this machine
+      fab stop --role=scheduler --wait=5m
+    """
+    from aerodrome.components.order import stop_stages
+    from aerodrome.core.stage import only
+
+    with session(context, wait) as run:
+        roles = pick_roles(run.fleet, role, unused=True)
+        converge(run, lambda inputs: only(stop_stages(inputs, roles), run.names), force)
