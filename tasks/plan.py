@@ -47,9 +47,9 @@ def plan(
         run.connect(roles)
 
         def ask() -> tuple[list[HostPlan], FleetError | None]:
-            blueprint = by_host(stages(replace(run.inputs, accept_downtime=accept_downtime), run.names, roles))
+            wanted = by_host(stages(replace(run.inputs, accept_downtime=accept_downtime), run.names, roles))
             try:
-                return list(run.run.ask(blueprint).values()), None
+                return list(run.run.ask(wanted).values()), None
             except FleetError as error:
                 if any(isinstance(failure.refusal, KeysFound) for failure in error.failures):
                     raise

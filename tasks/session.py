@@ -36,7 +36,7 @@ class Session:
 
     @cached_property
     def inputs(self) -> Inputs:
-        """The values that blueprints need; looking them up may ask, or run the operator's commands."""
+        """The values that components need; looking them up may ask, or run the operator's commands."""
         from tasks.values import look_up
 
         return look_up(self.fleet, self.vault)
@@ -57,7 +57,7 @@ class Session:
     def run(self) -> Run:
         """The engine: ask, plan, apply, ask again."""
         from aerodrome.components.hints import HINTS
-        from aerodrome.controller.hosts_file import performer
+        from aerodrome.controller.performer import performer
         from aerodrome.engine.converge import Run
         from aerodrome.engine.lock import FleetLock
         from aerodrome.report.terminal import Terminal

@@ -1,4 +1,4 @@
-"""Look up what blueprints need beside hosts.yaml: secrets, references, lock files, the DAG folder."""
+"""Look up what components need beside hosts.yaml: secrets, references, lock files, the DAG folder."""
 
 from __future__ import annotations
 

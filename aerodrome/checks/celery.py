@@ -26,7 +26,7 @@ class Unmoved:
     def judge(self, answer: str) -> list[Finding]:
         places, *states = answer.split("\n\n", len(self.units))
         reason = reason_of(self.places, places)
-        running = any(UnitState.parse(state).active not in ("inactive", "failed", "") for state in states)
+        running = any(UnitState.parse(state).runs for state in states)
         if reason and running:
             return refused(
                 self,

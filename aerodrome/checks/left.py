@@ -5,6 +5,7 @@ from __future__ import annotations
 from aerodrome.core.check import Finding
 from aerodrome.core.resource import quote
 from aerodrome.dataclass import dataclass
+from aerodrome.resources.systemd import RUNS
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Left:
         """Return sh that prints the name if it is there and runs; it starts no process (see Retired)."""
         ours = " || ".join(f"[ -e {quote(path)} ]" for path in self.ours)
         return (
-            f"{{ {ours}; }} && for link in /run/systemd/units/invocation:{self.units}; do "
+            f"{{ {ours}; }} && for link in {RUNS.format(self.units)}; do "
             f'[ ! -h "$link" ] || {{ echo {quote(self.name)}; break; }}; done'
         )
 

@@ -7,9 +7,8 @@ from fnmatch import fnmatchcase
 
 from aerodrome.core.check import Finding, refused
 from aerodrome.dataclass import dataclass
+from aerodrome.resources.systemd import RUNS
 
-# systemd keeps a link of this name for each unit that runs (since version 235): asking for it takes no process.
-RUNS = "/run/systemd/units/invocation:{}"
 EVERYWHERE = ("0.0.0.0", "*", "[::]")  # as ss prints them
 
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from aerodrome.checks.login import DatabaseLogin
 from aerodrome.components.command import PATIENCE, connection
-from aerodrome.components.health import Health, unreachable
+from aerodrome.components.health import Health, read_service, service_probe, unreachable
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.network import EVERYWHERE, listens, own_address
 from aerodrome.components.ports import database_port
 from aerodrome.components.version import installation, python_in_use
 from aerodrome.core.check import Check
-from aerodrome.core.resource import PRELUDE, Resource
+from aerodrome.core.resource import Resource
 from aerodrome.core.step import Step
 from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Host
@@ -21,7 +21,6 @@ from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import Login, PostgresAccount, PostgresServer, identifier, literal, sql
 from aerodrome.resources.postgres_access import AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import PostgresDropin
-from aerodrome.resources.systemd import UnitState, show
 
 UNIT = "postgresql.service"
 
@@ -165,12 +164,10 @@ class DatabaseHealth:
             f"(SELECT count(*) FROM pg_stat_activity WHERE usename IN ({names})), "
             "current_setting('max_connections'), extract(epoch FROM pg_postmaster_start_time())::bigint;"
         )
-        return f"{PRELUDE}date +%s\n{show(UNIT)}\necho\n{sql(query)}\n"
+        return service_probe(UNIT, sql(query))
 
     def judge(self, answer: str) -> list[Health]:
-        head, _, rest = answer.partition("\n")
-        unit, _, row = rest.partition("\n\n")
-        state, now = UnitState.parse(unit), int(head) if head.isdigit() else 0
+        state, now, row = read_service(answer)
         why = "PostgreSQL does not answer"
         seen = Health("database", "failed", why, host=self.host.name, unit=UNIT, state=state, now=now)
         if row.count("|") != 3:

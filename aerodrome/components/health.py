@@ -55,6 +55,18 @@ class Health(Finding):
         return self.subject
 
 
+def service_probe(unit: str, question: str) -> str:
+    """Return sh that prints the host's time, the state of a unit, and what the service behind it answers."""
+    return f"{PRELUDE}date +%s\n{show(unit)}\necho\n{question}\n"
+
+
+def read_service(answer: str) -> tuple[UnitState, int, str]:
+    """Read what `service_probe` printed: the unit's state, the host's time in seconds, and the service's answer."""
+    head, _, rest = answer.partition("\n")
+    unit, _, said = rest.partition("\n\n")
+    return UnitState.parse(unit), int(head) if head.isdigit() else 0, said
+
+
 def unreachable(host: str, role: str, why: str) -> Health:
     """Return what is known of a role on a host that cannot be asked."""
     return Health(role, "failed", why, host=host, state=UnitState(active="unknown"))

@@ -1,4 +1,4 @@
-"""All that a blueprint needs: hosts.yaml's fleet, and what it refers to, looked up already."""
+"""All that components need: hosts.yaml's fleet, and what it refers to, looked up already."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The fleet with every value that its blueprints put on hosts."""
+    """The fleet with every value that its components put on hosts."""
 
     fleet: Fleet
     password: Secret | None  # of the database user; None: only a command on the nodes knows it

@@ -79,7 +79,7 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
     def stop(name: str, roles: Sequence[str], last: bool = False) -> Stage:
         # Where versions change, what runs where it should not has to stop too.
         hosts = fleet.asked() if downtime else [host for host in fleet.nodes() if set(roles) & set(inputs.roles(host))]
-        return Stage(name, {host.name: [halted(inputs, host, roles, last)] for host in hosts}, {}, undo)
+        return Stage(name, {host.name: [halted(inputs, host, roles, last)] for host in hosts}, {})
 
     others = stop("stop other schedulers", ["scheduler"])
     parts = [

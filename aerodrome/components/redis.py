@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from aerodrome.components.health import Health, unreachable
+from aerodrome.components.health import Health, read_service, service_probe, unreachable
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.network import from_itself, own_address
 from aerodrome.components.ports import redis_port
-from aerodrome.core.resource import PRELUDE, heredoc, quote
+from aerodrome.core.resource import heredoc, quote
 from aerodrome.core.step import Step
 from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Host
 from aerodrome.render import render
 from aerodrome.resources.files import Directory, File
 from aerodrome.resources.packages import Packages
-from aerodrome.resources.systemd import Masked, Service, UnitState, show
+from aerodrome.resources.systemd import Masked, Service
 from aerodrome.secrets import MASK, Secret, hexadecimal
 
 
@@ -88,12 +88,10 @@ class RedisHealth:
         assert self.inputs.redis_password is not None
         ask = f"AUTH {redis_text(self.inputs.redis_password)}\nINFO\n"
         client = f"redis-cli -h {quote(_reached_at(self.host))} -p {self.inputs.fleet.broker.port}"
-        return f"{PRELUDE}date +%s\n{show(redis_unit(self.inputs))}\necho\n{client} 2>&1 {heredoc(ask)}\n"
+        return service_probe(redis_unit(self.inputs), f"{client} 2>&1 {heredoc(ask)}")
 
     def judge(self, answer: str) -> list[Health]:
-        head, _, rest = answer.partition("\n")
-        text, _, info = rest.partition("\n\n")
-        state, now = UnitState.parse(text), int(head) if head.isdigit() else 0
+        state, now, info = read_service(answer)
         told = dict(re.findall(r"^(\w+):(.*?)\r?$", info, re.MULTILINE))
         why = "Redis does not answer, or refuses the password"
         seen = Health("redis", "failed", why, host=self.host.name, unit=redis_unit(self.inputs), state=state, now=now)

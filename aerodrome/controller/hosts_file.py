@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +10,6 @@ from aerodrome.controller.files import expand, hosts_file, read_text
 from aerodrome.controller.references import resolve
 from aerodrome.fleet.model import Fleet
 from aerodrome.fleet.parse import parse
-
-
-def performer() -> str:
-    """Return who runs this: $AERODROME_PERFORMER, else the user and machine, as one line of at most 200 characters."""
-    try:
-        who = os.environ.get("AERODROME_PERFORMER") or f"{getpass.getuser()}@{os.uname().nodename}"
-    except (KeyError, OSError):  # a user without a name, as containers have
-        who = f"uid {os.getuid()}@{os.uname().nodename}"
-    return "".join(letter if letter.isprintable() else "?" for letter in who)[:200]
 
 
 def load(path: str | None = None) -> Fleet:

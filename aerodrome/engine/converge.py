@@ -61,12 +61,12 @@ class Run:
         """Return the hosts with these names, in the order of hosts.yaml."""
         return [host for host in self.fleet.hosts.values() if host.name in names]
 
-    def ask(self, blueprint: Mapping[str, Sequence[Step]]) -> dict[str, HostPlan]:
+    def ask(self, wanted: Mapping[str, Sequence[Step]]) -> dict[str, HostPlan]:
         """Ask all hosts at once, one exec each, and work out what each needs.
 
         Raises FleetError once every host has answered or failed.
         """
-        return self._each(self.hosts(blueprint), lambda host: self._ask(host, blueprint[host.name]))
+        return self._each(self.hosts(wanted), lambda host: self._ask(host, wanted[host.name]))
 
     def _each(self, hosts: Sequence[Host], work: Callable[[Host], T], limit: int = 0) -> dict[str, T]:
         """Work on hosts at once; say from time to time for whom the run waits, and what they are at."""
@@ -150,10 +150,10 @@ class Run:
         return []
 
     def _ask_what_answers(
-        self, blueprint: Mapping[str, Sequence[Step]]
+        self, wanted: Mapping[str, Sequence[Step]]
     ) -> tuple[dict[str, HostPlan], dict[str, HostError]]:
         try:
-            return self.ask(blueprint), {}
+            return self.ask(wanted), {}
         except FleetError as error:
             return dict(error.results), {failure.host: failure for failure in error.failures}
 

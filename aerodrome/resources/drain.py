@@ -87,6 +87,11 @@ class Drain:
         )
 
 
+def stop_script(unit: str, drain: Drain | None) -> str:
+    """Return sh that stops a unit: at once, or as `drain` says of one that runs tasks."""
+    return drain.stop(unit) if drain else f"systemctl stop {quote(unit)}"
+
+
 @dataclass(frozen=True)
 class Unreported:
     """What the last stop of a unit had to say, and no controller is known to have heard.

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.drain import Drain
+from aerodrome.resources.drain import Drain, stop_script
 from aerodrome.resources.systemd import UnitState, show
 
 PARTED = r"printf '\n\n'"  # between two answers
@@ -59,10 +59,9 @@ class Halted:
     def changes(self, seen: Seen) -> list[Change]:
         *answers, state = seen.text.split("\n\n", len(self.causes))
         reason = ", ".join(filter(None, map(reason_of, self.causes, answers)))
-        if not reason or UnitState.parse(state).active in ("inactive", "failed", ""):
+        if not reason or not UnitState.parse(state).runs:
             return []
-        script = self.drain.stop(self.unit) if self.drain else f"systemctl stop {quote(self.unit)}"
-        changes = [Change(f"stop {self.unit} ({reason})", script, interrupts=True)]
+        changes = [Change(f"stop {self.unit} ({reason})", stop_script(self.unit, self.drain), interrupts=True)]
         if self.wait:
             why = f"echo {quote(f'this was because {reason}')}"
             # Started first: where nobody reads any more, the shell ends when it prints.

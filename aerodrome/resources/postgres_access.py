@@ -35,8 +35,9 @@ class PostgresAccess:
         path, loaded = answer.rows["hba"]
         modified, _, text = answer.hba.partition("\n")
         found = Found.parse(text)
-        stay = tuple(line for line in self.leaving if line in found.content.split("\n"))
-        changes = Block(path, (*self.lines(), *stay), first=True, user="postgres").changes(Seen(text))
+        changes = Block(path, (*self.lines(), *_present(self.leaving, found)), first=True, user="postgres").changes(
+            Seen(text)
+        )
         if changes:
             script = f"{changes[0].script}\n{RELOAD}"
             return [Change(f"let {nodes} nodes log in ({path})", script, changes[0].diff)]
@@ -66,10 +67,16 @@ class AccessClosed:
     def changes(self, seen: Seen) -> list[Change]:
         answer = Answer.parse(seen.text)
         _, _, text = answer.hba.partition("\n")
-        there = [line for line in self.leaving if line in Found.parse(text).content.split("\n")]
+        there = _present(self.leaving, Found.parse(text))
         if "hba" not in answer.rows or not there:
             return []
         path, _ = answer.rows["hba"]
         changes = Block(path, PostgresAccess(self.logins).lines(), first=True, user="postgres").changes(Seen(text))
         summary = f"take {len(there)} lines by which nothing logs in any more out of {path}"
         return [Change(summary, f"{each.script}\n{RELOAD}", each.diff) for each in changes]
+
+
+def _present(lines: tuple[str, ...], found: Found) -> tuple[str, ...]:
+    """Return those of the lines that a file has."""
+    there = found.content.split("\n")
+    return tuple(line for line in lines if line in there)

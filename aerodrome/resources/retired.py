@@ -6,8 +6,8 @@ import re
 
 from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.drain import Drain
-from aerodrome.resources.systemd import PROPERTIES, UnitState
+from aerodrome.resources.drain import Drain, stop_script
+from aerodrome.resources.systemd import PROPERTIES, RUNS, UnitState
 
 REASON = "no longer in hosts.yaml"
 MOST = 64  # units that an answer is read for: there are not more roles
@@ -31,10 +31,10 @@ class Retired:
         return f"retired {' '.join(self.units)}"
 
     def probe(self) -> str:
-        names = " ".join(quote(unit) for unit in self.unwanted)
+        names, link = " ".join(quote(unit) for unit in self.unwanted), RUNS.format('"$unit"')
         return (
             f"found=; for unit in {names}; do\n"
-            'for link in /etc/systemd/system/*.wants/"$unit" /run/systemd/units/invocation:"$unit"; do\n'
+            f'for link in /etc/systemd/system/*.wants/"$unit" {link}; do\n'
             '[ ! -h "$link" ] || { found="$found $unit"; break; }; done; done\n'
             f'[ -z "$found" ] || {{ date +Now=%s; echo; TZ=UTC systemctl show -p Id,{PROPERTIES} $found; }}'
         )
@@ -52,13 +52,9 @@ def leftovers(text: str) -> list[tuple[str, UnitState]]:
     for block in blocks:
         name = re.search(r"^Id=(\S+)$", block, re.MULTILINE)
         state = UnitState.parse(f"{block}\nNow={now[1] if now else 0}")
-        if name and (_runs(state) or _enabled(state)):
+        if name and (state.runs or _enabled(state)):
             found.append((name[1], state))
     return found
-
-
-def _runs(state: UnitState) -> bool:
-    return state.active not in ("inactive", "failed", "")
 
 
 def _enabled(state: UnitState) -> bool:
@@ -66,10 +62,8 @@ def _enabled(state: UnitState) -> bool:
 
 
 def _end(unit: str, state: UnitState, drain: Drain | None) -> Change:
-    does = {"stop": _runs(state), "disable": _enabled(state)}
+    does = {"stop": state.runs, "disable": _enabled(state)}
     words = [word for word, wanted in does.items() if wanted]
-    scripts = {word: f"systemctl {word} {quote(unit)}" for word in words}
-    if drain and "stop" in scripts:
-        scripts["stop"] = drain.stop(unit)
-    script = "\n".join(scripts.values())
+    scripts = {"stop": stop_script(unit, drain), "disable": f"systemctl disable {quote(unit)}"}
+    script = "\n".join(scripts[word] for word in words)
     return Change(f"{' and '.join(words)} {unit} ({REASON})", script, interrupts=does["stop"])

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 
 from aerodrome.core.resource import Change, Seen, Settling, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.drain import Drain
+from aerodrome.resources.drain import Drain, stop_script
 from aerodrome.resources.files import read_whole
 
 PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,ExecMainStartTimestamp,MainPID"
+# systemd keeps a link of this name for each unit that runs (since version 235): asking for it takes no process.
+RUNS = "/run/systemd/units/invocation:{}"
 # What units were started with, one file each; root's own, and kept over a reboot.
 RECORDS = "/var/lib/aerodrome/started"
 
@@ -42,6 +44,11 @@ class UnitState:
     pid: int = 0
     now: int = 0  # by the host's clock, where it was asked
     invocation: str = ""  # names this start of the unit, and no other (systemd.exec(5), $INVOCATION_ID)
+
+    @property
+    def runs(self) -> bool:
+        """Whether the unit runs, or is on its way up or down."""
+        return self.active not in ("inactive", "failed", "")
 
     @classmethod
     def parse(cls, text: str) -> UnitState:
@@ -268,10 +275,9 @@ class Stopped:
         return show(self.unit)
 
     def changes(self, seen: Seen) -> list[Change]:
-        if UnitState.parse(seen.text).active in ("inactive", "failed", ""):
+        if not UnitState.parse(seen.text).runs:
             return []
-        script = self.drain.stop(self.unit) if self.drain else f"systemctl stop {quote(self.unit)}"
-        return [Change(f"stop {self.unit}", script, interrupts=True)]
+        return [Change(f"stop {self.unit}", stop_script(self.unit, self.drain), interrupts=True)]
 
 
 @dataclass(frozen=True)

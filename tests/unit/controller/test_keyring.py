@@ -18,7 +18,7 @@ from typing import Any, Literal
 import pytest
 import yaml
 
-from aerodrome.controller import hosts_file, keyring, references
+from aerodrome.controller import keyring, references
 from aerodrome.controller.hosts_file import load
 from aerodrome.controller.keyring import Vault
 from aerodrome.controller.references import resolve
@@ -657,20 +657,3 @@ def test_what_a_killed_run_left_of_the_secrets_is_removed_by_the_next_that_write
     SecretsFile(folder / "secrets.yaml").put("a", Secret("x"))
     assert not left.exists()
     assert another.exists()  # so young that another run may be at work on it
-
-
-# Who runs this
-
-
-def test_who_performs_a_run_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AERODROME_PERFORMER", "Ann\n\x1b[2J of CI" + "x" * 300)
-    assert hosts_file.performer() == ("Ann??[2J of CI" + "x" * 300)[:200]
-    monkeypatch.delenv("AERODROME_PERFORMER")
-    monkeypatch.setattr(hosts_file.getpass, "getuser", lambda: "ann")
-    assert hosts_file.performer() == f"ann@{os.uname().nodename}"
-
-    def nameless() -> str:
-        raise KeyError("getpwuid(): uid not found: 12345")
-
-    monkeypatch.setattr(hosts_file.getpass, "getuser", nameless)
-    assert hosts_file.performer() == f"uid {os.getuid()}@{os.uname().nodename}"
