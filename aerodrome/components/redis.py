@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from aerodrome.checks.redis import RedisInUse
 from aerodrome.components.health import Health, read_service, service_probe, unreachable
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.network import from_itself, own_address
@@ -18,6 +19,8 @@ from aerodrome.resources.files import Directory, File
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.systemd import Masked, Service
 from aerodrome.secrets import MASK, Secret, hexadecimal
+
+SERVER = "redis.server"  # the step that may restart Redis
 
 
 def redis(inputs: Inputs, host: Host) -> list[Step]:
@@ -33,20 +36,28 @@ def redis(inputs: Inputs, host: Host) -> list[Step]:
         "data": data,
         "config": config,
     }
+    in_use = RedisInUse(config, host.listen or host.address, inputs.fleet.broker.port, _halts(inputs))
     return [
         # Debian starts one that listens on 127.0.0.1 without a password; one that is there already is left alone.
         Step("redis.packages", (Masked("redis-server.service"), Packages(apt=("redis-server",), dnf=("redis",)))),
         Step(
-            "redis.server",
+            SERVER,
             (
                 Directory(data, "redis", "redis", 0o750, owner_makes=True),
                 File(config, render("redis.conf.j2", **values), "root", "redis", 0o640, mask=mask_redis),
                 File(unit, render("redis.service.j2", **values), reload=True),
                 Service(redis_unit(inputs), (config, unit)),
             ),
-            (*own_address("Redis", host), redis_port(inputs, host, redis_unit(inputs))),
+            (in_use, *own_address("Redis", host), redis_port(inputs, host, redis_unit(inputs))),
         ),
     ]
+
+
+def _halts(inputs: Inputs) -> bool:
+    """Tell whether this run halts the users of a Redis whose port changes: it does where they find it by hosts.yaml."""
+    broker = inputs.fleet.broker
+    elsewhere = broker.url or broker.url_command
+    return inputs.whole and inputs.fleet.airflow.executor == "CeleryExecutor" and not elsewhere
 
 
 def redis_unit(inputs: Inputs) -> str:

@@ -11,7 +11,7 @@ from aerodrome.components.halt import halted, resumed
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.left import left
 from aerodrome.components.node import SETTINGS, node
-from aerodrome.components.redis import redis
+from aerodrome.components.redis import SERVER, redis
 from aerodrome.components.roles import retired
 from aerodrome.core.stage import Stage, only
 from aerodrome.core.step import Step
@@ -30,12 +30,15 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
         machines |= {host.name: database(inputs, host) for host in fleet.with_role("database")}
     if "redis" in roles:
         for host in fleet.with_role("redis"):
-            machines.setdefault(host.name, []).extend(redis(inputs, host))
+            steps = redis(inputs, host)
+            machines.setdefault(host.name, []).extend(step for step in steps if step.name != SERVER)
+            # Not before Celery's users have halted: where Redis moves, it restarts under whatever still runs.
+            settings[host.name] = [step for step in steps if step.name == SERVER]
     for host in fleet.nodes():
         if set(inputs.roles(host)) & set(roles):
             steps = node(inputs, host)
             machines.setdefault(host.name, []).extend(step for step in steps if step.name not in SETTINGS)
-            settings[host.name] = [step for step in steps if step.name in SETTINGS]
+            settings.setdefault(host.name, []).extend(step for step in steps if step.name in SETTINGS)
     # A second scheduler must not go on beside the first of its kind. Workers end their tasks, which may need the web
     # server of before until then.
     schedulers, webservers, workers = (_retire(inputs, name, members, roles) for name, members in STAGES.items())

@@ -8,6 +8,7 @@ import pytest
 
 from aerodrome.checks.address import OwnAddress
 from aerodrome.checks.ports import FreePort
+from aerodrome.checks.redis import RedisInUse
 from aerodrome.components.health import Health
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.redis import RedisHealth, mask_redis, redis, redis_text
@@ -111,6 +112,7 @@ def test_a_broker_s_host_as_a_whole() -> None:
                 Service("ac-redis.service", (config, unit)),
             ),
             (
+                RedisInUse(config, "10.0.0.5", 6380),
                 OwnAddress("Redis", "w2", "10.0.0.5"),
                 FreePort(6380, "ac-redis.service", "broker.port", W2.address),
             ),
@@ -118,9 +120,23 @@ def test_a_broker_s_host_as_a_whole() -> None:
     ]
 
 
+def test_only_a_whole_deploy_halts_the_users_of_a_redis_that_moves() -> None:
+    def halts(of: Inputs) -> bool:
+        (check,) = (each for step in redis(of, W2) for each in step.requires if isinstance(each, RedisInUse))
+        return check.halts
+
+    whole = replace(given(), whole=True)
+    assert halts(whole)
+    assert not halts(given())
+    elsewhere = replace(whole.fleet, broker=Broker(url=Secret("amqp://u:p@h/")))
+    assert not halts(replace(whole, fleet=elsewhere))
+    local = replace(whole.fleet, airflow=replace(whole.fleet.airflow, executor="LocalExecutor"))
+    assert not halts(replace(whole, fleet=local))
+
+
 def test_no_two_resources_have_one_key() -> None:
     keys = [resource.key for step in redis(given(), W2) for resource in step.parts]
-    assert len(keys) == len(set(keys)) == 8
+    assert len(keys) == len(set(keys)) == 9
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,21 @@ def test_a_server_that_the_fleet_cannot_reach_is_restarted_whoever_is_connected(
     assert change.script == f"{ALTER}\n{RESTART}"
 
 
+@pytest.mark.parametrize("running", ["10.0.0.9,127.0.0.1", "::1,10.0.0.9"])
+def test_a_server_that_moves_while_it_is_in_use_is_refused(running: str) -> None:
+    with pytest.raises(AerodromeError) as raised:
+        MINE.changes(Seen(answer(f"5432|{running}|{BOTH}|7|f")))
+    assert raised.value.message == (
+        f"PostgreSQL has to restart to listen on {BOTH} instead of {running}, and 7 are connected: "
+        "running tasks would fail"
+    )
+    assert raised.value.hint.startswith("run fab stop, which waits for running tasks")
+    with pytest.raises(AerodromeError):
+        SERVER.changes(Seen(answer("5432|10.0.0.1,127.0.0.1|10.0.0.1,127.0.0.1|1|f")))
+    (change,) = MINE.changes(Seen(answer(f"5432|{running}|{running}|0|f")))
+    assert change.script == f"{ALTER}\n{RESTART}"
+
+
 @pytest.mark.parametrize("addresses", ["*", "0.0.0.0, ::", "10.0.0.1,127.0.0.1,10.9.9.9"])
 def test_a_server_that_was_there_may_listen_elsewhere_too(addresses: str) -> None:
     theirs = replace(MINE, only=False)

@@ -95,7 +95,7 @@ def test_one_host_for_everything() -> None:
         "database.access",
         "database.account",
         "redis.packages",
-        "redis.server",
+        "node.packages",
     ]
     assert [(stage.name, list(stage.steps)) for stage in parts] == [
         ("machines", ["one"]),
@@ -137,16 +137,24 @@ def test_the_database_alone_makes_no_nodes() -> None:
     assert [(stage.name, list(stage.steps)) for stage in parts] == [("machines", ["db1"])]
 
 
-def test_redis_is_set_up_with_the_machines() -> None:
+def test_redis_is_set_up_with_the_machines_where_nothing_stops_between() -> None:
     given = inputs(fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)}), redis_password=Secret("x"))
-    (part,) = stages(given, list(HOSTS), ["redis"])
+    (part,) = joined(stages(given, list(HOSTS), ["redis"]), lambda stage: True)
     assert (part.name, {host: [step.name for step in steps] for host, steps in part.steps.items()}) == (
         "machines",
-        {"w2": ["redis.packages", "redis.server", "network.firewall"]},
+        {"w2": ["redis.packages", "network.firewall", "redis.server"]},
     )
-    machines = stages(given, list(HOSTS), ROLES)[0].steps
-    assert [step.name for step in machines["w2"]][:3] == ["redis.packages", "redis.server", "node.packages"]
     assert stages(given, ["w1"], ["redis"]) == []
+
+
+def test_redis_restarts_only_once_its_users_have_halted() -> None:
+    given = inputs(fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)}), redis_password=Secret("x"))
+    parts = stages(given, list(HOSTS), ROLES)
+    found = {stage.name: [step.name for step in stage.steps["w2"]] for stage in parts if "w2" in stage.steps}
+    assert found["machines"][:2] == ["redis.packages", "node.packages"]
+    assert found["settings"] == ["redis.server", "node.unit", "node.environment", "node.dags"]
+    names = [stage.name for stage in parts]
+    assert names.index("stop workers") < names.index("settings") < names.index("scheduler")
 
 
 def test_a_database_that_is_not_ours_is_no_machine() -> None:
