@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from aerodrome.checks.access import AccessLeft
 from aerodrome.checks.login import DatabaseLogin
 from aerodrome.components.command import PATIENCE, connection
 from aerodrome.components.health import Health, read_service, service_probe, unreachable
@@ -35,7 +36,7 @@ def database(inputs: Inputs, host: Host) -> list[Step]:
     return [
         Step("database.packages", packages),
         Step("database.server", _server(inputs, host), _reachable(inputs, host)),
-        Step("database.access", (PostgresAccess(logins, _leaving(inputs)),)),
+        Step("database.access", (PostgresAccess(logins),), (AccessLeft(logins, _leaving(inputs), inputs.whole),)),
         Step("database.account", _accounts(inputs, logins)),
     ]
 
@@ -61,8 +62,7 @@ def _reachable(inputs: Inputs, host: Host) -> tuple[Check, ...]:
 
 def closed(inputs: Inputs) -> list[Step]:
     """Return what is left to do on the database's host once all units run with what hosts.yaml says."""
-    leaving = _leaving(inputs)
-    return [Step("database.closed", (AccessClosed(_logins(inputs), leaving),))] if leaving else []
+    return [Step("database.closed", (AccessClosed(_logins(inputs)),))]
 
 
 def _accounts(inputs: Inputs, logins: tuple[Login, ...]) -> tuple[Resource, ...]:
@@ -98,13 +98,12 @@ def _is_client(inputs: Inputs, node: Host) -> bool:
 
 
 def _leaving(inputs: Inputs) -> tuple[str, ...]:
-    """Return the lines of pg_hba.conf by which nodes once logged in that no longer need to."""
+    """Return the lines by which nodes may once have logged in, and no longer need to, wherever they are."""
     settings, nodes = inputs.fleet.database, inputs.fleet.nodes()
     others = tuple(node.address for node in nodes if not _is_client(inputs, node))
     lines = Login(settings.user, settings.name, others).lines()
     if inputs.celery_has_database or not inputs.catalogue.needs:
         return lines
-    # Broker or results may have been in Celery's own database until now: what runs needs it until it has halted.
     celery = Login(inputs.celery_user, inputs.celery_database, tuple(node.address for node in nodes))
     return (*lines, *celery.lines())
 

@@ -51,8 +51,7 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     parts = [*halts, *parts] if inputs.accept_downtime else [*parts, *halts]
     parts += [Stage("settings", settings, {}), *role_stages(inputs, roles), workers, webservers]
     if inputs.whole:
-        closes = {host.name: closed(inputs) for host in fleet.with_role("database")}
-        parts.append(Stage("access", {host: steps for host, steps in closes.items() if steps}, {}))
+        parts.append(Stage("access", {host.name: closed(inputs) for host in fleet.with_role("database")}, {}))
     if set(roles) >= set(ROLES):
         parts.append(Stage("leftovers", {host.name: left(inputs, host) for host in fleet.asked()}, {}))
     return only(parts, hosts)

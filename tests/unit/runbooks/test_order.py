@@ -69,7 +69,7 @@ def test_workers_and_the_metadata_database_part_when_a_whole_fleet_is_deployed()
     assert not closes(inputs(), ["db1", "s1", "web1", "w1"], ROLES)
     assert not closes(inputs(), ["w1", "w2"], ROLES)
     assert not closes(inputs(), list(HOSTS), ["database", "scheduler"])
-    assert not closes(inputs(fleet(version="2.11.2")), list(HOSTS), ROLES)
+    assert closes(inputs(fleet(version="2.11.2")), list(HOSTS), ROLES)
 
 
 def test_further_schedulers_wait_for_the_first_one() -> None:
@@ -276,6 +276,7 @@ def test_what_an_airflow_does_not_have_is_left_out() -> None:
         "scheduler",
         "webservers",
         "workers",
+        "access",
         "leftovers",
     ]
 
