@@ -104,6 +104,7 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
     Raises HostError, naming the step, where a check or resource refuses the state that the host is in.
     """
     planned: list[PlannedChange] = []
+    done: list[tuple[str, Change]] = []
     changing: set[str] = set()
     unsettled: list[str] = []
     notes: list[str] = []
@@ -117,9 +118,12 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
         for resource in step.resources:
             seen = Seen(next(remaining), frozenset(changing))
             with refusing(host, step, resource.key):
-                changes = resource.changes(seen)
-                unsettled_now = not changes and isinstance(resource, Settling) and resource.unsettled(seen)
+                # Two steps may have one resource, so that each stage sees to it: it is done once.
+                found = resource.changes(seen)
+                changes = [change for change in found if (resource.key, change) not in done]
+                unsettled_now = not found and isinstance(resource, Settling) and resource.unsettled(seen)
             planned += [PlannedChange(step.name, resource.key, change) for change in changes]
+            done += [(resource.key, change) for change in changes]
             if any(not change.attributes for change in changes):
                 changing.add(resource.key)
             if unsettled_now:
