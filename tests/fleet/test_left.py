@@ -14,7 +14,7 @@ from lab.fleet import Lab
 from tests import real
 from tests.real import PROJECT
 
-HOST = "worker3"
+HOST, LOCK = "worker3", "db1"
 WORKER, WEB, FLOWER, OTHER = (
     f"{name}.service" for name in ("airflow@worker", "airflow@webserver", "airflow@flower", "other@worker")
 )
@@ -60,18 +60,21 @@ class Left(real.Fleet):
 @pytest.fixture(scope="module")
 def left() -> Iterator[Left]:
     lab = Lab(os.environ.get("AERODROME_TEST_LAB", "test"))
-    lab.up_host(HOST)
+    # Which keeps the fleet's lock, and is there already where other modules have run.
+    raised = [name for name in (HOST, LOCK) if name not in {host.name for host in lab.status() if host.up}]
+    for name in raised:
+        lab.up_host(name)
     fleet = Left(lab, PROJECT / ".lab" / lab.name, (HOST,))
     fleet.hosts_yaml.write_text(
         "ssh: {key: id_ed25519, known_hosts: known_hosts}\n"
-        f"hosts: {{one: {{address: {lab.address('db1')}}}, {HOST}: {{address: {lab.address(HOST)}}}}}\n"
+        f"hosts: {{one: {{address: {lab.address(LOCK)}}}, {HOST}: {{address: {lab.address(HOST)}}}}}\n"
         "roles: {database: [one], scheduler: [one], webserver: [one], worker: [one]}\n"
     )
     lab.run(HOST, LEFT)
     try:
         yield fleet
     finally:
-        lab.remove([HOST])
+        lab.remove(raised)
 
 
 def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
