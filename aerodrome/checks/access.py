@@ -1,4 +1,4 @@
-"""Logins to PostgreSQL that hosts.yaml no longer has, and that pg_hba.conf still lets in: said, and left as they are."""
+"""Logins to PostgreSQL that hosts.yaml no longer has, and that pg_hba.conf still lets in: noted, and left."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class AccessLeft:
         notes = []
         if others and not self.whole:
             notes.append(
-                f"pg_hba.conf still lets in what hosts.yaml no longer has ({_named(others)}): it may be in use, and only "
-                "fab deploy for the whole fleet, without -H and --role, takes it out"
+                f"pg_hba.conf still lets in what hosts.yaml no longer has ({_named(others)}): it may be in use, and "
+                "only fab deploy for the whole fleet, without -H and --role, takes it out"
             )
         ours = inside(file.content)
         outside = [line for line in self.leaving if file.content.split("\n").count(line) > ours.count(line)]

@@ -35,7 +35,7 @@ class RedisInUse:
         return (
             "bind= port=\n"
             f"[ ! -r {quote(self.config)} ] || while read -r name value; do case $name in\n"
-            f'bind) bind=$value ;; port) port=$value ;; esac; done <{quote(self.config)}\n'
+            f"bind) bind=$value ;; port) port=$value ;; esac; done <{quote(self.config)}\n"
             f"case $bind:$port in : | {quote(f'{self.address}:{self.port}')}) ;; *)\n"
             'echo "$bind $port"; ss -Htn state established "sport = :$port" ;; esac'
         )
@@ -50,7 +50,7 @@ class RedisInUse:
         shown = ", ".join(clients[:SHOWN]) + (f" and {len(clients) - SHOWN} more" if len(clients) > SHOWN else "")
         return refused(
             self,
-            f"Redis would restart to listen on {self.address} port {self.port} instead of {bind} port {port}, and running "
-            f"tasks would lose their broker: {shown} {'is' if len(clients) == 1 else 'are'} connected",
+            f"Redis would restart to listen on {self.address} port {self.port} instead of {bind} port {port}, and "
+            f"running tasks would lose their broker: {shown} {'is' if len(clients) == 1 else 'are'} connected",
             STOP if port == str(self.port) else WHOLE,
         )

@@ -60,8 +60,8 @@ def _shared_database(inputs: Inputs) -> list[str]:
     keys |= {"results": "broker.result_backend"} if inputs.results_are_in_postgres else {}
     why = "database.connection_command" if inputs.fleet.database.managed else "database.managed: false"
     return [
-        f"workers can log in to the metadata database, which also holds Celery's {' and '.join(keys)}: with {why} Celery "
-        f"gets no database of its own. To change this, set {' and '.join(keys.values())} or add the role redis; "
+        f"workers can log in to the metadata database, which also holds Celery's {' and '.join(keys)}: with {why} "
+        f"Celery gets no database of its own. To change this, set {' and '.join(keys.values())} or add the role redis; "
         "broker.separate: false accepts it"
     ]
 

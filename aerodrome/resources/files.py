@@ -12,6 +12,7 @@ from aerodrome.errors import AerodromeError
 
 # What every file of ours begins with; a file without it was written by somebody else.
 MARK = "Written by Aerodrome"
+BY_HAND = ".by-hand"  # the end of the name of what is put aside
 
 STAT = "stat -c '%F|%U|%G|%a'"  # GNU and busybox; %F is "regular file", "directory", "symbolic link" …
 
@@ -132,7 +133,7 @@ class File:
 
     `mask` makes content fit to be shown; `reload` is set for what systemd has to read again; `check` raises
     AerodromeError where content that was found must not be replaced; `keep` puts a file that somebody wrote by
-    hand aside, as <path>.by-hand, before it is replaced for the first time.
+    hand aside, as <path>.by-hand and for root alone, before it is replaced for the first time.
     """
 
     path: str
@@ -166,9 +167,12 @@ class File:
                 )
             self.check(found.content)
         script = f"mkdir -p {quote(self.path.rpartition('/')[0])}\n"
-        if self.keep and found.kind and MARK not in found.content:
-            script += f"{put_aside(self.path, f'{self.path}.by-hand')}\n"
+        aside = f"{self.path}{BY_HAND}" if self.keep and found.kind and MARK not in found.content else ""
+        if aside:
+            script += f"{put_aside(self.path, aside)}\n"
         script += write_whole(self.path, self.content, self.owner, self.group, self.mode)
+        if aside:  # not before: until then it is the same file
+            script += f"\n[ -h {quote(aside)} ] || {{ {set_attributes(aside, self.owner, self.group, 0o600)}\n}}"
         if self.reload:
             script += "\nsystemctl daemon-reload"
         return [Change(f"write {self.path}", script, self._diff(found))]

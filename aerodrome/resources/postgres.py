@@ -155,10 +155,10 @@ class PostgresServer:
         reasons = [] if self._fits(running) else ["listen_addresses was changed"]
         reasons += ["its drop-in was changed"] if newer == "t" or KEY in seen.changing else []
         lost = not self._reached(running)
-        if lost and clients != "0" and not LOCAL >= _addresses(running):
+        if lost and clients != "0" and not _addresses(running) <= LOCAL:
             raise AerodromeError(
-                f"PostgreSQL has to restart to listen on {','.join(self.listen)} instead of {running[:200]}, and {clients} "
-                "are connected: running tasks would fail",
+                f"PostgreSQL has to restart to listen on {','.join(self.listen)} instead of {running[:200]}, and "
+                f"{clients} are connected: running tasks would fail",
                 "run fab stop, which waits for running tasks, and end all other sessions; then fab deploy",
             )
         restarts = bool(reasons) and (clients == "0" or lost)

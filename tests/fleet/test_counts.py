@@ -17,7 +17,7 @@ def test_nothing_to_do_costs_one_handshake_and_one_probe_a_host(fleet: Fleet) ->
 
     # A file that was replaced by an equal one costs once, and not until its unit restarts.
     for host in HOSTS[1:]:
-        fleet.sh(host, "cp -p /etc/default/airflow /etc/default/airflow.new; mv /etc/default/airflow.new /etc/default/airflow")
+        fleet.sh(host, "cd /etc/default; cp -p airflow airflow.new; mv airflow.new airflow")
     # The health of a unit that was started just now is asked too.
     wait("all units have settled", lambda: all(counted["execs"] == 1 for counted in look().values()))
     for _ in range(2):

@@ -15,8 +15,8 @@ def said(check: AccessLeft, text: str) -> list[str]:
 def test_a_part_of_a_fleet_says_what_it_leaves_open() -> None:
     part, whole = AccessLeft((LOGIN,)), AccessLeft((LOGIN,), whole=True)
     assert said(part, WITH_OLD + THEIRS) == [
-        f"pg_hba.conf still lets in what hosts.yaml no longer has ({OLD}): it may be in use, and only fab deploy for the "
-        "whole fleet, without -H and --role, takes it out"
+        f"pg_hba.conf still lets in what hosts.yaml no longer has ({OLD}): it may be in use, and only fab deploy for "
+        "the whole fleet, without -H and --role, takes it out"
     ]
     assert said(whole, WITH_OLD) == said(part, LINES + THEIRS) == []
 

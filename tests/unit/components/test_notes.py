@@ -49,8 +49,8 @@ def test_another_broker_or_none_is_not(airflow: dict[str, Any]) -> None:
 
 NOT_OURS = Database(managed=False, host="pg", password=Secret("x"))
 SHARED = (
-    "workers can log in to the metadata database, which also holds Celery's {}: with {} Celery gets no database of its own."
-    " To change this, set {} or add the role redis; broker.separate: false accepts it"
+    "workers can log in to the metadata database, which also holds Celery's {}: with {} Celery gets no database of its "
+    "own. To change this, set {} or add the role redis; broker.separate: false accepts it"
 )
 BOTH = "broker and results", "database.managed: false", "broker.url and broker.result_backend"
 NO_DATABASE = {**ROLES_OF_FLEET, "database": ()}

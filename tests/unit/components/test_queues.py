@@ -112,7 +112,7 @@ def test_a_broker_that_hangs_is_not_waited_for_and_named(
 ) -> None:
     (change,) = declared(inputs(), Host("w9", "10.0.0.9"))
     assert " -p RuntimeMaxSec=60 " in change.script
-    clock = f'echo "$(($(cat {tmp_path}/clock 2>/dev/null || echo 100 - {took}) + {took}))" | tee {tmp_path}/clock'
+    clock = f"now=$(($(cat {tmp_path}/clock 2>/dev/null || echo 100) + {took})); echo $now; echo $now >{tmp_path}/clock"
     programs = {"systemd-run": f"cat >/dev/null; {systemd_run}", "date": clock}
     done = sh(f"set -eu\n{change.script}", programs=programs)
     assert (done.returncode, done.stdout) == (int(systemd_run != "exit 0"), said)

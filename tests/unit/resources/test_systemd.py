@@ -282,7 +282,7 @@ def test_a_file_that_was_replaced_is_looked_at_once(sh: Shell, tmp_path: Path) -
     programs = {
         "systemctl": ":",
         "sha256sum": f"echo hashed >>{log}; exec /usr/bin/sha256sum",
-        "readlink": f"echo link >>{log}; exec /usr/bin/readlink \"$@\"",
+        "readlink": f'echo link >>{log}; exec /usr/bin/readlink "$@"',
     }
 
     def contents() -> tuple[set[str], int]:

@@ -189,16 +189,19 @@ def test_what_a_host_no_longer_has_ends_there() -> None:
 def test_what_has_data_is_said_to_be_left_and_without_a_role_there_is_no_firewall() -> None:
     of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w1",)}, hosts={**HOSTS, "old": Host("old", "10.0.0.9")})
     of = replace(of, network=Network(firewall=True))
+    kept = ["kept files of airflow", "retired files of airflow", "files put aside /etc/default/airflow.by-hand"]
+    environment = ("retire.environment", kept)
     steps = stages(inputs(of, redis_password=Secret("x")), list(of.hosts), ROLES)[-1].steps
     assert {
         host: [(step.name, [part.key for part in step.parts]) for step in own]
         for host, own in steps.items()
         if host in ("db1", "w1", "old")
     } == {
-        "db1": [("retire.services", ["left Redis"])],
+        "db1": [("retire.services", ["left Redis"]), environment],
         "w1": [("retire.services", ["left PostgreSQL"])],
         "old": [
             ("retire.services", ["left PostgreSQL Redis"]),
+            environment,
             ("network.firewall", ["firewall aerodrome-firewall.service"]),
         ],
     }
