@@ -65,8 +65,8 @@ class Session:
         terminal = Terminal(host.name for host in self.hosts)
         holder = f"{performer()}: {self.performing}"
         patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
-        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, terminal.waits)
-        return Run(self.connections, terminal, lock, HINTS, before_change=self.vault.keep)
+        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, terminal.emit)
+        return Run(self.connections, terminal.emit, lock, HINTS, before_change=self.vault.keep)
 
     def adopting(self, work: Callable[[], T]) -> T:
         """Do `work`; where hosts turn out to have Fernet keys of their own, take them in and begin again."""

@@ -10,13 +10,14 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from aerodrome.core.check import Finding, Watch
+from aerodrome.core.event import Doing, Emit, Failed, Idle, Killed, Note, StageBegan, StageEnded, StillWaiting
 from aerodrome.core.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe, steps_asked
 from aerodrome.core.resource import Settling
 from aerodrome.core.stage import Stage, by_host, joined
 from aerodrome.core.step import Step
 from aerodrome.engine.gate import Gatekeeper, journal
 from aerodrome.engine.lock import Lock
-from aerodrome.engine.progress import Progress, Reporter
+from aerodrome.engine.progress import Progress
 from aerodrome.engine.words import hint, last_words
 from aerodrome.errors import FleetError, HostError, reading
 from aerodrome.fleet.model import Host
@@ -36,7 +37,7 @@ class Run:
     def __init__(
         self,
         connections: Connections,
-        report: Reporter,
+        emit: Emit,
         lock: Lock,
         hints: Mapping[str, str] = MappingProxyType({}),
         before_change: Callable[[], None] = lambda: None,
@@ -47,7 +48,7 @@ class Run:
         """
         self.connections = connections
         self.fleet = connections.fleet
-        self.report = report
+        self.emit = emit
         self.changed: set[str] = set()  # hosts on which something was applied
         self.killed: list[HostError] = []  # running tasks that a stop or restart has killed
         self._lock = lock
@@ -55,7 +56,7 @@ class Run:
         self._nonce = os.urandom(6).hex()
         self._hints = hints
         self._doing: dict[str, str] = {}  # what each host is at
-        self._gatekeeper = Gatekeeper(connections, report, hints, self._doing.__setitem__)
+        self._gatekeeper = Gatekeeper(connections, emit, hints, self._at)
 
     def hosts(self, names: Sequence[str] | Mapping[str, object]) -> list[Host]:
         """Return the hosts with these names, in the order of hosts.yaml."""
@@ -71,11 +72,26 @@ class Run:
     def _each(self, hosts: Sequence[Host], work: Callable[[Host], T], limit: int = 0) -> dict[str, T]:
         """Work on hosts at once; say from time to time for whom the run waits, and what they are at."""
 
+        def at_work(host: Host) -> T:
+            self._at(host.name, "connect")
+            try:
+                return work(host)
+            except HostError as error:
+                if not error.refusal:  # which may be no failure: keys that are found are taken in
+                    self.emit(Failed.by(error))
+                raise
+            finally:
+                self.emit(Idle(host.name))
+
         def waiting(names: list[str], seconds: int) -> None:
-            self.report.still_waiting({name: self._doing.get(name, "connect") for name in names}, seconds)
+            self.emit(StillWaiting({name: self._doing.get(name, "connect") for name in names}, seconds))
 
         self._doing.clear()
-        return each(hosts, work, limit or self.fleet.deploy.parallel, waiting)
+        return each(hosts, at_work, limit or self.fleet.deploy.parallel, waiting)
+
+    def _at(self, host: str, what: str) -> None:
+        self._doing[host] = what
+        self.emit(Doing(host, what))
 
     def converge(self, stages: Sequence[Stage]) -> bool:
         """Bring the stages about, one after another; tell whether anything had to be changed.
@@ -89,7 +105,7 @@ class Run:
         asked = time.monotonic()
         plans, failed = self._ask_to_touch(wanted)
         for name, note in ((name, note) for name, plan in plans.items() for note in plan.notes):
-            self.report.waits(name, f"note: {note}")
+            self.emit(Note(name, f"note: {note}"))
         if not any(plan.changes for plan in plans.values()):
             self._stages(stages, plans, failed)
             return False
@@ -135,7 +151,7 @@ class Run:
         """Bring about what a stage that has failed wants then, wherever that is possible; return what failed of it."""
         if not stage.undo:
             return []
-        self.report.stage(f"{stage.name}: undo")
+        self.emit(StageBegan(f"{stage.name}: undo", tuple(stage.undo)))
 
         def work(host: Host) -> None:
             steps = stage.undo[host.name]
@@ -190,7 +206,19 @@ class Run:
             return
         if any(current[host.name].changes for host in busy):
             self._before_change()
-        self.report.stage(stage.name)
+        began = time.monotonic()
+        self.emit(StageBegan(stage.name, tuple(host.name for host in busy)))
+        try:
+            self._at_once_or_rolling(busy, current, stage, work)
+        except FleetError as error:
+            failed = tuple(failure.host for failure in error.failures)
+            self.emit(StageEnded(stage.name, time.monotonic() - began, failed))
+            raise
+        self.emit(StageEnded(stage.name, time.monotonic() - began))
+
+    def _at_once_or_rolling(
+        self, busy: Sequence[Host], current: Mapping[str, HostPlan], stage: Stage, work: Callable[[Host], None]
+    ) -> None:
         # Units that run are restarted on one host at a time; all else goes at once.
         rolling = [host for host in busy if stage.gates and current[host.name].interrupts]
         starting = [host for host in busy if host not in rolling]
@@ -209,10 +237,10 @@ class Run:
 
     def _progress(self, host: Host, changes: Sequence[PlannedChange], steps: Sequence[Step], limit: Limit) -> Progress:
         def at(what: str) -> None:
-            self._doing[host.name] = what
+            self._at(host.name, what)
 
         return Progress(
-            self.report, host.name, changes, steps_asked(steps), self._nonce, limit, self.fleet.deploy, at, self._killed
+            self.emit, host.name, changes, steps_asked(steps), self._nonce, limit, self.fleet.deploy, at, self._killed
         )
 
     def _read(self, host: Host, steps: Sequence[Step], status: int, text: str) -> HostPlan:
@@ -263,7 +291,7 @@ class Run:
         message = f"running tasks were killed: {tasks}"
         if (host, message) in {(error.host, error.message) for error in self.killed}:
             return
-        self.report.waits(host, f"killed {tasks}")
+        self.emit(Killed(host, planned.step, tasks))
         limit = f"deploy.drain_timeout: {self.fleet.deploy.drain_timeout}"
         hint = f"they had {self.fleet.deploy.drain_timeout} s ({limit}); --force makes this no error"
         self.killed.append(HostError(host, planned.step, message, hint))
@@ -290,7 +318,7 @@ class Run:
         return {name: found[name] for name in checks}
 
     def _judge(self, host: Host, check: Watch) -> Sequence[Finding]:
-        self._doing[host.name] = "health"
+        self._at(host.name, "health")
         output = run(self.connections, host, check.probe())
         with reading(host.name, "health"):
             return check.judge(output.text)

@@ -166,17 +166,6 @@ class Site:
         return found.splitlines()
 
 
-class Silent:
-    """A report that nobody reads."""
-
-    def stage(self, *_: object) -> None: ...
-    def change(self, *_: object) -> None: ...
-    def healthy(self, *_: object) -> None: ...
-    def waits(self, *_: object) -> None: ...
-    def __getattr__(self, _: str) -> Callable[..., None]:
-        return lambda *_: None
-
-
 class Free:
     """A lock of the run that nobody else wants."""
 
@@ -204,7 +193,7 @@ def site() -> Iterator[Site]:
         Connections(fleet, partial(hidden, vault), KnownHosts(fleet.ssh.known_hosts)),
     )
     try:
-        yield Site(lab, fleet, inputs, Run(connections, Silent(), Free()))
+        yield Site(lab, fleet, inputs, Run(connections, lambda event: None, Free()))
     finally:
         connections.close()
         if not os.environ.get("AERODROME_KEEP_LAB"):
