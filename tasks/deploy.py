@@ -46,8 +46,8 @@ def deploy(
         run.connect(roles)
         # Not before: what takes time to import is imported while hosts answer.
         from aerodrome.components.notes import setting_notes
-        from aerodrome.components.order import stages
         from aerodrome.report.terminal import say
+        from aerodrome.runbooks.deploy import stages
 
         for note in setting_notes(run.inputs):
             say(f"note: {note}")

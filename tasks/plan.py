@@ -35,11 +35,11 @@ def plan(
     """
     from aerodrome.checks.keys import KeysFound
     from aerodrome.components.notes import notes
-    from aerodrome.components.order import stages
     from aerodrome.core.stage import by_host
     from aerodrome.errors import FleetError
     from aerodrome.report.json import show_plans_as_json
     from aerodrome.report.terminal import say, show_plans
+    from aerodrome.runbooks.deploy import stages
 
     with session(context) as run:
         roles = pick_roles(run.fleet, role)

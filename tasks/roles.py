@@ -10,8 +10,8 @@ from tasks.session import converge, session
 
 
 def _role(context: Any, name: str) -> None:
-    from aerodrome.components.order import role_stages
     from aerodrome.core.stage import only
+    from aerodrome.runbooks.units import role_stages
 
     with session(context) as run:
         converge(run, lambda inputs: only(role_stages(inputs, [name]), run.names))

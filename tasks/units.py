@@ -20,8 +20,8 @@ def start(context: Any, role: str | None = None, wait: str | None = None) -> Non
       fab -H web1 start
       fab start --role=scheduler,worker
     """
-    from aerodrome.components.order import role_stages
     from aerodrome.core.stage import only
+    from aerodrome.runbooks.units import role_stages
 
     with session(context, wait) as run:
         roles = pick_roles(run.fleet, role)
@@ -37,8 +37,8 @@ def restart(context: Any, role: str | None = None, wait: str | None = None, forc
       fab -H worker1 restart
       fab restart --role=worker --force    # exit with 0 even if tasks had to be killed
     """
-    from aerodrome.components.order import role_stages
     from aerodrome.core.stage import only
+    from aerodrome.runbooks.units import role_stages
 
     with session(context, wait) as run:
         roles = pick_roles(run.fleet, role)
@@ -56,8 +56,8 @@ def stop(context: Any, role: str | None = None, wait: str | None = None, force: 
       fab -H worker1 stop                   # before maintenance on this machine
       fab stop --role=scheduler --wait=5m
     """
-    from aerodrome.components.order import stop_stages
     from aerodrome.core.stage import only
+    from aerodrome.runbooks.units import stop_stages
 
     with session(context, wait) as run:
         roles = pick_roles(run.fleet, role, unused=True)

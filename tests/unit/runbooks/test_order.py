@@ -8,13 +8,14 @@ from dataclasses import replace
 from aerodrome.checks.celery import Unmoved
 from aerodrome.components.census import drain
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.order import role_stages, stages, stop_stages
 from aerodrome.core.stage import by_host, joined, only
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import ROLES, Database, Host, Network
 from aerodrome.resources.drain import Unreported
 from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service
+from aerodrome.runbooks.deploy import stages
+from aerodrome.runbooks.units import role_stages, stop_stages
 from aerodrome.secrets import Secret
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 
