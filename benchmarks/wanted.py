@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.order import stages
 from aerodrome.controller.hosts_file import load
 from aerodrome.controller.keyring import Vault
 from aerodrome.core.resource import Resource
@@ -13,6 +12,7 @@ from aerodrome.core.stage import by_host
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import ROLES
 from aerodrome.resources.module import Module
+from aerodrome.runbooks.deploy import stages
 from tasks.values import look_up
 
 

@@ -14,13 +14,14 @@ import pytest
 from aerodrome.components.health import RoleHealth
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.logs import journal_script, journal_units
-from aerodrome.components.order import role_stages, stages, stop_stages
 from aerodrome.components.users import create_user_script
 from aerodrome.core.resource import Seen
 from aerodrome.core.stage import by_host
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet.model import ROLES
 from aerodrome.resources.tree import Tree
+from aerodrome.runbooks.deploy import stages
+from aerodrome.runbooks.units import role_stages, stop_stages
 from aerodrome.secrets import Secret
 from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
 

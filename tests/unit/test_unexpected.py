@@ -12,7 +12,6 @@ import pytest
 
 from aerodrome.components.database import DatabaseHealth
 from aerodrome.components.health import Health, RoleHealth
-from aerodrome.components.order import stages
 from aerodrome.components.redis import RedisHealth
 from aerodrome.core.plan import plan_host, read_probe
 from aerodrome.core.stage import by_host
@@ -21,6 +20,7 @@ from aerodrome.errors import AerodromeError, HostError, reading
 from aerodrome.fleet.model import Airflow, Broker
 from aerodrome.report.json import show_status_as_json
 from aerodrome.report.status import show_status
+from aerodrome.runbooks.deploy import stages
 from aerodrome.secrets import Secret
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 

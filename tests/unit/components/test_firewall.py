@@ -10,7 +10,6 @@ import pytest
 
 from aerodrome.components.firewall import Guard, firewall, guards
 from aerodrome.components.inputs import Inputs, Settings
-from aerodrome.components.order import stages
 from aerodrome.core.resource import Seen
 from aerodrome.core.step import Step
 from aerodrome.errors import InvalidInput
@@ -20,6 +19,7 @@ from aerodrome.resources.files import File
 from aerodrome.resources.firewall import LoadedTable, NoFirewall
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.systemd import Service
+from aerodrome.runbooks.deploy import stages
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 
 RULES = """\

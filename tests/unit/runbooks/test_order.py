@@ -8,13 +8,14 @@ from dataclasses import replace
 from aerodrome.checks.celery import Unmoved
 from aerodrome.components.census import drain
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.order import role_stages, stages, stop_stages
 from aerodrome.core.stage import by_host, joined, only
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import ROLES, Database, Host, Network
 from aerodrome.resources.drain import Unreported
 from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service
+from aerodrome.runbooks.deploy import stages
+from aerodrome.runbooks.units import role_stages, stop_stages
 from aerodrome.secrets import Secret
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 
@@ -220,10 +221,11 @@ def test_where_a_broker_moves_what_can_fail_without_a_stop_comes_first_and_then_
         ("stop workers", ["w1", "w2"]),
         ("settings", ["s1", "web1", "w1", "w2"]),
     ]
-    halts = [stage for stage in parts if stage.undo]
+    halts = [stage for stage in parts if stage.way_back]
     assert [stage.name for stage in halts] == ["stop other schedulers", "stop scheduler", "stop workers"]
     undone = {
-        host: [resource.key for step in steps for resource in step.resources] for host, steps in halts[0].undo.items()
+        host: [resource.key for step in steps for resource in step.resources]
+        for host, steps in halts[0].way_back.items()
     }
     scheduler, worker = "unit airflow@scheduler.service", "unit airflow@worker.service"
     assert undone == {"s1": [scheduler], "w1": [worker], "w2": [scheduler, worker]}

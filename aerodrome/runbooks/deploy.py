@@ -1,4 +1,4 @@
-"""The order across hosts: which part of which host comes when."""
+"""Deploy: which part of which host comes when."""
 
 from __future__ import annotations
 
@@ -8,22 +8,29 @@ from dataclasses import replace
 from aerodrome.components.database import closed, database
 from aerodrome.components.firewall import firewall
 from aerodrome.components.halt import halted, resumed
-from aerodrome.components.health import RoleHealth
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.left import left
 from aerodrome.components.node import SETTINGS, node
+from aerodrome.components.notes import setting_notes
 from aerodrome.components.redis import redis
-from aerodrome.components.roles import retired, role, stopped, unwanted_roles
+from aerodrome.components.roles import retired
+from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import ROLES
+from aerodrome.runbooks.units import STAGES, role_stages
 
-# Stage → the roles that start in it (design: order across hosts). The first scheduler has a stage of its own.
-STAGES = {
-    "schedulers": ("scheduler", "dag-processor", "triggerer"),
-    "webservers": ("webserver",),
-    "workers": ("worker",),
-}
+
+def deploy(
+    inputs: Inputs,
+    hosts: Collection[str],
+    roles: Collection[str],
+    accept_downtime: bool = False,
+    force: bool = False,
+) -> Runbook:
+    """Bring everything to the state in hosts.yaml, in order, for these hosts and roles only."""
+    inputs = replace(inputs, accept_downtime=accept_downtime, force=force)
+    return Runbook("deploy", tuple(stages(inputs, hosts, roles)), force, tuple(setting_notes(inputs)))
 
 
 def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> list[Stage]:
@@ -51,9 +58,12 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     halts = _halt_stages(inputs) if inputs.whole else []
     # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
     # What can go wrong without a need to stop anything has been done by the time when something stops.
-    parts = [Stage("machines", machines, {}), schedulers]
-    parts = [*halts, *parts] if inputs.accept_downtime else [*parts, *halts]
-    parts += [Stage("settings", settings, {}), *role_stages(inputs, roles), workers, webservers]
+    # Whatever has been halted is started again as long as nothing has been changed that it runs on.
+    downtime = inputs.accept_downtime
+    parts = [Stage("machines", machines, {}, commits=downtime), schedulers]
+    parts = [*halts, *parts] if downtime else [*parts, *halts]
+    parts.append(Stage("settings", settings, {}, commits=not downtime))
+    parts += [*role_stages(inputs, roles), workers, webservers]
     if inputs.whole:
         closes = {host.name: closed(inputs) for host in fleet.with_role("database")}
         parts.append(Stage("access", {host: steps for host, steps in closes.items() if steps}, {}))
@@ -73,8 +83,8 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
     if not celery and not downtime:
         return []
     first = fleet.roles["scheduler"][0]
-    undo = {host.name: resumed(inputs, host) for host in fleet.nodes()}
-    undo = {host: steps for host, steps in undo.items() if steps}
+    way_back = {host.name: resumed(inputs, host) for host in fleet.nodes()}
+    way_back = {host: steps for host, steps in way_back.items() if steps}
 
     def stop(name: str, roles: Sequence[str], last: bool = False) -> Stage:
         # Where versions change, what runs where it should not has to stop too.
@@ -88,7 +98,7 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
         stop("stop workers", ["worker"]),
         *([stop("stop others", ["dag-processor", "triggerer", "webserver"])] if downtime else []),
     ]
-    return [replace(part, undo=undo) for part in parts]
+    return [replace(part, way_back=way_back) for part in parts]
 
 
 def _retire(inputs: Inputs, name: str, members: Sequence[str], roles: Collection[str]) -> Stage:
@@ -96,47 +106,3 @@ def _retire(inputs: Inputs, name: str, members: Sequence[str], roles: Collection
     ending = [member for member in members if member in roles]
     steps = {host.name: [retired(inputs, host, name, ending)] for host in inputs.fleet.asked()}
     return Stage(f"retire {name}", {host: found for host, found in steps.items() if found[0].resources}, {})
-
-
-def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> list[Stage]:
-    """Return the stages in which the units of `roles` start, or with `again` restart."""
-    fleet = inputs.fleet
-    first = fleet.with_role("scheduler")[0]
-    parts = []
-    if "scheduler" in roles:
-        step = role(inputs, first, "scheduler", again)
-        parts.append(Stage("scheduler", {first.name: [step]}, {first.name: RoleHealth(inputs, first, ("scheduler",))}))
-    for name, members in STAGES.items():
-        starts = {
-            host.name: [
-                member
-                for member in members
-                if member in inputs.roles(host) and member in roles and (member, host) != ("scheduler", first)
-            ]
-            for host in fleet.nodes()
-        }
-        steps = {
-            host: [role(inputs, fleet.hosts[host], member, again) for member in mine]
-            for host, mine in starts.items()
-            if mine
-        }
-        gates = {host: RoleHealth(inputs, fleet.hosts[host], tuple(starts[host])) for host in steps}
-        parts.append(Stage(name, steps, gates))
-    return parts
-
-
-def stop_stages(inputs: Inputs, roles: Collection[str]) -> list[Stage]:
-    """Return the stages in which the units of `roles` stop: the other way round, so workers come first.
-
-    At the end those that hosts.yaml no longer has on a host.
-    """
-    parts = []
-    for name in reversed(inputs.catalogue.roles):
-        hosts = [host for host in inputs.fleet.nodes() if name in roles and name in inputs.roles(host)]
-        parts.append(Stage(f"stop {name}", {host.name: [stopped(inputs, host, name)] for host in hosts}, {}))
-    leftovers = {
-        host.name: [stopped(inputs, host, name) for name in reversed(unwanted_roles(inputs, host)) if name in roles]
-        for host in inputs.fleet.asked()
-    }
-    parts.append(Stage("stop leftovers", {host: steps for host, steps in leftovers.items() if steps}, {}))
-    return parts
