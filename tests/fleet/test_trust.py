@@ -24,9 +24,11 @@ from aerodrome.controller.hosts_file import load
 from aerodrome.controller.keyring import Vault
 from aerodrome.controller.known_hosts import KnownHosts
 from aerodrome.core.plan import readable_script
+from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage
 from aerodrome.core.step import Step
 from aerodrome.engine.converge import Run
+from aerodrome.engine.perform import perform
 from aerodrome.errors import FleetError
 from aerodrome.fleet.model import Fleet
 from aerodrome.remote.connection import Connections
@@ -147,7 +149,7 @@ class Site:
     def converge(self) -> str:
         """Apply; return what went wrong, if anything did: a refusal is as good."""
         try:
-            self.run.converge([Stage("trust", {HOST: self.steps}, {})])
+            perform(self.run, Runbook("trust", (Stage("trust", {HOST: self.steps}, {}),)))
         except FleetError as error:
             return "".join(f"{each.message}{each.detail}" for each in error.failures)
         return ""
