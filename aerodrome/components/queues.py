@@ -6,7 +6,7 @@ from aerodrome.components.command import python_program
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.resource import Change, quote
 from aerodrome.fleet.model import Host
-from aerodrome.render import render
+from aerodrome.program import program
 
 PATIENCE = 60  # seconds; a first start of Python on a slow machine is a part of them
 
@@ -22,11 +22,11 @@ def declared(inputs: Inputs, host: Host) -> tuple[Change, ...]:
         return ()
     queues = list(host.worker.queues)
     section = inputs.catalogue.variable("operators", "default_queue").split("__")[1].lower()
-    program = render("queues.py.j2", queues=repr(queues), section=section)
+    declare = program("queues", queues=queues, section=section)
     what = f"the queues {', '.join(queues)}" if queues else "the default queue"
     late = quote(f"the broker, or the command that knows its URL, has not answered within {PATIENCE} s")
     script = (
-        f"began=$(date +%s)\nif {python_program(inputs, program, 'worker', PATIENCE)}\nthen :; else\n"
+        f"began=$(date +%s)\nif {python_program(inputs, declare, 'worker', PATIENCE)}\nthen :; else\n"
         f"[ $(($(date +%s) - began)) -lt {PATIENCE} ] || echo {late}\nexit 1\nfi"
     )
     return (Change(f"declare {what} in the broker", script),)
