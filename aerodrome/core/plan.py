@@ -95,7 +95,7 @@ def read_probe(output: str, steps: Sequence[Step], nonce: str) -> list[str]:
             raise AerodromeError(f"the probe broke off: {output.strip()[-200:] or 'no output'}")
         answers.append(answer)
     found = dict(zip(probes, answers[1:], strict=True))
-    return [found[part.probe()] for step in steps for part in step.parts]
+    return [found[probe] for step in steps for probe in step.probes]
 
 
 def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostPlan:
@@ -191,8 +191,8 @@ def steps_asked(steps: Sequence[Step]) -> list[str]:
     """Return, for each number that a probe prints, the step that asks (the first, where several share an answer)."""
     asked: dict[str, str] = {}
     for step in steps:
-        for part in step.parts:
-            asked.setdefault(part.probe(), step.name)
+        for probe in step.probes:
+            asked.setdefault(probe, step.name)
     return list(asked.values())
 
 
@@ -208,4 +208,4 @@ def readable_script(plan: HostPlan) -> str:
 
 def _probes(steps: Sequence[Step]) -> list[str]:
     """Return what is asked, in order: checks and resources that ask the same share the answer."""
-    return list(dict.fromkeys(part.probe() for step in steps for part in step.parts))
+    return list(dict.fromkeys(probe for step in steps for probe in step.probes))

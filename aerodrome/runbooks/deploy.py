@@ -14,6 +14,7 @@ from aerodrome.components.node import SETTINGS, node
 from aerodrome.components.notes import setting_notes
 from aerodrome.components.redis import SERVER, redis
 from aerodrome.components.roles import retired
+from aerodrome.components.together import asked_together
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
 from aerodrome.core.step import Step
@@ -71,7 +72,7 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
         parts.append(Stage("access", {host.name: closed(inputs) for host in fleet.with_role("database")}, {}))
     if set(roles) >= set(ROLES):
         parts.append(Stage("leftovers", {host.name: left(inputs, host) for host in fleet.asked()}, {}))
-    return only(parts, hosts)
+    return asked_together(only(parts, hosts))
 
 
 def _halt_stages(inputs: Inputs) -> list[Stage]:
