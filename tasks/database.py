@@ -23,11 +23,12 @@ def setup_db(context: Any) -> None:
       fab setup-db
       fab -H worker1 setup-db    # with database.managed: false: can this host log in?
     """
-    from aerodrome.components.database import database, database_login
+    from aerodrome.components.login import database_login
+    from aerodrome.components.roles.database import COMPONENT
     from aerodrome.core.stage import Stage
 
     def stages(inputs: Inputs) -> list[Stage]:
-        steps = {host.name: database(inputs, host) for host in run.with_role("database")}
+        steps = {host.name: COMPONENT.machine(inputs, host) for host in run.with_role("database")}
         if not inputs.fleet.database.managed:
             steps = {
                 host.name: found

@@ -21,11 +21,11 @@ def setup_redis(context: Any) -> None:
       fab setup-redis
       fab -H redis1 setup-redis
     """
-    from aerodrome.components.redis import redis
+    from aerodrome.components.roles.redis import COMPONENT
     from aerodrome.core.stage import Stage
 
     def stages(inputs: Inputs) -> list[Stage]:
-        steps = {host.name: redis(inputs, host) for host in run.with_role("redis")}
+        steps = {host.name: COMPONENT.machine(inputs, host) for host in run.with_role("redis")}
         return [Stage("redis", steps, {})] if steps else []
 
     with session(context) as run:
