@@ -8,7 +8,7 @@ from typing import Any
 
 from invoke import Task
 
-from tasks.session import converge, session
+from tasks.session import perform
 
 FOLDER = Path(__file__).resolve().parent.parent / "aerodrome" / "components" / "roles"
 
@@ -26,11 +26,9 @@ def role_tasks() -> Iterator[Task[Any]]:
 
 def _task(name: str, help: str) -> Task[Any]:
     def start(context: Any) -> None:
-        from aerodrome.core.stage import only
-        from aerodrome.runbooks.units import role_stages
+        from aerodrome.runbooks import units
 
-        with session(context) as run:
-            converge(run, lambda inputs: only(role_stages(inputs, [name]), run.names))
+        perform(context, units.start, name, unused=True)
 
     start.__doc__ = help
     return Task(start, name=name)

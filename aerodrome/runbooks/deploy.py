@@ -11,10 +11,24 @@ from aerodrome.components.halt import halted, resumed
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.left import left
 from aerodrome.components.node import SETTINGS, node
+from aerodrome.components.notes import setting_notes
 from aerodrome.components.units import retired
+from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
 from aerodrome.core.step import Step
 from aerodrome.runbooks.units import members, role_stages
+
+
+def deploy(
+    inputs: Inputs,
+    hosts: Collection[str],
+    roles: Collection[str],
+    accept_downtime: bool = False,
+    force: bool = False,
+) -> Runbook:
+    """Bring everything to the state in hosts.yaml, in order, for these hosts and roles only."""
+    inputs = replace(inputs, accept_downtime=accept_downtime, force=force)
+    return Runbook("deploy", tuple(stages(inputs, hosts, roles)), force, tuple(setting_notes(inputs)))
 
 
 def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> list[Stage]:
@@ -40,9 +54,12 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     halts = _halt_stages(inputs) if inputs.whole else []
     # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
     # What can go wrong without a need to stop anything has been done by the time when something stops.
-    parts = [Stage("machines", machines, {}), schedulers]
-    parts = [*halts, *parts] if inputs.accept_downtime else [*parts, *halts]
-    parts += [Stage("settings", settings, {}), *role_stages(inputs, roles), *reversed(others)]
+    # Whatever has been halted is started again as long as nothing has been changed that it runs on.
+    downtime = inputs.accept_downtime
+    parts = [Stage("machines", machines, {}, commits=downtime), schedulers]
+    parts = [*halts, *parts] if downtime else [*parts, *halts]
+    parts.append(Stage("settings", settings, {}, commits=not downtime))
+    parts += [*role_stages(inputs, roles), *reversed(others)]
     if inputs.whole:
         closes: dict[str, list[Step]] = {}
         for name in fleet.services:
@@ -64,8 +81,8 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
     celery = fleet.airflow.executor == "CeleryExecutor"
     if not celery and not downtime:
         return []
-    undo = {host.name: resumed(inputs, host) for host in fleet.nodes()}
-    undo = {host: steps for host, steps in undo.items() if steps}
+    way_back = {host.name: resumed(inputs, host) for host in fleet.nodes()}
+    way_back = {host: steps for host, steps in way_back.items() if steps}
 
     def stop(name: str, roles: Sequence[str], last: bool = False) -> Stage:
         # Where versions change, what runs where it should not has to stop too.
@@ -83,7 +100,7 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
         parts += only([stop(f"stop {role.name}", [role.name], last=celery)], [first])
     if downtime:
         parts.append(stop("stop others", [role.name for role in inputs.every_role if not role.uses_celery]))
-    return [replace(part, undo=undo) for part in parts]
+    return [replace(part, way_back=way_back) for part in parts]
 
 
 def _retire(inputs: Inputs, name: str, starting: Sequence[AirflowRole], roles: Collection[str]) -> Stage:

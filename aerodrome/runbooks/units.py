@@ -8,7 +8,8 @@ from aerodrome.components.component import AirflowRole
 from aerodrome.components.health import RoleHealth
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.units import started, stopped, unwanted_roles
-from aerodrome.core.stage import Stage
+from aerodrome.core.runbook import Runbook
+from aerodrome.core.stage import Stage, only
 
 
 def members(inputs: Inputs) -> dict[str, list[AirflowRole]]:
@@ -17,6 +18,21 @@ def members(inputs: Inputs) -> dict[str, list[AirflowRole]]:
     for role in inputs.every_role:
         found.setdefault(role.stage, []).append(role)
     return found
+
+
+def start(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> Runbook:
+    """Set up and start the units of `roles`, in deploy's order."""
+    return Runbook("start", tuple(only(role_stages(inputs, roles), hosts)))
+
+
+def restart(inputs: Inputs, hosts: Collection[str], roles: Collection[str], force: bool = False) -> Runbook:
+    """Restart the units of `roles`, in deploy's order, one host of a role at a time."""
+    return Runbook("restart", tuple(only(role_stages(inputs, roles, again=True), hosts)), force)
+
+
+def stop(inputs: Inputs, hosts: Collection[str], roles: Collection[str], force: bool = False) -> Runbook:
+    """Stop the units of `roles`, workers first."""
+    return Runbook("stop", tuple(only(stop_stages(inputs, roles), hosts)), force)
 
 
 def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> list[Stage]:

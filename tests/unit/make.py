@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import grp
+import json
 import os
 import pwd
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from subprocess import CompletedProcess
@@ -97,6 +100,13 @@ def parse(text: str, source: str, **given: Any) -> Fleet:
 def load(path: str | None = None) -> Fleet:
     """Read the file hosts.yaml, with the roles that there are."""
     return hosts_file.load(COMPONENTS.values(), path)
+
+
+def parameters(script: str) -> dict[str, Any]:
+    """Return the parameters of the one program of `probes/` in a script."""
+    (given,) = re.findall(r"^main\(\*\*json\.loads\((.*)\)\)$", script, re.MULTILINE)
+    found: dict[str, Any] = json.loads(ast.literal_eval(given))
+    return found
 
 
 def only_change(resource: Resource, seen: str, changing: Sequence[str] = ()) -> Change:

@@ -18,7 +18,7 @@ from aerodrome.core.resource import Change, quote
 from aerodrome.fleet.model import Airflow, Host
 from aerodrome.fleet.role import Sections, SettingPort
 from aerodrome.fleet.schema import List, Number, Text
-from aerodrome.render import render
+from aerodrome.program import program
 
 # Celery's word that a worker takes tasks; its log port answers before that, and it may die in between.
 READY = " ready."
@@ -81,9 +81,9 @@ class Worker(AirflowRole):
             return ()
         queues = self._queues(host)
         section = inputs.catalogue.variable("operators", "default_queue").split("__")[1].lower()
-        program = render("queues.py.j2", queues=repr(queues), section=section)
+        declare = program("queues", queues=queues, section=section)
         what = f"the queues {', '.join(queues)}" if queues else "the default queue"
-        return (Change(f"declare {what} in the broker", python_program(inputs, program, self.name)),)
+        return (Change(f"declare {what} in the broker", python_program(inputs, declare, self.name)),)
 
     def _queues(self, host: Host) -> list[str]:
         return list(host.of_role.get(self.name, {}).get("queues", ()))
