@@ -28,7 +28,7 @@ from aerodrome.report.terminal import Terminal
 if TYPE_CHECKING:
     from aerodrome.report.region import Region
 
-SLOW = 2.0  # seconds that hosts may be asked before it is shown which of them have not answered yet
+SLOW = 3.0  # seconds that hosts may be asked before it is shown which of them have not answered yet
 
 
 def terminal(hosts: Iterable[str]) -> Terminal:
