@@ -47,7 +47,7 @@ class Catalogue:
     notes: tuple[str, ...] = ()  # what an operator of it should know
     # Role → the only secrets that its processes get, in today's names; empty where every role needs all of them.
     needs: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
-    # Python that binds `logins` to the security manager; empty where `airflow users reset-password` works.
+    # The module of the web application, which has the logins; empty where `airflow users reset-password` works.
     logins: str = ""
     # Files that it would write into AIRFLOW_HOME if they were missing, and what they hold here.
     home_files: Mapping[str, str] = field(default_factory=dict)
@@ -116,7 +116,7 @@ _CATALOGUES = {
             ("core", "hostname_callable"): f"{NAME_MODULE}:{NAME_FUNCTION}",
         },
         notes=("Airflow 1.10 shows a worker's task logs to whoever reaches its port 8793: let in only the web server",),
-        logins="from airflow.www_rbac.app import cached_appbuilder\nlogins = cached_appbuilder().sm",
+        logins="airflow.www_rbac.app",
         # It looks for the configuration of its own unit tests whenever it starts.
         home_files={"airflow.cfg": _CONFIG, "unittests.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_1},
     ),
@@ -139,8 +139,7 @@ _CATALOGUES = {
             ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
         },
         # The command came with 2.9, and fails in 2.11.2 (AssertionError: The sqlalchemy extension was not registered).
-        logins="from airflow.www.app import cached_app\napp = cached_app()\napp.app_context().push()\n"
-        "logins = app.appbuilder.sm",
+        logins="airflow.www.app",
         home_files={"airflow.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_2},
     ),
     3: Catalogue(
