@@ -62,9 +62,19 @@ class Session:
     @cached_property
     def sink(self) -> Terminal | JsonLines:
         """What takes the events of the run."""
-        from aerodrome.report.live import terminal
+        if self.lines:
+            return self.lines
 
-        return self.lines or terminal(self.names)
+        from aerodrome.report.sink import can_draw
+
+        if can_draw():
+            from aerodrome.report.live import Live
+
+            return Live(self.names)
+
+        from aerodrome.report.terminal import Terminal
+
+        return Terminal(self.names)
 
     @cached_property
     def run(self) -> Run:

@@ -81,7 +81,7 @@ def test_a_dumb_terminal_and_json_are_drawn_nowhere(
 ) -> None:
     terminal = start("deploy", *arguments, **environment)
     with pytest.raises(AssertionError):
-        terminal.until(at(1), seconds=5)
+        terminal.until(at(1), seconds=7)
     assert "\x1b" not in terminal.screen.raw
     terminal.type("\x03")
     assert terminal.end() == 130
@@ -106,7 +106,7 @@ def test_a_question_is_not_drawn_over(hosts: Path, silent: None, start: Start) -
     terminal = start("deploy")
     terminal.until(lambda screen: "ssh.sudo_password: " in screen.raw)
     with pytest.raises(AssertionError):
-        terminal.until(at(1), seconds=4)
+        terminal.until(at(1), seconds=7)
     assert not terminal.echo
     assert "\x1b" not in terminal.screen.raw
     terminal.type("one\n")
