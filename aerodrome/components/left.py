@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aerodrome.checks.left import KeptFiles, Left, LeftServices
+from aerodrome.checks.left import KeptFiles, LeftServices
 from aerodrome.components.firewall import firewall
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.redis import redis_unit
 from aerodrome.core.step import Step
-from aerodrome.fleet.model import ROLES, SERVICES, Host
+from aerodrome.fleet.model import Host
 from aerodrome.resources.files import BY_HAND
-from aerodrome.resources.postgres_unit import DEBIAN, OTHERS
 from aerodrome.resources.retired import RetiredFiles
 from aerodrome.resources.takeover import PutAside
 
@@ -28,7 +26,7 @@ def left(inputs: Inputs, host: Host) -> Sequence[Step]:
 
 def _files(inputs: Inputs) -> RetiredFiles:
     """Return the files of variables of a host that runs Airflow, with secrets, and what was found there before them."""
-    roles = [role for role in ROLES if role not in SERVICES]
+    roles = [role.name for role in inputs.every_role]
     files = (inputs.environment_file, *map(inputs.role_file, roles), inputs.kept_file)
     units = tuple(map(inputs.unit, roles))
     return RetiredFiles(inputs.fleet.airflow.service, (*files, f"{inputs.environment_file}{BY_HAND}"), units)
@@ -36,17 +34,7 @@ def _files(inputs: Inputs) -> RetiredFiles:
 
 def left_services(inputs: Inputs, host: Host) -> LeftServices:
     """Return the services with data that a host should not run."""
-    redis = redis_unit(inputs)
-    found = (
-        Left("PostgreSQL", "database", (DEBIAN, OTHERS), "postgresql*", "postgresql", "every database in it"),
-        Left(
-            "Redis",
-            "redis",
-            (f"/etc/systemd/system/{redis}",),
-            redis,
-            redis,
-            f"/var/lib/redis/{inputs.fleet.airflow.service}: tasks that are queued",
-        ),
-    )
     roles = inputs.fleet.roles_of(host)
-    return LeftServices(tuple(each for each in found if each.role not in roles))
+    return LeftServices(
+        tuple(left for name, each in inputs.components.items() if name not in roles for left in each.left(inputs))
+    )

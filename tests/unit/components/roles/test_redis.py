@@ -11,7 +11,7 @@ from aerodrome.checks.ports import FreePort
 from aerodrome.checks.redis import RedisInUse
 from aerodrome.components.health import Health
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.redis import RedisHealth, mask_redis, redis, redis_text
+from aerodrome.components.roles.redis import COMPONENT, RedisHealth, mask_redis, redis_text
 from aerodrome.core.plan import HostPlan, PlannedChange, readable_script
 from aerodrome.core.resource import Seen
 from aerodrome.core.step import Step
@@ -30,6 +30,10 @@ TEXT = r'"p\x40ss\x2fw\x25rd\x3a\x24\x20\x27\x22\x5c\xc3\xa9\x23\x3b"'
 def given(password: str = AWKWARD) -> Inputs:
     of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)}, broker=Broker(port=6380), service="ac")
     return inputs(of, redis_password=Secret(password))
+
+
+def made(of: Inputs) -> list[Step]:
+    return [*COMPONENT.machine(of, W2), *COMPONENT.settings(of, W2)]
 
 
 CONFIG = f"""\
@@ -98,7 +102,7 @@ WantedBy=multi-user.target
 
 def test_a_broker_s_host_as_a_whole() -> None:
     config, unit = "/etc/ac-redis.conf", "/etc/systemd/system/ac-redis.service"
-    assert redis(given(), W2) == [
+    assert made(given()) == [
         Step(
             "redis.packages",
             (Masked("redis-server.service"), Packages(apt=("redis-server",), dnf=("redis",))),
@@ -122,7 +126,7 @@ def test_a_broker_s_host_as_a_whole() -> None:
 
 def test_only_a_whole_deploy_halts_the_users_of_a_redis_that_moves() -> None:
     def halts(of: Inputs) -> bool:
-        (check,) = (each for step in redis(of, W2) for each in step.requires if isinstance(each, RedisInUse))
+        (check,) = (each for step in made(of) for each in step.requires if isinstance(each, RedisInUse))
         return check.halts
 
     whole = replace(given(), whole=True)
@@ -135,7 +139,7 @@ def test_only_a_whole_deploy_halts_the_users_of_a_redis_that_moves() -> None:
 
 
 def test_no_two_resources_have_one_key() -> None:
-    keys = [resource.key for step in redis(given(), W2) for resource in step.parts]
+    keys = [resource.key for step in made(given()) for resource in step.parts]
     assert len(keys) == len(set(keys)) == 9
 
 
@@ -162,7 +166,9 @@ def test_the_password_is_masked_in_a_diff() -> None:
 def test_the_password_is_hidden_where_the_script_is_shown() -> None:
     redactor = Redactor()
     redactor.know(Secret("a-made_password"))
-    (file,) = [each for each in redis(given("a-made_password"), W2)[1].resources if each.key.endswith(".conf")]
+    (file,) = [
+        each for each in COMPONENT.settings(given("a-made_password"), W2)[0].resources if each.key.endswith(".conf")
+    ]
     (change,) = file.changes(Seen(""))
     script = readable_script(HostPlan("w2", (PlannedChange("redis.server", file.key, change),)))
     assert redis_text(Secret("a-made_password")) in script
