@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from aerodrome.components.inputs import Inputs
     from aerodrome.controller.keyring import Vault
+    from aerodrome.core.record import Recorder
     from aerodrome.core.runbook import Runbook
     from aerodrome.engine.converge import Run
     from aerodrome.fleet.model import Fleet, Host
@@ -59,16 +60,35 @@ class Session:
     def run(self) -> Run:
         """The engine: ask, plan, apply, ask again."""
         from aerodrome.components.hints import HINTS
-        from aerodrome.controller.performer import performer
         from aerodrome.engine.converge import Run
         from aerodrome.engine.lock import FleetLock
         from aerodrome.report.terminal import Terminal
 
         terminal = Terminal(host.name for host in self.hosts)
-        holder = f"{performer()}: {self.performing}"
-        patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
-        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, terminal.waits)
-        return Run(self.connections, terminal, lock, HINTS, before_change=self.vault.keep)
+        lock = FleetLock(self.connections, self.fleet.lock_host, self.patience, terminal.waits)
+        return Run(self.connections, terminal, lock, self.recorder, HINTS, before_change=self.vault.keep)
+
+    @property
+    def patience(self) -> int:
+        """How many seconds another run that is changing the fleet is waited for."""
+        return self.fleet.deploy.lock_timeout if self.wait is None else self.wait
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """What writes down who did what."""
+        import os
+        from datetime import UTC, datetime
+
+        from aerodrome.controller.origin import digest_of, version
+        from aerodrome.controller.performer import performer
+        from aerodrome.core.record import Caller, Origin, Recorder, run_id
+        from aerodrome.report.sink import redactor
+
+        def origin() -> Origin:
+            return Origin(digest_of(self.fleet.source), version())
+
+        run = run_id(datetime.now(UTC), os.urandom(2))
+        return Recorder(run, Caller(performer(), self.performing), origin, redactor.hide)
 
     def adopting(self, work: Callable[[], T]) -> T:
         """Do `work`; where hosts turn out to have Fernet keys of their own, take them in and begin again."""
