@@ -8,7 +8,7 @@ import re
 def number(option: str, text: str, low: int, high: int) -> int:
     """Return the number that an option has; InvalidInput for anything else than plain digits from low to high."""
     from aerodrome.errors import InvalidInput
-    from aerodrome.fleet.schema import shortened
+    from aerodrome.fleet.reader import shortened
 
     if re.fullmatch(r"[0-9]{1,9}", text) and low <= int(text) <= high:
         return int(text)

@@ -65,8 +65,8 @@ class Session:
         from aerodrome.report.terminal import Terminal
 
         terminal = Terminal(host.name for host in self.hosts)
-        lock = FleetLock(self.connections, self.fleet.lock_host, self.patience, terminal.waits)
-        return Run(self.connections, terminal, lock, self.recorder, HINTS, before_change=self.vault.keep)
+        lock = FleetLock(self.connections, self.fleet.lock_host, self.patience, terminal.emit)
+        return Run(self.connections, terminal.emit, lock, self.recorder, HINTS, before_change=self.vault.keep)
 
     @property
     def patience(self) -> int:

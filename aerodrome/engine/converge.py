@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from aerodrome.core.check import Check, Finding, Watch
+from aerodrome.core.event import Doing, Emit, Failed, Idle, Killed, StillWaiting
 from aerodrome.core.lock import LOCK_STEP
 from aerodrome.core.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe, steps_asked
 from aerodrome.core.record import Recorder
@@ -16,7 +17,7 @@ from aerodrome.core.resource import Settling
 from aerodrome.core.step import Step
 from aerodrome.engine.gate import Gatekeeper, journal
 from aerodrome.engine.lock import Lock
-from aerodrome.engine.progress import Progress, Reporter
+from aerodrome.engine.progress import Progress
 from aerodrome.engine.words import hint, last_words
 from aerodrome.errors import FleetError, HostError, reading
 from aerodrome.fleet.model import Host
@@ -36,7 +37,7 @@ class Run:
     def __init__(
         self,
         connections: Connections,
-        report: Reporter,
+        emit: Emit,
         lock: Lock,
         recorder: Recorder,
         hints: Mapping[str, str] = MappingProxyType({}),
@@ -48,7 +49,7 @@ class Run:
         """
         self.connections = connections
         self.fleet = connections.fleet
-        self.report = report
+        self.emit = emit
         self.changed: dict[str, list[str]] = {}  # keys of the resources that were applied, by host
         self.killed: list[HostError] = []  # running tasks that a stop or restart has killed
         self.lock, self.recorder = lock, recorder
@@ -56,7 +57,7 @@ class Run:
         self._nonce = os.urandom(6).hex()
         self._hints = hints
         self._doing: dict[str, str] = {}  # what each host is at
-        self.gatekeeper = Gatekeeper(connections, report, hints, self._doing.__setitem__)
+        self.gatekeeper = Gatekeeper(connections, emit, hints, self._at)
 
     def hosts(self, names: Sequence[str] | Mapping[str, object]) -> list[Host]:
         """Return the hosts with these names, in the order of hosts.yaml."""
@@ -78,11 +79,26 @@ class Run:
     def each(self, hosts: Sequence[Host], work: Callable[[Host], T], limit: int = 0) -> dict[str, T]:
         """Work on hosts at once; say from time to time for whom the run waits, and what they are at."""
 
+        def at_work(host: Host) -> T:
+            self._at(host.name, "connect")
+            try:
+                return work(host)
+            except HostError as error:
+                if not error.refusal:  # which may be no failure: keys that are found are taken in
+                    self.emit(Failed.by(error))
+                raise
+            finally:
+                self.emit(Idle(host.name))
+
         def waiting(names: list[str], seconds: int) -> None:
-            self.report.still_waiting({name: self._doing.get(name, "connect") for name in names}, seconds)
+            self.emit(StillWaiting({name: self._doing.get(name, "connect") for name in names}, seconds))
 
         self._doing.clear()
-        return each(hosts, work, limit or self.fleet.deploy.parallel, waiting)
+        return each(hosts, at_work, limit or self.fleet.deploy.parallel, waiting)
+
+    def _at(self, host: str, what: str) -> None:
+        self._doing[host] = what
+        self.emit(Doing(host, what))
 
     def ask_host(self, host: Host, steps: Sequence[Step]) -> HostPlan:
         """Ask one host, in one exec, and work out what it needs."""
@@ -95,10 +111,10 @@ class Run:
 
     def _progress(self, host: Host, changes: Sequence[PlannedChange], steps: Sequence[Step], limit: Limit) -> Progress:
         def at(what: str) -> None:
-            self._doing[host.name] = what
+            self._at(host.name, what)
 
         return Progress(
-            self.report, host.name, changes, steps_asked(steps), self._nonce, limit, self.fleet.deploy, at, self._killed
+            self.emit, host.name, changes, steps_asked(steps), self._nonce, limit, self.fleet.deploy, at, self._killed
         )
 
     def _read(self, host: Host, steps: Sequence[Step], status: int, text: str) -> HostPlan:
@@ -149,7 +165,7 @@ class Run:
         message = f"running tasks were killed: {tasks}"
         if (host, message) in {(error.host, error.message) for error in self.killed}:
             return
-        self.report.waits(host, f"killed {tasks}")
+        self.emit(Killed(host, planned.step, tasks))
         limit = f"deploy.drain_timeout: {self.fleet.deploy.drain_timeout}"
         hint = f"they had {self.fleet.deploy.drain_timeout} s ({limit}); --force makes this no error"
         self.killed.append(HostError(host, planned.step, message, hint))
@@ -177,7 +193,7 @@ class Run:
 
     def judge(self, host: Host, check: Check) -> Sequence[Finding]:
         """Ask one host one question, and return what was found."""
-        self._doing[host.name] = "health"
+        self._at(host.name, "health")
         output = run(self.connections, host, check.probe())
         with reading(host.name, "health"):
             return check.judge(output.text)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from aerodrome.core.check import Finding, Gate
+from aerodrome.core.event import Emit, Healthy
 from aerodrome.core.resource import quote
-from aerodrome.engine.progress import Reporter
 from aerodrome.engine.words import hint
 from aerodrome.errors import HostError, reading
 from aerodrome.fleet.model import Deploy, Host
@@ -25,12 +25,12 @@ class Gatekeeper:
     def __init__(
         self,
         connections: Connections,
-        report: Reporter,
+        emit: Emit,
         hints: Mapping[str, str],
         at: Callable[[str, str], None],
     ) -> None:
-        """Take who is told of what is ok, and `at`, which is told what each host is waited for."""
-        self._connections, self._report, self._hints, self._at = connections, report, hints, at
+        """Take who is told of events, and `at`, which is told what each host is waited for."""
+        self._connections, self._emit, self._hints, self._at = connections, emit, hints, at
 
     @property
     def _deploy(self) -> Deploy:
@@ -41,7 +41,8 @@ class Gatekeeper:
 
         Raises HostError, with the last lines of the unit's journal, where one fails or is not ok in time.
         """
-        waiting, deadline = list(gate.subjects), time.monotonic() + self._deploy.health_timeout
+        waiting, began = list(gate.subjects), time.monotonic()
+        deadline = began + self._deploy.health_timeout
         deaths: dict[str, int] = {}  # those before the first look are not this start's
         pending = ""
 
@@ -60,7 +61,8 @@ class Gatekeeper:
                 self._at(host.name, f"{finding.unit}: {finding.detail}")
                 if finding.ok:
                     waiting.remove(finding.subject)
-                    self._report.healthy(host.name, finding)
+                    seconds = time.monotonic() - began
+                    self._emit(Healthy(host.name, f"roles.{finding.subject}", finding.detail, seconds))
                 else:
                     self._go_on(host, finding, deaths.setdefault(finding.subject, finding.restarts), deadline)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from aerodrome.core.event import Emit, Idle, Note, Waiting
 from aerodrome.core.lock import (
     EVENT,
     FOUND,
@@ -54,14 +54,12 @@ class Lock(Protocol):
 class FleetLock:
     """Keep other runs from changing the fleet from `take` to `release`."""
 
-    def __init__(
-        self, connections: Connections, host: Host, patience: int, says: Callable[[str, str], None], force: bool = False
-    ) -> None:
-        """Take the host that keeps the lock, how many seconds to wait for it, and who is told of what.
+    def __init__(self, connections: Connections, host: Host, patience: int, emit: Emit, force: bool = False) -> None:
+        """Take the host that keeps the lock, and how many seconds to wait for it.
 
         With `force` the lock is taken from whoever has left it, or holds the fleet; never from a run that is alive.
         """
-        self._connections, self._host, self._patience, self._says = connections, host, patience, says
+        self._connections, self._host, self._patience, self._emit = connections, host, patience, emit
         self._force = force
         self._hold = Hold()
         self._answered = threading.Event()  # the lock is ours, or the script has ended
@@ -87,6 +85,8 @@ class FleetLock:
         self._thread = threading.Thread(target=self._run, args=(script,), daemon=True)
         self._thread.start()
         self._answered.wait()
+        if self._waited:
+            self._emit(Idle(self._host.name))
         if self._error:
             self._hold.let_go()
             raise self._failure(self._error)
@@ -126,10 +126,12 @@ class FleetLock:
         if self._thread and self._age is not None:
             self._thread.join(LEAVING)
         if self._unrecorded:
-            self._says(self._host.name, f"note: this run is not recorded to its end: cannot write to {HISTORY}")
+            self._note(f"this run is not recorded to its end: cannot write to {HISTORY}")
         elif not self._left:
-            what = "note: the host did not confirm that the fleet's lock is released: see fab lock.status"
-            self._says(self._host.name, what)
+            self._note("the host did not confirm that the fleet's lock is released: see fab lock.status")
+
+    def _note(self, text: str) -> None:
+        self._emit(Note(self._host.name, f"note: {text}"))
 
     def _run(self, script: str) -> None:
         try:
@@ -178,7 +180,7 @@ class FleetLock:
     def _wait_for(self, other: Found) -> None:
         self.found, self._waited = other, True
         self._limit.allow(self._patience + self._question, "lock_timeout")
-        self._says(self._host.name, f"waiting for {_who(other)}; at most {long(self._patience)}")
+        self._emit(Waiting(self._host.name, f"waiting for {_who(other)}; at most {long(self._patience)}"))
 
     def _take_over(self, found: Found) -> None:
         """Go on although a record has been left; raise AerodromeError if that is not for this performer to do."""
@@ -188,7 +190,7 @@ class FleetLock:
         if not self._force:
             if not mine:
                 raise AerodromeError(described(found), _advice(found))
-            self._says(self._host.name, f"{described(found)}: this run takes it over")
+            self._note(f"{described(found)}: this run takes it over")
         self._hold.send(f"{TAKE}\n".encode())
 
     def _ended(self, status: int, errors: str) -> AerodromeError:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from aerodrome.core.event import Note, StageBegan, StageEnded
 from aerodrome.core.lock import LOCK_NOTE
 from aerodrome.core.plan import HostPlan
 from aerodrome.core.runbook import Runbook
@@ -87,7 +88,7 @@ class _Performance:
         """Say what there is to know that no change shows. Whose the lock is, a run that has to wait for it is told."""
         for name, note in ((name, note) for name, plan in self.plans.items() for note in plan.notes):
             if not (self.changes and note.startswith(LOCK_NOTE)):
-                self._run.report.waits(name, f"note: {note}")
+                self._run.emit(Note(name, f"note: {note}"))
 
     def ask(self) -> None:
         """Ask all hosts what they need.
@@ -154,14 +155,21 @@ class _Performance:
             self._require(stage, changing)
             run.before_change()
             run.lock.tell(run.recorder.at(stage.name, [host.name for host in changing]))
-        run.report.stage(stage.name)
-        # Units that run are restarted on one host at a time; all else goes at once.
-        rolling = [host for host in busy if stage.gates and current[host.name].interrupts]
-        starting = [host for host in busy if host not in rolling]
-        run.each(starting, work)
-        # What still runs is left alone once a restart has failed: the others may fail of the same.
-        for host in rolling:
-            run.each([host], work)
+        began = time.monotonic()
+        run.emit(StageBegan(stage.name, tuple(host.name for host in busy)))
+        failed: tuple[str, ...] = ()
+        try:
+            # Units that run are restarted on one host at a time; all else goes at once.
+            rolling = [host for host in busy if stage.gates and current[host.name].interrupts]
+            run.each([host for host in busy if host not in rolling], work)
+            # What still runs is left alone once a restart has failed: the others may fail of the same.
+            for host in rolling:
+                run.each([host], work)
+        except FleetError as error:
+            failed = tuple(failure.host for failure in error.failures)
+            raise
+        finally:
+            run.emit(StageEnded(stage.name, time.monotonic() - began, failed))
 
     def _require(self, stage: Stage, changing: Sequence[Host]) -> None:
         """Ask what must be ok before a stage changes anything.
@@ -184,7 +192,7 @@ class _Performance:
             if not stage.way_back or stage.way_back in taken:
                 continue
             taken.append(stage.way_back)
-            run.report.stage(f"{stage.name}: undo")
+            run.emit(StageBegan(f"{stage.name}: undo", tuple(stage.way_back)))
             run.lock.tell(run.recorder.at(f"{stage.name}: undo", list(stage.way_back)))
             try:
                 run.each(run.hosts(stage.way_back), partial(self._back, stage))

@@ -8,8 +8,8 @@ from typing import Any
 from aerodrome.catalogue.settings import rename
 from aerodrome.fleet.keys import HOST, HOST_NAME, SINCE, Sections, ip_of, version_of
 from aerodrome.fleet.model import ROLES, SERVICES, Airflow, Broker, Database, Deploy, Host
+from aerodrome.fleet.reader import KeyPath, Reader, suggest
 from aerodrome.fleet.reserved import home_problem, service_problem
-from aerodrome.fleet.schema import KeyPath, Reader, suggest
 
 MAX_NAME = 63  # characters of a name in PostgreSQL; the rest would be cut off without a word
 # Variables that follow from another key of hosts.yaml.

@@ -6,13 +6,13 @@ import ipaddress
 from typing import Any
 
 from aerodrome.fleet.model import ROLES, Airflow
+from aerodrome.fleet.reader import Kind
 from aerodrome.fleet.schema import (
     AnyText,
     Choice,
     CommandLine,
     Either,
     Flag,
-    Kind,
     List,
     LocalPath,
     Map,

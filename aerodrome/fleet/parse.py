@@ -24,7 +24,7 @@ from aerodrome.fleet.model import (
     Worker,
 )
 from aerodrome.fleet.ports import check_ports
-from aerodrome.fleet.schema import Reader
+from aerodrome.fleet.reader import Reader
 from aerodrome.secrets import Reference
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from aerodrome.catalogue.settings import rename
 from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Airflow, Broker, Database
-from aerodrome.fleet.schema import KeyPath, Reader
+from aerodrome.fleet.reader import KeyPath, Reader
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -170,17 +170,6 @@ class Site:
         return found.splitlines()
 
 
-class Silent:
-    """A report that nobody reads."""
-
-    def stage(self, *_: object) -> None: ...
-    def change(self, *_: object) -> None: ...
-    def healthy(self, *_: object) -> None: ...
-    def waits(self, *_: object) -> None: ...
-    def __getattr__(self, _: str) -> Callable[..., None]:
-        return lambda *_: None
-
-
 class Free:
     """A lock of the run that nobody else wants."""
 
@@ -210,7 +199,7 @@ def site() -> Iterator[Site]:
     )
     recorder = Recorder("20261124T181500Z-1f3a", Caller("test", "fab trust"), lambda: Origin("", ""))
     try:
-        yield Site(lab, fleet, inputs, Run(connections, Silent(), Free(), recorder))
+        yield Site(lab, fleet, inputs, Run(connections, lambda event: None, Free(), recorder))
     finally:
         connections.close()
         if not os.environ.get("AERODROME_KEEP_LAB"):

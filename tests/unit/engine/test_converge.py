@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +13,20 @@ import pytest
 from aerodrome.components.hints import HINTS
 from aerodrome.core import plan
 from aerodrome.core.check import Finding, Gate
+from aerodrome.core.event import (
+    ChangeBegan,
+    ChangeEnded,
+    Doing,
+    Event,
+    Failed,
+    Idle,
+    Killed,
+    Note,
+    StageBegan,
+    StageEnded,
+    StillWaiting,
+    Waiting,
+)
 from aerodrome.core.lock import Claim
 from aerodrome.core.plan import PlannedChange
 from aerodrome.core.record import Caller, Origin, Recorder
@@ -40,24 +54,24 @@ RECORDER = Recorder("20261124T181500Z-1f3a", Caller("ann@laptop", "fab test"), l
 
 @dataclass
 class Heard:
-    """A reporter that keeps what it is told."""
+    """What a run has emitted, and lines of what people read of it."""
 
+    events: list[Event] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
-    def stage(self, name: str) -> None:
-        self.lines.append(f"stage {name}")
-
-    def change(self, host: str, planned: PlannedChange) -> None:
-        self.lines.append(f"{host} {planned.step}: {planned.change.summary}")
-
-    def healthy(self, host: str, finding: Finding) -> None:
-        self.lines.append(f"{host} {finding.subject} is healthy")
-
-    def waits(self, host: str, why: str) -> None:
-        self.lines.append(f"{host} waits: {why}")
-
-    def still_waiting(self, doing: Mapping[str, str], seconds: int) -> None:
-        self.lines += [f"{seconds} s: {host}: {what}" for host, what in doing.items()]
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+        match event:
+            case StageBegan(stage=stage):
+                self.lines.append(f"stage {stage}")
+            case ChangeBegan(host=host, step=step, summary=summary):
+                self.lines.append(f"{host} {step}: {summary}")
+            case Waiting(host=host, why=text) | Note(host=host, text=text):
+                self.lines.append(f"{host} waits: {text}")
+            case Killed(host=host, tasks=tasks):
+                self.lines.append(f"{host} waits: killed {tasks}")
+            case StillWaiting(doing=doing, seconds=seconds):
+                self.lines += [f"{seconds} s: {host}: {what}" for host, what in doing.items()]
 
 
 @dataclass
@@ -117,7 +131,7 @@ class World:
 
     def new_run(self) -> Run:
         self.local.fleet = fleet(deploy=self.deploy)
-        return Run(self.local, self.heard, self.lock, RECORDER, HINTS)  # type: ignore[arg-type]
+        return Run(self.local, self.heard.emit, self.lock, RECORDER, HINTS)  # type: ignore[arg-type]
 
     def perform(self, stages: Sequence[Stage]) -> bool:
         return perform.perform(self.run, Runbook("test", tuple(stages)))
@@ -337,6 +351,8 @@ def test_where_a_host_s_state_is_refused_nothing_is_touched_anywhere(world: Worl
     assert [name for name in "acde" if (world.folder / name).exists()] == []
     assert world.heard.lines == []
     assert {error.host: error.refusal and error.refusal.verdict for error in errors} == {"w1": "refused", "web1": None}
+    # A refusal is no failure yet: a session may take in what it has found, and begin again.
+    assert [event.host for event in world.heard.events if isinstance(event, Failed)] == ["web1"]
 
 
 def test_a_refusal_brings_its_evidence(world: World) -> None:
@@ -368,7 +384,12 @@ def test_a_host_that_goes_down_between_two_stages_fails_in_the_second(world: Wor
         stage("second", w1=world.scripted("b"), w2=world.scripted("c")),
         stage("third", s1=world.scripted("d")),
     ]
-    world.heard.stage = lambda name: setattr(world.local, "broken", down("w1")) if name == "second" else None  # type: ignore[method-assign]
+
+    def emit(event: Event) -> None:
+        if isinstance(event, StageBegan) and event.stage == "second":
+            world.local.broken = down("w1")
+
+    world.run.emit = emit
     (error,) = failed(lambda: world.perform(stages))
     assert (error.host, error.message) == ("w1", "is down")
     assert [name for name in "abcd" if (world.folder / name).exists()] == ["a", "c"]
@@ -508,7 +529,7 @@ def test_units_that_run_are_restarted_one_host_at_a_time(world: World, monkeypat
         def changes(self, seen: Seen) -> list[Change]:
             return [Change(change.summary, change.script, interrupts=True) for change in super().changes(seen)]
 
-    monkeypatch.setattr(Gatekeeper, "wait", lambda self, host, gate: world.heard.waits(host.name, "health"))
+    monkeypatch.setattr(Gatekeeper, "wait", lambda self, host, gate: world.heard.emit(Waiting(host.name, "health")))
     hosts = {name: Restart(world.folder / name, f"touch '{world.folder / name}'") for name in ("s1", "web1")}
     world.perform([stage("any", gated=True, **hosts)])
     assert world.heard.lines == [
@@ -567,7 +588,7 @@ def test_a_restart_that_was_asked_for_is_made_once_in_each_stage(world: World, m
 
 
 def test_another_run_that_is_at_work_is_told_of(world: World) -> None:
-    waits = Progress(world.heard, "w1", (), ["node.x"], "n0nce", Limit(None, None), Deploy())
+    waits = Progress(world.heard.emit, "w1", (), ["node.x"], "n0nce", Limit(None, None), Deploy())
     waits.probes = True
     for part in ("@waiting ", "for another run", " that is at work\nword", "s\n\n@n0nce 0\n@waiting for nothing\n"):
         waits.read(part)
@@ -739,10 +760,57 @@ CHANGES = tuple(PlannedChange("s", "r", Change(f"change {number}", "true")) for 
 
 def progress(*parts: str) -> tuple[list[str], PlannedChange | None]:
     heard = Heard()
-    reader = Progress(heard, "h", CHANGES, (), "n0nce", Limit(None, None), Deploy())
+    reader = Progress(heard.emit, "h", CHANGES, (), "n0nce", Limit(None, None), Deploy())
     for part in parts:
         reader.read(part)
     return heard.lines, reader.current
+
+
+def seconds_aside(events: Sequence[Event]) -> list[Event]:
+    """Return events as if nothing had taken any time."""
+    return [replace(event, seconds=0) if isinstance(event, ChangeEnded | StageEnded) else event for event in events]
+
+
+def test_the_events_of_a_run_in_their_order(world: World) -> None:
+    stages = [stage("nodes", w1=world.scripted("a")), stage("late", w1=world.scripted("b", "exit 3"))]
+    (error,) = failed(lambda: world.perform(stages))
+    a, b = ("nodes.step", f"file {world.folder}/a", "make a"), ("late.step", f"file {world.folder}/b", "make b")
+    assert seconds_aside(world.heard.events) == [
+        Doing("w1", "connect"),
+        Doing("w1", "nodes.step (asked)"),
+        Doing("w1", "late.step (asked)"),
+        Idle("w1"),
+        StageBegan("nodes", ("w1",)),
+        Doing("w1", "connect"),
+        Doing("w1", "nodes.step: make a"),
+        ChangeBegan("w1", *a),
+        ChangeEnded("w1", *a, seconds=0),
+        Doing("w1", "asking again"),
+        Doing("w1", "nodes.step (asked)"),
+        Doing("w1", "late.step (asked)"),
+        Idle("w1"),
+        StageEnded("nodes", 0),
+        StageBegan("late", ("w1",)),
+        Doing("w1", "connect"),
+        Doing("w1", "late.step: make b"),
+        ChangeBegan("w1", *b),
+        Failed.by(error),
+        Idle("w1"),
+        StageEnded("late", 0, ("w1",)),
+    ]
+
+
+def test_a_change_ends_when_the_next_one_begins(world: World) -> None:
+    heard = Heard()
+    reader = Progress(heard.emit, "h", CHANGES, (), "n0nce", Limit(None, None), Deploy())
+    for mark in ("0", "1", "done"):
+        reader.read(f"\n@n0nce {mark}\n")
+    assert seconds_aside([event for event in heard.events if isinstance(event, ChangeBegan | ChangeEnded)]) == [
+        ChangeBegan("h", "s", "r", "change 0"),
+        ChangeEnded("h", "s", "r", "change 0", 0),
+        ChangeBegan("h", "s", "r", "change 1"),
+        ChangeEnded("h", "s", "r", "change 1", 0),
+    ]
 
 
 def test_changes_are_told_when_their_turn_comes() -> None:

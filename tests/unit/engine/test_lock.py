@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from aerodrome.core.event import Event, Idle, Note, Waiting
 from aerodrome.core.lock import Claim, Found
 from aerodrome.engine import lock as fleet_lock
 from aerodrome.engine.lock import FleetLock, _who
@@ -31,11 +32,19 @@ class Locks:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.local = folder, Local(folder)
-        self.said: list[str] = []
+        self.emitted: list[Event] = []
 
     def lock(self, patience: int = 20, force: bool = False) -> FleetLock:
-        says = lambda host, why: self.said.append(f"{host} {why}")  # noqa: E731
-        return FleetLock(self.local, DB, patience, says, force)  # type: ignore[arg-type]
+        return FleetLock(self.local, DB, patience, self.emitted.append, force)  # type: ignore[arg-type]
+
+    @property
+    def said(self) -> list[str]:
+        """What there was to wait for, and to know."""
+        return [
+            each.why if isinstance(each, Waiting) else each.text
+            for each in self.emitted
+            if isinstance(each, Waiting | Note)
+        ]
 
     @property
     def record(self) -> dict[str, Any] | None:
@@ -88,10 +97,11 @@ def test_a_second_run_says_for_whom_it_waits(locks: Locks) -> None:
     first.take(ANN, START)
     error = refused(second, BOB)
     (said,) = locks.said
-    assert said.startswith("db1 waiting for ann@laptop: fab deploy, which has been changing the fleet since ")
+    assert said.startswith("waiting for ann@laptop: fab deploy, which has been changing the fleet since ")
     assert said.endswith("; at most 1 s")
     assert "cannot take the fleet's lock, nothing was changed: waited 1 s for ann@laptop" in error.message
     assert error.hint == "wait longer with --wait, or deploy.lock_timeout in hosts.yaml"
+    assert locks.emitted[1:] == [Idle("db1")]
     first.check()
     first.release(END)
 
@@ -113,7 +123,7 @@ def test_the_next_run_of_the_same_performer_takes_over_and_says_so(locks: Locks)
     again = replace(ANN, run="20261124T182000Z-cccc", what="fab start")
     lock.take(again, START)
     (said,) = locks.said
-    assert said.startswith("db1 a run of ann@laptop that began ")
+    assert said.startswith("note: a run of ann@laptop that began ")
     assert said.endswith(f" ago did not end: fab deploy ({ANN.run}): this run takes it over")
     assert locks.record and locks.record["run"] == again.run
     lock.release(END)
@@ -210,7 +220,7 @@ def test_a_lock_that_is_lost_is_noticed(locks: Locks, monkeypatch: pytest.Monkey
             time.sleep(0.01)
     lock.release(END)
     (said,) = locks.said
-    assert said == "db1 note: the host did not confirm that the fleet's lock is released: see fab lock.status"
+    assert said == "note: the host did not confirm that the fleet's lock is released: see fab lock.status"
 
 
 def test_an_end_that_cannot_be_written_is_said_and_is_no_failure(locks: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +229,7 @@ def test_an_end_that_cannot_be_written_is_said_and_is_no_failure(locks: Locks, m
     lock.take(ANN, START)
     lock.release(END)
     (said,) = locks.said
-    assert said == "db1 note: this run is not recorded to its end: cannot write to /var/lib/aerodrome/history"
+    assert said == "note: this run is not recorded to its end: cannot write to /var/lib/aerodrome/history"
 
 
 def test_how_a_holder_is_described(monkeypatch: pytest.MonkeyPatch) -> None:

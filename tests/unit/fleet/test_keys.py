@@ -9,7 +9,8 @@ import pytest
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet.keys import FLEET
 from aerodrome.fleet.parse import parse
-from aerodrome.fleet.schema import Either, Kind, Map, Table
+from aerodrome.fleet.reader import Kind
+from aerodrome.fleet.schema import Either, Map, Table
 
 VALUES = [
     "1", "-1", "1.5", "9" * 5000, ".nan", "true", "~", "''", "x" * 5000, "'\U0001f600'", "[]", "{}", "[[1]]", "[a, a]",

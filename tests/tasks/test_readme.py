@@ -1,0 +1,23 @@
+"""README.md: its table of tasks names every task of fab, and no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from fabfile import namespace
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def names(cell: str) -> list[str]:
+    """Return the tasks that a cell of the table names: each is in backquotes, perhaps with “fab” and arguments."""
+    return [code.removeprefix("fab ").split()[0] for code in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_the_table_names_every_task() -> None:
+    rows = re.findall(r"^\| (`fab [^|]*) \| (.*) \|$", README.read_text().split("## Tasks")[1].split("\n## ")[0], re.M)
+    named = [name for cell, _ in rows for name in names(cell)]
+    parts = [f"node.{name}" for name in namespace.collections["node"].task_names]
+    assert [name for name in parts if f"`{name}`" not in dict(rows)["`fab setup-node`"]] == []
+    assert sorted(named + parts) == sorted(namespace.task_names)
