@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aerodrome.core.record import Recorder
     from aerodrome.core.runbook import Runbook
     from aerodrome.engine.converge import Run
+    from aerodrome.engine.lock import FleetLock
     from aerodrome.fleet.model import Fleet, Host
     from aerodrome.remote.connection import Connections
     from aerodrome.secrets import Secret, SecretValue
@@ -67,6 +68,15 @@ class Session:
         terminal = Terminal(host.name for host in self.hosts)
         lock = FleetLock(self.connections, self.fleet.lock_host, self.patience, terminal.emit)
         return Run(self.connections, terminal.emit, lock, self.recorder, HINTS, before_change=self.vault.keep)
+
+    def lock(self, breaks: bool = False) -> FleetLock:
+        """Return the fleet's lock; with `breaks` it is taken from whoever has left it, and no run is waited for."""
+        from aerodrome.engine.lock import FleetLock
+        from aerodrome.report.terminal import Terminal
+
+        terminal = Terminal([self.fleet.lock_host.name])
+        patience = 0 if breaks else self.patience
+        return FleetLock(self.connections, self.fleet.lock_host, patience, terminal.emit, force=breaks)
 
     @property
     def patience(self) -> int:
