@@ -88,4 +88,5 @@ def _pin(context: Any, **given: Any) -> None:
 
 
 _pin.__wrapped__ = pin.pin.body  # type: ignore[attr-defined]  # whose options it has
-old_pin: Task[Any] = Task(_pin, name="pin", default=True, iterable=pin.pin.iterable, help=pin.pin.help, auto_shortflags=False)
+options: dict[str, Any] = {"iterable": pin.pin.iterable, "help": pin.pin.help, "auto_shortflags": False}
+old_pin: Task[Any] = Task(_pin, name="pin", default=True, **options)
