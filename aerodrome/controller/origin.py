@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+import os
+import tomllib
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,25 +19,19 @@ def digest_of(path: str) -> str:
         return f"unreadable: {error.strerror}"
 
 
-@cache
 def version() -> str:
     """Return the version of this Aerodrome: its number, and a digest of its files.
 
     A checkout may be of any commit and have changes of its own, and need not have git: only its files say what it is.
     """
-    files = sorted(path for name in CODE for path in (AERODROME / name).rglob("*") if _counts(path))
     whole = sha256()
-    for path in files:
-        content = path.read_bytes()
-        whole.update(f"{path.relative_to(AERODROME)} {len(content)}\n".encode() + content)
-    return f"{_number()}+{whole.hexdigest()[:12]}"
-
-
-def _counts(path: Path) -> bool:
-    return path.suffix in (".py", ".j2") and path.is_file()
-
-
-def _number() -> str:
-    from tomllib import loads
-
-    return str(loads((AERODROME / "pyproject.toml").read_text())["project"]["version"])
+    for name in CODE:
+        for folder, folders, files in os.walk(AERODROME / name):
+            folders.sort()
+            for file in sorted(files):
+                if file.endswith((".py", ".j2")):
+                    path = os.path.join(folder, file)
+                    content = Path(path).read_bytes()
+                    whole.update(f"{os.path.relpath(path, AERODROME)} {len(content)}\n".encode() + content)
+    number = tomllib.loads((AERODROME / "pyproject.toml").read_text())["project"]["version"]
+    return f"{number}+{whole.hexdigest()[:12]}"

@@ -12,7 +12,6 @@ from typing import Any
 from aerodrome.core.lock import HISTORY, LockState, one_line
 from aerodrome.core.resource import PRELUDE, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.errors import AerodromeError
 
 RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 MOST_MATCHES = 20  # runs that a part of a name may name before it is of no use
@@ -65,12 +64,12 @@ printf '\\n@{nonce} end\\n'
 def read_history(nonce: str, output: str) -> list[Past]:
     """Read what either script prints, the newest run first; a run that has the lock and is alive is `running`.
 
-    Raises AerodromeError if the output is not whole.
+    Raises ValueError if the output is not whole.
     """
     lock, mark, rest = output.partition(f"\n@{nonce}\n")
     rest, end, _ = rest.rpartition(f"\n@{nonce} end\n")
     if not (mark and end):
-        raise AerodromeError(f"the history broke off: {output.strip()[-200:] or 'no output'}")
+        raise ValueError(f"the history broke off: {output.strip()[-200:] or 'no output'}")
     found = LockState().read(lock)
     running = found.claim.run if found and found.claim and found.alive else ""
     pasts = []
@@ -92,6 +91,7 @@ def read_record(run: str, text: str, running: bool = False) -> Past:
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             given["broken"] = True
     outcome = given.get("outcome") or ("running" if running else "")
+    given["stages"] = tuple(given["stages"])
     return Past(**{**given, "outcome": outcome or ("broken" if "started" not in given else "killed")})
 
 

@@ -75,14 +75,17 @@ def test_a_run_is_written_down_where_the_lock_is_and_where_it_changed_something(
     assert bare.sh("db1", f"ls {HISTORY}") == before
 
 
-def test_a_run_that_fails_says_where_and_why(bare: Fleet, ann: Controller) -> None:
-    bare.sh("worker1", "mv /etc/hosts /etc/hosts.was; mkdir /etc/hosts")
+def test_a_run_that_fails_is_written_down_with_why(bare: Fleet, ann: Controller) -> None:
+    bare.sh("worker1", "mount --bind /etc/hosts /etc/hosts")  # no other file can take its place
     try:
-        failed = ann.fab(TASK, code=1)
+        ann.fab(TASK, code=1)
     finally:
-        bare.sh("worker1", "rmdir /etc/hosts; mv /etc/hosts.was /etc/hosts")
-    assert "worker1" in failed.err
-    bare.sh("worker1", "chattr +i /etc 2>/dev/null || true")
+        bare.sh("worker1", "umount /etc/hosts")
+    (last,) = history(ann, "--last=1")
+    assert last["outcome"] == "failed"
+    assert [error.partition(" (")[0] for error in last["errors"]] == ["worker1: node.hosts: could not write /etc/hosts"]
+    assert list(last["changed"]) == NODES
+    assert lock(ann) == {"state": "free"}
 
 
 # A controller that is killed
@@ -206,8 +209,8 @@ def test_a_fleet_that_is_held_is_changed_by_nobody(bare: Fleet, ann: Controller,
     for who in (ann, bob):
         refused = who.fab(TASK, code=1)
         assert re.search(
-            r"nothing was changed: ann@test has held the fleet for \d+ s: new switches, until 18:00 → once that is over:"
-            r" fab lock\.release --reason=…",
+            r"nothing was changed: ann@test has held the fleet for \d+ s: new switches, until 18:00 → once that is "
+            r"over: fab lock\.release --reason=…",
             refused.err,
         )
     assert "ann@test has held the fleet" in bob.fab("lock.hold", "--reason=me too", code=1).err
