@@ -83,7 +83,8 @@ def test_a_run_that_fails_is_written_down_with_why(bare: Fleet, ann: Controller)
         bare.sh("worker1", "umount /etc/hosts")
     (last,) = history(ann, "--last=1")
     assert last["outcome"] == "failed"
-    assert [error.partition(" (")[0] for error in last["errors"]] == ["worker1: node.hosts: could not write /etc/hosts"]
+    (error,) = last["errors"]
+    assert error == "worker1: node.hosts: could not update the block in /etc/hosts (exit 1)"
     assert list(last["changed"]) == NODES
     assert lock(ann) == {"state": "free"}
 
