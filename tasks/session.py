@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from aerodrome.components.inputs import Inputs
     from aerodrome.controller.keyring import Vault
+    from aerodrome.core.record import Recorder
     from aerodrome.core.runbook import Runbook
     from aerodrome.engine.converge import Run
+    from aerodrome.engine.lock import FleetLock
     from aerodrome.fleet.model import Fleet, Host
     from aerodrome.remote.connection import Connections
     from aerodrome.report.json_lines import JsonLines
@@ -80,14 +82,40 @@ class Session:
     def run(self) -> Run:
         """The engine: ask, plan, apply, ask again."""
         from aerodrome.components.hints import HINTS
-        from aerodrome.controller.performer import performer
         from aerodrome.engine.converge import Run
         from aerodrome.engine.lock import FleetLock
 
-        holder = f"{performer()}: {self.performing}"
-        patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
-        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, self.sink.emit)
-        return Run(self.connections, self.sink.emit, lock, HINTS, before_change=self.vault.keep)
+        lock = FleetLock(self.connections, self.fleet.lock_host, self.patience, self.sink.emit)
+        return Run(self.connections, self.sink.emit, lock, self.recorder, HINTS, before_change=self.vault.keep)
+
+    def lock(self, breaks: bool = False) -> FleetLock:
+        """Return the fleet's lock; with `breaks` it is taken from whoever has left it, and no run is waited for."""
+        from aerodrome.engine.lock import FleetLock
+
+        patience = 0 if breaks else self.patience
+        return FleetLock(self.connections, self.fleet.lock_host, patience, self.sink.emit, force=breaks)
+
+    @property
+    def patience(self) -> int:
+        """How many seconds another run that is changing the fleet is waited for."""
+        return self.fleet.deploy.lock_timeout if self.wait is None else self.wait
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """What writes down who did what."""
+        import os
+        from datetime import UTC, datetime
+
+        from aerodrome.controller.origin import digest_of, version
+        from aerodrome.controller.performer import performer
+        from aerodrome.core.record import Caller, Origin, Recorder, run_id
+        from aerodrome.report.sink import redactor
+
+        def origin() -> Origin:
+            return Origin(digest_of(self.fleet.source), version())
+
+        run = run_id(datetime.now(UTC), os.urandom(2))
+        return Recorder(run, Caller(performer(), self.performing), origin, redactor.hide)
 
     def adopting(self, work: Callable[[], T]) -> T:
         """Do `work`; where hosts turn out to have Fernet keys of their own, take them in and begin again."""
@@ -115,13 +143,12 @@ class Session:
 
         Raises FleetError at the end if running tasks were killed, unless the runbook allows it.
         """
-        from aerodrome.controller.performer import performer
         from aerodrome.core.event import Note, RunBegan
         from aerodrome.engine.perform import perform
         from aerodrome.errors import FleetError, InvalidInput
         from aerodrome.report.terminal import say
 
-        self.sink.emit(RunBegan("", performer(), self.performing, tuple(self.names)))
+        self.sink.emit(RunBegan(self.recorder.run, self.recorder.caller.performer, self.performing, tuple(self.names)))
         noted = False
 
         def work() -> tuple[Runbook, bool]:
