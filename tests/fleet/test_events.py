@@ -15,13 +15,14 @@ from tests.screen import Screen, Terminal
 
 TASK = ("deploy", "--role=worker")
 WORKERS = ["worker1", "worker2"]
+NODES = ["sched1", "web1", *WORKERS]
 SEASON = "\n  environment: {SEASON: spring}\n"
 ROW = re.compile(r"  (worker\d) +(\d+) s  (.+)")
 FINISHED = re.compile(r"  worker\d +[a-z.]+ +(write|restart|healthy: ).*")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def put_back(deployed: Fleet) -> Iterator[None]:
+@pytest.fixture(scope="module")
+def workers(deployed: Fleet) -> Iterator[None]:
     """Leave workers behind that run what hosts.yaml says."""
     text = deployed.hosts_yaml.read_text()
     yield
@@ -29,8 +30,26 @@ def put_back(deployed: Fleet) -> Iterator[None]:
     deployed.fab(*TASK)
 
 
-def events(fleet: Fleet) -> list[dict[str, Any]]:
-    done = fleet.fab(*TASK, "--json")
+@pytest.fixture(scope="module")
+def names(bare: Fleet) -> Iterator[None]:
+    """Have hosts that know the fleet's names, and no others, before and after."""
+    bare.fab("node.hosts")
+    yield
+    bare.fab("node.hosts")
+
+
+@pytest.fixture
+def one_more(bare: Fleet, names: None, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have a host in hosts.yaml that the others' /etc/hosts does not know yet."""
+    text = bare.hosts_yaml.read_text()
+    name = f"of-{request.node.name.replace('_', '-')[-20:]}"
+    bare.hosts_yaml.write_text(text.replace("hosts:\n", f"hosts:\n  {name}: {{address: 192.0.2.77}}\n", 1))
+    yield
+    bare.hosts_yaml.write_text(text)
+
+
+def events(fleet: Fleet, *arguments: str) -> list[dict[str, Any]]:
+    done = fleet.fab(*arguments, "--json")
     assert done.err == ""
     return [json.loads(line) for line in done.out.splitlines()]
 
@@ -44,9 +63,48 @@ def rows(screen: Screen) -> list[re.Match[str]]:
     return [found for line in screen.lines if (found := ROW.fullmatch(line))]
 
 
-def test_a_program_reads_what_happens_and_how_it_ended(fleet: Fleet) -> None:
+def test_a_program_reads_every_change(bare: Fleet, one_more: None) -> None:
+    begin, stage, *changes, stage_end, end = events(bare, "node.hosts")
+    assert (begin["event"], begin["command"]) == ("begin", "fab node.hosts")
+    assert (stage["event"], stage["hosts"]) == ("stage", NODES)
+    for kind in ("change", "change_end"):
+        made = [each for each in changes if each["event"] == kind]
+        assert sorted(each["host"] for each in made) == NODES
+        assert {(each["stage"], each["step"], each["summary"]) for each in made} == {
+            ("node.hosts", "node.hosts", "update the block in /etc/hosts")
+        }
+    assert len(changes) == 2 * len(NODES)
+    assert (stage_end["event"], stage_end["failed"]) == ("stage_end", [])
+    assert (end["event"], end["outcome"], end["changed"], end["errors"]) == ("end", "changed", NODES, [])
+
+    begin, end = events(bare, "node.hosts")
+    assert (begin["event"], end["outcome"], end["changed"]) == ("begin", "unchanged", [])
+
+
+def test_an_operator_sees_for_whom_a_run_waits_and_for_how_long(bare: Fleet, one_more: None) -> None:
+    # worker2 can be asked, but not changed.
+    holder = bare.sh("worker2", "flock -s /run/aerodrome/lock sleep 300 >/dev/null 2>&1 & echo $!").strip()
+    waiting = "waiting for another run that is at work on this host"
+    try:
+        with terminal(bare, "node.hosts") as run:
+            run.until(lambda screen: [(row[1], row[3]) for row in rows(screen)] == [("worker2", waiting)])
+            began = int(rows(run.screen)[0][2])
+            run.until(lambda screen: [int(row[2]) >= began + 3 for row in rows(screen)] == [True])
+            bare.lab.run("worker2", f"pkill -P {holder}; kill {holder}")
+            assert run.end() == 0
+    finally:
+        bare.lab.run("worker2", f"pkill -P {holder}; kill {holder}")
+    stage, *lines, done = run.screen.lines
+    assert re.fullmatch(r"node.hosts  \(\d+ s\)", stage)
+    assert sorted(line.split(maxsplit=1)[0] for line in lines) == NODES
+    assert all("  node.hosts            update the block in /etc/hosts" in line for line in lines)
+    assert done == "done: 4 hosts changed"
+    assert run.screen.cursor
+
+
+def test_a_program_reads_what_happens_and_how_it_ended(fleet: Fleet, workers: None) -> None:
     fleet.change("\nairflow:\n", f"\nairflow:{SEASON}")
-    found = events(fleet)
+    found = events(fleet, *TASK)
     assert found[0]["event"] == "begin" and found[0]["command"] == "fab deploy"
     end = found[-1]
     assert (end["event"], end["outcome"], end["changed"], end["errors"]) == ("end", "changed", WORKERS, [])
@@ -60,12 +118,12 @@ def test_a_program_reads_what_happens_and_how_it_ended(fleet: Fleet) -> None:
     stages = [each["stage"] for each in found if each["event"] == "stage"]
     assert stages[-1] == "workers" and stages == [each["stage"] for each in found if each["event"] == "stage_end"]
 
-    begin, end = events(fleet)
+    begin, end = events(fleet, *TASK)
     assert (begin["event"], end["outcome"], end["changed"]) == ("begin", "unchanged", [])
     fleet.change(SEASON, "\n")
 
 
-def test_an_operator_sees_what_goes_on_and_for_how_long(fleet: Fleet) -> None:
+def test_an_operator_sees_what_goes_on_and_for_how_long(fleet: Fleet, workers: None) -> None:
     fleet.change("\nairflow:\n", f"\nairflow:{SEASON}")
     with terminal(fleet) as interrupted:
         interrupted.until(lambda screen: any("restart" in row[3] for row in rows(screen)))
