@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aerodrome.engine.lock import FleetLock
     from aerodrome.fleet.model import Fleet, Host
     from aerodrome.remote.connection import Connections
+    from aerodrome.report.terminal import Terminal
     from aerodrome.secrets import Secret, SecretValue
 
 T = TypeVar("T")
@@ -58,30 +59,28 @@ class Session:
         self.connections.begin([host for host in self.hosts if not {*roles}.isdisjoint(self.fleet.roles_of(host))])
 
     @cached_property
+    def terminal(self) -> Terminal:
+        """What prints the events of the run."""
+        from aerodrome.report.live import terminal
+
+        return terminal(host.name for host in self.hosts)
+
+    @cached_property
     def run(self) -> Run:
         """The engine: ask, plan, apply, ask again."""
         from aerodrome.components.hints import HINTS
         from aerodrome.engine.converge import Run
-        from aerodrome.engine.lock import FleetLock
-        from aerodrome.report.terminal import Terminal
 
-        terminal = Terminal(host.name for host in self.hosts)
-        lock = FleetLock(self.connections, self.fleet.lock_host, self.patience, terminal.emit)
-        return Run(self.connections, terminal.emit, lock, self.recorder, HINTS, before_change=self.vault.keep)
+        emit = self.terminal.emit
+        return Run(self.connections, emit, self.lock(), self.recorder, HINTS, before_change=self.vault.keep)
 
     def lock(self, breaks: bool = False) -> FleetLock:
         """Return the fleet's lock; with `breaks` it is taken from whoever has left it, and no run is waited for."""
         from aerodrome.engine.lock import FleetLock
-        from aerodrome.report.terminal import Terminal
 
-        terminal = Terminal([self.fleet.lock_host.name])
-        patience = 0 if breaks else self.patience
-        return FleetLock(self.connections, self.fleet.lock_host, patience, terminal.emit, force=breaks)
-
-    @property
-    def patience(self) -> int:
-        """How many seconds another run that is changing the fleet is waited for."""
-        return self.fleet.deploy.lock_timeout if self.wait is None else self.wait
+        patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
+        emit, host = self.terminal.emit, self.fleet.lock_host
+        return FleetLock(self.connections, host, 0 if breaks else patience, emit, force=breaks)
 
     @cached_property
     def recorder(self) -> Recorder:
@@ -117,7 +116,8 @@ class Session:
             self.vault.adopt(redactor.know(key) for each in keys.values() for key in each)
             for host in keys:
                 say(f"note: {host}: has a Fernet key of its own, which all nodes get beside the fleet's")
-            del self.__dict__["inputs"], self.__dict__["run"]  # they are made anew, with these keys
+            for name in ("inputs", "run", "recorder"):  # they are made anew, with these keys
+                self.__dict__.pop(name, None)
 
     def perform(self, build: Builder, roles: Sequence[str]) -> None:
         """Perform the runbook that `build` makes for the picked hosts and `roles`; say whether anything was changed.
@@ -158,9 +158,13 @@ class Session:
 
     def secret(self, value: SecretValue) -> Secret:
         """Look up a secret, and hide it from then on in all that is printed."""
+        from aerodrome.report.sink import paused
+        from aerodrome.secrets import Reference
         from tasks.values import hidden
 
-        return hidden(self.vault, value)
+        asks = isinstance(value, Reference) and value.kind == "prompt"
+        with paused() if asks else nullcontext():
+            return hidden(self.vault, value)
 
 
 @contextmanager
@@ -169,15 +173,18 @@ def session(context: Any, wait: str | None = None) -> Iterator[Session]:
 
     `wait` is how long another run that is changing the fleet is waited for, as `--wait` gives it.
     """
+    from aerodrome.components.registry import components
     from aerodrome.controller.hosts_file import load
     from aerodrome.controller.keyring import Vault
 
-    fleet = load()
+    fleet = load(components().values())
     hosts, performing = pick(fleet, context.config.get("selected_hosts", [])), context.config.get("performing", "fab")
     begun = Session(fleet, hosts, Vault(fleet), performing, None if wait is None else seconds(wait))
     try:
         yield begun
     finally:
+        if "terminal" in begun.__dict__:
+            begun.terminal.close()
         if "connections" in begun.__dict__:
             begun.connections.close()
 
@@ -224,14 +231,13 @@ def pick_roles(fleet: Fleet, role: str | None, unused: bool = False) -> list[str
     Raises InvalidInput for a role that there is not; with `unused` it need not be on any host of hosts.yaml.
     """
     from aerodrome.errors import InvalidInput
-    from aerodrome.fleet.model import ROLES
 
     if role is None:
-        return list(ROLES)
+        return list(fleet.roles)
     roles = [name.strip() for name in role.split(",")]
     for name in roles:
-        if name not in ROLES:
-            raise InvalidInput(f"--role: there is no role {name}", f"roles are {', '.join(ROLES)}")
+        if name not in fleet.roles:
+            raise InvalidInput(f"--role: there is no role {name}", f"roles are {', '.join(fleet.roles)}")
         if not fleet.roles[name] and not unused:
             raise InvalidInput(f"--role: no host of {fleet.source} has the role {name}")
     return roles

@@ -6,16 +6,12 @@ from aerodrome.components.command import PATIENCE, connection, python_program
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.resource import heredoc, quote
 from aerodrome.fleet.model import Host
+from aerodrome.program import program
 from aerodrome.render import render
 from aerodrome.resources.drain import Drain, Unreported
 
 SHOWN = 10  # tasks of a host that are named
 LOOK = 10  # seconds for a look at processes
-
-
-def runs_tasks(inputs: Inputs, role: str) -> bool:
-    """Tell whether tasks are processes of the role's unit."""
-    return role == "worker" or (role == "scheduler" and inputs.fleet.airflow.executor == "LocalExecutor")
 
 
 def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
@@ -24,17 +20,17 @@ def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
     The metadata database says which tasks run. Where the role does not know it, as a worker of Airflow 3, the
     processes of its unit do, while they are there.
     """
-    if not runs_tasks(inputs, role):
+    if not inputs.role(role).runs_tasks(inputs):
         return None
     limit = inputs.fleet.deploy.drain_timeout
     if not inputs.uses_database(role):
         script = render("running.sh.j2", unit=quote(inputs.unit(role)), shown=SHOWN)
         # Its command line is a process's own memory: whoever reads it waits for as long as the process can make it.
         return Drain(f"timeout -s KILL {LOOK} sh {heredoc(script)}", limit, by_processes=True)
-    program = render("census.py.j2", name=repr(inputs.known_as(host)), shown=SHOWN, **connection(inputs))
-    return Drain(python_program(inputs, program, role, PATIENCE), limit)
+    asks = program("census", name=inputs.known_as(host), shown=SHOWN, **connection(inputs))
+    return Drain(python_program(inputs, asks, role, PATIENCE), limit)
 
 
 def unreported(inputs: Inputs, role: str) -> tuple[Unreported, ...]:
     """Return what the last stop of a role's unit had to say; nothing for a role that runs no tasks."""
-    return (Unreported(inputs.unit(role)),) if runs_tasks(inputs, role) else ()
+    return (Unreported(inputs.unit(role)),) if inputs.role(role).runs_tasks(inputs) else ()

@@ -6,15 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 
 from aerodrome.components.command import PATIENCE, isolated_python
-from aerodrome.components.health import WORKER_PORT, Health
+from aerodrome.components.health import Health
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.check import Finding
 from aerodrome.core.resource import PRELUDE, heredoc
 from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Host
-from aerodrome.render import render
-
-TRIGGERER_PORT = 8794  # [logging] trigger_log_server_port
+from aerodrome.program import program
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,12 @@ class LogServer:
 
 def log_servers(inputs: Inputs, rows: Sequence[Health]) -> list[LogServer]:
     """Return the log servers behind the healthy roles of a fleet."""
-    ports = {"worker": WORKER_PORT}
-    if inputs.catalogue.major >= 2:
-        ports["triggerer"] = TRIGGERER_PORT
-        if inputs.fleet.airflow.executor == "LocalExecutor":
-            ports["scheduler"] = WORKER_PORT
+    executor, version = inputs.fleet.airflow.executor, inputs.version
+    ports = {
+        role.name: role.logs.default
+        for role in inputs.version_roles
+        if role.logs and role.serves_logs(executor, version)
+    }
     return [
         LogServer(row.host, row.reports, ports[row.role])
         for row in rows
@@ -58,9 +57,9 @@ class TaskLogs:
 
     def probe(self) -> str:
         """Return sh that prints what came of asking each log server."""
-        asked = json.dumps([(server.name, server.port) for server in self.servers])
+        asks = program("task_logs", servers=[(server.name, server.port) for server in self.servers])
         python = isolated_python(self.inputs, "-", role="webserver", seconds=PATIENCE)
-        return f"{PRELUDE}{python} 2>/dev/null {heredoc(render('task_logs.py.j2', servers=repr(asked)))}\n"
+        return f"{PRELUDE}{python} 2>/dev/null {heredoc(asks)}\n"
 
     def judge(self, answer: str) -> list[Finding]:
         """Return a finding for each log server that cannot be read."""

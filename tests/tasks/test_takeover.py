@@ -15,7 +15,6 @@ from aerodrome.checks import keys
 from aerodrome.checks.claims import OwnHome
 from aerodrome.components import node as node_of
 from aerodrome.components.inputs import Inputs
-from aerodrome.controller.hosts_file import load
 from aerodrome.core import plan as plans
 from aerodrome.engine import lock as fleet_lock
 from aerodrome.errors import FleetError
@@ -27,7 +26,7 @@ from aerodrome.secrets import FERNET_KEY
 from tasks import node, plan
 from tasks.session import Session
 from tests.unit.core.test_lock import lock_script_below
-from tests.unit.make import ME, MY_GROUP
+from tests.unit.make import ME, MY_GROUP, load
 from tests.unit.remote.local import Local
 
 Capture = pytest.CaptureFixture[str]
