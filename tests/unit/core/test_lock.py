@@ -130,7 +130,22 @@ def test_another_run_waits_and_is_told_for_whom(tmp_path: Path) -> None:
             found = read_found(rest, alive=True)
             assert (word, found.claim, found.age <= 2) == ("@held", ANN, True)
             says(one, "leave\n")
+            assert line(two) == "@found "
+            says(two, ".\n.\ntake\n")
             assert read_age(line(two)) <= 1
+
+
+def test_a_run_that_ended_while_it_waited_does_not_take_the_lock(tmp_path: Path, shell: str) -> None:
+    with running(lock_script_below(tmp_path, ANN)) as one:
+        line(one)
+        with running(lock_script_below(tmp_path, BOB), shell) as two:
+            assert line(two).startswith("@held ")
+            says(two, ".\n")
+            assert two.stdin is not None
+            two.stdin.close()
+            says(one, "leave\n")
+            assert two.wait(10) == 76
+    assert [path.name for path in (tmp_path / "var").rglob("*")] == ["history", f"{ANN.run}.jsonl"]
 
 
 def test_a_wait_ends_after_a_time(tmp_path: Path) -> None:
