@@ -83,22 +83,17 @@ class Session:
         """The engine: ask, plan, apply, ask again."""
         from aerodrome.components.hints import HINTS
         from aerodrome.engine.converge import Run
-        from aerodrome.engine.lock import FleetLock
 
-        lock = FleetLock(self.connections, self.fleet.lock_host, self.patience, self.sink.emit)
-        return Run(self.connections, self.sink.emit, lock, self.recorder, HINTS, before_change=self.vault.keep)
+        emit = self.sink.emit
+        return Run(self.connections, emit, self.lock(), self.recorder, HINTS, before_change=self.vault.keep)
 
     def lock(self, breaks: bool = False) -> FleetLock:
         """Return the fleet's lock; with `breaks` it is taken from whoever has left it, and no run is waited for."""
         from aerodrome.engine.lock import FleetLock
 
-        patience = 0 if breaks else self.patience
-        return FleetLock(self.connections, self.fleet.lock_host, patience, self.sink.emit, force=breaks)
-
-    @property
-    def patience(self) -> int:
-        """How many seconds another run that is changing the fleet is waited for."""
-        return self.fleet.deploy.lock_timeout if self.wait is None else self.wait
+        patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
+        emit, host = self.sink.emit, self.fleet.lock_host
+        return FleetLock(self.connections, host, 0 if breaks else patience, emit, force=breaks)
 
     @cached_property
     def recorder(self) -> Recorder:
@@ -136,7 +131,8 @@ class Session:
             for host in keys:
                 text = f"{host}: has a Fernet key of its own, which all nodes get beside the fleet's"
                 self.sink.emit(Note("", text))
-            del self.__dict__["inputs"], self.__dict__["run"]  # they are made anew, with these keys
+            for name in ("inputs", "run", "recorder"):  # they are made anew, with these keys
+                self.__dict__.pop(name, None)
 
     def perform(self, build: Builder, roles: Sequence[str]) -> None:
         """Perform the runbook that `build` makes for the picked hosts and `roles`; say whether anything was changed.
@@ -148,11 +144,12 @@ class Session:
         from aerodrome.errors import FleetError, InvalidInput
         from aerodrome.report.terminal import say
 
-        self.sink.emit(RunBegan(self.recorder.run, self.recorder.caller.performer, self.performing, tuple(self.names)))
         noted = False
 
         def work() -> tuple[Runbook, bool]:
             nonlocal noted
+            recorder = self.recorder
+            self.sink.emit(RunBegan(recorder.run, recorder.caller.performer, self.performing, tuple(self.names)))
             runbook = build(self.inputs, self.names, roles)
             for note in () if noted else runbook.notes:
                 self.sink.emit(Note("", note))

@@ -57,15 +57,21 @@ hears() {{ exec 9>&-; timeout {lost} sh -c 'IFS= read -r line && printf "%s\\n" 
 takes() {{ exec 9>&-; timeout {lost} head -c "$1" <&3; }}
 [ -e $lock ] || touch -d @0 $lock
 exec 9>>$lock
+waited=
 flock -n 9 || {{
+  waited=1
   [ -s {root}/lock ] || sleep 0.3 # it is being written
   printf '{held} %s\\n' "$(record 2>/dev/null)"
   flock -w {patience} 9
 }} || exit {timed_out}
-changed=$(stat -c %Y $lock)
-if [ -e {root}/lock ]; then
-  printf '{found} %s\\n' "$(record)"
-  [ "$(hears)" = {take} ] || exit {refused}
+changed=$(stat -c %Y $lock) word=
+# The controller of a run that has waited may be gone by now: nothing is written before it has said a word.
+if [ -e {root}/lock ] || [ "$waited" ]; then
+  printf '{found} %s\\n' "$([ ! -e {root}/lock ] || record)"
+  until [ "$word" = {take} ]; do
+    word=$(hears) || exit {refused}
+    case $word in .|{take}) ;; *) exit {refused} ;; esac
+  done
 fi
 mkdir -p {history} && rm -f {history}/*.new && printf '%s\\n' {start} | whole "$log" || exit {unwritable}
 printf '%s\\n' {claim} | whole {root}/lock || {{ rm -f "$log"; exit {unwritable}; }}
@@ -121,13 +127,13 @@ def lock_script(claim: Claim, start: str, patience: int) -> str:
 
     `start` is the first line of the run's record in the history, one line of JSON in ASCII, as is all that follows.
 
-    It prints `@held AGE RECORD` if another run holds the lock, and `@found AGE RECORD` if a run has left its record:
-    then it goes on only if it reads the line `take`. It prints `@taken AGE` once the lock is its own, where AGE is the
-    seconds since a run last took or released it. From then on it reads lines: `event SIZE` and `record SIZE`, each
-    followed by so many bytes, add to the history and replace the record; `leave` and `stay` release the lock, with its
-    record and without. All other lines are signs of life. It prints `@unrecorded` if it could not write, `@left` at an
-    orderly end. It exits with 75 if it has waited in vain, with 76 if it was not told to take, with 74 if it
-    could write no record: then it does not have the lock.
+    It prints `@held AGE RECORD` if another run holds the lock, and `@found AGE RECORD` if a run has left its record
+    (`@found` alone after a wait): then it goes on only if it reads the line `take`. It prints `@taken AGE` once the
+    lock is its own, where AGE is the seconds since a run last took or released it. From then on it reads lines:
+    `event SIZE` and `record SIZE`, each followed by so many bytes, add to the history and replace the record; `leave`
+    and `stay` release the lock, with its record and without. All other lines are signs of life. It prints
+    `@unrecorded` if it could not write, `@left` at an orderly end. It exits with 75 if it has waited in vain, with 76
+    if it was not told to take, with 74 if it could write no record: then it does not have the lock.
     """
     return _SCRIPT.format(
         prelude=PRELUDE,

@@ -167,7 +167,7 @@ class FleetLock:
         if word == HELD:
             self._wait_for(read_found(rest, alive=True))
         elif word == FOUND:
-            self._take_over(read_found(rest))
+            self._take_over(read_found(rest) if rest.strip() else None)
         elif word == TAKEN:
             self._age = read_age(line)
             self._limit.allow(None)  # it is held as long as the run goes on
@@ -182,12 +182,13 @@ class FleetLock:
         self._limit.allow(self._patience + self._question, "lock_timeout")
         self._emit(Waiting(self._host.name, f"waiting for {_who(other)}; at most {long(self._patience)}"))
 
-    def _take_over(self, found: Found) -> None:
-        """Go on although a record has been left; raise AerodromeError if that is not for this performer to do."""
+    def _take_over(self, found: Found | None) -> None:
+        """Go on, although a record may have been left; AerodromeError if that is not for this performer to do."""
         self.found = found
         self._limit.allow(self._question)
-        mine = self._claim and found.claim and found.claim.performer == self._claim.performer and not found.claim.hold
-        if not self._force:
+        if found and not self._force:
+            claim = found.claim
+            mine = self._claim and claim and claim.performer == self._claim.performer and not claim.hold
             if not mine:
                 raise AerodromeError(described(found), _advice(found))
             self._note(f"{described(found)}: this run takes it over")

@@ -80,9 +80,9 @@ class _Performance:
     @property
     def summary(self) -> str:
         """Say how much there is to change."""
-        changes = [planned for plan in self.plans.values() for planned in plan.changes]
+        changes = sum(len(plan.changes) for plan in self.plans.values())
         hosts = sum(bool(plan.changes) for plan in self.plans.values())
-        return f"{len(changes)} changes on {hosts} of {len(by_host(self._parts))} hosts"
+        return f"{changes} change{'s' if changes > 1 else ''} on {hosts} of {len(by_host(self._parts))} hosts"
 
     def note(self) -> None:
         """Say what there is to know that no change shows. Whose the lock is, a run that has to wait for it is told."""

@@ -14,7 +14,8 @@ def show_history(pasts: Sequence[Past]) -> None:
     """Print a line a run, the newest first."""
     width = max((len(past.performer) for past in pasts), default=0)
     for past in pasts:
-        data(f"{past.run}  {past.performer:{width}}  {_ended(past):12}  {one_line(past.command)}{_more(past)}")
+        row = f"{past.run}  {past.performer:{width}}  {_ended(past):12}  {past.command}{_more(past)}"
+        data(one_line(row))
 
 
 def show_past(past: Past) -> None:
@@ -81,7 +82,7 @@ def _more(past: Past) -> str:
         parts.append(f"{len(past.changed)} hosts changed")
     if past.outcome in ("held", "released"):
         parts.append(past.why)
-    parts += [one_line(error)[:100] for error in past.errors[:1]]
+    parts += [error[:100] for error in past.errors[:1]]
     return f": {'; '.join(parts)}" if parts else ""
 
 

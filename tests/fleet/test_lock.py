@@ -149,7 +149,7 @@ def test_killed_at_any_moment_the_next_run_ends_in_the_same_state(bare: Fleet, a
     ann.fab(TASK)
     length = time.monotonic() - began
     outcomes = []
-    for part in (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0):
+    for part in (0.5, 0.65, 0.8, 0.9, 0.95, 1.0):
         bare.fab(TASK)
         process = ann.start(TASK)
         time.sleep(part * length)
@@ -157,9 +157,8 @@ def test_killed_at_any_moment_the_next_run_ends_in_the_same_state(bare: Fleet, a
         process.communicate()
         done = ann.fab(TASK)
         outcomes.append("takes it over" in done.err)
-        assert lock(ann) == {"state": "free"}
+        bare.sh("db1", "[ ! -e /var/lib/aerodrome/lock ]")
         assert names_of(bare) == {"of-ann"}
-        ann.fab(TASK)
         whole(bare)
     assert any(outcomes), outcomes  # some had the lock when they were killed
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core import lock
-from aerodrome.core.lock import Claim, Found, LockState, described, lock_script, long, read_age, read_found
-from aerodrome.errors import AerodromeError
+from aerodrome.core.lock import Claim, lock_script, read_age, read_found
 
 WHO = "o'hara@laptop"
 ANN = Claim("20261124T181500Z-aaaa", WHO, "fab -H w1 deploy", "7 changes on 2 of 5 hosts")
@@ -130,7 +128,22 @@ def test_another_run_waits_and_is_told_for_whom(tmp_path: Path) -> None:
             found = read_found(rest, alive=True)
             assert (word, found.claim, found.age <= 2) == ("@held", ANN, True)
             says(one, "leave\n")
+            assert line(two) == "@found "
+            says(two, ".\n.\ntake\n")
             assert read_age(line(two)) <= 1
+
+
+def test_a_run_that_ended_while_it_waited_does_not_take_the_lock(tmp_path: Path, shell: str) -> None:
+    with running(lock_script_below(tmp_path, ANN)) as one:
+        line(one)
+        with running(lock_script_below(tmp_path, BOB), shell) as two:
+            assert line(two).startswith("@held ")
+            says(two, ".\n")
+            assert two.stdin is not None
+            two.stdin.close()
+            says(one, "leave\n")
+            assert two.wait(10) == 76
+    assert [path.name for path in (tmp_path / "var").rglob("*")] == ["history", f"{ANN.run}.jsonl"]
 
 
 def test_a_wait_ends_after_a_time(tmp_path: Path) -> None:
@@ -259,95 +272,3 @@ def test_what_cannot_be_written_any_more_is_said_and_what_was_written_stays(tmp_
     assert (taken[:6], unrecorded, left) == ("@taken", "@unrecorded", "@left")
     assert [json.loads(each)["event"] for each in rest[:2]] == ["start", "end"]
     assert not [name for name in rest[2:] if name.endswith(".new") or name == "lock"]
-
-
-# What is read
-
-
-def test_what_is_not_as_expected() -> None:
-    assert read_found(f"40 {ANN.record()}") == Found(ANN, 40)
-    assert read_found(f"-60 {ANN.record()}").age == 0  # the clock was set back
-    for text in ("", "40", "40 ", "40 {", "x {}", '40 {"run": 1}', "40 []", "40 " + "[" * 100_000):
-        found = read_found(text)
-        assert (found.claim, len(found.text) <= 200) == (None, True)
-    assert (read_age("@taken 5"), read_age("@taken -5")) == (5, -5)
-    for words in ("@taken", "@taken x", "@taken --5", "@taken 5 6"):
-        with pytest.raises(AerodromeError, match="unexpected answer"):
-            read_age(words)
-
-
-def test_a_claim_of_several_lines_is_read_as_one_of_a_few_words() -> None:
-    claim = replace(ANN, why="a\nb: " + "x" * 5000)
-    found = read_found(f"1 {claim.record()}").claim
-    assert found is not None
-    assert (found.why[:6], len(found.why)) == ("a b: x", 300)
-
-
-# Whose is it?
-
-
-Ask = Callable[[], Found | None]
-
-
-@pytest.fixture
-def ask(tmp_path: Path, shell: str) -> Ask:
-    def asked() -> Found | None:
-        script = below(tmp_path, LockState().probe())
-        done = subprocess.run([shell, "-c", script], capture_output=True, text=True, errors="surrogateescape")
-        assert done.stderr == ""
-        return LockState().read(done.stdout)
-
-    return asked
-
-
-def test_a_lock_that_is_free_alive_or_left(tmp_path: Path, ask: Ask) -> None:
-    assert ask() is None
-    with running(lock_script_below(tmp_path, ANN)) as one:
-        line(one)
-        found = ask()
-        assert found is not None
-        assert (found.claim, found.alive) == (ANN, True)
-        end(one)
-    found = ask()
-    assert found is not None
-    assert (found.claim, found.alive) == (ANN, False)
-    (tmp_path / "run" / "fleet.lock").unlink()  # the machine was started anew
-    again = ask()
-    assert again is not None
-    assert (again.claim, again.alive) == (ANN, False)
-    assert not (tmp_path / "run" / "fleet.lock").exists()  # it only reads
-
-
-@pytest.mark.parametrize("record", [b"", b"\0" * 700, b'{"run": "2026', b"\xff\x1b[2J\n\n"])
-def test_a_record_that_was_damaged_is_said_to_be_broken(tmp_path: Path, ask: Ask, record: bytes) -> None:
-    (tmp_path / "var").mkdir()
-    (tmp_path / "var" / "lock").write_bytes(record)
-    found = ask()
-    assert found is not None
-    assert (found.claim, found.alive) == (None, False)
-    assert re.match(
-        r"the record of the fleet's lock is broken \(/var/lib/aerodrome/lock, \d s old\): ", described(found)
-    )
-
-
-def test_how_it_is_described() -> None:
-    assert described(Found(ANN, 60, alive=True)) == f"{WHO} has been changing the fleet for 60 s: fab -H w1 deploy"
-    left = f"a run of {WHO} that began 4 min ago did not end: fab -H w1 deploy (20261124T181500Z-aaaa)"
-    assert described(Found(ANN, 250)) == left
-    assert described(Found(replace(ANN, stuck=True), 250)) == left.replace(
-        "did not end", "failed, and so did its way back"
-    )
-    assert (
-        described(Found(replace(ANN, hold=True, why="new switches"), 9000))
-        == f"{WHO} has held the fleet for 2 h: new switches"
-    )
-    (finding,) = LockState().judge(f"left\n3 {ANN.record()}\n")
-    assert (finding.verdict, finding.detail.startswith("the fleet's lock: a run of o'hara")) == ("warning", True)
-    assert LockState().judge("\n") == []
-
-
-@pytest.mark.parametrize(
-    "seconds, text", [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 days")]
-)
-def test_a_duration(seconds: int, text: str) -> None:
-    assert long(seconds) == text
