@@ -43,7 +43,7 @@ class Together:
             return ""
         _, differs, encoded = f"\n{rest}".partition(f"\ncontent {path}\n")
         if differs:
-            found = base64.b64decode("".join(encoded.partition("\n\n")[0].split()), validate=True)
+            found = base64.b64decode("".join(f"\n{encoded}".partition("\n\n")[0].split()), validate=True)
             content = found.decode("utf-8", "surrogateescape")
         elif not about.startswith("regular "):
             content = ""
