@@ -2,7 +2,24 @@
 
 from invoke import Collection
 
-from tasks import airflow, dags, database, demo, deploy, hosts, lab, logs, node, pin, plan, redis, roles, status, units
+from tasks import (
+    airflow,
+    dags,
+    database,
+    demo,
+    deploy,
+    hosts,
+    lab,
+    logs,
+    node,
+    pin,
+    plan,
+    redis,
+    releases,
+    roles,
+    status,
+    units,
+)
 
 namespace = Collection(
     deploy.deploy,
@@ -18,6 +35,8 @@ namespace = Collection(
     airflow.airflow,
     airflow.create_user,
     dags.deploy_dags,
+    dags.rollback_dags,
+    releases.releases,
     hosts.trust_hosts,
     hosts.run,
     pin.pin,

@@ -15,6 +15,8 @@ TASKS = {
     "demo",
     "deploy",
     "deploy-dags",
+    "releases",
+    "rollback-dags",
     "lab.down",
     "lab.status",
     "lab.up",
