@@ -165,7 +165,7 @@ class Releases:
             f'[ -d "$old" ] || [ ! {folder}/"$1" -ef {link} ] || return 0\n'
             f'[ -d "$old" ] || [ -d {folder}/"$1" ] || return 0\n'
             f'[ -d "$old" ] || mv -T {folder}/"$1" "$old"\n'
-            f"unused=$(exec 2>/dev/null; {self._unused('$1')}\n:)\n"
+            f"unused=$(exec 2>/dev/null; ! {self._unused('$1')}\n:)\n"
             'if [ -z "$unused" ]; then\n'
             f'[ -e {folder}/"$1" ] || mv -T "$old" {folder}/"$1"\n'
             f"printf '%s\\n' {quote(NOTE)}\"the old {self.what} $1 stays: something uses it\"\nreturn 0\nfi\n"
