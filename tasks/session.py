@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aerodrome.engine.converge import Run
     from aerodrome.fleet.model import Fleet, Host
     from aerodrome.remote.connection import Connections
+    from aerodrome.report.terminal import Terminal
     from aerodrome.secrets import Secret, SecretValue
 
 T = TypeVar("T")
@@ -56,19 +57,24 @@ class Session:
         self.connections.begin([host for host in self.hosts if not {*roles}.isdisjoint(self.fleet.roles_of(host))])
 
     @cached_property
+    def terminal(self) -> Terminal:
+        """What prints the events of the run."""
+        from aerodrome.report.live import terminal
+
+        return terminal(host.name for host in self.hosts)
+
+    @cached_property
     def run(self) -> Run:
         """The engine: ask, plan, apply, ask again."""
         from aerodrome.components.hints import HINTS
         from aerodrome.controller.performer import performer
         from aerodrome.engine.converge import Run
         from aerodrome.engine.lock import FleetLock
-        from aerodrome.report.terminal import Terminal
 
-        terminal = Terminal(host.name for host in self.hosts)
         holder = f"{performer()}: {self.performing}"
         patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
-        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, terminal.emit)
-        return Run(self.connections, terminal.emit, lock, HINTS, before_change=self.vault.keep)
+        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, self.terminal.emit)
+        return Run(self.connections, self.terminal.emit, lock, HINTS, before_change=self.vault.keep)
 
     def adopting(self, work: Callable[[], T]) -> T:
         """Do `work`; where hosts turn out to have Fernet keys of their own, take them in and begin again."""
@@ -128,9 +134,13 @@ class Session:
 
     def secret(self, value: SecretValue) -> Secret:
         """Look up a secret, and hide it from then on in all that is printed."""
+        from aerodrome.report.sink import paused
+        from aerodrome.secrets import Reference
         from tasks.values import hidden
 
-        return hidden(self.vault, value)
+        asks = isinstance(value, Reference) and value.kind == "prompt"
+        with paused() if asks else nullcontext():
+            return hidden(self.vault, value)
 
 
 @contextmanager
@@ -139,15 +149,18 @@ def session(context: Any, wait: str | None = None) -> Iterator[Session]:
 
     `wait` is how long another run that is changing the fleet is waited for, as `--wait` gives it.
     """
+    from aerodrome.components.registry import components
     from aerodrome.controller.hosts_file import load
     from aerodrome.controller.keyring import Vault
 
-    fleet = load()
+    fleet = load(components().values())
     hosts, performing = pick(fleet, context.config.get("selected_hosts", [])), context.config.get("performing", "fab")
     begun = Session(fleet, hosts, Vault(fleet), performing, None if wait is None else seconds(wait))
     try:
         yield begun
     finally:
+        if "terminal" in begun.__dict__:
+            begun.terminal.close()
         if "connections" in begun.__dict__:
             begun.connections.close()
 
@@ -194,14 +207,13 @@ def pick_roles(fleet: Fleet, role: str | None, unused: bool = False) -> list[str
     Raises InvalidInput for a role that there is not; with `unused` it need not be on any host of hosts.yaml.
     """
     from aerodrome.errors import InvalidInput
-    from aerodrome.fleet.model import ROLES
 
     if role is None:
-        return list(ROLES)
+        return list(fleet.roles)
     roles = [name.strip() for name in role.split(",")]
     for name in roles:
-        if name not in ROLES:
-            raise InvalidInput(f"--role: there is no role {name}", f"roles are {', '.join(ROLES)}")
+        if name not in fleet.roles:
+            raise InvalidInput(f"--role: there is no role {name}", f"roles are {', '.join(fleet.roles)}")
         if not fleet.roles[name] and not unused:
             raise InvalidInput(f"--role: no host of {fleet.source} has the role {name}")
     return roles

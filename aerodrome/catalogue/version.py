@@ -17,10 +17,6 @@ from aerodrome.secrets import Secret
 # (`prepare_syspath` of airflow/settings.py), and the function in it.
 NAME_MODULE, NAME_FUNCTION = "aerodrome_host", "name"
 
-# What a role's process calls itself in the metadata database's table `job`.
-JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
-
-
 Setting = tuple[str, str]  # section and key, in today's names
 
 DATABASE_URL: Setting = ("database", "sql_alchemy_conn")
@@ -38,15 +34,12 @@ class Catalogue:
     version: str
     major: int
     pythons: tuple[str, ...]  # that this version runs on
-    roles: tuple[str, ...]  # in the order in which they start
-    commands: Mapping[str, str]  # role → arguments of `airflow`
     node_option: str  # of a worker: what it calls itself among Celery's nodes
     migrate: str
     health_path: str
     fixed: Mapping[tuple[str, str], str]  # settings that make it safe and whole, in today's names
     notes: tuple[str, ...] = ()  # what an operator of it should know
-    # Role → the only secrets that its processes get, in today's names; empty where every role needs all of them.
-    needs: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
+    secrets_differ: bool = False  # a role's processes need only some of the secrets
     # The module of the web application, which has the logins; empty where `airflow users reset-password` works.
     logins: str = ""
     # Files that it would write into AIRFLOW_HOME if they were missing, and what they hold here.
@@ -105,8 +98,6 @@ _CATALOGUES = {
         version="1.10",
         major=1,
         pythons=("3.7", "3.8"),
-        roles=("scheduler", "webserver", "worker"),
-        commands={"scheduler": "scheduler", "webserver": "webserver", "worker": "worker"},
         node_option="--celery_hostname",
         migrate="upgradedb",
         health_path="/health",
@@ -124,13 +115,6 @@ _CATALOGUES = {
         version="2",
         major=2,
         pythons=("3.10", "3.11", "3.12"),
-        roles=("scheduler", "triggerer", "webserver", "worker"),
-        commands={
-            "scheduler": "scheduler",
-            "triggerer": "triggerer",
-            "webserver": "webserver",
-            "worker": "celery worker",
-        },
         node_option="--celery-hostname",
         migrate="db migrate",
         health_path="/health",
@@ -146,14 +130,6 @@ _CATALOGUES = {
         version="3",
         major=3,
         pythons=("3.10", "3.11", "3.12", "3.13", "3.14"),
-        roles=("scheduler", "dag-processor", "triggerer", "webserver", "worker"),
-        commands={
-            "scheduler": "scheduler",
-            "dag-processor": "dag-processor",
-            "triggerer": "triggerer",
-            "webserver": "api-server",
-            "worker": "celery worker",
-        },
         node_option="--celery-hostname",
         migrate="db migrate",
         health_path="/api/v2/monitor/health",
@@ -163,15 +139,8 @@ _CATALOGUES = {
             ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
         },
         home_files={"airflow.cfg": _CONFIG},
-        # Read in 3.3.2 and tried. The scheduler signs what it hands to the executor; the processor and the triggerer
-        # answer their own children from the database (InProcessExecutionAPI); a worker gets a token with each task.
-        needs={
-            "scheduler": (FERNET_KEY, DATABASE_URL, BROKER_URL, RESULT_BACKEND, SECRET_KEY, JWT_SECRET),
-            "dag-processor": (FERNET_KEY, DATABASE_URL),
-            "triggerer": (FERNET_KEY, DATABASE_URL, SECRET_KEY),
-            "webserver": (FERNET_KEY, DATABASE_URL, SECRET_KEY, JWT_SECRET),
-            "worker": (BROKER_URL, RESULT_BACKEND, SECRET_KEY),
-        },
+        # Read in 3.3.2 and tried. Which ones, each role itself says.
+        secrets_differ=True,
     ),
 }
 

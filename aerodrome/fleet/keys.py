@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
+from collections.abc import Iterable
 
-from aerodrome.fleet.model import ROLES, Airflow
 from aerodrome.fleet.reader import Kind
+from aerodrome.fleet.role import Role
 from aerodrome.fleet.schema import (
     AnyText,
     Choice,
@@ -60,28 +60,14 @@ LOGIN: dict[str, Kind] = {
     "key": LocalPath("the path of a private key"),
     "sudo_password": SecretText("a password of one line", r"[^\n]+"),
 }
-HOST = Table(
-    "its address, as in {address: 10.0.0.1}",
-    {
-        "address": Text("an IP address, or a name when deploy.dns is true", r"[0-9A-Za-z.:-]{1,253}"),
-        **LOGIN,
-        "listen": Text("an IP address of the host itself, or 0.0.0.0 for all of them", r"[0-9A-Fa-f.:]{2,45}"),
-        "jump": HOST_NAME,
-        "worker": Table(
-            "queues: and concurrency:",
-            {
-                "queues": List(
-                    "a list of queues: [default, reports]",
-                    Text("a queue's name of letters, digits and . _ -", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"),
-                ),
-                "concurrency": Number(1, 1000),
-            },
-        ),
-        "environment": ENVIRONMENT,
-        "config": CONFIG,
-    },
-    required=("address",),
-)
+HOST: dict[str, Kind] = {
+    "address": Text("an IP address, or a name when deploy.dns is true", r"[0-9A-Za-z.:-]{1,253}"),
+    **LOGIN,
+    "listen": Text("an IP address of the host itself, or 0.0.0.0 for all of them", r"[0-9A-Fa-f.:]{2,45}"),
+    "jump": HOST_NAME,
+    "environment": ENVIRONMENT,
+    "config": CONFIG,
+}
 HOST_LIST = List("a list of hosts: [worker1, worker2]", HOST_NAME)
 SANDBOX: dict[str, Kind] = {
     "sandbox": Choice(("strict", "relaxed", "off")),
@@ -203,34 +189,34 @@ SSH = Table(
         "connect_timeout": Number(1, 600, " (seconds)"),
     },
 )
-FLEET = Table(
-    "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, broker:, network:, deploy:",
-    {
-        "hosts": Map("hosts, each with its address", HOST_NAME, HOST),
-        "roles": Table(
-            f"the roles ({', '.join(ROLES)}), each with its hosts",
-            dict.fromkeys(ROLES, ROLE),
-        ),
-        "ssh": SSH,
-        "airflow": AIRFLOW,
-        "database": DATABASE,
-        "broker": BROKER,
-        "network": NETWORK,
-        "deploy": DEPLOY,
-    },
-    required=("hosts", "roles"),
-)
-
-Sections = dict[str, dict[str, Any]]  # what was read: every section is there, a value that is wrong is None
-
-# Roles that Airflow has since a version only; where nobody names a host, the first scheduler's takes them.
-SINCE = {"dag-processor": (3, 0), "triggerer": (2, 2)}
+SECTIONS: dict[str, Kind] = {
+    "ssh": SSH,
+    "airflow": AIRFLOW,
+    "database": DATABASE,
+    "broker": BROKER,
+    "network": NETWORK,
+    "deploy": DEPLOY,
+}
 
 
-def version_of(found: Sections) -> tuple[int, ...]:
-    """Return major and minor; a version that is wrong counts as the default, being a mistake already."""
-    version: str = found["airflow"].get("version") or Airflow.version
-    return tuple(int(part) for part in version.split(".")[:2])
+def fleet_keys(roles: Iterable[Role]) -> Table:
+    """Return the keys of hosts.yaml as a whole, with those that belong to `roles`."""
+    names = [role.name for role in roles]
+    own = {
+        role.name: Table(f"{' and '.join(f'{key}:' for key in role.host_keys)}", role.host_keys)
+        for role in roles
+        if role.host_keys
+    }
+    host = Table("its address, as in {address: 10.0.0.1}", {**HOST, **own}, required=("address",))
+    return Table(
+        "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, broker:, network:, deploy:",
+        {
+            "hosts": Map("hosts, each with its address", HOST_NAME, host),
+            "roles": Table(f"the roles ({', '.join(names)}), each with its hosts", dict.fromkeys(names, ROLE)),
+            **SECTIONS,
+        },
+        required=("hosts", "roles"),
+    )
 
 
 def ip_of(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

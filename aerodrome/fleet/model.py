@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Any
 
 from aerodrome.dataclass import dataclass
 from aerodrome.secrets import SecretValue, Value
-
-# In the order in which a deploy reaches them (design: order across hosts).
-ROLES = ("database", "redis", "scheduler", "dag-processor", "triggerer", "webserver", "worker")
-# Those of them that run no Airflow.
-SERVICES = ("database", "redis")
 
 Config = Mapping[str, Mapping[str, Value]]  # section → key → value
 
@@ -19,14 +15,6 @@ Config = Mapping[str, Mapping[str, Value]]  # section → key → value
 def is_ip(address: str) -> bool:
     """Tell whether an address is IPv4 or IPv6, and not a DNS name."""
     return ":" in address or address.replace(".", "").isdigit()
-
-
-@dataclass(frozen=True)
-class Worker:
-    """What one worker host takes on: Celery queues, and tasks at once (None: Airflow's own default)."""
-
-    queues: tuple[str, ...] = ()
-    concurrency: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +28,9 @@ class Host:
     key: str | None = None  # path of a private key, absolute (hosts.yaml's folder is the base)
     jump: str | None = None  # name of another host, through which this one is reached
     sudo_password: SecretValue | None = None
-    worker: Worker = Worker()
+    of_role: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # role → what the host says of its part in it
     environment: Mapping[str, Value] = field(default_factory=dict)
     config: Config = field(default_factory=dict)
     listen: str = ""  # address that its services listen on; empty: `address`
@@ -154,7 +144,8 @@ class Fleet:
 
     source: str  # path of the file, for messages
     hosts: Mapping[str, Host]
-    roles: Mapping[str, tuple[str, ...]]  # every name of ROLES is a key
+    roles: Mapping[str, tuple[str, ...]]  # every role that there is, in the order of a deploy
+    services: tuple[str, ...] = ()  # the roles that run no Airflow
     airflow: Airflow = Airflow()
     role_settings: Mapping[str, RoleSettings] = field(default_factory=dict)
     database: Database = Database()
@@ -174,7 +165,7 @@ class Fleet:
 
     def roles_of(self, host: Host) -> list[str]:
         """Return the roles of `host`, in deploy order."""
-        return [role for role in ROLES if host.name in self.roles[role]]
+        return [role for role, names in self.roles.items() if host.name in names]
 
     def asked(self) -> list[Host]:
         """Return the hosts that are asked what runs there: all but those that are only passed through."""
@@ -183,5 +174,5 @@ class Fleet:
 
     def nodes(self) -> list[Host]:
         """Return the hosts that run Airflow, in the order of hosts.yaml."""
-        airflow = {name for role, names in self.roles.items() if role not in SERVICES for name in names}
+        airflow = {name for role, names in self.roles.items() if role not in self.services for name in names}
         return [host for host in self.hosts.values() if host.name in airflow]

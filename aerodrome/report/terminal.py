@@ -28,15 +28,21 @@ class Terminal:
             case StageBegan(stage=stage):
                 say(_bold(stage), f"  ({time.monotonic() - self.begun:.0f} s)")
             case ChangeBegan(host=host, step=step, summary=summary):
-                say(f"  {host:{self.width}}  {step:20}  {one_line(summary)}")
+                self._line(host, step, one_line(summary))
             case Healthy(host=host, step=step, detail=detail):
-                say(f"  {host:{self.width}}  {step:20}  healthy: {one_line(detail)}")
+                self._line(host, step, f"healthy: {one_line(detail)}")
             case Waiting(host=host, why=text) | Note(host=host, text=text):
                 say(f"  {host:{self.width}}  {one_line(text)}")
             case Killed(host=host, tasks=tasks):
                 say(f"  {host:{self.width}}  killed {one_line(tasks)}")
             case StillWaiting(doing=doing, seconds=seconds):
                 still_waiting(doing, seconds)
+
+    def _line(self, host: str, step: str, text: str) -> None:
+        say(f"  {host:{self.width}}  {step:20}  {text}")
+
+    def close(self) -> None:
+        """End with the terminal as it was."""
 
 
 def still_waiting(doing: Mapping[str, str], seconds: int) -> None:

@@ -86,6 +86,19 @@ def test_a_look_that_never_comes_is_not_waited_for(tmp_path: Path, script: str) 
     assert caught.value.message.startswith("its health is not known: the probe ")
 
 
+def test_a_look_that_takes_longer_than_the_rest_of_the_time_leaves_what_was_seen_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A web server that accepts connections and never answers: each look takes as long as its own time limit.
+    world = World(tmp_path, Deploy(health_timeout=1))
+    monkeypatch.setattr(module, "journal", lambda connections, host, unit: "Control server error")
+    seen = finding("waiting", detail="timed out")
+    with pytest.raises(HostError) as caught:
+        world.wait(W1, Looks("printf 'a look\n@looked\n'; sleep 64", lambda *_: [seen]))
+    assert caught.value.message == "airflow@worker.service is not healthy 1 s after its start: timed out"
+    assert caught.value.detail == "Control server error"
+
+
 def test_a_host_looks_by_itself_until_all_is_ok(world: World, tmp_path: Path) -> None:
     # The host goes on looking until nobody reads it: three looks are needed, one exec.
     log = tmp_path / "looks"

@@ -198,7 +198,7 @@ def test_what_is_in_a_buffer_when_its_reader_goes_is_dropped(tmp_path: object) -
     os.close(read)
     with os.fdopen(write, "w") as stream:
         stream.write("x")
-        sink._discard(stream)
+        sink.discard(stream)
     # closing it has flushed: without a BrokenPipeError
 
 

@@ -4,41 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aerodrome.checks.login import DatabaseLogin
-from aerodrome.components.command import PATIENCE, connection
+from aerodrome.checks.left import Left
+from aerodrome.checks.ports import FreePort
+from aerodrome.components.component import Component
 from aerodrome.components.health import Health, read_service, service_probe, unreachable
 from aerodrome.components.inputs import Inputs
+from aerodrome.components.login import clients, is_client
 from aerodrome.components.network import EVERYWHERE, listens, own_address
-from aerodrome.components.ports import database_port
-from aerodrome.components.version import installation, python_in_use
-from aerodrome.core.check import Check
+from aerodrome.core.check import Check, Watch
 from aerodrome.core.resource import Resource
 from aerodrome.core.step import Step
 from aerodrome.dataclass import dataclass
+from aerodrome.fleet.model import Database as Section
 from aerodrome.fleet.model import Host
-from aerodrome.program import program
+from aerodrome.fleet.role import KeyPort, Sections, Version
 from aerodrome.render import render
 from aerodrome.resources.packages import Packages
-from aerodrome.resources.postgres import Login, PostgresAccount, PostgresServer, identifier, literal, sql
+from aerodrome.resources.postgres import Login, PostgresAccount, PostgresServer, literal, sql
 from aerodrome.resources.postgres_access import AccessClosed, PostgresAccess
-from aerodrome.resources.postgres_unit import PostgresDropin
+from aerodrome.resources.postgres_unit import DEBIAN, OTHERS, PostgresDropin
 
 UNIT = "postgresql.service"
-
-
-def database(inputs: Inputs, host: Host) -> list[Step]:
-    """Return what a host of the role `database` is made of."""
-    settings = inputs.fleet.database
-    packages: tuple[Resource, ...] = ()
-    if settings.install:
-        packages = (Packages(apt=("postgresql",), dnf=("postgresql-server",)),)
-    logins = _logins(inputs)
-    return [
-        Step("database.packages", packages),
-        Step("database.server", _server(inputs, host), _reachable(inputs, host)),
-        Step("database.access", (PostgresAccess(logins, _leaving(inputs)),)),
-        Step("database.account", _accounts(inputs, logins)),
-    ]
 
 
 def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
@@ -57,13 +43,8 @@ def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
 def _reachable(inputs: Inputs, host: Host) -> tuple[Check, ...]:
     """Return what must hold of the address and port on which the server is to listen."""
     own = own_address("PostgreSQL", host) if inputs.fleet.database.install else ()
-    return (*own, database_port(inputs))
-
-
-def closed(inputs: Inputs) -> list[Step]:
-    """Return what is left to do on the database's host once all units run with what hosts.yaml says."""
-    leaving = _leaving(inputs)
-    return [Step("database.closed", (AccessClosed(_logins(inputs), leaving),))] if leaving else []
+    # Whatever a distribution calls its unit.
+    return (*own, FreePort(inputs.fleet.database.port, "postgresql*.service", "database.port"))
 
 
 def _accounts(inputs: Inputs, logins: tuple[Login, ...]) -> tuple[Resource, ...]:
@@ -81,68 +62,23 @@ def _accounts(inputs: Inputs, logins: tuple[Login, ...]) -> tuple[Resource, ...]
 def _logins(inputs: Inputs) -> tuple[Login, ...]:
     """Return who may log in, to which database and from where."""
     settings = inputs.fleet.database
-    airflow = Login(settings.user, settings.name, _clients(inputs))
+    airflow = Login(settings.user, settings.name, clients(inputs))
     if not inputs.celery_has_database:
         return (airflow,)
-    nodes = [node for node in inputs.fleet.nodes() if {"scheduler", "worker"} & set(inputs.roles(node))]
+    nodes = [node for node in inputs.fleet.nodes() if any(role.uses_celery for role in inputs.roles_on(node))]
     return airflow, Login(inputs.celery_user, inputs.celery_database, tuple(node.address for node in nodes))
-
-
-def _clients(inputs: Inputs) -> tuple[str, ...]:
-    """Return the addresses of the nodes that log in to the metadata database."""
-    return tuple(node.address for node in inputs.fleet.nodes() if _is_client(inputs, node))
-
-
-def _is_client(inputs: Inputs, node: Host) -> bool:
-    roles = inputs.roles(node)
-    return any(map(inputs.uses_database, roles)) or ("worker" in roles and inputs.workers_may_use_database)
 
 
 def _leaving(inputs: Inputs) -> tuple[str, ...]:
     """Return the lines of pg_hba.conf by which nodes once logged in that no longer need to."""
     settings, nodes = inputs.fleet.database, inputs.fleet.nodes()
-    others = tuple(node.address for node in nodes if not _is_client(inputs, node))
+    others = tuple(node.address for node in nodes if not is_client(inputs, node))
     lines = Login(settings.user, settings.name, others).lines()
-    if inputs.celery_has_database or not inputs.catalogue.needs:
+    if inputs.celery_has_database or not inputs.catalogue.secrets_differ:
         return lines
     # Broker or results may have been in Celery's own database until now: what runs needs it until it has halted.
     celery = Login(inputs.celery_user, inputs.celery_database, tuple(node.address for node in nodes))
     return (*lines, *celery.lines())
-
-
-def database_login(inputs: Inputs, host: Host) -> list[Step]:
-    """Return the login of a node to a database that somebody else runs; nothing where it is ours, or not used.
-
-    What hosts.yaml says is tried, not what is in the node's environment file.
-    """
-    settings, roles = inputs.fleet.database, inputs.roles(host)
-    uses = any(map(inputs.uses_database, roles)) or ("worker" in roles and inputs.celery_shares_database)
-    if settings.managed or not uses:
-        return []
-    command = settings.connection_command
-    url = "" if command else inputs.database_url("postgresql").reveal()
-    text = program("login", url=url, command=command or "", **connection(inputs))
-    # Where there is no environment yet, there is nothing to start. The URL comes in the program, on stdin.
-    login = python_in_use(inputs, text, inputs.role_for_commands(host), PATIENCE)
-    tries = f'{installation(inputs).find()}\nif [ -e "$venv/bin/python" ]; then {login}\nfi'
-    server = f"{inputs.database_host}:{settings.port}"
-    return [Step("database.login", (), (DatabaseLogin(server, tries, f"link {inputs.venv}", _grants(inputs)),))]
-
-
-def _grants(inputs: Inputs) -> str:
-    """Return what the administrator of a database that is not ours has to run; the password is asked there."""
-    settings = inputs.fleet.database
-    user, name = identifier(settings.user), identifier(settings.name)
-    access = Login(settings.user, settings.name, _clients(inputs))
-    lines = [
-        "in psql, as a superuser:",
-        f"  CREATE ROLE {user} LOGIN;",
-        f"  \\password {user}",
-        f"  CREATE DATABASE {name} OWNER {user} TEMPLATE template0 ENCODING 'UTF8';",
-        "in pg_hba.conf, before other lines; then SELECT pg_reload_conf();",
-        *(f"  {line}" for line in access.lines()),
-    ]
-    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -180,3 +116,45 @@ class DatabaseHealth:
 
     def unknown(self, why: str) -> list[Health]:
         return [unreachable(self.host.name, "database", why)]
+
+
+class Database(Component):
+    """Keeps Airflow's metadata, and what Celery keeps where nothing else is named for it."""
+
+    name, place, single = "database", 10, True
+
+    def needed(self, found: Sections) -> bool:
+        return bool(found["database"].get("managed", True))
+
+    def ports(self, executor: str, version: Version) -> tuple[KeyPort, ...]:
+        return (KeyPort("PostgreSQL", "database", "port", Section.port),)
+
+    def unit(self, inputs: Inputs) -> str:
+        return "postgresql*"
+
+    def machine(self, inputs: Inputs, host: Host) -> list[Step]:
+        settings = inputs.fleet.database
+        packages: tuple[Resource, ...] = ()
+        if settings.install:
+            packages = (Packages(apt=("postgresql",), dnf=("postgresql-server",)),)
+        logins = _logins(inputs)
+        return [
+            Step("database.packages", packages),
+            Step("database.server", _server(inputs, host), _reachable(inputs, host)),
+            Step("database.access", (PostgresAccess(logins, _leaving(inputs)),)),
+            Step("database.account", _accounts(inputs, logins)),
+        ]
+
+    def afterwards(self, inputs: Inputs) -> list[Step]:
+        leaving = _leaving(inputs)
+        return [Step("database.closed", (AccessClosed(_logins(inputs), leaving),))] if leaving else []
+
+    def watches(self, inputs: Inputs, host: Host) -> list[Watch]:
+        return [DatabaseHealth(inputs, host)]
+
+    def left(self, inputs: Inputs) -> tuple[Left, ...]:
+        units, data = (DEBIAN, OTHERS), "every database in it"
+        return (Left("PostgreSQL", self.name, units, self.unit(inputs), "postgresql", data),)
+
+
+COMPONENT = Database()
