@@ -8,8 +8,10 @@ from tasks import (
     database,
     demo,
     deploy,
+    history,
     hosts,
     lab,
+    lock,
     logs,
     node,
     pin,
@@ -32,6 +34,7 @@ namespace = Collection(
     units.restart,
     status.status,
     logs.logs,
+    history.history,
     airflow.airflow,
     airflow.create_user,
     dags.deploy_dags,
@@ -46,3 +49,4 @@ parts = (node.packages, node.user, node.hosts, node.venv, node.install, node.uni
 namespace.add_collection(Collection("node", *parts))
 namespace.add_collection(Collection("roles", *roles.role_tasks()))
 namespace.add_collection(Collection.from_module(lab))
+namespace.add_collection(Collection.from_module(lock))

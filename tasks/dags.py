@@ -7,11 +7,13 @@ from typing import Any
 
 from invoke import task
 
-from tasks.session import WAIT, perform, session
+from tasks.session import JSON, WAIT, perform, session
+
+TO = "name of a release, as fab releases shows it (default: the one before the one in use)"
 
 
-@task(help=WAIT)
-def deploy_dags(context: Any, wait: str | None = None) -> None:
+@task(help={**WAIT, **JSON})
+def deploy_dags(context: Any, wait: str | None = None, json: bool = False) -> None:
     """Copy the local DAG folder (and airflow.cfg) to every node and switch to it in one rename; nothing restarts.
 
     Examples:
@@ -21,11 +23,11 @@ def deploy_dags(context: Any, wait: str | None = None) -> None:
     """
     from aerodrome.runbooks.dags import deploy_dags
 
-    perform(context, deploy_dags, wait=wait)
+    perform(context, deploy_dags, wait=wait, json=json)
 
 
-@task(help={"to": "name of a release, as fab releases shows it (default: the one before the one in use)", **WAIT})
-def rollback_dags(context: Any, to: str | None = None, wait: str | None = None) -> None:
+@task(help={"to": TO, **WAIT, **JSON})
+def rollback_dags(context: Any, to: str | None = None, wait: str | None = None, json: bool = False) -> None:
     """Switch every node back to the previous DAG folder, which it still has; nothing is copied and nothing restarts.
 
     Run again, it goes back one more. All nodes switch to the same release, or none does: a node that does not have it
@@ -36,13 +38,8 @@ def rollback_dags(context: Any, to: str | None = None, wait: str | None = None) 
       fab rollback-dags --to=3f9a1c0d2b4e5f67    # this one; fab releases shows their names
     """
     from aerodrome.components.releases import DAGS, held
-    from aerodrome.errors import FleetError, HostError
     from aerodrome.runbooks.dags import previous_dags, rollback_dags
 
-    with session(context, wait) as run:
-        if to is None:
-            found = held(run.inputs, run.hosts, run.run.look, DAGS)
-            if failed := [HostError(each.host, "releases", each.detail) for each in found if not each.ok]:
-                raise FleetError(failed)
-            to = previous_dags(found)
-        run.perform(partial(rollback_dags, to=to), [])
+    with session(context, wait, json) as run:
+        name = previous_dags(held(run.inputs, run.hosts, run.run.look, DAGS)) if to is None else to
+        run.perform(partial(rollback_dags, to=name), [])

@@ -11,7 +11,7 @@ from aerodrome.components.releases import DAGS, kinds
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
 from aerodrome.core.step import Step
-from aerodrome.errors import InvalidInput
+from aerodrome.errors import FleetError, HostError, InvalidInput
 from aerodrome.resources.release import BY_HAND, NAME, Switched
 
 
@@ -39,8 +39,10 @@ def rollback_dags(inputs: Inputs, hosts: Collection[str], roles: Collection[str]
 def previous_dags(found: Sequence[Release]) -> str:
     """Return the release before the one in use, which must be the same on all nodes.
 
-    Raises InvalidInput, naming the nodes, if they differ or have none.
+    Raises InvalidInput, naming the nodes, if they differ or have none; FleetError if one could not be asked.
     """
+    if failed := [HostError(each.host, "releases", each.detail) for each in found if not each.ok]:
+        raise FleetError(failed)
     if not found:
         raise InvalidInput("no selected host has a release of the DAG folder", "copy one there: fab deploy-dags")
     before_each: dict[str, tuple[str, str]] = {}

@@ -7,7 +7,7 @@ import pytest
 from aerodrome.checks.releases import Release, State
 from aerodrome.components.releases import held, kinds
 from aerodrome.core.step import Step
-from aerodrome.errors import InvalidInput
+from aerodrome.errors import FleetError, InvalidInput
 from aerodrome.fleet.model import Deploy
 from aerodrome.resources.release import Switched
 from aerodrome.runbooks.dags import previous_dags, rollback_dags
@@ -53,14 +53,19 @@ def test_what_was_made_by_hand_is_gone_back_to_by_name_only() -> None:
 
 def test_nodes_that_differ_or_have_none_are_named() -> None:
     nodes = [*releases("s1", "b", "a", current="b"), *releases("w1", "b", "z", current="b")]
-    with pytest.raises(
-        InvalidInput, match="the nodes differ: s1 uses b, and before that a; w1 uses b, .* z"
-    ):
+    with pytest.raises(InvalidInput, match="the nodes differ: s1 uses b, and before that a; w1 uses b, .* z"):
         previous_dags(nodes)
     with pytest.raises(InvalidInput, match="w1: there is no release before"):
         previous_dags([*releases("s1", "b", "a", current="b"), *releases("w1", "b", current="b")])
     with pytest.raises(InvalidInput, match="no selected host has a release of the DAG folder"):
         previous_dags([])
+
+
+def test_a_node_that_cannot_be_asked_stops_it() -> None:
+    nodes = [*releases("s1", "b", "a", current="b"), Release("dags", "failed", DOWN, host="w1")]
+    with pytest.raises(FleetError) as error:
+        previous_dags(nodes)
+    assert [(each.host, each.message) for each in error.value.failures] == [("w1", DOWN)]
 
 
 def test_what_is_asked_of_the_nodes() -> None:
