@@ -186,6 +186,7 @@ def parse(text: str) -> Lock:
 
 
 @cache
+@cache
 def digest(text: str) -> str:
     """Return the first 12 hex digits of the SHA-256 of what a lock installs, comments left out."""
     lines = sorted(" ".join(line.split()) for _, line in _logical_lines(text))

@@ -18,6 +18,7 @@ from aerodrome.errors import InvalidInput
 from aerodrome.fleet.model import Airflow, Fleet, Host, RoleSettings
 from aerodrome.lockfile import extras_of, lock_name, release
 from aerodrome.report.sink import redactor
+from aerodrome.resources.tree import Tree
 from aerodrome.secrets import Secret, SecretValue, Value
 
 LOCKS = Path(__file__).resolve().parent.parent / "locks"
@@ -77,10 +78,17 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
         index_url=secret(airflow.index_url),
         extra_index_url=secret(airflow.extra_index_url),
         config_file=_config_file(airflow),
-        dags=dag_tree(fleet.deploy.dags, f"{airflow.home}/dags", airflow.user) if fleet.deploy.dags else None,
+        dags=dags(fleet),
     )
     celery_password = named("celery_password") if found.celery_has_database else None
     return replace(found, celery_password=celery_password, made=frozenset(vault.made))
+
+
+def dags(fleet: Fleet) -> Tree | None:
+    """Return the DAG folder, if hosts.yaml names one."""
+    if fleet.deploy.dags is None:
+        return None
+    return dag_tree(fleet.deploy.dags, f"{fleet.airflow.home}/dags", fleet.airflow.user, fleet.deploy.keep_releases)
 
 
 def hidden(vault: Vault, value: SecretValue) -> Secret:

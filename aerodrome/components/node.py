@@ -38,6 +38,7 @@ from aerodrome.resources.installer import ROOT, Installer
 from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
+from aerodrome.resources.release import Pruned
 from aerodrome.resources.takeover import PutAside
 from aerodrome.resources.users import User
 
@@ -48,13 +49,15 @@ SETTINGS = ("node.unit", "node.environment", "node.dags")
 def node(inputs: Inputs, host: Host) -> list[Step]:
     """Return what a node is made of, step by step, in the guide's order."""
     airflow = inputs.fleet.airflow
-    python = (inputs.place, airflow.python, _requirements(inputs), airflow.user, inputs.unit_file)
+    keep = inputs.fleet.deploy.keep_releases
+    python = (inputs.place, airflow.python, _requirements(inputs), airflow.user, inputs.unit_file, keep)
+    installed = Installed(*python)
     return [
         Step("node.packages", (packages(airflow.python),)),
         Step("node.user", _user(inputs), (OwnHome(airflow.home, airflow.user, inputs.environment_file),)),
         Step("node.hosts", (*_hosts(inputs), *_name(inputs, host))),
         Step("node.venv", (Installer((ROOT, inputs.place, f"{inputs.place}/venvs")), VirtualEnvironment(*python))),
-        Step("node.install", (Installed(*python),), (version(inputs, host),)),
+        Step("node.install", (installed, Pruned(installed)), (version(inputs, host),)),
         *database_login(inputs, host),
         Step("node.unit", (_unit(inputs),), (OwnUnits(airflow.service),)),
         Step("node.environment", _environment(inputs, host), _found(inputs, host)),
@@ -82,7 +85,7 @@ def dags(inputs: Inputs) -> tuple[Resource, ...]:
         path = f"{airflow.home}/airflow.cfg"
         resources.append(File(path, inputs.config_file, "root", airflow.user, 0o640, mask=mask_config, keep=True))
     if inputs.dags is not None:
-        resources.append(inputs.dags)
+        resources += [inputs.dags, Pruned(inputs.dags)]
     return tuple(resources)
 
 

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import InvalidInput
+from aerodrome.resources.release import KEEP
 from aerodrome.resources.tree import Tree
 
 # What Python, editors and version control leave behind, and no DAG needs.
@@ -34,8 +35,8 @@ class _Entry:
             return opened.read()
 
 
-def dag_tree(folder: str, path: str, user: str) -> Tree:
-    """Return the DAG folder as the resource `path`, which `user` can read.
+def dag_tree(folder: str, path: str, user: str, keep: int = KEEP) -> Tree:
+    """Return the DAG folder as the resource `path`, which `user` can read; `keep` releases of it stay on a host.
 
     Raises InvalidInput where the folder is not there, cannot be read, or holds what must not or cannot be sent: links
     that leave it, sockets, pipes and devices.
@@ -52,7 +53,7 @@ def dag_tree(folder: str, path: str, user: str) -> Tree:
             digest.update(head.encode("utf-8", "surrogateescape") + content)
     except OSError as error:
         raise InvalidInput(f"deploy.dags: {error.filename}: {error.strerror}") from None
-    return Tree(path, digest.hexdigest()[:16], len(entries), _Archive(entries), user)
+    return Tree(path, digest.hexdigest()[:16], len(entries), _Archive(entries), user, keep)
 
 
 def _entries(base: Path) -> list[_Entry]:

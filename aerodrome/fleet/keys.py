@@ -178,6 +178,7 @@ DEPLOY = Table(
         "output_limit": Number(1, 10_000, " (MB)"),
         "dns": Flag(),
         "dags": LocalPath("the path of the DAG folder"),
+        "keep_releases": Number(2, 1000),
     },
 )
 SSH = Table(

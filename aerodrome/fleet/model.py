@@ -124,6 +124,7 @@ class Deploy:
     lock_timeout: int = 900  # seconds that a run waits for another one to finish changing the fleet
     dns: bool = False  # True: names come from DNS, /etc/hosts is left alone
     dags: str | None = None  # the local DAG folder, absolute
+    keep_releases: int = 3  # DAG folders and virtual environments on a host, the ones in use among them
     probe_timeout: int = 60  # seconds that a host may take to answer a question
     change_timeout: int = 3600  # seconds that one change may take, besides draining and migrating
     output_limit: int = 16  # MB that a host may print in answer to one question, or while it is changed

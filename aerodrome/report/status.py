@@ -28,7 +28,7 @@ def show_status(rows: Sequence[Health]) -> None:
             (row.role, ""),
             (row.state.active[:LONGEST] or "not there", "" if row.state.active == "active" else "red"),
             (str(row.state.restarts), ""),
-            (_ago(row.now - row.state.started) if row.state.started else "never", ""),
+            (ago(row.now - row.state.started) if row.state.started else "never", ""),
             (row.version[:LONGEST] or "?", ""),
             (f"{'healthy' if row.ok else 'NOT HEALTHY'}: {row.detail}", colour),
         )
@@ -41,7 +41,8 @@ def show_status(rows: Sequence[Health]) -> None:
     raw(text.getvalue().removesuffix("\n"))
 
 
-def _ago(seconds: int) -> str:
+def ago(seconds: int) -> str:
+    """Return how long ago something was, in words."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds // size} {unit}"

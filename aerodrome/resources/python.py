@@ -12,6 +12,7 @@ from aerodrome.errors import AerodromeError
 from aerodrome.lockfile import Request, digest, fab_command
 from aerodrome.program import program
 from aerodrome.resources.installer import CACHE, INSTALLER, as_installer
+from aerodrome.resources.release import KEEP, Releases
 from aerodrome.resources.selinux import relabel
 from aerodrome.secrets import Secret
 
@@ -93,11 +94,16 @@ class _Environment:
     requirements: Requirements
     user: str  # the service user, who must have no hand in it
     unit: str  # path of the unit file, which names the environment of an earlier version
+    keep: int = KEEP
+
+    @property
+    def releases(self) -> Releases:
+        return environment_releases(self.place, self.keep)
 
     @property
     def link(self) -> str:
         """The path that units use; it points to the versioned environment in use."""
-        return f"{self.place}/venv"
+        return self.releases.link
 
     def name(self, python: str) -> str:
         """Return the environment's name: the same name always holds the same packages."""
@@ -108,7 +114,7 @@ class _Environment:
 
     def directory(self, python: str) -> str:
         """Return the environment's path."""
-        return f"{self.place}/venvs/{self.name(python)}"
+        return self.releases.path(self.name(python))
 
     def probe(self) -> str:
         python, link, own = quote(self.python), quote(self.link), self.python.startswith("/")
@@ -124,8 +130,19 @@ class _Environment:
             f"for d in {quote(self.place)}/venvs/*/; do d=${{d%/}}\n"
             '[ ! -x "$d/bin/python" ] || { echo "made $d"; [ ! -e "$d.complete" ] || echo "complete $d"; }; done'
         )
+        probe += f"\n{self.releases.probe(self._names())}"
         # What is found on root's PATH is the distribution's.
         return f"{probe}\nnamei -l {python}" if own else probe
+
+    def _names(self) -> list[str]:
+        """Return the names that the environment may get, one for each Python version that it could be made with."""
+        pythons = self.requirements.supported if self.requirements.unpinned else self.requirements.locks
+        return [self.name(python) for python in pythons if python in (self.requirements.supported or pythons)]
+
+    def in_use(self, seen: Seen) -> tuple[str, str]:
+        """Return where the link leads, and the name of the environment that is wanted; empty while it is not known."""
+        python, link, _ = self._state(seen)
+        return link, "" if python == "none" else self.name(python)
 
     def _state(self, seen: Seen) -> tuple[str, str, list[str]]:
         """Return the Python version, what the link points to, and what else there is.
@@ -275,9 +292,16 @@ class Installed(_Environment):
         )
 
     def _switch(self, path: str, link: str, found: list[str]) -> Change:
-        new = quote(f"{self.link}.new")
-        script = f"ln -sfn {quote(path)} {new}\nmv -fT {new} {quote(self.link)}\n{relabel(self.link)}"
+        name = path.rpartition("/")[2]
+        # Its time tells which environment was in use before which.
+        script = f"{self.releases.switch(name)}\n{relabel(self.link)}\ntouch {quote(path)}.complete"
         before = [line[7:] for line in found if line.startswith("before /") and line != f"before {self.link}"]
         stays = f" (units leave {before[0]}, which stays until you remove it)" if before else ""
         old = f"-{self.link} -> {link}\n" if link != "none" else ""
         return Change(f"link {self.link} to it{stays}", script, f"{old}+{self.link} -> {path}")
+
+
+def environment_releases(place: str, keep: int = KEEP) -> Releases:
+    """Return the environments below `place`."""
+    folder, given = f"{place}/venvs", f"{place}/requirements"
+    return Releases("environment", f"{place}/venv", folder, keep, INSTALLER, ".complete", given)

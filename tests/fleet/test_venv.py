@@ -206,6 +206,37 @@ def test_what_nobody_can_write_is_compiled_beforehand(host: Node) -> None:
     assert host.astro(f"{host.inputs.venv}/bin/python -c {quote(program)}") == "[]\n"
 
 
+def packages(*names: str) -> str:
+    """Return a lock file of some packages that Airflow's has."""
+    return "".join("".join(re.findall(rf"^{name}==.*\n(?:    .*\n)+", LOCK, re.MULTILINE)) for name in names)
+
+
+def test_old_environments_go_unless_a_process_uses_them(made: Node) -> None:
+    place = made.inputs.place
+    first, names = made.sh(f"readlink {made.inputs.venv}").strip(), []
+    made.sh(f"systemd-run -q --collect --unit=stays -p User=astro {first}/bin/python -c 'import time; time.sleep(900)'")
+    try:
+        for lock in (packages("idna"), packages("certifi"), packages("six", "idna")):
+            other = replace(made, inputs=replace(made.inputs, locks={"3.11": lock}))
+            other.converge()
+            assert other.plan(other.steps).changes == ()
+            names.append(made.sh(f"readlink {made.inputs.venv}").strip().rpartition("/")[2])
+        kept = [first.rpartition("/")[2], *names]
+        assert sorted(made.sh(f"ls {place}/venvs | grep -v complete").split()) == sorted(kept)
+        assert made.sh(f"{first}/bin/python -c 'import six; print(six.__version__)'") == "1.17.0\n"
+    finally:
+        made.sh("systemctl stop stays")
+    (change,) = other.plan(other.steps).changes
+    assert change.change.summary == f"remove the old environment {kept[0]}"
+    other.converge()
+    for folder in ("venvs", "requirements"):
+        assert sorted(made.sh(f"ls -A {place}/{folder} | grep -v complete").split()) == sorted(names)
+    assert sorted(made.sh(f"ls {place}/venvs | grep complete").split()) == sorted(f"{each}.complete" for each in names)
+    made.converge()  # the first one is made again, and the oldest of the others goes
+    assert names[0] not in made.sh(f"ls {place}/venvs").split()
+    made.sh("rm -f /etc/pip.conf")
+
+
 def with_python(host: Node, path: str) -> Node:
     """Return the host with another Python in hosts.yaml."""
     fleet = host.inputs.fleet

@@ -16,6 +16,8 @@ TASKS = {
     "deploy",
     "deploy-dags",
     "history",
+    "releases",
+    "rollback-dags",
     "lab.down",
     "lab.status",
     "lab.up",

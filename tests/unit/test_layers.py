@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "remote": FOUNDATION | {"core", "fleet"},
     "engine": FOUNDATION | {"core", "fleet", "remote"},
     "controller": FOUNDATION | {"fleet", "resources"},
-    "report": FOUNDATION | {"core", "components"},
+    "report": FOUNDATION | {"core", "checks", "components"},
 }
 PURE = {
     "dataclass",

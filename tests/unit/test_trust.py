@@ -63,6 +63,14 @@ SEEN = [
     "LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nNeedDaemonReload=yes\n",
     "AIRFLOW__CELERY__BROKER_URL=redis://old/0\n\n\nActiveState=active\n",
     "there\n",
+    f"{HOME}/dags-releases/4\nroot\n"
+    + "".join(f"entry {at}|root|directory|{HOME}/dags-releases/{at}\nunused {at}\n" for at in (1, 2, 3, 4)),
+    "3.11\n/opt/aerodrome/airflow/venvs/4\n"
+    + "".join(
+        f"entry {at}|aerodrome|directory|/opt/aerodrome/airflow/venvs/{at}\n"
+        f"entry {at}|root|regular empty file|/opt/aerodrome/airflow/venvs/{at}.complete\nunused {at}\n"
+        for at in (1, 2, 3, 4)
+    ),
     "LoadState=not-found\n",
 ]
 
@@ -185,6 +193,9 @@ def test_every_resource_that_can_change_anything_was_seen_to() -> None:
     given = next(fleets())
     seen = {script for _, script in scripts(given)}
     # Or else the answers above are no longer those of its probe.
+    prunes = ("remove the old release", "remove the old environment")
+    found = [what for what, _ in scripts(given)]
+    assert all(any(what.startswith(words) for what in found) for words in prunes)
     for words in ("chown -h root:root", "by-hand", "mv -fT", "tar -xzf", "useradd", "usermod", "aerodrome_host.py"):
         assert any(words in script for script in seen), words
 

@@ -25,6 +25,7 @@ from aerodrome.resources.installer import Installer
 from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, VirtualEnvironment
+from aerodrome.resources.release import Pruned
 from aerodrome.resources.takeover import PutAside
 from aerodrome.resources.tree import Tree
 from aerodrome.resources.users import User
@@ -89,7 +90,7 @@ def test_the_steps_of_the_guide_in_order() -> None:
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
     keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.parts]
-    assert len(keys) == len(set(keys)) == 25
+    assert len(keys) == len(set(keys)) == 27
 
 
 @pytest.mark.parametrize("python", ["python3", "python", "/usr/bin/python3.12", "pypy3.10", "python3.12-debug"])
@@ -201,9 +202,10 @@ def test_python_and_what_goes_into_it() -> None:
         index_url=Secret("https://a"),
         extra_index_url=Secret("https://b"),
     )
-    (installer, venv), (installed,) = resources("node.venv", given), resources("node.install", given)
+    (installer, venv), (installed, pruned) = resources("node.venv", given), resources("node.install", given)
     assert isinstance(venv, VirtualEnvironment)
     assert isinstance(installed, Installed)
+    assert pruned == Pruned(installed)
     directories = ("/opt/aerodrome", "/opt/aerodrome/airflow", "/opt/aerodrome/airflow/venvs")
     assert installer == Installer(directories)
     assert venv.requirements == installed.requirements
@@ -234,6 +236,7 @@ def test_dags_and_airflow_cfg_where_there_are_any() -> None:
     assert dags(inputs(config_file="[core]\n", dags=tree)) == (
         File("/usr/local/airflow/airflow.cfg", "[core]\n", "root", "astro", 0o640, mask=mask_config, keep=True),
         tree,
+        Pruned(tree),
     )
 
 

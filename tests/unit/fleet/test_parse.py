@@ -109,6 +109,7 @@ deploy:
   output_limit: 10
   dns: false
   dags: dags
+  keep_releases: 11
 """)
 
     def reference(kind: str, argument: str, line: int, key: str) -> Reference:
@@ -181,7 +182,7 @@ deploy:
         database=Database(
             "meta", "meta-rw", 5433, reference("prompt", "database.password", 57, "database.password"), False
         ),
-        deploy=Deploy(3, 4, 5, 6, 7, False, "/fleet/dags", 8, 9, 10),
+        deploy=Deploy(3, 4, 5, 6, 7, False, "/fleet/dags", 11, 8, 9, 10),
         ssh=Ssh("/fleet/k", 3),
     )
 

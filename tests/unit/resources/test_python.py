@@ -124,7 +124,8 @@ def test_packages_are_installed_with_their_hashes_and_then_put_in_use() -> None:
     )
     assert (link.summary, link.diff) == (f"link {LINK} to it", f"+{LINK} -> {VENV}")
     assert link.script == (
-        f"ln -sfn {VENV} {LINK}.new\nmv -fT {LINK}.new {LINK}\n! selinuxenabled 2>/dev/null || restorecon -RF {LINK}"
+        f"rm -f {LINK}.new\nln -s {VENV} {LINK}.new\nmv -fT {LINK}.new {LINK}\n"
+        f"! selinuxenabled 2>/dev/null || restorecon -RF {LINK}\ntouch {VENV}.complete"
     )
 
 
@@ -136,7 +137,7 @@ def test_an_upgrade_leaves_the_environment_before_in_place() -> None:
     old = f"{VENVS}/3.3.1-py3.11-aaaaaaaa"
     change = only_change(installed(), f"3.11\n{old}\nmade {old}\ncomplete {old}\nmade {VENV}\ncomplete {VENV}\n")
     assert change.diff == f"-{LINK} -> {old}\n+{LINK} -> {VENV}"
-    assert "rm " not in change.script
+    assert "rm -r" not in change.script
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,8 @@ def test_a_tree_that_is_sent_as_a_whole() -> None:
         "ln -s '/srv/my dags-releases/new' '/srv/my dags.new'\n"
         "mv -fT '/srv/my dags.new' '/srv/my dags'\n"
         "for old in '/srv/my dags-releases'/*; do case ${old##*/} in "
-        'new|old|by-hand*) ;; *) remove "$old" || :;; esac; done'
+        "new|old|by-hand*) continue;; *.new) ;; "
+        '*) [ -h "$old" ] || [ ! -O "$old" ] || continue;; esac; remove "$old" || :; done'
     )
 
 
@@ -88,12 +89,15 @@ def test_a_tree_is_unpacked_and_then_needs_nothing(sh: Shell, tmp_path: Path) ->
     assert first.changes(Seen(sh(first.probe()).stdout.decode())) == []
 
 
-def test_the_release_before_is_kept_and_older_ones_go(sh: Shell, tmp_path: Path) -> None:
+def test_releases_of_roots_stay_and_what_else_there_is_goes(sh: Shell, tmp_path: Path) -> None:
     dags = tmp_path / "dags"
     for number in "123":
         put(sh, tree(dags, number, a=number))
-    assert content(dags) == {"a.py": "3"}
-    assert sorted(path.name for path in (tmp_path / "dags-releases").iterdir()) == ["2", "3"]
+    (tmp_path / "dags-releases" / "link").symlink_to("/nowhere")
+    put(sh, tree(dags, "4", a="4"))
+    assert content(dags) == {"a.py": "4"}
+    # Older ones are for Pruned.
+    assert sorted(path.name for path in (tmp_path / "dags-releases").iterdir()) == ["1", "2", "3", "4"]
 
 
 def test_a_folder_that_was_filled_by_hand_is_kept_beside(sh: Shell, tmp_path: Path) -> None:
