@@ -200,6 +200,7 @@ def test_a_worker_of_airflow_3_needs_no_database() -> None:
     unit = f"{UNIT}Ready=yes\n"
     assert judged("worker", {"ports": {"worker": ""}}, unit) == ("ok", "Celery is ready, log port 8793 answers")
     assert judged("worker", {}, unit) == ("waiting", "port 8793: not asked")
+    assert judged("worker", {"ports": {"worker": None}}, unit) == ("waiting", "port 8793: None")  # no answer of ours
 
 
 def test_a_worker_with_queues_and_concurrency() -> None:
