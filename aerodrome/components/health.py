@@ -234,8 +234,7 @@ def _judge(inputs: Inputs, role: AirflowRole, seen: Seen) -> tuple[Verdict, str]
 
 def refused(role: str, seen: Seen) -> str:
     """Return why the port of a role takes no connection; empty if it does."""
-    why: str = seen.answers.get("ports", {}).get(role, seen.answers.get("ports_error", "not asked"))
-    return why
+    return str(seen.answers.get("ports", {}).get(role, seen.answers.get("ports_error", "not asked")))
 
 
 def heartbeat(kind: str, seen: Seen) -> tuple[Verdict, str]:

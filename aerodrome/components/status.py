@@ -51,10 +51,10 @@ def _checks(inputs: Inputs, host: Host, roles: Collection[str]) -> list[Watch]:
 
 
 def _task_logs(inputs: Inputs, rows: Sequence[Health]) -> dict[str, list[Watch]]:
-    """Return what is asked of the hosts with a healthy web server."""
+    """Return what is asked of the hosts with a healthy role that reads task logs."""
     servers = log_servers(inputs, rows)
-    webs = [row.host for row in rows if row.role in _readers(inputs) and row.ok]
-    return {web: [TaskLogs(inputs, inputs.fleet.hosts[web], servers)] for web in webs} if servers else {}
+    readers = [row for row in rows if row.role in _readers(inputs) and row.ok]
+    return {row.host: [TaskLogs(inputs, inputs.fleet.hosts[row.host], row.role, servers)] for row in readers if servers}
 
 
 def _readers(inputs: Inputs) -> list[str]:

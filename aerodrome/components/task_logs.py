@@ -45,10 +45,11 @@ def log_servers(inputs: Inputs, rows: Sequence[Health]) -> list[LogServer]:
 
 @dataclass(frozen=True)
 class TaskLogs:
-    """The web server of a host can read the logs of tasks from every log server."""
+    """A role of a host can read the logs of tasks from every log server."""
 
     inputs: Inputs
     host: Host
+    role: str  # whose processes read them there
     servers: Sequence[LogServer]
 
     @property
@@ -58,7 +59,7 @@ class TaskLogs:
     def probe(self) -> str:
         """Return sh that prints what came of asking each log server."""
         asks = program("task_logs", servers=[(server.name, server.port) for server in self.servers])
-        python = isolated_python(self.inputs, "-", role="webserver", seconds=PATIENCE)
+        python = isolated_python(self.inputs, "-", role=self.role, seconds=PATIENCE)
         return f"{PRELUDE}{python} 2>/dev/null {heredoc(asks)}\n"
 
     def judge(self, answer: str) -> list[Finding]:
@@ -80,7 +81,7 @@ class TaskLogs:
         return [self._failed(f"task logs could not be tried: {why}")]
 
     def _failed(self, detail: str) -> Finding:
-        return Finding("webserver", "failed", detail)
+        return Finding(self.role, "failed", detail)
 
 
 def _why(web: str, server: LogServer, why: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from aerodrome.components.component import AirflowRole
 from aerodrome.components.firewall import firewall
 from aerodrome.components.halt import halted, resumed
 from aerodrome.components.inputs import Inputs
@@ -37,40 +36,47 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     fleet = inputs.fleet
     placed = {name: names for name, names in fleet.roles.items() if names}
     inputs = replace(inputs, whole=set(placed) <= set(roles) and set().union(*placed.values()) <= set(hosts))
-    machines: dict[str, list[Step]] = {}
-    settings: dict[str, list[Step]] = {}
-    for name in (name for name in fleet.services if name in roles):
-        for host in fleet.with_role(name):
-            machines.setdefault(host.name, []).extend(inputs.components[name].machine(inputs, host))
-            settings.setdefault(host.name, []).extend(inputs.components[name].settings(inputs, host))
-    for host in fleet.nodes():
-        if set(inputs.roles(host)) & set(roles):
-            steps = node(inputs, host)
-            machines.setdefault(host.name, []).extend(step for step in steps if step.name not in SETTINGS)
-            settings.setdefault(host.name, []).extend(step for step in steps if step.name in SETTINGS)
-    # A second scheduler must not go on beside the first of its kind. Workers end their tasks, which may need the web
-    # server of before until then.
-    schedulers, *others = (_retire(inputs, name, starting, roles) for name, starting in members(inputs).items())
-    for name, steps in machines.items():
-        steps.append(firewall(inputs, fleet.hosts[name]))
+    machines, settings = _machines(inputs, roles)
+    early, late = _retire_stages(inputs, roles)
     halts = _halt_stages(inputs) if inputs.whole else []
     # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
     # What can go wrong without a need to stop anything has been done by the time when something stops.
     # Whatever has been halted is started again as long as nothing has been changed that it runs on.
     downtime = inputs.accept_downtime
-    parts = [Stage("machines", machines, {}, commits=downtime), schedulers]
+    parts = [Stage("machines", machines, {}, commits=downtime), *early]
     parts = [*halts, *parts] if downtime else [*parts, *halts]
     parts.append(Stage("settings", settings, {}, commits=not downtime))
-    parts += [*role_stages(inputs, roles), *reversed(others)]
+    parts += [*role_stages(inputs, roles), *late]
     if inputs.whole:
         closes: dict[str, list[Step]] = {}
-        for name in fleet.services:
-            for host in fleet.with_role(name):
-                closes.setdefault(host.name, []).extend(inputs.components[name].afterwards(inputs))
+        for component in inputs.components.values():
+            for host in fleet.with_role(component.name):
+                closes.setdefault(host.name, []).extend(component.afterwards(inputs))
         parts.append(Stage("access", {host: steps for host, steps in closes.items() if steps}, {}))
     if set(roles) >= set(fleet.roles):
         parts.append(Stage("leftovers", {host.name: left(inputs, host) for host in fleet.asked()}, {}))
     return asked_together(only(parts, hosts))
+
+
+def _machines(inputs: Inputs, roles: Collection[str]) -> tuple[dict[str, list[Step]], dict[str, list[Step]]]:
+    """Return what hosts are made of, by host: first what no running unit notices, then what its units read."""
+    fleet = inputs.fleet
+    machines: dict[str, list[Step]] = {}
+    settings: dict[str, list[Step]] = {}
+    for component in (each for each in inputs.components.values() if each.name in roles):
+        for host in fleet.with_role(component.name):
+            if own := component.machine(inputs, host):
+                machines.setdefault(host.name, []).extend(own)
+            if own := component.settings(inputs, host):
+                settings.setdefault(host.name, []).extend(own)
+    for host in fleet.nodes():
+        if set(inputs.roles(host)) & set(roles):
+            steps = node(inputs, host)
+            machines.setdefault(host.name, []).extend(step for step in steps if step.name not in SETTINGS)
+            settings.setdefault(host.name, []).extend(step for step in steps if step.name in SETTINGS)
+    for name, steps in machines.items():
+        steps.append(firewall(inputs, fleet.hosts[name]))
+    return machines, settings
 
 
 def _halt_stages(inputs: Inputs) -> list[Stage]:
@@ -94,7 +100,7 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
     parts = []
     for role in (role for role in inputs.every_role if role.uses_celery):
         everywhere = stop(f"stop {role.name}s", [role.name])
-        if not role.first_alone:
+        if not role.first_alone or not fleet.roles[role.name]:
             parts.append(everywhere)
             continue
         first = fleet.roles[role.name][0]
@@ -105,8 +111,17 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
     return [replace(part, way_back=way_back) for part in parts]
 
 
-def _retire(inputs: Inputs, name: str, starting: Sequence[AirflowRole], roles: Collection[str]) -> Stage:
-    """Return the stage in which units end that hosts.yaml no longer has on a host."""
-    ending = [role.name for role in starting if role.name in roles]
-    steps = {host.name: [retired(inputs, host, name, ending)] for host in inputs.fleet.asked()}
-    return Stage(f"retire {name}", {host: found for host, found in steps.items() if found[0].resources}, {})
+def _retire_stages(inputs: Inputs, roles: Collection[str]) -> tuple[list[Stage], list[Stage]]:
+    """Return the stages in which units end that hosts.yaml no longer has on a host: before others start, and after.
+
+    A second scheduler must not go on beside the first of its kind. Workers end their tasks, which may need the web
+    server of before until then.
+    """
+    early: list[Stage] = []
+    late: list[Stage] = []
+    for name, starting in members(inputs).items():
+        ending = [role.name for role in starting if role.name in roles]
+        steps = {host.name: [retired(inputs, host, name, ending)] for host in inputs.fleet.asked()}
+        stage = Stage(f"retire {name}", {host: found for host, found in steps.items() if found[0].resources}, {})
+        (early if any(role.first_alone for role in starting) else late).append(stage)
+    return early, late[::-1]

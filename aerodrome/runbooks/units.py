@@ -38,7 +38,8 @@ def stop(inputs: Inputs, hosts: Collection[str], roles: Collection[str], force: 
 def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> list[Stage]:
     """Return the stages in which the units of `roles` start, or with `again` restart."""
     fleet, parts = inputs.fleet, []
-    alone = {role.name: fleet.with_role(role.name)[0] for role in inputs.version_roles if role.first_alone}
+    leaders = [role.name for role in inputs.version_roles if role.first_alone and fleet.roles[role.name]]
+    alone = {name: fleet.with_role(name)[0] for name in leaders}
     for name, first in alone.items():
         if name in roles:
             step, gate = started(inputs, first, name, again), RoleHealth(inputs, first, (name,))

@@ -187,6 +187,25 @@ def test_a_pure_module_reaches_neither_hosts_nor_processes(file: Path) -> None:
     assert not {name.split(".")[0] for name in imports(file)} & NOT_PURE
 
 
+IN_ROLES = sorted((PROJECT / "aerodrome" / "components" / "roles").glob("[a-z]*.py"))
+ROLES = {file.stem.replace("_", "-") for file in IN_ROLES}
+
+
+@pytest.mark.parametrize(
+    "file", sorted({*MODULES, *TASKS} - {*IN_ROLES}), ids=lambda file: str(file.relative_to(PROJECT))
+)
+def test_nobody_asks_which_role_it_is(file: Path) -> None:
+    """Hold that what differs between roles is asked of their components: a new one would be taken for another."""
+    asked = {
+        each.value
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Compare)
+        for each in ast.walk(node)
+        if isinstance(each, ast.Constant)
+    }
+    assert asked & ROLES == set()
+
+
 def test_every_module_has_its_layer() -> None:
     assert {of(file) for file in MODULES} - {"__init__"} == set(MAY_IMPORT)
 

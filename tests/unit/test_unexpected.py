@@ -106,7 +106,8 @@ ANSWERS = [
     '{"jobs": {"SchedulerJob": {"started": 1e999, "age": -1e999}}}',
     '{"jobs": {}, "web": []}', '{"jobs": {}, "web": {"a": {"status": []}}}', '{"jobs": {}, "web": {"a": 1, "b": null}}',
     '{"jobs": {}, "web": {"metadatabase": {"status": {}}}}', '{"jobs": {}, "web": ' + '{"a": ' * 400 + "1" + "}" * 401,
-    '{"jobs": {}, "worker_error": {}}', '{"jobs_error": [1]}', '{"jobs_error": "' + "x" * 100_000 + '"}',
+    '{"jobs": {}, "ports": {"worker": null}}', '{"jobs": {}, "ports": []}', '{"jobs": {}, "ports_error": {}}',
+    '{"jobs_error": [1]}', '{"jobs_error": "' + "x" * 100_000 + '"}',
     '{"name": [], "jobs": {}}',
 ]  # fmt: skip
 UNIT = "ActiveState=active\nSubState=running\nNRestarts=0\n\n"

@@ -11,9 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,45 +19,11 @@ from aerodrome.components.component import AirflowRole
 from aerodrome.components.health import (
     Health,
     RoleHealth,
-    fleet_wide,
 )
-from aerodrome.components.roles.database import DatabaseHealth
 from aerodrome.core.resource import PRELUDE
-from aerodrome.fleet.model import Database
 from aerodrome.resources.systemd import UnitState, show
-from tests.unit.make import HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs, parameters
-
-WEB = HOSTS["web1"]
-NOW = 1795382100
-STARTED = 1795382063
-UNIT = """\
-MainPID=50
-NRestarts=0
-ExecMainStartTimestamp=Sun 2026-11-22 21:14:23 UTC
-LoadState=loaded
-ActiveState=active
-SubState=running
-UnitFileState=enabled
-NeedDaemonReload=no
-"""
-LINK = "/opt/aerodrome/airflow/venvs/3.3.2-py3.11-0123456789ab"
-HEARTBEAT = {"age": 2.4, "started": STARTED + 5.5}
-BODY = {
-    "metadatabase": {"status": "healthy"},
-    "scheduler": {"status": "healthy", "latest_scheduler_heartbeat": "2026-11-22T21:14:58+00:00"},
-    "triggerer": {"status": None, "latest_triggerer_heartbeat": None},
-    "dag_processor": None,
-}
-
-
-def output(answer: object, *units: str) -> str:
-    text = answer if isinstance(answer, str) else json.dumps(answer) + "\n"
-    return f"{NOW}\n{LINK}\n" + "".join(f"{unit}\n" for unit in units) + text
-
-
-def judged(role: str, answer: object, unit: str = UNIT) -> tuple[str, str]:
-    (health,) = RoleHealth(inputs(), WEB, (role,)).judge(output(answer, unit))
-    return health.verdict, health.detail
+from tests.unit.components.look import BODY, HEARTBEAT, NOW, STARTED, UNIT, WEB, judged, output
+from tests.unit.make import HOSTS, Shell, fleet, inputs, parameters
 
 
 def test_the_script_as_a_whole() -> None:
@@ -276,21 +240,6 @@ def test_several_roles_of_a_host_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "job, verdict, detail",
-    [
-        (HEARTBEAT, "ok", "heartbeat 2 s ago"),
-        ({"age": 30.0, "started": STARTED}, "ok", "heartbeat 30 s ago"),
-        ({"age": 31.0, "started": STARTED}, "waiting", "heartbeat 31 s ago"),
-        # Of the process before this one: its row still looks fresh.
-        ({"age": 1.0, "started": STARTED - 60}, "waiting", "no heartbeat yet"),
-        (None, "waiting", "no heartbeat yet"),
-    ],
-)
-def test_a_scheduler_by_its_heartbeat(job: object, verdict: str, detail: str) -> None:
-    assert judged("scheduler", {"jobs": {"SchedulerJob": job} if job else {}}) == (verdict, detail)
-
-
-@pytest.mark.parametrize(
     "unit, verdict, detail",
     [
         (("active", "failed"), "failed", "the unit is failed (running), restarted 0 times"),
@@ -315,81 +264,6 @@ def test_a_unit_between_two_crashes_has_failed() -> None:
     assert judged("worker", {}, text) == ("failed", "the unit is activating (auto-restart), restarted 3 times")
 
 
-@pytest.mark.parametrize(
-    "answer, verdict, detail",
-    [
-        ({"jobs": {}, "web": BODY}, "ok", "metadatabase healthy, scheduler healthy"),
-        (
-            {"jobs": {}, "web": {**BODY, "metadatabase": {"status": "unhealthy"}}},
-            "waiting",
-            "metadatabase unhealthy, scheduler healthy",
-        ),
-        ({"jobs": {}, "web_error": "URLError: refused"}, "waiting", "URLError: refused"),
-        ({"jobs": {}, "web": {"detail": "Moved in Airflow 3"}}, "waiting", ""),
-    ],
-)
-def test_a_web_server_by_its_health_body(answer: object, verdict: str, detail: str) -> None:
-    assert judged("webserver", answer) == (verdict, detail)
-
-
-@pytest.mark.parametrize(
-    "part, roles, verdict",
-    [
-        ("scheduler", {}, "waiting"),
-        ("triggerer", {}, "waiting"),
-        ("dag_processor", {}, "waiting"),
-        ("triggerer", {"triggerer": ()}, "ok"),  # the fleet is to have none
-        ("cellar", {}, "ok"),
-    ],
-)
-def test_a_fleet_whose_web_server_reports_a_sick_role_is_not_healthy(part: str, roles: Any, verdict: str) -> None:
-    given = inputs(fleet(roles={**ROLES_OF_FLEET, **roles}))
-    answer = {"jobs": {}, "web": {**BODY, part: {"status": "unhealthy"}}}
-    (own,) = RoleHealth(given, WEB, ("webserver",)).judge(output(answer, UNIT))
-    assert own.ok  # by itself it is up, and a deploy goes on
-    whole = fleet_wide(given, own)
-    assert (whole.verdict, f"{part} unhealthy" in whole.detail) == (verdict, True)
-
-
-def test_the_body_is_kept_for_those_who_want_all_of_it() -> None:
-    found = RoleHealth(inputs(), WEB, ("webserver",)).judge(output({"jobs": {}, "web": BODY}, UNIT))
-    assert found[0].body == BODY
-
-
-def test_a_worker_by_its_log_port_and_by_celery_s_word() -> None:
-    ready = UNIT + "Ready=yes\n"
-    assert judged("worker", {"jobs": {}, "ports": {"worker": ""}}, ready) == (
-        "ok",
-        "Celery is ready, log port 8793 answers",
-    )
-    error = {"jobs": {}, "ports": {"worker": "ConnectionRefusedError: [Errno 111] Connection refused"}}
-    assert judged("worker", error, ready) == (
-        "waiting",
-        "port 8793: ConnectionRefusedError: [Errno 111] Connection refused",
-    )
-
-
-@pytest.mark.parametrize(
-    "age, verdict",
-    [(59, ("waiting", "Celery is not ready yet")), (60, ("ok", "Celery runs, log port 8793 answers"))],
-)
-def test_a_worker_whose_log_level_hides_that_word_has_to_run_for_a_while(age: int, verdict: tuple[str, str]) -> None:
-    text = output({"jobs": {}, "ports": {"worker": ""}}, UNIT).replace(str(NOW), str(STARTED + age), 1)
-    (health,) = RoleHealth(inputs(), WEB, ("worker",)).judge(text)
-    assert (health.verdict, health.detail) == verdict
-
-
-def test_the_journal_of_an_earlier_start_does_not_count(sh: Shell) -> None:
-    script = RoleHealth(inputs(), WEB, ("worker",)).probe()
-    (line,) = [line for line in script.splitlines() if "journalctl" in line]
-    programs = {
-        "systemctl": 'case "$*" in *InvocationID*) echo $START;; *) echo ActiveState=active;; esac',
-        "journalctl": 'case "$*" in *_SYSTEMD_INVOCATION_ID=old) echo "celery@w1 ready.";; esac',
-    }
-    assert sh(f"export START=new\n{line}", programs=programs).stdout == b"ActiveState=active\n\n"
-    assert sh(f"export START=old\n{line}", programs=programs).stdout == b"ActiveState=active\nReady=yes\n\n"
-
-
 @pytest.mark.parametrize("version, role", [("3.3.2", "scheduler"), ("3.3.2", "webserver"), ("2.11.2", "worker")])
 def test_nobody_who_knows_the_database_is_healthy_without_it(version: str, role: str) -> None:
     answer = {"jobs_error": "OperationalError: password authentication failed", "web": BODY, "ports": {"worker": ""}}
@@ -409,12 +283,6 @@ def test_a_role_that_nobody_judges_is_not_taken_for_another() -> None:
         Sweeper()  # type: ignore[abstract]
 
 
-def test_a_worker_of_airflow_3_needs_no_database() -> None:
-    unit = f"{UNIT}Ready=yes\n"
-    assert judged("worker", {"ports": {"worker": ""}}, unit) == ("ok", "Celery is ready, log port 8793 answers")
-    assert judged("worker", {}, unit) == ("waiting", "port 8793: not asked")
-
-
 @pytest.mark.parametrize("answer", ["", "\n", "no JSON", "Failed to start transient service unit"])
 def test_a_program_that_did_not_run_is_no_health(answer: str) -> None:
     assert judged("scheduler", answer) == ("waiting", "the metadata database was not asked")
@@ -424,48 +292,3 @@ def test_a_program_that_did_not_run_is_no_health(answer: str) -> None:
 def test_an_answer_that_is_not_whole_is_no_health(text: str) -> None:
     (health,) = RoleHealth(inputs(), WEB, ("scheduler",)).judge(text)
     assert (health.verdict, health.detail, health.version) == ("waiting", "the unit is not there", "")
-
-
-# The database
-
-
-DATABASE_UNIT = UNIT.replace("=running", "=exited").replace("21:14:23", "21:07:29")
-
-
-def test_the_script_for_the_database_as_a_whole() -> None:
-    script = DatabaseHealth(inputs(fleet(database=Database(user="me-too"))), HOSTS["db1"]).probe()
-    assert script == (
-        "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-        "umask 022\n"
-        "cd /\n"
-        "date +%s\n"
-        f"{show('postgresql.service')}\n"
-        "echo\n"
-        "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres <<'END_OF_FILE'\n"
-        "SELECT current_setting('server_version'), "
-        "(SELECT count(*) FROM pg_stat_activity WHERE usename IN ('me-too', 'me-too_celery')), "
-        "current_setting('max_connections'), extract(epoch FROM pg_postmaster_start_time())::bigint;\n"
-        "END_OF_FILE\n"
-    )
-
-
-def test_a_database_that_answers() -> None:
-    row = "15.18 (Debian 15.18-0+deb12u1)|7|100|1795381650\n"
-    (health,) = DatabaseHealth(inputs(), HOSTS["db1"]).judge(f"{NOW}\n{DATABASE_UNIT}\n{row}")
-    state = replace(UnitState.parse(DATABASE_UNIT), started=1795381650)
-    assert health == Health(
-        "database",
-        "ok",
-        "answers, 7 of 100 connections are Airflow's",
-        unit="postgresql.service",
-        state=state,
-        now=NOW,
-        version="15.18",
-        host="db1",
-    )
-
-
-@pytest.mark.parametrize("text", ["", f"{NOW}\n{DATABASE_UNIT}\n", "no number\n"])
-def test_a_database_that_does_not(text: str) -> None:
-    (health,) = DatabaseHealth(inputs(), HOSTS["db1"]).judge(text)
-    assert (health.verdict, health.detail) == ("failed", "PostgreSQL does not answer")

@@ -41,7 +41,7 @@ def test_what_is_healthy_and_serves_logs_is_asked(version: str, executor: str, s
 
 
 def problems(servers: list[LogServer], output: str) -> list[str]:
-    found = TaskLogs(inputs(), HOSTS["web1"], servers).judge(output)
+    found = TaskLogs(inputs(), HOSTS["web1"], "webserver", servers).judge(output)
     assert all((each.subject, each.verdict) == ("webserver", "failed") for each in found)
     return [each.detail for each in found]
 
@@ -67,7 +67,9 @@ def test_the_program_tells_answers_from_names_that_do_not_resolve(sh: Shell) -> 
     servers.append(LogServer("w4", "localhost", 1))
     servers.append(LogServer("w5", "127.0.0.2", port))
     script = (
-        TaskLogs(inputs(), HOSTS["web1"], servers).probe().partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
+        TaskLogs(inputs(), HOSTS["web1"], "webserver", servers)
+        .probe()
+        .partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
     )
     ast.parse(script.partition("\n")[2].removesuffix("END_OF_FILE\n"), feature_version=(3, 6))
     done = sh(f"env -u http_proxy -u HTTP_PROXY python3 - {script}")

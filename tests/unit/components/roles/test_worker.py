@@ -1,4 +1,4 @@
-"""A worker's queues, declared in a broker that is a database: the program that runs on the node."""
+"""A worker: its command, the queues that it declares in a broker that is a database, and how its health is judged."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.components.health import (
+    RoleHealth,
+)
 from aerodrome.components.roles.worker import COMPONENT
+from aerodrome.components.units import started
 from aerodrome.core.resource import Change
-from aerodrome.fleet.model import Host
-from tests.unit.make import ROLES_OF_FLEET, Shell, fleet, inputs
+from aerodrome.fleet.model import Deploy, Host
+from aerodrome.resources.systemd import Service
+from tests.unit.components.look import DRAIN, NOW, STARTED, UNIT, WEB, dropin, judged, output
+from tests.unit.make import HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
 
 URL = "sqla+postgresql://airflow:hunter2@db1/airflow"
+
+
 # What of kombu and SQLAlchemy the program uses; the broker is a file, and what it refuses comes from another one.
 KOMBU = """\
 import pathlib
@@ -37,6 +45,8 @@ class Connection:
         with open("declared", "a") as broker:
             print(queue, file=broker)
 """
+
+
 SQLALCHEMY = """\
 class DBAPIError(Exception):
     def __init__(self, orig):
@@ -170,3 +180,84 @@ def test_what_may_hold_the_url_is_not_shown(node: Node) -> None:
     node.environment["AIRFLOW__CELERY__BROKER_URL"] = f"{URL}/broken"
     done = node.run("a")
     assert (done.returncode, done.stderr) == (1, "the queues could not be declared: ValueError\n")
+
+
+def test_a_worker_by_its_log_port_and_by_celery_s_word() -> None:
+    ready = UNIT + "Ready=yes\n"
+    assert judged("worker", {"jobs": {}, "ports": {"worker": ""}}, ready) == (
+        "ok",
+        "Celery is ready, log port 8793 answers",
+    )
+    error = {"jobs": {}, "ports": {"worker": "ConnectionRefusedError: [Errno 111] Connection refused"}}
+    assert judged("worker", error, ready) == (
+        "waiting",
+        "port 8793: ConnectionRefusedError: [Errno 111] Connection refused",
+    )
+
+
+@pytest.mark.parametrize(
+    "age, verdict",
+    [(59, ("waiting", "Celery is not ready yet")), (60, ("ok", "Celery runs, log port 8793 answers"))],
+)
+def test_a_worker_whose_log_level_hides_that_word_has_to_run_for_a_while(age: int, verdict: tuple[str, str]) -> None:
+    text = output({"jobs": {}, "ports": {"worker": ""}}, UNIT).replace(str(NOW), str(STARTED + age), 1)
+    (health,) = RoleHealth(inputs(), WEB, ("worker",)).judge(text)
+    assert (health.verdict, health.detail) == verdict
+
+
+def test_the_journal_of_an_earlier_start_does_not_count(sh: Shell) -> None:
+    script = RoleHealth(inputs(), WEB, ("worker",)).probe()
+    (line,) = [line for line in script.splitlines() if "journalctl" in line]
+    programs = {
+        "systemctl": 'case "$*" in *InvocationID*) echo $START;; *) echo ActiveState=active;; esac',
+        "journalctl": 'case "$*" in *_SYSTEMD_INVOCATION_ID=old) echo "celery@w1 ready.";; esac',
+    }
+    assert sh(f"export START=new\n{line}", programs=programs).stdout == b"ActiveState=active\n\n"
+    assert sh(f"export START=old\n{line}", programs=programs).stdout == b"ActiveState=active\nReady=yes\n\n"
+
+
+def test_a_worker_of_airflow_3_needs_no_database() -> None:
+    unit = f"{UNIT}Ready=yes\n"
+    assert judged("worker", {"ports": {"worker": ""}}, unit) == ("ok", "Celery is ready, log port 8793 answers")
+    assert judged("worker", {}, unit) == ("waiting", "port 8793: not asked")
+    assert judged("worker", {"ports": {"worker": None}}, unit) == ("waiting", "port 8793: None")  # no answer of ours
+
+
+def test_a_worker_with_queues_and_concurrency() -> None:
+    assert dropin("worker", "w1") == (
+        "ExecStart=\n"
+        "ExecStart=/opt/aerodrome/airflow/venv/bin/airflow celery worker --celery-hostname w1"
+        " --queues default,reports\n"
+        f"{DRAIN}"
+    )
+
+
+def test_a_worker_without() -> None:
+    assert (
+        dropin("worker", "w2")
+        == f"ExecStart=\nExecStart=/opt/aerodrome/airflow/venv/bin/airflow celery worker --celery-hostname w2\n{DRAIN}"
+    )
+    old = "ExecStart=\nExecStart=/opt/aerodrome/airflow/venv/bin/airflow worker --celery_hostname w2\n"
+    assert dropin("worker", "w2", version="1.10.10") == old + DRAIN
+
+
+def test_a_worker_calls_itself_what_the_others_can_resolve() -> None:
+    hosts = {**HOSTS, "w2": Host("w2", "w2.example.com")}
+    file = started(inputs(fleet(hosts=hosts, deploy=Deploy(dns=True))), hosts["w2"], "worker").resources[0]
+    assert "airflow celery worker --celery-hostname w2.example.com\n" in file.content  # type: ignore[attr-defined]
+
+
+def test_a_worker_of_1_10_with_queues_has_a_command_of_its_own() -> None:
+    host = Host("w9", "10.0.0.9", of_role={"worker": {"queues": ("q",)}})
+    file = started(inputs(fleet(version="1.10.10")), host, "worker").resources[0]
+    assert "ExecStart=/opt/aerodrome/airflow/venv/bin/airflow worker --celery_hostname w9 --queues q\n" in file.content  # type: ignore[attr-defined]
+
+
+def test_a_workers_queues_are_declared_before_it_is_started() -> None:
+    def before(name: str, host: str) -> tuple[Change, ...]:
+        service = started(inputs(), HOSTS[host], name).resources[-1]
+        assert isinstance(service, Service)
+        return service.before
+
+    assert before("worker", "w1") == COMPONENT.before_start(inputs(), HOSTS["w1"]) != ()
+    assert before("scheduler", "s1") == before("webserver", "web1") == ()
