@@ -131,7 +131,7 @@ class Session:
             for host in keys:
                 text = f"{host}: has a Fernet key of its own, which all nodes get beside the fleet's"
                 self.sink.emit(Note("", text))
-            for name in ("inputs", "run", "recorder"):  # they are made anew, with these keys
+            for name in ("inputs", "run"):  # they are made anew, with these keys
                 self.__dict__.pop(name, None)
 
     def perform(self, build: Builder, roles: Sequence[str]) -> None:
@@ -144,12 +144,11 @@ class Session:
         from aerodrome.errors import FleetError, InvalidInput
         from aerodrome.report.terminal import say
 
-        noted = False
+        recorder, noted = self.recorder, False
+        self.sink.emit(RunBegan(recorder.run, recorder.caller.performer, self.performing, tuple(self.names)))
 
         def work() -> tuple[Runbook, bool]:
             nonlocal noted
-            recorder = self.recorder
-            self.sink.emit(RunBegan(recorder.run, recorder.caller.performer, self.performing, tuple(self.names)))
             runbook = build(self.inputs, self.names, roles)
             for note in () if noted else runbook.notes:
                 self.sink.emit(Note("", note))
