@@ -73,7 +73,9 @@ if [ -e {root}/lock ] || [ "$waited" ]; then
     case $word in .|{take}) ;; *) exit {refused} ;; esac
   done
 fi
-mkdir -p {history} && rm -f {history}/*.new && printf '%s\\n' {start} | whole "$log" || exit {unwritable}
+before=$(cat "$log" 2>/dev/null) # of a run that begins anew
+mkdir -p {history} && rm -f {history}/*.new &&
+  printf '%s\\n' ${{before:+"$before"}} {start} | whole "$log" || exit {unwritable}
 printf '%s\\n' {claim} | whole {root}/lock || {{ rm -f "$log"; exit {unwritable}; }}
 ls -1r {history} | tail -n +{oldest} | while IFS= read -r old; do rm -f "{history}/$old"; done
 touch $lock

@@ -131,7 +131,7 @@ class FleetLock:
             self._note("the host did not confirm that the fleet's lock is released: see fab lock.status")
 
     def _note(self, text: str) -> None:
-        self._emit(Note(self._host.name, f"note: {text}"))
+        self._emit(Note(self._host.name, text))
 
     def _run(self, script: str) -> None:
         try:

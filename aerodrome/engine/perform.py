@@ -88,7 +88,7 @@ class _Performance:
         """Say what there is to know that no change shows. Whose the lock is, a run that has to wait for it is told."""
         for name, note in ((name, note) for name, plan in self.plans.items() for note in plan.notes):
             if not (self.changes and note.startswith(LOCK_NOTE)):
-                self._run.emit(Note(name, f"note: {note}"))
+                self._run.emit(Note(name, note))
 
     def ask(self) -> None:
         """Ask all hosts what they need.

@@ -123,7 +123,7 @@ def test_the_next_run_of_the_same_performer_takes_over_and_says_so(locks: Locks)
     again = replace(ANN, run="20261124T182000Z-cccc", what="fab start")
     lock.take(again, START)
     (said,) = locks.said
-    assert said.startswith("note: a run of ann@laptop that began ")
+    assert said.startswith("a run of ann@laptop that began ")
     assert said.endswith(f" ago did not end: fab deploy ({ANN.run}): this run takes it over")
     assert locks.record and locks.record["run"] == again.run
     lock.release(END)
@@ -220,7 +220,7 @@ def test_a_lock_that_is_lost_is_noticed(locks: Locks, monkeypatch: pytest.Monkey
             time.sleep(0.01)
     lock.release(END)
     (said,) = locks.said
-    assert said == "note: the host did not confirm that the fleet's lock is released: see fab lock.status"
+    assert said == "the host did not confirm that the fleet's lock is released: see fab lock.status"
 
 
 def test_an_end_that_cannot_be_written_is_said_and_is_no_failure(locks: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +229,7 @@ def test_an_end_that_cannot_be_written_is_said_and_is_no_failure(locks: Locks, m
     lock.take(ANN, START)
     lock.release(END)
     (said,) = locks.said
-    assert said == "note: this run is not recorded to its end: cannot write to /var/lib/aerodrome/history"
+    assert said == "this run is not recorded to its end: cannot write to /var/lib/aerodrome/history"
 
 
 def test_how_a_holder_is_described(monkeypatch: pytest.MonkeyPatch) -> None:

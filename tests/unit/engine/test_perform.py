@@ -251,9 +251,7 @@ def test_whose_the_lock_is_is_a_note_of_a_run_that_changes_nothing(
     record = Claim("20261124T181500Z-aaaa", "bob@desk", "fab deploy", "x").record()
     monkeypatch.setattr(LockState, "probe", lambda self: f"printf '%s\\n' left '70 {record}'")
     thing = world.scripted("a")
-    note = (
-        "note: the fleet's lock: a run of bob@desk that began 70 s ago did not end: fab deploy (20261124T181500Z-aaaa)"
-    )
+    note = "the fleet's lock: a run of bob@desk that began 70 s ago did not end: fab deploy (20261124T181500Z-aaaa)"
     notes = lambda: [each.text for each in world.heard.events if isinstance(each, Note)]  # noqa: E731
     world.perform([stage("one", w1=thing, db1=world.scripted("c"))])
     assert notes() == []  # to take the lock says it
