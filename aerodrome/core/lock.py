@@ -28,7 +28,8 @@ HISTORY = f"{ROOT}/history"
 KEPT = 500  # records of runs
 LONGEST_RECORD = 4000  # bytes of the lock's record that are read
 
-LOCK_NOTE = "the fleet's lock: "  # begins the note of a run that needs no lock
+# What the note begins with of a run that needs no lock, if another run has it, or the same performer has left it.
+LOCK_NOTE, LOCK_LEFT = "the fleet's lock: ", "the fleet's lock is left: "
 
 # Prints how old the record is, in seconds, and the record, on one line.
 _RECORD = f"""\
@@ -123,6 +124,10 @@ class Found:
     text: str = ""
     alive: bool = False  # a run is at work
 
+    def left_by(self, performer: str) -> bool:
+        """Tell whether it is for this performer's next run to take over."""
+        return self.claim is not None and self.claim.performer == performer and not self.claim.hold
+
 
 def lock_script(claim: Claim, start: str, patience: int) -> str:
     """Return sh that takes the lock, waiting at most `patience` seconds, and holds it while its descriptor 3 lives.
@@ -195,6 +200,7 @@ def read_age(line: str) -> int:
 class LockState:
     """A question to the host that keeps the fleet's lock: whose is it? It costs no process if nobody has it."""
 
+    performer: str = ""  # who asks
     key = "fleet lock"
 
     def probe(self) -> str:
@@ -210,11 +216,15 @@ class LockState:
     def judge(self, answer: str) -> Sequence[Finding]:
         """Return a warning, for a run that changes nothing, if somebody else might."""
         found = self.read(answer)
-        return [Finding(self.key, "warning", f"{LOCK_NOTE}{described(found)}")] if found else []
+        if not found:
+            return []
+        mine = found.left_by(self.performer) and not found.alive
+        return [Finding(self.key, "warning", f"{LOCK_LEFT if mine else LOCK_NOTE}{described(found)}")]
 
 
-# What the host that keeps the lock is asked beside its own steps.
-LOCK_STEP = Step("lock", (), (LockState(),))
+def lock_step(performer: str) -> Step:
+    """Return what the host that keeps the lock is asked beside its own steps."""
+    return Step("lock", (), (LockState(performer),))
 
 
 def described(found: Found) -> str:
