@@ -131,7 +131,8 @@ class Session:
             for host in keys:
                 text = f"{host}: has a Fernet key of its own, which all nodes get beside the fleet's"
                 self.sink.emit(Note("", text))
-            del self.__dict__["inputs"], self.__dict__["run"]  # they are made anew, with these keys
+            for name in ("inputs", "run", "recorder"):  # they are made anew, with these keys
+                self.__dict__.pop(name, None)
 
     def perform(self, build: Builder, roles: Sequence[str]) -> None:
         """Perform the runbook that `build` makes for the picked hosts and `roles`; say whether anything was changed.
@@ -143,11 +144,12 @@ class Session:
         from aerodrome.errors import FleetError, InvalidInput
         from aerodrome.report.terminal import say
 
-        self.sink.emit(RunBegan(self.recorder.run, self.recorder.caller.performer, self.performing, tuple(self.names)))
         noted = False
 
         def work() -> tuple[Runbook, bool]:
             nonlocal noted
+            recorder = self.recorder
+            self.sink.emit(RunBegan(recorder.run, recorder.caller.performer, self.performing, tuple(self.names)))
             runbook = build(self.inputs, self.names, roles)
             for note in () if noted else runbook.notes:
                 self.sink.emit(Note("", note))

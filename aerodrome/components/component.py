@@ -117,8 +117,12 @@ class AirflowRole(Component):
         return ()
 
     def asks(self, inputs: Inputs, host: Host) -> dict[str, object]:
-        """Return what the program that asks after its health is to ask."""
+        """Return what the program that asks after its health is to ask, beside its port."""
         return {}
+
+    def answers_on(self, inputs: Inputs) -> int:
+        """Return the port that takes connections while it is healthy; 0: none is tried."""
+        return 0
 
     def look(self, inputs: Inputs) -> str:
         """Return sh that prints more of its unit than its state."""
