@@ -28,7 +28,8 @@ HISTORY = f"{ROOT}/history"
 KEPT = 500  # records of runs
 LONGEST_RECORD = 4000  # bytes of the lock's record that are read
 
-LOCK_NOTE = "the fleet's lock: "  # begins the note of a run that needs no lock
+# What the note begins with of a run that needs no lock, if another run has it, or the same performer has left it.
+LOCK_NOTE, LOCK_LEFT = "the fleet's lock: ", "the fleet's lock is left: "
 
 # Prints how old the record is, in seconds, and the record, on one line.
 _RECORD = f"""\
@@ -73,7 +74,9 @@ if [ -e {root}/lock ] || [ "$waited" ]; then
     case $word in .|{take}) ;; *) exit {refused} ;; esac
   done
 fi
-mkdir -p {history} && rm -f {history}/*.new && printf '%s\\n' {start} | whole "$log" || exit {unwritable}
+before=$(cat "$log" 2>/dev/null) # of a run that begins anew
+mkdir -p {history} && rm -f {history}/*.new &&
+  printf '%s\\n' ${{before:+"$before"}} {start} | whole "$log" || exit {unwritable}
 printf '%s\\n' {claim} | whole {root}/lock || {{ rm -f "$log"; exit {unwritable}; }}
 ls -1r {history} | tail -n +{oldest} | while IFS= read -r old; do rm -f "{history}/$old"; done
 touch $lock
@@ -120,6 +123,10 @@ class Found:
     age: int
     text: str = ""
     alive: bool = False  # a run is at work
+
+    def left_by(self, performer: str) -> bool:
+        """Tell whether it is for this performer's next run to take over."""
+        return self.claim is not None and self.claim.performer == performer and not self.claim.hold
 
 
 def lock_script(claim: Claim, start: str, patience: int) -> str:
@@ -193,6 +200,7 @@ def read_age(line: str) -> int:
 class LockState:
     """A question to the host that keeps the fleet's lock: whose is it? It costs no process if nobody has it."""
 
+    performer: str = ""  # who asks
     key = "fleet lock"
 
     def probe(self) -> str:
@@ -208,11 +216,15 @@ class LockState:
     def judge(self, answer: str) -> Sequence[Finding]:
         """Return a warning, for a run that changes nothing, if somebody else might."""
         found = self.read(answer)
-        return [Finding(self.key, "warning", f"{LOCK_NOTE}{described(found)}")] if found else []
+        if not found:
+            return []
+        mine = found.left_by(self.performer) and not found.alive
+        return [Finding(self.key, "warning", f"{LOCK_LEFT if mine else LOCK_NOTE}{described(found)}")]
 
 
-# What the host that keeps the lock is asked beside its own steps.
-LOCK_STEP = Step("lock", (), (LockState(),))
+def lock_step(performer: str) -> Step:
+    """Return what the host that keeps the lock is asked beside its own steps."""
+    return Step("lock", (), (LockState(performer),))
 
 
 def described(found: Found) -> str:

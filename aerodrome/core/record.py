@@ -61,7 +61,8 @@ class Recorder:
 
     def claim(self, why: str) -> Claim:
         """Return the claim to the fleet's lock."""
-        return Claim(self.run, self.caller.performer, self.caller.command, self._redact(why))
+        performer, command = self._redact(self.caller.performer), self._redact(self.caller.command)
+        return Claim(self.run, performer, command, self._redact(why))
 
     def start(self, runbook: str, why: str) -> str:
         """Return the event with which a run begins."""

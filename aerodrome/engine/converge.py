@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from aerodrome.core.check import Check, Finding, Watch
 from aerodrome.core.event import Doing, Emit, Failed, Idle, Killed, StillWaiting
-from aerodrome.core.lock import LOCK_STEP
+from aerodrome.core.lock import lock_step
 from aerodrome.core.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe, steps_asked
 from aerodrome.core.record import Recorder
 from aerodrome.core.resource import Settling
@@ -68,11 +68,11 @@ class Run:
 
         Raises FleetError once every host has answered or failed.
         """
-        keeper = self.fleet.lock_host.name
+        keeper, lock = self.fleet.lock_host.name, lock_step(self.recorder.caller.performer)
 
         def ask(host: Host) -> HostPlan:
             own = wanted[host.name]
-            return self.ask_host(host, [*own, LOCK_STEP] if host.name == keeper else own)
+            return self.ask_host(host, [*own, lock] if host.name == keeper else own)
 
         return self.each(self.hosts(wanted), ask)
 

@@ -187,9 +187,7 @@ class FleetLock:
         self.found = found
         self._limit.allow(self._question)
         if found and not self._force:
-            claim = found.claim
-            mine = self._claim and claim and claim.performer == self._claim.performer and not claim.hold
-            if not mine:
+            if not (self._claim and found.left_by(self._claim.performer)):
                 raise AerodromeError(described(found), _advice(found))
             self._note(f"{described(found)}: this run takes it over")
         self._hold.send(f"{TAKE}\n".encode())

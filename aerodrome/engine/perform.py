@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from aerodrome.core.event import Note, StageBegan, StageEnded
-from aerodrome.core.lock import LOCK_NOTE
+from aerodrome.core.lock import LOCK_LEFT, LOCK_NOTE
 from aerodrome.core.plan import HostPlan
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, by_host, joined
@@ -24,8 +24,8 @@ class WayBackFailed(FleetError):
 def perform(run: Run, runbook: Runbook) -> bool:
     """Bring about the stages of a runbook, one after another; tell whether anything had to be changed.
 
-    The fleet's lock is taken before anything is changed, and not at all if nothing has to be. With it begins the run's
-    record in the history.
+    The fleet's lock is taken before anything is changed, and not at all if nothing has to be (except to release what a
+    run of the same performer has left, once it is known that it left nothing undone). With it begins the run's record.
 
     Raises FleetError if a host of a stage fails: later stages are not begun, and the ways back are taken; WayBackFailed
     if one of them fails. If a host is in a state that must not be touched, no stage is begun. Raises HostError if the
@@ -35,7 +35,7 @@ def perform(run: Run, runbook: Runbook) -> bool:
     asked = time.monotonic()
     performance.ask()
     performance.note()
-    if not performance.changes:
+    if not performance.needs_lock:
         performance.stages()
         return False
     recorder = run.recorder
@@ -78,6 +78,11 @@ class _Performance:
         return any(plan.changes for plan in self.plans.values())
 
     @property
+    def needs_lock(self) -> bool:
+        """Tell whether there is something to change, or a lock that this performer has left."""
+        return self.changes or any(note.startswith(LOCK_LEFT) for plan in self.plans.values() for note in plan.notes)
+
+    @property
     def summary(self) -> str:
         """Say how much there is to change."""
         changes = sum(len(plan.changes) for plan in self.plans.values())
@@ -87,7 +92,7 @@ class _Performance:
     def note(self) -> None:
         """Say what there is to know that no change shows. Whose the lock is, a run that has to wait for it is told."""
         for name, note in ((name, note) for name, plan in self.plans.items() for note in plan.notes):
-            if not (self.changes and note.startswith(LOCK_NOTE)):
+            if not (self.needs_lock and note.startswith((LOCK_NOTE, LOCK_LEFT))):
                 self._run.emit(Note(name, note))
 
     def ask(self) -> None:

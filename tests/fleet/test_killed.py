@@ -47,6 +47,12 @@ def test_killed_at_any_moment_and_run_again(fleet: Fleet) -> None:
         == "0\n"
     )
     assert json.loads(fleet.fab("status", "--json", "--role=worker").out)[0]["healthy"]
+    # No lock is left, and the history knows of each run that had it how it ended.
+    assert json.loads(fleet.fab("lock.status", "--json").out) == {"state": "free"}
+    runs = json.loads(fleet.fab("history", "--json", f"--last={moments + 1}").out)
+    assert not any(run["broken"] for run in runs)
+    assert {run["outcome"] for run in runs} <= {"killed", "changed", "unchanged"}
+    assert "killed" in {run["outcome"] for run in runs}
 
 
 @pytest.mark.parametrize("after", [0.8, 1.6, 2.6])

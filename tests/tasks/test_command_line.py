@@ -351,3 +351,35 @@ def test_host_keys_are_not_trusted_without_being_asked(fab: Fab) -> None:
     done = fab("trust-hosts")
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("one: trust-hosts: cannot connect to 127.0.0.1:1: ")
+
+
+# The fleet's lock
+
+
+@pytest.mark.parametrize("task", ["lock.hold", "lock.release"])
+@pytest.mark.parametrize(
+    "reason, error",
+    [
+        ((), "error: --reason is missing"),
+        (("--reason= \n ",), "error: --reason is missing"),
+        (("--reason=" + "x" * 301,), "error: --reason has 301 characters"),
+    ],
+)
+def test_whoever_holds_or_releases_the_lock_says_why(fab: Fab, task: str, reason: tuple[str, ...], error: str) -> None:
+    done = fab(task, *reason)
+    assert (done.code, done.err.splitlines()[0]) == (1, error)
+
+
+@pytest.mark.parametrize(
+    "task", [("lock.status",), ("lock.hold", "--reason=x"), ("lock.release", "--reason=x"), ("history",)]
+)
+def test_the_host_of_the_lock_is_named_if_it_is_down(fab: Fab, task: tuple[str, ...]) -> None:
+    done = fab(*task)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("one: ")
+    assert "cannot connect to" in done.err
+
+
+def test_the_number_of_runs_is_checked(fab: Fab) -> None:
+    done = fab("history", "--last=0")
+    assert (done.code, done.err.splitlines()[0].startswith("error: --last")) == (1, True)

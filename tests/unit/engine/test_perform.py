@@ -257,3 +257,26 @@ def test_whose_the_lock_is_is_a_note_of_a_run_that_changes_nothing(
     assert notes() == []  # to take the lock says it
     world.perform_again([stage("one", w1=thing, db1=world.scripted("c"))])
     assert notes() == [note]
+
+
+def test_a_lock_that_the_performer_has_left_is_released_even_if_nothing_is_left_to_do(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = [stage("one", w1=world.scripted("a"), db1=world.scripted("b"))]
+    for name in "ab":
+        (world.folder / name).touch()
+    for performer, hold, log in (
+        ("ann@laptop", False, ["take", "release"]),
+        ("ann@laptop", True, []),
+        ("bob@desk", False, []),
+    ):
+        record = Claim("20261124T181500Z-aaaa", performer, "fab deploy", "x", hold=hold).record()
+        answer = f"printf '%s\\n' left '70 {record}'"
+        monkeypatch.setattr(LockState, "probe", lambda self, answer=answer: answer)
+        world.lock.log.clear()
+        assert not world.perform_again(stages)
+        assert world.lock.log == log
+    alive = f"printf '%s\\n' alive '70 {Claim('x', 'ann@laptop', 'y', 'z').record()}'"
+    monkeypatch.setattr(LockState, "probe", lambda self: alive)
+    assert not world.perform_again(stages)
+    assert world.lock.log == []
