@@ -1,4 +1,4 @@
-"""The keys of hosts.yaml: which there are, and what each may hold."""
+"""The keys of hosts.yaml and their permitted values."""
 
 from __future__ import annotations
 
@@ -27,43 +27,43 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PACKAGE = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PLAIN_PATH = r"(?!.*/\.\.?(/|$))(/[A-Za-z0-9._+-]+)+"
 
-# localhost would lose its own address in /etc/hosts; digits alone would be taken for an address.
+# localhost would lose its own address in /etc/hosts; digits alone would be read as an address.
 HOST_NAME = Text(
-    "a host name of small letters, digits and -, such as worker1",
+    "a host name of lowercase letters, digits and -, such as worker1",
     rf"(?=.{{1,253}}$)(?!localhost($|\.))(?![0-9.]+$){_LABEL}(\.{_LABEL})*",
 )
 PORT = Number(1, 65535)
 SECONDS = Number(1, 86400, " (seconds)")
 PASSWORD = SecretText("a password")
 WEB_SECRET = SecretText("a long random text")
-INDEX = SecretText("the http(s) address of a package index", r"https?://[^\s\"'\\]+")
+INDEX = SecretText("the http(s) URL of a package index", r"https?://[^\s\"'\\]+")
 ENVIRONMENT = Map(
-    "NAME: value, a line each",
-    Text("a name of letters, digits and _, a letter or _ first", r"[A-Za-z_][A-Za-z0-9_]*"),
+    "NAME: value, one per line",
+    Text("a name of letters, digits and _ that does not start with a digit", r"[A-Za-z_][A-Za-z0-9_]*"),
     AnyText(),
 )
 CONFIG = Map(
     "sections, each with its keys",
-    Text("a section's name of letters, digits, _ and .", r"[A-Za-z][A-Za-z0-9_.]*"),
+    Text("a section name of letters, digits, _ and .", r"[A-Za-z][A-Za-z0-9_.]*"),
     Map(
-        "key: value, a line each",
+        "key: value, one per line",
         Text("a key of letters, digits and _", r"[A-Za-z][A-Za-z0-9_]*"),
         AnyText(),
     ),
 )
 URL = r"[a-z][a-z0-9+.-]*://[^\s\"'\\]+"
-COMMAND = CommandLine('a command of the nodes, such as "vault kv get -field=dsn secret/airflow-db"')
+COMMAND = CommandLine('a command on the nodes, such as "vault kv get -field=dsn secret/airflow-db"')
 
 LOGIN: dict[str, Kind] = {
     "user": Text("a login name of letters, digits and . _ @ -", r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}"),
     "port": PORT,
     "key": LocalPath("the path of a private key"),
-    "sudo_password": SecretText("a password of one line", r"[^\n]+"),
+    "sudo_password": SecretText("a one-line password", r"[^\n]+"),
 }
 HOST = Table(
-    "its address, as in {address: 10.0.0.1}",
+    "an address, as in {address: 10.0.0.1}",
     {
-        "address": Text("an IP address, or a name when deploy.dns is true", r"[0-9A-Za-z.:-]{1,253}"),
+        "address": Text("an IP address, or a name if deploy.dns is true", r"[0-9A-Za-z.:-]{1,253}"),
         **LOGIN,
         "listen": Text("an IP address of the host itself, or 0.0.0.0 for all of them", r"[0-9A-Fa-f.:]{2,45}"),
         "jump": HOST_NAME,
@@ -72,7 +72,7 @@ HOST = Table(
             {
                 "queues": List(
                     "a list of queues: [default, reports]",
-                    Text("a queue's name of letters, digits and . _ -", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"),
+                    Text("a queue name of letters, digits and . _ -", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"),
                 ),
                 "concurrency": Number(1, 1000),
             },
@@ -92,7 +92,7 @@ SANDBOX: dict[str, Kind] = {
 ROLE = Either(
     HOST_LIST,
     Table(
-        "hosts: [worker1, worker2], and environment:, config:, sandbox: or read_write_paths: of the role",
+        "hosts: [worker1, worker2], with optional environment:, config:, sandbox: and read_write_paths:",
         {"hosts": HOST_LIST, "environment": ENVIRONMENT, "config": CONFIG, **SANDBOX},
         required=("hosts",),
     ),
@@ -102,21 +102,21 @@ AIRFLOW = Table(
     {
         "distribution": Text("apache-airflow or astronomer-certified", _PACKAGE),
         "version": Text(
-            "an Airflow version such as 3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known)",
+            "an Airflow version such as 3.3.2, 2.11.2 or 1.10.10 (supported: 1.10, 2 from 2.3, and 3)",
             r"(1\.10|2\.([3-9]|\d\d)|3\.\d{1,3})\.\d{1,3}(\.\*|\.post\d+|(a|b|rc)\d+)?",
         ),
         "executor": Choice(("CeleryExecutor", "LocalExecutor")),
-        "extras": List("a list of extras: [postgres, celery]", Text("an extra's name", _PACKAGE)),
+        "extras": List("a list of extras: [postgres, celery]", Text("the name of an extra", _PACKAGE)),
         "python": Text(
             "a command such as python3.11, or its absolute path", rf"{_PLAIN_PATH}|[A-Za-z][A-Za-z0-9._+-]*"
         ),
-        "service": Text("a unit's name of small letters, digits and -", r"[a-z][a-z0-9-]{0,63}"),
+        "service": Text("a unit name of lowercase letters, digits and -", r"[a-z][a-z0-9-]{0,63}"),
         "user": Text(
-            "a Linux user other than root and aerodrome, of small letters, digits, _ and -",
+            "a Linux user of lowercase letters, digits, _ and -, other than root and aerodrome",
             r"(?!(root|aerodrome)$)[a-z_][a-z0-9_-]{0,31}",
         ),
         "home": Text(
-            "an absolute path of letters, digits and . _ + -, a folder of Airflow's own",
+            "an absolute path of letters, digits and . _ + -, to a directory of Airflow's own",
             rf"{_PLAIN_PATH}/?",
         ),
         "lock": LocalPath("the path of a lock file"),
@@ -124,9 +124,9 @@ AIRFLOW = Table(
         "pinned": Flag(),
         "index_url": INDEX,
         "extra_index_url": INDEX,
-        "web_port": Number(1024, 65535, " (lower ones are root's)"),
+        "web_port": Number(1024, 65535, " (lower ones need root)"),
         "web_workers": Number(1, 256),
-        "base_url": Text("an address that begins with http:// or https://", r"https?://[^\s\"'\\<>]+"),
+        "base_url": Text("a URL that starts with http:// or https://", r"https?://[^\s\"'\\<>]+"),
         "config_file": LocalPath("the path of an airflow.cfg"),
         **SANDBOX,
         "environment": ENVIRONMENT,
@@ -141,11 +141,11 @@ DATABASE = Table(
     "the keys of the section database",
     {
         "name": Text(
-            "a database's name of letters, digits and _ $ -, not PostgreSQL's own",
+            "a database name of letters, digits and _ $ -, not one of PostgreSQL's own",
             r"(?!(postgres|template[01])$)[A-Za-z_][A-Za-z0-9_$-]{0,62}",
         ),
         "user": Text(
-            "a database user of letters, digits and _ $ -, not PostgreSQL's own",
+            "a database user of letters, digits and _ $ -, not one of PostgreSQL's own",
             r"(?!pg_|(postgres|public|none)$)[A-Za-z_][A-Za-z0-9_$-]{0,62}",
         ),
         "port": PORT,
@@ -153,7 +153,7 @@ DATABASE = Table(
         "install": Flag(),
         "managed": Flag(),
         "sandbox": Flag(),
-        "host": Text("the address or the name of the database server", r"[0-9A-Za-z][0-9A-Za-z.:-]{0,252}"),
+        "host": Text("the address or name of the database server", r"[0-9A-Za-z][0-9A-Za-z.:-]{0,252}"),
         "connection_command": COMMAND,
     },
 )
@@ -203,7 +203,7 @@ SSH = Table(
     },
 )
 FLEET = Table(
-    "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, broker:, network:, deploy:",
+    "the sections hosts: and roles:, and optionally ssh:, airflow:, database:, broker:, network:, deploy:",
     {
         "hosts": Map("hosts, each with its address", HOST_NAME, HOST),
         "roles": Table(
@@ -220,14 +220,14 @@ FLEET = Table(
     required=("hosts", "roles"),
 )
 
-Sections = dict[str, dict[str, Any]]  # what was read: every section is there, a value that is wrong is None
+Sections = dict[str, dict[str, Any]]  # as read: every section is present, invalid values are None
 
-# Roles that Airflow has since a version only; where nobody names a host, the first scheduler's takes them.
+# Roles that exist only since a certain version; unless hosts are named, the first scheduler's host gets them.
 SINCE = {"dag-processor": (3, 0), "triggerer": (2, 2)}
 
 
 def version_of(found: Sections) -> tuple[int, ...]:
-    """Return major and minor; a version that is wrong counts as the default, being a mistake already."""
+    """Return major and minor; an invalid version, already reported, counts as the default."""
     version: str = found["airflow"].get("version") or Airflow.version
     return tuple(int(part) for part in version.split(".")[:2])
 

@@ -1,4 +1,4 @@
-"""Which port each role listens on, and roles of one host that would want the same one."""
+"""Which port each role listens on, and conflicts between roles of one host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aerodrome.fleet.reader import KeyPath, Reader
 
 @dataclass(frozen=True)
 class LogServer:
-    """A server that hands out task logs: its setting, and its port where that says nothing."""
+    """A server of task logs: the setting of its port, and the default port."""
 
     what: str
     setting: tuple[str, str]
@@ -29,7 +29,7 @@ LOG_SERVERS = {
 
 
 def serves_logs(role: str, executor: str, version: tuple[int, ...]) -> bool:
-    """Tell whether a role has a log server: the scheduler where it runs the tasks itself, a triggerer since 2.6."""
+    """Tell whether a role has a log server: the scheduler if it runs the tasks itself, a triggerer since 2.6."""
     if role == "scheduler":
         return executor == "LocalExecutor"
     return role == "worker" or (role == "triggerer" and version >= (2, 6))
@@ -37,7 +37,7 @@ def serves_logs(role: str, executor: str, version: tuple[int, ...]) -> bool:
 
 @dataclass(frozen=True)
 class Port:
-    """A port that something on a host listens on; `paths` are the keys that decide it, the best one first."""
+    """A port that something on a host listens on; `paths` are the keys that set it, the best one first."""
 
     number: int
     what: str
@@ -56,17 +56,18 @@ def check_ports(
             if other is port:
                 continue
             path = _given(found, (*port.paths, *other.paths))
-            if (path, port.number) not in told:  # once, and not for each host
+            if (path, port.number) not in told:  # once, not once per host
                 told.add((path, port.number))
                 reader.mistake(
-                    path, f"{port.what} and {other.what} would both listen on {port.number} of {host}; choose another"
+                    path,
+                    f"{port.what} and {other.what} would both listen on port {port.number} of {host}; choose another",
                 )
 
 
 def _ports(
     found: Mapping[str, Any], roles: Mapping[str, tuple[str, ...]], version: tuple[int, ...], host: str
 ) -> Iterator[Port]:
-    """Give what listens on a host; what hosts.yaml says wrongly, or looks up elsewhere, is left out."""
+    """Yield what listens on a host, except ports that are invalid or looked up elsewhere."""
     for role, what, section, key, default in (
         ("database", "PostgreSQL", "database", "port", Database.port),
         ("redis", "Redis", "broker", "port", Broker.port),
@@ -89,7 +90,7 @@ def _ports(
 def _setting(
     found: Mapping[str, Any], major: int, host: str, role: str, setting: tuple[str, str]
 ) -> tuple[Any, KeyPath]:
-    """Return what hosts.yaml says of a setting, by whatever name, and where: a host over a role, a role over all."""
+    """Return a setting's value in hosts.yaml, under any name, and its path: host first, then role, then airflow."""
     today = rename(major, *setting)
     variable = "AIRFLOW__{}__{}".format(*today).upper()
     for place, given in (
@@ -107,7 +108,7 @@ def _setting(
 
 
 def _given(found: Mapping[str, Any], paths: tuple[KeyPath, ...]) -> KeyPath:
-    """Return the first of `paths` that hosts.yaml has, so that the mistake is shown where it was written."""
+    """Return the first of `paths` that is in hosts.yaml, so that the error points to where it was written."""
     for path in paths:
         value: Any = found
         for key in path:

@@ -78,7 +78,7 @@ def test_the_error_names_the_step_and_what_was_wrong() -> None:
     with pytest.raises(HostError) as caught:
         plan_host(of, [step], ["NRestarts=²\n"])
     assert (caught.value.host, caught.value.step) == (of, step.name)
-    assert caught.value.message.startswith("the host's answer cannot be read (ValueError: invalid literal for int()")
+    assert caught.value.message.startswith("cannot parse the host's answer (ValueError: invalid literal for int()")
 
 
 def test_a_refusal_of_a_resource_is_still_its_own() -> None:

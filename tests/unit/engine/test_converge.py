@@ -451,7 +451,7 @@ def test_one_host_s_trouble_never_hides_what_the_others_answer(world: World) -> 
         ("w1", "failed"),
         ("w2", "failed"),
     ]
-    assert "the host's answer cannot be read (KeyError" in found["w1"][0].detail
+    assert "cannot parse the host's answer (KeyError" in found["w1"][0].detail
     assert "unexpected AssertionError in test_converge.py" in found["w2"][0].detail
 
 
