@@ -16,7 +16,7 @@ test-all: lint unit fleet scenarios-all
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy aerodrome tasks lab fabfile.py tests benchmarks tools
+	$(BIN)/mypy aerodrome tasks lab fabfile.py tests benchmarks tools probes
 
 # No network, no root.
 unit: .venv/installed-dev

@@ -22,19 +22,20 @@ else:
             for name, method in METHODS.items():
                 if name not in cls.__dict__:
                     setattr(made, name, method)
+            made.__compared__ = tuple(each.name for each in made.__dataclass_fields__.values() if each.compare)
             return made
 
         return make
 
 
 def _values(self: Any) -> tuple[object, ...]:
-    return tuple(map(self.__dict__.__getitem__, self.__dataclass_fields__))
+    return tuple(map(self.__dict__.__getitem__, self.__compared__))
 
 
 def _init(self: Any, *values: object, **named: object) -> None:
-    fields = self.__dataclass_fields__
-    given = dict(zip(fields, values, strict=False))
-    if len(values) > len(fields) or not given.keys().isdisjoint(named) or not named.keys() <= fields.keys():
+    fields, places = self.__dataclass_fields__, self.__match_args__
+    given = dict(zip(places, values, strict=False))
+    if len(values) > len(places) or not given.keys().isdisjoint(named) or not named.keys() <= fields.keys():
         raise TypeError(f"{type(self).__name__}({', '.join(fields)}) was given {len(values)} values, and {[*named]}")
     given |= named
     for name, field in fields.items():

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from invoke import task
 
-from tasks.session import converge, session
-
-if TYPE_CHECKING:
-    from aerodrome.components.inputs import Inputs
-    from aerodrome.core.stage import Stage
+from tasks.session import perform
 
 
 @task
@@ -23,18 +19,6 @@ def setup_db(context: Any) -> None:
       fab setup-db
       fab -H worker1 setup-db    # with database.managed: false: can this host log in?
     """
-    from aerodrome.components.database import database, database_login
-    from aerodrome.core.stage import Stage
+    from aerodrome.runbooks.database import setup_database
 
-    def stages(inputs: Inputs) -> list[Stage]:
-        steps = {host.name: database(inputs, host) for host in run.with_role("database")}
-        if not inputs.fleet.database.managed:
-            steps = {
-                host.name: found
-                for host in inputs.fleet.nodes()
-                if host.name in run.names and (found := database_login(inputs, host))
-            }
-        return [Stage("database", steps, {})] if steps else []
-
-    with session(context) as run:
-        converge(run, stages)
+    perform(context, setup_database)

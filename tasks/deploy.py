@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
-from tasks.session import FORCE, WAIT, check_downtime, converge, pick_roles, session
+from tasks.session import FORCE, WAIT, perform
 
 if TYPE_CHECKING:
     from aerodrome.components.inputs import Inputs
-    from aerodrome.core.stage import Stage
+    from aerodrome.core.runbook import Runbook
 
 
 DOWNTIME = "stop everything first, in a safe order, where Airflow's version changes: tasks that run are waited for"
@@ -40,19 +39,11 @@ def deploy(
       fab -H @worker deploy            # only the hosts that have the role worker
       fab deploy --accept-downtime     # after airflow.version was changed in hosts.yaml
     """
-    with session(context, wait) as run:
-        roles = pick_roles(run.fleet, role)
-        check_downtime(run, role, accept_downtime)
-        run.connect(roles)
-        # Not before: what takes time to import is imported while hosts answer.
-        from aerodrome.components.notes import setting_notes
-        from aerodrome.report.terminal import say
-        from aerodrome.runbooks.deploy import stages
 
-        for note in setting_notes(run.inputs):
-            say(f"note: {note}")
+    def runbook(inputs: Inputs, hosts: Sequence[str], roles: Sequence[str]) -> Runbook:
+        # What takes time to import is imported while hosts answer.
+        from aerodrome.runbooks.deploy import deploy
 
-        def wanted(inputs: Inputs) -> Sequence[Stage]:
-            return stages(replace(inputs, accept_downtime=accept_downtime, force=force), run.names, roles)
+        return deploy(inputs, hosts, roles, accept_downtime, force)
 
-        converge(run, wanted, force)
+    perform(context, runbook, role, wait, downtime=accept_downtime, early=True)

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from invoke import task
 
-from tasks.session import converge, session
-
-if TYPE_CHECKING:
-    from aerodrome.components.inputs import Inputs
-    from aerodrome.core.stage import Stage
+from tasks.session import perform
 
 
 def _node(context: Any, part: str | None = None) -> None:
-    from aerodrome.components.node import node
-    from aerodrome.core.stage import Stage
+    from aerodrome.runbooks.node import setup_node
 
-    def stages(inputs: Inputs) -> list[Stage]:
-        nodes = [host for host in inputs.fleet.nodes() if host.name in run.names]
-        steps = {host.name: [step for step in node(inputs, host) if part in (None, step.name)] for host in nodes}
-        return [Stage(part or "nodes", steps, {})] if steps else []
-
-    with session(context) as run:
-        converge(run, stages)
+    perform(context, partial(setup_node, part=part))
 
 
 @task

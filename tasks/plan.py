@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invoke import task
@@ -39,7 +38,7 @@ def plan(
     from aerodrome.errors import FleetError
     from aerodrome.report.json import show_plans_as_json
     from aerodrome.report.terminal import say, show_plans
-    from aerodrome.runbooks.deploy import stages
+    from aerodrome.runbooks.deploy import deploy
 
     with session(context) as run:
         roles = pick_roles(run.fleet, role)
@@ -47,7 +46,7 @@ def plan(
         run.connect(roles)
 
         def ask() -> tuple[list[HostPlan], FleetError | None]:
-            wanted = by_host(stages(replace(run.inputs, accept_downtime=accept_downtime), run.names, roles))
+            wanted = by_host(deploy(run.inputs, run.names, roles, accept_downtime).stages)
             try:
                 return list(run.run.ask(wanted).values()), None
             except FleetError as error:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from invoke import task
 
-from tasks.session import converge, session
-
-if TYPE_CHECKING:
-    from aerodrome.components.inputs import Inputs
-    from aerodrome.core.stage import Stage
+from tasks.session import perform
 
 
 @task
@@ -21,12 +17,6 @@ def setup_redis(context: Any) -> None:
       fab setup-redis
       fab -H redis1 setup-redis
     """
-    from aerodrome.components.redis import redis
-    from aerodrome.core.stage import Stage
+    from aerodrome.runbooks.redis import setup_redis
 
-    def stages(inputs: Inputs) -> list[Stage]:
-        steps = {host.name: redis(inputs, host) for host in run.with_role("redis")}
-        return [Stage("redis", steps, {})] if steps else []
-
-    with session(context) as run:
-        converge(run, stages)
+    perform(context, setup_redis)

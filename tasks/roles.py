@@ -6,15 +6,13 @@ from typing import Any
 
 from invoke import task
 
-from tasks.session import converge, session
+from tasks.session import perform
 
 
 def _role(context: Any, name: str) -> None:
-    from aerodrome.core.stage import only
-    from aerodrome.runbooks.units import role_stages
+    from aerodrome.runbooks.units import start
 
-    with session(context) as run:
-        converge(run, lambda inputs: only(role_stages(inputs, [name]), run.names))
+    perform(context, start, name, unused=True)
 
 
 @task

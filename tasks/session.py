@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from aerodrome.components.inputs import Inputs
     from aerodrome.controller.keyring import Vault
-    from aerodrome.core.stage import Stage
+    from aerodrome.core.runbook import Runbook
     from aerodrome.engine.converge import Run
     from aerodrome.fleet.model import Fleet, Host
     from aerodrome.remote.connection import Connections
+    from aerodrome.report.terminal import Terminal
     from aerodrome.secrets import Secret, SecretValue
 
 T = TypeVar("T")
+# Makes a runbook of the values that components need, for hosts and roles by name.
+Builder = Callable[["Inputs", Sequence[str], Sequence[str]], "Runbook"]
 WAIT = {"wait": "how long to wait while another run is changing the fleet: 90s, 15m, 2h (default: deploy.lock_timeout)"}
 ROLE = {"role": "only this role (several: scheduler,worker)"}
 FORCE = {"force": "end well even if tasks that outlast deploy.drain_timeout are killed"}
@@ -54,19 +57,24 @@ class Session:
         self.connections.begin([host for host in self.hosts if not {*roles}.isdisjoint(self.fleet.roles_of(host))])
 
     @cached_property
+    def terminal(self) -> Terminal:
+        """What prints the events of the run."""
+        from aerodrome.report.live import terminal
+
+        return terminal(host.name for host in self.hosts)
+
+    @cached_property
     def run(self) -> Run:
         """The engine: ask, plan, apply, ask again."""
         from aerodrome.components.hints import HINTS
         from aerodrome.controller.performer import performer
         from aerodrome.engine.converge import Run
         from aerodrome.engine.lock import FleetLock
-        from aerodrome.report.terminal import Terminal
 
-        terminal = Terminal(host.name for host in self.hosts)
         holder = f"{performer()}: {self.performing}"
         patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
-        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, terminal.waits)
-        return Run(self.connections, terminal, lock, HINTS, before_change=self.vault.keep)
+        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, self.terminal.emit)
+        return Run(self.connections, self.terminal.emit, lock, HINTS, before_change=self.vault.keep)
 
     def adopting(self, work: Callable[[], T]) -> T:
         """Do `work`; where hosts turn out to have Fernet keys of their own, take them in and begin again."""
@@ -87,6 +95,34 @@ class Session:
                 say(f"note: {host}: has a Fernet key of its own, which all nodes get beside the fleet's")
             del self.__dict__["inputs"], self.__dict__["run"]  # they are made anew, with these keys
 
+    def perform(self, build: Builder, roles: Sequence[str]) -> None:
+        """Perform the runbook that `build` makes for the picked hosts and `roles`; say whether anything was changed.
+
+        Raises FleetError at the end if running tasks were killed, unless the runbook allows it.
+        """
+        from aerodrome.engine.perform import perform
+        from aerodrome.errors import FleetError, InvalidInput
+        from aerodrome.report.terminal import say
+
+        noted = False
+
+        def work() -> tuple[Runbook, bool]:
+            nonlocal noted
+            runbook = build(self.inputs, self.names, roles)
+            for note in () if noted else runbook.notes:
+                say(f"note: {note}")
+            noted = True
+            if not runbook.stages:
+                raise InvalidInput(
+                    "no selected host has a role for this task", "see roles in hosts.yaml, -H and --role"
+                )
+            return runbook, perform(self.run, runbook)
+
+        runbook, changed = self.adopting(work)
+        say(f"done: {len(self.run.changed)} hosts changed" if changed else "no changes")
+        if self.run.killed and not runbook.force:
+            raise FleetError(self.run.killed)
+
     @property
     def names(self) -> list[str]:
         """The names of the hosts that were picked."""
@@ -98,9 +134,13 @@ class Session:
 
     def secret(self, value: SecretValue) -> Secret:
         """Look up a secret, and hide it from then on in all that is printed."""
+        from aerodrome.report.sink import paused
+        from aerodrome.secrets import Reference
         from tasks.values import hidden
 
-        return hidden(self.vault, value)
+        asks = isinstance(value, Reference) and value.kind == "prompt"
+        with paused() if asks else nullcontext():
+            return hidden(self.vault, value)
 
 
 @contextmanager
@@ -118,6 +158,8 @@ def session(context: Any, wait: str | None = None) -> Iterator[Session]:
     try:
         yield begun
     finally:
+        if "terminal" in begun.__dict__:
+            begun.terminal.close()
         if "connections" in begun.__dict__:
             begun.connections.close()
 
@@ -185,21 +227,23 @@ def check_downtime(run: Session, role: str | None, accept_downtime: bool) -> Non
         raise InvalidInput("--accept-downtime is for the whole fleet", "leave out -H and --role")
 
 
-def converge(run: Session, stages: Callable[[Inputs], Sequence[Stage]], force: bool = False) -> None:
-    """Bring about the stages that `stages` makes of the run's inputs; say whether anything had to be changed.
+def perform(
+    context: Any,
+    build: Builder,
+    role: str | None = None,
+    wait: str | None = None,
+    unused: bool = False,
+    downtime: bool = False,
+    early: bool = False,
+) -> None:
+    """Perform the runbook that `build` makes for the hosts of -H and the roles of --role.
 
-    Raises FleetError at the end if running tasks were killed, unless `force` has allowed it.
+    `unused` allows roles that no host has; `downtime` refuses a part of the fleet; `early` connects to all picked hosts
+    while the runbook is worked out.
     """
-    from aerodrome.errors import FleetError, InvalidInput
-    from aerodrome.report.terminal import say
-
-    def work() -> bool:
-        wanted = stages(run.inputs)
-        if not wanted:
-            raise InvalidInput("none of the picked hosts has a part in this", "see roles in hosts.yaml, -H and --role")
-        return run.run.converge(wanted)
-
-    changed = run.adopting(work)
-    say(f"done: {len(run.run.changed)} hosts changed" if changed else "no changes")
-    if run.run.killed and not force:
-        raise FleetError(run.run.killed)
+    with session(context, wait) as run:
+        roles = pick_roles(run.fleet, role, unused)
+        check_downtime(run, role, downtime)
+        if early:
+            run.connect(roles)
+        run.perform(build, roles)

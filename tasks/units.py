@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from invoke import task
 
-from tasks.session import FORCE, ROLE, WAIT, converge, pick_roles, session
+from tasks.session import FORCE, ROLE, WAIT, perform
 
 CHANGES = {**ROLE, **WAIT}
 
@@ -20,12 +21,9 @@ def start(context: Any, role: str | None = None, wait: str | None = None) -> Non
       fab -H web1 start
       fab start --role=scheduler,worker
     """
-    from aerodrome.core.stage import only
-    from aerodrome.runbooks.units import role_stages
+    from aerodrome.runbooks.units import start
 
-    with session(context, wait) as run:
-        roles = pick_roles(run.fleet, role)
-        converge(run, lambda inputs: only(role_stages(inputs, roles), run.names))
+    perform(context, start, role, wait)
 
 
 @task(help={**CHANGES, **FORCE})
@@ -37,12 +35,9 @@ def restart(context: Any, role: str | None = None, wait: str | None = None, forc
       fab -H worker1 restart
       fab restart --role=worker --force    # exit with 0 even if tasks had to be killed
     """
-    from aerodrome.core.stage import only
-    from aerodrome.runbooks.units import role_stages
+    from aerodrome.runbooks.units import restart
 
-    with session(context, wait) as run:
-        roles = pick_roles(run.fleet, role)
-        converge(run, lambda inputs: only(role_stages(inputs, roles, again=True), run.names), force)
+    perform(context, partial(restart, force=force), role, wait)
 
 
 @task(help={**CHANGES, **FORCE})
@@ -56,9 +51,6 @@ def stop(context: Any, role: str | None = None, wait: str | None = None, force: 
       fab -H worker1 stop                   # before maintenance on this machine
       fab stop --role=scheduler --wait=5m
     """
-    from aerodrome.core.stage import only
-    from aerodrome.runbooks.units import stop_stages
+    from aerodrome.runbooks.units import stop
 
-    with session(context, wait) as run:
-        roles = pick_roles(run.fleet, role, unused=True)
-        converge(run, lambda inputs: only(stop_stages(inputs, roles), run.names), force)
+    perform(context, partial(stop, force=force), role, wait, unused=True)

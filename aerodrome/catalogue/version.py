@@ -47,7 +47,7 @@ class Catalogue:
     notes: tuple[str, ...] = ()  # what its operator should know
     # Role → the only secrets that its processes get, by their current names; empty if every role needs all of them.
     needs: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
-    # Python that binds `logins` to the security manager; empty if `airflow users reset-password` works.
+    # The module of the web application, which has the logins; empty if `airflow users reset-password` works.
     logins: str = ""
     # Files that it would create in AIRFLOW_HOME if they were missing, and our content for them.
     home_files: Mapping[str, str] = field(default_factory=dict)
@@ -118,7 +118,7 @@ _CATALOGUES = {
         notes=(
             "Airflow 1.10 shows a worker's task logs to anyone who can reach its port 8793: allow only the web server",
         ),
-        logins="from airflow.www_rbac.app import cached_appbuilder\nlogins = cached_appbuilder().sm",
+        logins="airflow.www_rbac.app",
         # It looks for its unit tests' configuration at every start.
         home_files={"airflow.cfg": _CONFIG, "unittests.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_1},
     ),
@@ -141,8 +141,7 @@ _CATALOGUES = {
             ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
         },
         # The command came with 2.9 but fails in 2.11.2 (AssertionError: The sqlalchemy extension was not registered).
-        logins="from airflow.www.app import cached_app\napp = cached_app()\napp.app_context().push()\n"
-        "logins = app.appbuilder.sm",
+        logins="airflow.www.app",
         home_files={"airflow.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_2},
     ),
     3: Catalogue(

@@ -6,6 +6,7 @@ from aerodrome.components.command import PATIENCE, connection, python_program
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.resource import heredoc, quote
 from aerodrome.fleet.model import Host
+from aerodrome.program import program
 from aerodrome.render import render
 from aerodrome.resources.drain import Drain, Unreported
 
@@ -31,8 +32,8 @@ def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
         script = render("running.sh.j2", unit=quote(inputs.unit(role)), shown=SHOWN)
         # Its command line is a process's own memory: whoever reads it waits for as long as the process can make it.
         return Drain(f"timeout -s KILL {LOOK} sh {heredoc(script)}", limit, by_processes=True)
-    program = render("census.py.j2", name=repr(inputs.known_as(host)), shown=SHOWN, **connection(inputs))
-    return Drain(python_program(inputs, program, role, PATIENCE), limit)
+    asks = program("census", name=inputs.known_as(host), shown=SHOWN, **connection(inputs))
+    return Drain(python_program(inputs, asks, role, PATIENCE), limit)
 
 
 def unreported(inputs: Inputs, role: str) -> tuple[Unreported, ...]:

@@ -56,11 +56,11 @@ def airflow_command(inputs: Inputs, arguments: Sequence[str], role: str) -> str:
 
 
 def connection(inputs: Inputs) -> dict[str, object]:
-    """Return what templates/connection.py.j2 has to know to log in to the metadata database, and what it may show."""
+    """Return what probes/connection.py has to know to log in to the metadata database, and what it may show."""
     database = inputs.fleet.database
     return {
-        "database_variable": inputs.catalogue.variable(*DATABASE_URL),
-        "database_names": [database.name, database.user, inputs.database_host, str(database.port), "postgresql"],
+        "variable": inputs.catalogue.variable(*DATABASE_URL),
+        "public": [database.name, database.user, inputs.database_host, str(database.port), "postgresql"],
     }
 
 

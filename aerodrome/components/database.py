@@ -16,6 +16,7 @@ from aerodrome.core.resource import Resource
 from aerodrome.core.step import Step
 from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Host
+from aerodrome.program import program
 from aerodrome.render import render
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import Login, PostgresAccount, PostgresServer, identifier, literal, sql
@@ -120,12 +121,12 @@ def database_login(inputs: Inputs, host: Host) -> list[Step]:
         return []
     command = settings.connection_command
     url = "" if command else inputs.database_url("postgresql").reveal()
-    text = render("login.py.j2", url=repr(url), command=repr(command), **connection(inputs))
+    text = program("login", url=url, command=command or "", **connection(inputs))
     # Where there is no environment yet, there is nothing to start. The URL comes in the program, on stdin.
     login = python_in_use(inputs, text, inputs.role_for_commands(host), PATIENCE)
-    program = f'{installation(inputs).find()}\nif [ -e "$venv/bin/python" ]; then {login}\nfi'
+    tries = f'{installation(inputs).find()}\nif [ -e "$venv/bin/python" ]; then {login}\nfi'
     server = f"{inputs.database_host}:{settings.port}"
-    return [Step("database.login", (), (DatabaseLogin(server, program, f"link {inputs.venv}", _grants(inputs)),))]
+    return [Step("database.login", (), (DatabaseLogin(server, tries, f"link {inputs.venv}", _grants(inputs)),))]
 
 
 def _grants(inputs: Inputs) -> str:

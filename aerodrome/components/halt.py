@@ -17,7 +17,7 @@ from aerodrome.components.version import installation, python_in_use
 from aerodrome.core.resource import NOTE, WAITING
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Host
-from aerodrome.render import render
+from aerodrome.program import program
 from aerodrome.resources.celery import Places, lines, places
 from aerodrome.resources.halted import Cause, Halted, Resumed, Wait
 from aerodrome.secrets import Secret
@@ -74,8 +74,7 @@ def _variables(inputs: Inputs, host: Host, role: str) -> dict[str, str]:
 def _wait(inputs: Inputs, host: Host) -> Wait:
     limit = inputs.fleet.deploy.drain_timeout
     given = {"seconds": limit, "force": inputs.force, "waiting": WAITING, "note": NOTE}
-    text = render("drained.py.j2", **given, **connection(inputs))
-    program = python_in_use(inputs, text, inputs.role_for_commands(host))
+    waits = python_in_use(inputs, program("drained", **given, **connection(inputs)), inputs.role_for_commands(host))
     return Wait(
-        f"{installation(inputs).find()}\n{program}", f"wait until no task is queued or running, at most {limit} s"
+        f"{installation(inputs).find()}\n{waits}", f"wait until no task is queued or running, at most {limit} s"
     )

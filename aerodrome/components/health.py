@@ -18,6 +18,7 @@ from aerodrome.core.resource import PRELUDE, heredoc, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import UNEXPECTED
 from aerodrome.fleet.model import ROLES, Host
+from aerodrome.program import program
 from aerodrome.resources.retired import REASON, Retired, leftovers
 from aerodrome.resources.systemd import UnitState, show
 
@@ -134,9 +135,9 @@ class RoleHealth:
 
     def probe(self) -> str:
         """Return sh that prints, for each role, its unit's state, and then Airflow's own answers."""
-        program = _program(self.inputs, self.host, self.roles)
+        asks = _program(self.inputs, self.host, self.roles)
         python = isolated_python(self.inputs, "-", role=_asking(self.inputs, self.roles), seconds=PATIENCE)
-        return f"{PRELUDE}{_ask_units(self.inputs, self.roles)}{python} 2>/dev/null {heredoc(program)}\n"
+        return f"{PRELUDE}{_ask_units(self.inputs, self.roles)}{python} 2>/dev/null {heredoc(asks)}\n"
 
     def watch(self) -> str:
         """Return sh that looks again and again, until nobody reads it any more: `looks` parts what it prints.
@@ -144,11 +145,11 @@ class RoleHealth:
         One exec, one Python and one session of the database serve all looks. The program comes first on Python's
         standard input, as bytes that it counts; after it what the shell sees as root, look by look.
         """
-        program = _program(self.inputs, self.host, self.roles, watch=True)
-        start = f"import sys; exec(sys.stdin.buffer.read({len(program.encode())}))"
+        looks = _program(self.inputs, self.host, self.roles, watch=True)
+        start = f"import sys; exec(sys.stdin.buffer.read({len(looks.encode())}))"
         python = isolated_python(self.inputs, "-c", start, role=_asking(self.inputs, self.roles))
         return (
-            f"{PRELUDE}{{ cat {heredoc(program)}\nwhile :; do\n{_ask_units(self.inputs, self.roles)}"
+            f"{PRELUDE}{{ cat {heredoc(looks)}\nwhile :; do\n{_ask_units(self.inputs, self.roles)}"
             f"echo {ASKS} || exit; sleep {BETWEEN_LOOKS}\ndone; }} | {python} 2>/dev/null\n"
         )
 
@@ -226,8 +227,6 @@ def _ask_unit(inputs: Inputs, role: str) -> str:
 
 
 def _program(inputs: Inputs, host: Host, roles: Sequence[str], watch: bool = False) -> str:
-    from aerodrome.render import render
-
     ask: dict[str, object] = {"name": True}
     if any(map(inputs.uses_database, roles)):
         ask["jobs"] = True
@@ -236,9 +235,9 @@ def _program(inputs: Inputs, host: Host, roles: Sequence[str], watch: bool = Fal
         ask["web"] = f"http://{in_url(from_itself(host))}:{port}{path}"
     if "worker" in roles:
         ask["worker"] = WORKER_PORT
-    names = {"callable_variable": inputs.catalogue.variable("core", "hostname_callable")}
-    marks = {"watch": watch, "asks": ASKS, "looked": LOOKED}
-    return render("health.py.j2", ask=repr(json.dumps(ask)), **names, **marks, **connection(inputs))
+    hostname_callable = inputs.catalogue.variable("core", "hostname_callable")
+    marks = {"asks": ASKS, "looked": LOOKED} if watch else {}
+    return program("health", ask=ask, hostname_callable=hostname_callable, **marks, **connection(inputs))
 
 
 def _judge(

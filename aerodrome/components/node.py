@@ -29,6 +29,7 @@ from aerodrome.core.step import Step
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet.model import Host
 from aerodrome.lockfile import digest
+from aerodrome.program import program
 from aerodrome.render import render
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
 from aerodrome.resources.files import MARK, Absent, Block, File
@@ -170,7 +171,7 @@ def _commands(inputs: Inputs, host: Host) -> Iterator[Resource]:
     files = {inputs.role_file(role): role for role in inputs.roles(host)}
     for path, role in files.items() if inputs.catalogue.needs else [(inputs.environment_file, "")]:
         if asked := commands(inputs, role):
-            ask = python_program(inputs, render("commands.py.j2", names=repr(sorted(asked))), role)
+            ask = python_program(inputs, program("commands", names=sorted(asked)), role)
             yield CommandsAnswer(path, f"{path}.asked", digest(repr(sorted(asked.items()))), ask)
 
 

@@ -6,7 +6,7 @@ from aerodrome.components.command import python_program
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.resource import Change
 from aerodrome.fleet.model import Host
-from aerodrome.render import render
+from aerodrome.program import program
 
 
 def declared(inputs: Inputs, host: Host) -> tuple[Change, ...]:
@@ -20,6 +20,6 @@ def declared(inputs: Inputs, host: Host) -> tuple[Change, ...]:
         return ()
     queues = list(host.worker.queues)
     section = inputs.catalogue.variable("operators", "default_queue").split("__")[1].lower()
-    program = render("queues.py.j2", queues=repr(queues), section=section)
+    declare = program("queues", queues=queues, section=section)
     what = f"the queues {', '.join(queues)}" if queues else "the default queue"
-    return (Change(f"declare {what} in the broker", python_program(inputs, program, "worker")),)
+    return (Change(f"declare {what} in the broker", python_program(inputs, declare, "worker")),)

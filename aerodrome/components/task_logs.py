@@ -12,7 +12,7 @@ from aerodrome.core.check import Finding
 from aerodrome.core.resource import PRELUDE, heredoc
 from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Host
-from aerodrome.render import render
+from aerodrome.program import program
 
 TRIGGERER_PORT = 8794  # [logging] trigger_log_server_port
 
@@ -58,9 +58,9 @@ class TaskLogs:
 
     def probe(self) -> str:
         """Return sh that prints what came of asking each log server."""
-        asked = json.dumps([(server.name, server.port) for server in self.servers])
+        asks = program("task_logs", servers=[(server.name, server.port) for server in self.servers])
         python = isolated_python(self.inputs, "-", role="webserver", seconds=PATIENCE)
-        return f"{PRELUDE}{python} 2>/dev/null {heredoc(render('task_logs.py.j2', servers=repr(asked)))}\n"
+        return f"{PRELUDE}{python} 2>/dev/null {heredoc(asks)}\n"
 
     def judge(self, answer: str) -> list[Finding]:
         """Return a finding for each log server that cannot be read."""

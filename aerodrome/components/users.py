@@ -5,16 +5,8 @@ from __future__ import annotations
 from aerodrome.components.command import airflow_command, in_unit_environment
 from aerodrome.components.inputs import Inputs
 from aerodrome.fleet.model import Host
+from aerodrome.program import program
 from aerodrome.secrets import Secret
-
-# Gives a login a new password, read from stdin. Flask-AppBuilder only logs what goes wrong: look whether it is so.
-RESET = """\
-import sys
-from werkzeug.security import check_password_hash
-LOGINS
-name, password = sys.argv[1], sys.stdin.buffer.readline().decode("utf-8")[:-1]
-logins.reset_password(logins.find_user(username=name).id, password)
-sys.exit(not check_password_hash(logins.find_user(username=name).password, password))"""
 
 DONE = "@done"  # ends what a command said that has ended well
 LONGEST = 1 << 20  # bytes that a command may say
@@ -56,6 +48,6 @@ def _ask(size: int, command: str) -> str:
 def _reset_command(inputs: Inputs, name: str, role: str) -> str:
     if not inputs.catalogue.logins:
         return airflow_command(inputs, ["users", "reset-password", "-u", name], role)
-    program = RESET.replace("LOGINS", inputs.catalogue.logins)
+    resets = program("reset_password", module=inputs.catalogue.logins, name=name)
     # Not isolated, for it is Airflow that it runs; but nothing is imported from where it runs.
-    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", program, name], role, folder="/")
+    return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", resets], role, folder="/")

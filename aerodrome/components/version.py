@@ -7,21 +7,21 @@ from aerodrome.components.command import PATIENCE, connection, in_unit_environme
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.resource import heredoc, quote
 from aerodrome.fleet.model import Host
-from aerodrome.render import render
+from aerodrome.program import program
 from aerodrome.resources.version import Installation
 
 
 def version(inputs: Inputs, host: Host) -> Version:
     """Return Airflow's version on a node as what may not change under running tasks."""
     marks = {"empty": EMPTY, "here": HERE, "elsewhere": ELSEWHERE, "unknown": UNKNOWN}
-    program = render("migrated.py.j2", **marks, **connection(inputs))
+    asks = program("migrated", **marks, **connection(inputs))
     role = inputs.role_for_commands(host)
     if not inputs.uses_database(role):
         # A host that does not know the database leaves it to others, which only a whole run is sure to ask too.
         ask = EMPTY if inputs.whole else "only other hosts know it: run fab deploy without -H and --role"
         return Version(installation(inputs), f"echo {quote(ask)}", inputs.accept_downtime)
     # Without an environment file nothing has ever run here.
-    known = python_in_use(inputs, program, role, PATIENCE)
+    known = python_in_use(inputs, asks, role, PATIENCE)
     ask = f"if [ ! -e {quote(inputs.environment_file)} ]; then echo {EMPTY}; else {known}\nfi"
     return Version(installation(inputs), ask, inputs.accept_downtime)
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, replace
 
-from aerodrome.core.check import Gate
+from aerodrome.core.check import Check, Gate
 from aerodrome.core.step import Step
 from aerodrome.dataclass import dataclass
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a deploy: it starts when the one before is whole on all its hosts."""
+    """A part of a runbook: it begins when the one before is done on all its hosts. Every mapping is by host name."""
 
     name: str
-    steps: Mapping[str, Sequence[Step]]  # by host name
-    gates: Mapping[str, Gate]  # by host name: what must be ok at its end
-    undo: Mapping[str, Sequence[Step]] = field(default_factory=dict)  # by host name: what is brought about if it fails
+    steps: Mapping[str, Sequence[Step]]  # what to reach, or to do (Action)
+    gates: Mapping[str, Gate]  # what must be ok at its end
+    requires: Mapping[str, Sequence[Check]] = field(default_factory=dict)  # what must be ok before it changes anything
+    # What to reach if this stage fails, or one after it up to a stage that commits.
+    way_back: Mapping[str, Sequence[Step]] = field(default_factory=dict)
+    commits: bool = False  # once it has begun, what stages before it have done is not taken back
 
 
 def by_host(parts: Sequence[Stage]) -> dict[str, list[Step]]:
@@ -32,11 +35,12 @@ def by_host(parts: Sequence[Stage]) -> dict[str, list[Step]]:
 def only(parts: Sequence[Stage], hosts: Collection[str]) -> list[Stage]:
     """Return what is left of stages for `hosts`, without those that have none of them."""
     picked = [
-        Stage(
-            stage.name,
-            {host: steps for host, steps in stage.steps.items() if host in hosts and steps},
-            {host: gate for host, gate in stage.gates.items() if host in hosts},
-            {host: steps for host, steps in stage.undo.items() if host in hosts},
+        replace(
+            stage,
+            steps={host: steps for host, steps in stage.steps.items() if host in hosts and steps},
+            gates={host: gate for host, gate in stage.gates.items() if host in hosts},
+            requires={host: checks for host, checks in stage.requires.items() if host in hosts},
+            way_back={host: steps for host, steps in stage.way_back.items() if host in hosts},
         )
         for stage in parts
     ]

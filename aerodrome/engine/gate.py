@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from aerodrome.core.check import Finding, Gate
+from aerodrome.core.event import Emit, Healthy
 from aerodrome.core.resource import quote
-from aerodrome.engine.progress import Reporter
 from aerodrome.engine.words import hint
 from aerodrome.errors import HostError, reading
 from aerodrome.fleet.model import Deploy, Host
@@ -25,24 +25,30 @@ class Gatekeeper:
     def __init__(
         self,
         connections: Connections,
-        report: Reporter,
+        emit: Emit,
         hints: Mapping[str, str],
         at: Callable[[str, str], None],
     ) -> None:
-        """Take who is told of what is ok, and `at`, which is told what each host is waited for."""
-        self._connections, self._report, self._hints, self._at = connections, report, hints, at
+        """Take who is told of events, and `at`, which is told what each host is waited for."""
+        self._connections, self._emit, self._hints, self._at = connections, emit, hints, at
 
     @property
     def _deploy(self) -> Deploy:
         return self._connections.fleet.deploy
+
+    @property
+    def _late(self) -> str:
+        return f"is not healthy {self._deploy.health_timeout} s after its start"
 
     def wait(self, host: Host, gate: Gate) -> None:
         """Wait until every subject of a gate is ok.
 
         Raises HostError, with the last lines of the unit's journal, where one fails or is not ok in time.
         """
-        waiting, deadline = list(gate.subjects), time.monotonic() + self._deploy.health_timeout
+        waiting, began = list(gate.subjects), time.monotonic()
+        deadline = began + self._deploy.health_timeout
         deaths: dict[str, int] = {}  # those before the first look are not this start's
+        last: dict[str, Finding] = {}  # what was seen of each subject that is not ok
         pending = ""
 
         def read(text: str) -> bool:
@@ -60,13 +66,18 @@ class Gatekeeper:
                 self._at(host.name, f"{finding.unit}: {finding.detail}")
                 if finding.ok:
                     waiting.remove(finding.subject)
-                    self._report.healthy(host.name, finding)
+                    seconds = time.monotonic() - began
+                    self._emit(Healthy(host.name, f"roles.{finding.subject}", finding.detail, seconds))
                 else:
+                    last[finding.subject] = finding
                     self._go_on(host, finding, deaths.setdefault(finding.subject, finding.restarts), deadline)
 
         while waiting:
             asked, pending = gate.only(waiting), ""
-            self._watch(host, asked, read, deadline)
+            try:
+                self._watch(host, asked, read, deadline)
+            except LimitExceeded as error:
+                raise self._unfinished(host, waiting[0], last.get(waiting[0]), deadline, error) from error
             if waiting:  # it has ended by itself: its Python cannot run there, or not yet
                 judge(self._look(host, gate.only(waiting)))
                 time.sleep(POLL)
@@ -74,11 +85,16 @@ class Gatekeeper:
     def _watch(self, host: Host, gate: Gate, read: Callable[[str], bool], deadline: float) -> None:
         """Hand what the host sees to `read` until that has seen enough; a probe that says nothing is ended too."""
         limit = Limit(max(deadline - time.monotonic(), 0) + POLL, self._deploy.output_limit, "health_timeout")
-        try:
-            run(self._connections, host, gate.watch(), on_text=read, limit=limit, keep=False)
-        except LimitExceeded as error:
-            message = f"its health is not known: the probe {error.message}"
-            raise HostError(host.name, f"roles.{gate.subjects[0]}", message, error.hint) from error
+        run(self._connections, host, gate.watch(), on_text=read, limit=limit, keep=False)
+
+    def _unfinished(
+        self, host: Host, subject: str, seen: Finding | None, deadline: float, error: LimitExceeded
+    ) -> HostError:
+        """Return why the wait for a host that has not finished looking ends: what was `seen` last, if anything."""
+        if seen and time.monotonic() > deadline:
+            return self._failed(host, seen, self._late)
+        message = f"its health is not known: the probe {error.message}"
+        return HostError(host.name, f"roles.{subject}", message, error.hint)
 
     def _look(self, host: Host, gate: Gate) -> Sequence[Finding]:
         output = run(self._connections, host, gate.probe())
@@ -90,7 +106,7 @@ class Gatekeeper:
         if finding.verdict == "failed" or finding.restarts > deaths:
             raise self._failed(host, finding, "died after its start")
         if time.monotonic() > deadline:
-            raise self._failed(host, finding, f"is not healthy {self._deploy.health_timeout} s after its start")
+            raise self._failed(host, finding, self._late)
 
     def _failed(self, host: Host, finding: Finding, what: str) -> HostError:
         words = journal(self._connections, host, finding.unit)

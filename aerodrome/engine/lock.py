@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Protocol
 
+from aerodrome.core.event import Emit, Idle, Waiting
 from aerodrome.core.lock import HELD, TAKEN, TIMED_OUT, Holder, lock_script, read_age, read_holder
 from aerodrome.errors import AerodromeError, HostError
 from aerodrome.fleet.model import Host
@@ -34,11 +34,11 @@ class FleetLock:
         host: Host,
         holder: str,
         patience: int,
-        waits: Callable[[str, str], None],
+        emit: Emit,
     ) -> None:
         """Take who asks for the lock that `host` keeps, how many seconds they wait for it, and who is told so."""
         self._connections, self._host = connections, host
-        self._holder, self._patience, self._waits = holder, patience, waits
+        self._holder, self._patience, self._emit = holder, patience, emit
         self._release = threading.Event()
         self._answered = threading.Event()  # the lock is ours, or the script has ended
         self._thread: threading.Thread | None = None
@@ -57,6 +57,8 @@ class FleetLock:
         self._thread = threading.Thread(target=self._hold, daemon=True)
         self._thread.start()
         self._answered.wait()
+        if self._other:
+            self._emit(Idle(self._host.name))
         if self._error:
             raise self._failure(self._error)
         assert self._age is not None
@@ -100,7 +102,8 @@ class FleetLock:
             if line.startswith(f"{HELD} "):
                 self._other = read_holder(line)
                 self._limit.allow(self._patience + self._question, "lock_timeout")
-                self._waits(self._host.name, f"waiting for {described(self._other)}; at most {_long(self._patience)}")
+                why = f"waiting for {described(self._other)}; at most {_long(self._patience)}"
+                self._emit(Waiting(self._host.name, why))
             elif line.startswith(f"{TAKEN} "):
                 try:
                     self._age = read_age(line)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
-from aerodrome.core.check import Finding
+from aerodrome.core.event import ChangeBegan, ChangeEnded, Emit, Note, Waiting
 from aerodrome.core.plan import PlannedChange
 from aerodrome.core.resource import KILLED, NOTE, WAITING
 from aerodrome.errors import HostError
@@ -16,16 +16,6 @@ from aerodrome.remote.limits import ConnectionBroke, Limit, LimitExceeded
 
 LOCK_WAIT = 900  # seconds that a script waits for the lock of its host (plan.LOCK)
 LONGEST = 2000  # characters of a line that a host prints while it works; what is longer is not read to its end
-
-
-class Reporter(Protocol):
-    """What a run tells while it goes."""
-
-    def stage(self, name: str) -> None: ...
-    def change(self, host: str, planned: PlannedChange) -> None: ...
-    def healthy(self, host: str, finding: Finding) -> None: ...
-    def waits(self, host: str, why: str) -> None: ...
-    def still_waiting(self, doing: Mapping[str, str], seconds: int) -> None: ...
 
 
 def nobody(host: str, planned: PlannedChange, tasks: str) -> None:
@@ -37,7 +27,7 @@ class Progress:
 
     def __init__(
         self,
-        report: Reporter,
+        emit: Emit,
         host: str,
         changes: Sequence[PlannedChange],
         asked: Sequence[str],
@@ -47,16 +37,17 @@ class Progress:
         at: Callable[[str], None] = lambda what: None,
         killed: Callable[[str, PlannedChange, str], None] = nobody,
     ) -> None:
-        """Take who is told of changes and waits, what the host is `at`, and of tasks that a change has `killed`."""
+        """Take who is told of events, of what the host is `at`, and of tasks that a change has `killed`."""
         self.host = host
         self.current: PlannedChange | None = None
         self.step = ""  # that a mark has named last
         self.probes = False  # the marks are those of a probe
-        self._report, self._changes, self._asked = report, changes, asked
+        self._emit, self._changes, self._asked = emit, changes, asked
         self._limit, self._deploy, self._at, self._killed = limit, deploy, at, killed
         self._mark = re.compile(rf"@{nonce} (\d{{1,6}}|done)")
         self._pending = ""
         self._waited = ""  # what the current change waits for
+        self._began = 0.0  # when the current change did
 
     def read(self, text: str) -> None:
         """Take the next part of the output."""
@@ -74,7 +65,7 @@ class Progress:
         elif line.startswith(WAITING):
             self._waits(line[1:LONGEST])
         elif line.startswith(NOTE):
-            self._report.waits(self.host, line[1:LONGEST])
+            self._emit(Note(self.host, line[1:LONGEST]))
         elif self.current and not self.probes and line.startswith(KILLED):
             self._killed(self.host, self.current, line[len(KILLED) : LONGEST])
 
@@ -83,10 +74,11 @@ class Progress:
             self._limit.allow(LOCK_WAIT + self._deploy.probe_timeout)
         self._waited = why if self.current else ""
         self._at(why)
-        self._report.waits(self.host, why)
+        self._emit(Waiting(self.host, why))
 
     def _marked(self, label: str) -> None:
         if label == "done":
+            self._ends()
             self.probes, self.step = True, ""
             self._limit.allow(self._deploy.probe_timeout)
             self._at("asking again")
@@ -99,12 +91,20 @@ class Progress:
             self._at(f"{self.step} (asked)")
 
     def _begins(self, planned: PlannedChange) -> None:
+        self._ends()
+        self._began = time.monotonic()
         self.current, self.step, self._waited = planned, planned.step, ""
         units = self._deploy.drain_timeout + self._deploy.migration_timeout
         interrupts = planned.change.restarts or planned.change.interrupts
         self._limit.allow(self._deploy.change_timeout + (units if interrupts else 0), "change_timeout")
         self._at(f"{planned.step}: {planned.change.summary}")
-        self._report.change(self.host, planned)
+        self._emit(ChangeBegan(self.host, planned.step, planned.resource, planned.change.summary))
+
+    def _ends(self) -> None:
+        """Say that the current change has been made, as the next mark is there."""
+        if self.current and not self.probes:
+            planned, seconds = self.current, time.monotonic() - self._began
+            self._emit(ChangeEnded(self.host, planned.step, planned.resource, planned.change.summary, seconds))
 
     @contextmanager
     def naming(self) -> Iterator[None]:

@@ -9,14 +9,20 @@ import re
 import sys
 import threading
 import unicodedata
-from contextlib import suppress
-from typing import TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO
 
 from aerodrome.secrets import Redactor
+
+if TYPE_CHECKING:
+    from aerodrome.report.region import Region
 
 # Hides every known secret in whatever is printed, should one get there.
 redactor = Redactor()
 _lock = threading.Lock()
+_region: Region | None = None  # lines at the end of the terminal, above which all is printed
+_pauses = 0  # of the region
 _SUSPECT = re.compile(r"[^\t\n\x20-\x7e]")
 
 
@@ -73,7 +79,7 @@ def say(*parts: str) -> None:
     try:
         _print(sys.stderr, parts)
     except (OSError, ValueError):
-        _discard(sys.stderr)
+        discard(sys.stderr)
 
 
 def data(*parts: str) -> None:
@@ -89,10 +95,10 @@ def raw(text: str) -> None:
     try:
         _write(sys.stdout, text)
     except BrokenPipeError:
-        _discard(sys.stdout)
+        discard(sys.stdout)
         raise NoOutput from None
     except (OSError, ValueError) as error:
-        _discard(sys.stdout)
+        discard(sys.stdout)
         what = getattr(error, "strerror", None) or str(error)
         raise NoOutput(f"cannot write to stdout: {what}") from None
 
@@ -124,11 +130,54 @@ def _write(file: TextIO | None, text: str) -> None:
     safe = text.encode(encoding, "backslashreplace").decode(encoding)
     # Whole lines under a lock: hosts that work at once would interleave within a line.
     with _lock:
-        print(safe, file=file, flush=True)
+        if not _region or _pauses or not is_terminal(file):
+            print(safe, file=file, flush=True)
+        elif file is sys.stderr:
+            _region.above(safe)
+        else:
+            _region.stop()
+            try:
+                print(safe, file=file, flush=True)
+            finally:
+                _region.start()
 
 
-def _discard(file: TextIO | None) -> None:
-    """Send what is still in the buffer nowhere: Python would try again at its end, and complain."""
+def attach(region: Region) -> None:
+    """Show a region at the end of the terminal from now on; whatever is printed comes above it."""
+    global _region
+    with _lock:
+        if not _pauses:
+            region.start()
+        _region = region
+
+
+def detach(region: Region) -> None:
+    """Take the region away, and leave the terminal as if it had never been there."""
+    global _region
+    with _lock:
+        region.stop()
+        _region = None
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Leave the terminal to something else meanwhile, such as a question."""
+    global _pauses
+    with _lock:
+        _pauses += 1
+        if _region:
+            _region.stop()
+    try:
+        yield
+    finally:
+        with _lock:
+            _pauses -= 1
+            if _region and not _pauses:
+                _region.start()
+
+
+def discard(file: TextIO | None) -> None:
+    """Send what is still in a stream's buffer nowhere: Python would try again at its end, and complain."""
     if file is None:
         return
     with suppress(OSError, ValueError):

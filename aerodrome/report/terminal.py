@@ -1,12 +1,12 @@
-"""What an operator reads: progress and errors on stderr, data on stdout; a line says which host and what."""
+"""What an operator reads: events and errors on stderr, data on stdout; a line says which host and what."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from aerodrome.core.check import Finding
-from aerodrome.core.plan import HostPlan, PlannedChange, readable_script
+from aerodrome.core.event import ChangeBegan, Event, Healthy, Killed, Note, StageBegan, StillWaiting, Waiting
+from aerodrome.core.plan import HostPlan, readable_script
 from aerodrome.errors import AerodromeError, FleetError, HostError
 from aerodrome.report.sink import Paint, data, one_line, say
 from aerodrome.report.sink import redactor as redactor
@@ -16,26 +16,33 @@ NAMED = 5  # hosts that are waited for and named with what they are at
 
 
 class Terminal:
-    """Tell a run's progress, a line a change; `width` is that of the longest host name."""
+    """Print a run's events, a line each; `width` is that of the longest host name."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self.width = max((len(name) for name in hosts), default=0)
         self.begun = time.monotonic()
 
-    def stage(self, name: str) -> None:
-        say(_bold(name), f"  ({time.monotonic() - self.begun:.0f} s)")
+    def emit(self, event: Event) -> None:
+        """Print an event; those that only programs and displays care about print nothing."""
+        match event:
+            case StageBegan(stage=stage):
+                say(_bold(stage), f"  ({time.monotonic() - self.begun:.0f} s)")
+            case ChangeBegan(host=host, step=step, summary=summary):
+                self._line(host, step, one_line(summary))
+            case Healthy(host=host, step=step, detail=detail):
+                self._line(host, step, f"healthy: {one_line(detail)}")
+            case Waiting(host=host, why=text) | Note(host=host, text=text):
+                say(f"  {host:{self.width}}  {one_line(text)}")
+            case Killed(host=host, tasks=tasks):
+                say(f"  {host:{self.width}}  killed {one_line(tasks)}")
+            case StillWaiting(doing=doing, seconds=seconds):
+                still_waiting(doing, seconds)
 
-    def change(self, host: str, planned: PlannedChange) -> None:
-        say(f"  {host:{self.width}}  {planned.step:20}  {one_line(planned.change.summary)}")
+    def _line(self, host: str, step: str, text: str) -> None:
+        say(f"  {host:{self.width}}  {step:20}  {text}")
 
-    def waits(self, host: str, why: str) -> None:
-        say(f"  {host:{self.width}}  {one_line(why)}")
-
-    def still_waiting(self, doing: Mapping[str, str], seconds: int) -> None:
-        still_waiting(doing, seconds)
-
-    def healthy(self, host: str, finding: Finding) -> None:
-        say(f"  {host:{self.width}}  {'roles.' + finding.subject:20}  healthy: {one_line(finding.detail)}")
+    def close(self) -> None:
+        """End with the terminal as it was."""
 
 
 def still_waiting(doing: Mapping[str, str], seconds: int) -> None:

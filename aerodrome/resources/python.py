@@ -10,18 +10,10 @@ from aerodrome.core.resource import Change, Seen, put_text, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.lockfile import Request, digest, fab_command
+from aerodrome.program import program
 from aerodrome.resources.installer import CACHE, INSTALLER, as_installer
 from aerodrome.resources.selinux import relabel
 from aerodrome.secrets import Secret
-
-# Where the pip wheel lies that `ensurepip` would install: Debian and Fedora keep it in a directory of its own
-# (sysconfig's WHEEL_PKG_DIR, CPython 3.10), CPython itself beside ensurepip. pip runs from within its wheel, so
-# that nothing has to be installed to fetch uv with the node's own pip.conf.
-FIND_PIP = """\
-import ensurepip, glob, os, sysconfig
-bundled = os.path.join(os.path.dirname(ensurepip.__file__), "_bundled")
-places = [sysconfig.get_config_var("WHEEL_PKG_DIR"), bundled, "/usr/share/python*-wheels"]
-print([wheel for place in places if place for wheel in sorted(glob.glob(os.path.join(place, "pip-*.whl")))][-1])"""
 
 # A component of a path as `namei -l` (util-linux) lists it: kind, mode, owner, group.
 COMPONENT = re.compile(r" *([-bcdlps])([-rwxsStT]{9}) +(\S+) +(\S+) ")
@@ -255,7 +247,7 @@ class Installed(_Environment):
     def _bring_uv(self, given: str) -> str:
         # In the installer's own cache: only the installer ever runs it.
         place = f"{CACHE}/uv-{digest(self.requirements.uv)}"
-        find = as_installer(f"{quote(self.python)} -c {quote(FIND_PIP)}")
+        find = as_installer(f"{quote(self.python)} -c {quote(program('find_pip'))}")
         install = as_installer(
             f'PYTHONPATH="$pip" {quote(self.python)} -m pip install -q --no-input --disable-pip-version-check '
             # uv is a program that fills environments of a Python too old for its own wheel's Requires-Python.

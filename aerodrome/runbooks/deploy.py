@@ -11,12 +11,26 @@ from aerodrome.components.halt import halted, resumed
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.left import left
 from aerodrome.components.node import SETTINGS, node
+from aerodrome.components.notes import setting_notes
 from aerodrome.components.redis import redis
 from aerodrome.components.roles import retired
+from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import ROLES
 from aerodrome.runbooks.units import STAGES, role_stages
+
+
+def deploy(
+    inputs: Inputs,
+    hosts: Collection[str],
+    roles: Collection[str],
+    accept_downtime: bool = False,
+    force: bool = False,
+) -> Runbook:
+    """Bring everything to the state in hosts.yaml, in order, for these hosts and roles only."""
+    inputs = replace(inputs, accept_downtime=accept_downtime, force=force)
+    return Runbook("deploy", tuple(stages(inputs, hosts, roles)), force, tuple(setting_notes(inputs)))
 
 
 def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> list[Stage]:
@@ -44,9 +58,12 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     halts = _halt_stages(inputs) if inputs.whole else []
     # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
     # What can go wrong without a need to stop anything has been done by the time when something stops.
-    parts = [Stage("machines", machines, {}), schedulers]
-    parts = [*halts, *parts] if inputs.accept_downtime else [*parts, *halts]
-    parts += [Stage("settings", settings, {}), *role_stages(inputs, roles), workers, webservers]
+    # Whatever has been halted is started again as long as nothing has been changed that it runs on.
+    downtime = inputs.accept_downtime
+    parts = [Stage("machines", machines, {}, commits=downtime), schedulers]
+    parts = [*halts, *parts] if downtime else [*parts, *halts]
+    parts.append(Stage("settings", settings, {}, commits=not downtime))
+    parts += [*role_stages(inputs, roles), workers, webservers]
     if inputs.whole:
         closes = {host.name: closed(inputs) for host in fleet.with_role("database")}
         parts.append(Stage("access", {host: steps for host, steps in closes.items() if steps}, {}))
@@ -66,8 +83,8 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
     if not celery and not downtime:
         return []
     first = fleet.roles["scheduler"][0]
-    undo = {host.name: resumed(inputs, host) for host in fleet.nodes()}
-    undo = {host: steps for host, steps in undo.items() if steps}
+    way_back = {host.name: resumed(inputs, host) for host in fleet.nodes()}
+    way_back = {host: steps for host, steps in way_back.items() if steps}
 
     def stop(name: str, roles: Sequence[str], last: bool = False) -> Stage:
         # Where versions change, what runs where it should not has to stop too.
@@ -81,7 +98,7 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
         stop("stop workers", ["worker"]),
         *([stop("stop others", ["dag-processor", "triggerer", "webserver"])] if downtime else []),
     ]
-    return [replace(part, undo=undo) for part in parts]
+    return [replace(part, way_back=way_back) for part in parts]
 
 
 def _retire(inputs: Inputs, name: str, members: Sequence[str], roles: Collection[str]) -> Stage:

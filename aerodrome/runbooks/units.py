@@ -7,7 +7,8 @@ from collections.abc import Collection
 from aerodrome.components.health import RoleHealth
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.roles import role, stopped, unwanted_roles
-from aerodrome.core.stage import Stage
+from aerodrome.core.runbook import Runbook
+from aerodrome.core.stage import Stage, only
 
 # Stage → the roles that start in it (design: order across hosts). The first scheduler has a stage of its own.
 STAGES = {
@@ -15,6 +16,21 @@ STAGES = {
     "webservers": ("webserver",),
     "workers": ("worker",),
 }
+
+
+def start(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> Runbook:
+    """Set up and start the units of `roles`, in deploy's order."""
+    return Runbook("start", tuple(only(role_stages(inputs, roles), hosts)))
+
+
+def restart(inputs: Inputs, hosts: Collection[str], roles: Collection[str], force: bool = False) -> Runbook:
+    """Restart the units of `roles`, in deploy's order, one host of a role at a time."""
+    return Runbook("restart", tuple(only(role_stages(inputs, roles, again=True), hosts)), force)
+
+
+def stop(inputs: Inputs, hosts: Collection[str], roles: Collection[str], force: bool = False) -> Runbook:
+    """Stop the units of `roles`, workers first."""
+    return Runbook("stop", tuple(only(stop_stages(inputs, roles), hosts)), force)
 
 
 def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> list[Stage]:

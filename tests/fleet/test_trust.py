@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,9 +24,11 @@ from aerodrome.controller.hosts_file import load
 from aerodrome.controller.keyring import Vault
 from aerodrome.controller.known_hosts import KnownHosts
 from aerodrome.core.plan import readable_script
+from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage
 from aerodrome.core.step import Step
 from aerodrome.engine.converge import Run
+from aerodrome.engine.perform import perform
 from aerodrome.errors import FleetError
 from aerodrome.fleet.model import Fleet
 from aerodrome.remote.connection import Connections
@@ -147,7 +149,7 @@ class Site:
     def converge(self) -> str:
         """Apply; return what went wrong, if anything did: a refusal is as good."""
         try:
-            self.run.converge([Stage("trust", {HOST: self.steps}, {})])
+            perform(self.run, Runbook("trust", (Stage("trust", {HOST: self.steps}, {}),)))
         except FleetError as error:
             return "".join(f"{each.message}{each.detail}" for each in error.failures)
         return ""
@@ -164,17 +166,6 @@ class Site:
             f"find {HOME} {USER_HOME} -type f -user astro -exec grep -l {CANARY} {{}} + || :\n"
         )
         return found.splitlines()
-
-
-class Silent:
-    """A report that nobody reads."""
-
-    def stage(self, *_: object) -> None: ...
-    def change(self, *_: object) -> None: ...
-    def healthy(self, *_: object) -> None: ...
-    def waits(self, *_: object) -> None: ...
-    def __getattr__(self, _: str) -> Callable[..., None]:
-        return lambda *_: None
 
 
 class Free:
@@ -204,7 +195,7 @@ def site() -> Iterator[Site]:
         Connections(fleet, partial(hidden, vault), KnownHosts(fleet.ssh.known_hosts)),
     )
     try:
-        yield Site(lab, fleet, inputs, Run(connections, Silent(), Free()))
+        yield Site(lab, fleet, inputs, Run(connections, lambda event: None, Free()))
     finally:
         connections.close()
         if not os.environ.get("AERODROME_KEEP_LAB"):

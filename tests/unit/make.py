@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import grp
+import json
 import os
 import pwd
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from subprocess import CompletedProcess
@@ -79,6 +82,13 @@ def inputs(of: Fleet | None = None, **given: Any) -> Inputs:
         salt=bytes(range(16)),
     )
     return replace(values, **given)
+
+
+def parameters(script: str) -> dict[str, Any]:
+    """Return the parameters of the one program of `probes/` in a script."""
+    (given,) = re.findall(r"^main\(\*\*json\.loads\((.*)\)\)$", script, re.MULTILINE)
+    found: dict[str, Any] = json.loads(ast.literal_eval(given))
+    return found
 
 
 def only_change(resource: Resource, seen: str, changing: Sequence[str] = ()) -> Change:

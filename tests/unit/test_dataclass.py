@@ -82,6 +82,27 @@ def test_equal_values_are_equal_and_have_one_hash(decorate: Decorator) -> None:
 
 
 @BOTH
+def test_a_field_may_be_given_by_name_only_and_not_be_compared(decorate: Decorator) -> None:
+    @decorate
+    class Base:
+        """A field of which its children need not know."""
+
+        time: float = dataclasses.field(default=0.0, kw_only=True, compare=False)
+
+    @decorate
+    class Child(Base):
+        """One that has no default of its own."""
+
+        name: str
+
+    assert vars(Child("a", time=1.0)) == {"time": 1.0, "name": "a"}  # type: ignore[call-arg]
+    assert Child("a", time=1.0) == Child("a") != Child("b")  # type: ignore[call-arg]
+    assert hash(Child("a", time=1.0)) == hash(Child("a"))  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        Child("a", 1.0)  # type: ignore[call-arg]
+
+
+@BOTH
 def test_nothing_can_be_changed(decorate: Decorator) -> None:
     value = classes(decorate)[0]("a")
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -19,13 +19,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "secrets": {"dataclass"},
     "render": set(),
+    "program": set(),
     "catalogue": FOUNDATION,
     "lockfile": FOUNDATION | {"catalogue"},
     "core": FOUNDATION,
     "fleet": FOUNDATION | {"catalogue"},
-    "resources": FOUNDATION | {"core", "catalogue", "lockfile"},
+    "resources": FOUNDATION | {"core", "catalogue", "lockfile", "program"},
     "checks": FOUNDATION | {"core", "resources"},
-    "components": FOUNDATION | {"checks", "resources", "core", "fleet", "catalogue", "lockfile", "render"},
+    "components": FOUNDATION | {"checks", "resources", "core", "fleet", "catalogue", "lockfile", "render", "program"},
     "runbooks": FOUNDATION | {"components", "checks", "resources", "core", "fleet", "catalogue"},
     "remote": FOUNDATION | {"core", "fleet"},
     "engine": FOUNDATION | {"core", "fleet", "remote"},
@@ -37,6 +38,7 @@ PURE = {
     "errors",
     "secrets",
     "render",
+    "program",
     "catalogue",
     "lockfile",
     "core",
@@ -255,7 +257,7 @@ def test_reading_the_fabfile_reads_no_hosts_yaml() -> None:
 
 def test_whatever_is_imported_is_there() -> None:
     # mypy takes a module that is missing for one without types (ignore_missing_imports).
-    folders = ("aerodrome", "tasks", "tests", "benchmarks", "lab", "tools")
+    folders = ("aerodrome", "tasks", "tests", "benchmarks", "lab", "tools", "probes")
     files = [file for folder in folders for file in (PROJECT / folder).rglob("*.py")]
     missing = [
         f"{file.relative_to(PROJECT)}: {name}"

@@ -82,6 +82,7 @@ def test_a_header_tells_what_is_locked_and_how_to_make_it_again() -> None:
         "# Packages of Airflow 2.11.2 on Python 3.12, Linux\n"
         "# Requirement: apache-airflow[postgres,celery,redis,fab]==2.11.2\n"
         "# Requirement: apache-airflow-providers-celery==3.15.2\n"
+        "# Requirement: gunicorn!=25.1.0\n"
         "# Uploaded until: the end of 2026-03-15, UTC\n"
         "# Made by: fab pin --version=2.11.2 --python=3.12 --date=2026-03-15\n"
     )

@@ -20,7 +20,7 @@ from aerodrome.resources.postgres import Login, PostgresAccount, PostgresServer
 from aerodrome.resources.postgres_access import AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import PostgresDropin
 from aerodrome.secrets import Reference, Secret
-from tests.unit.make import AWKWARD, HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
+from tests.unit.make import AWKWARD, HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs, parameters
 
 DB1 = HOSTS["db1"]
 DROPIN = """\
@@ -278,8 +278,12 @@ def test_the_login_is_tried_in_the_units_environment_with_what_hosts_yaml_says(v
     program = rest.removesuffix("END_OF_FILE\nfi")
     ast.parse(program, feature_version=(3, 6))
     url = inputs(fleet(database=NOT_OURS)).database_url("postgresql").reveal()
-    assert f'os.environ["{variable}"] = {url!r}\n' in program
-    assert f'os.environ.get("{variable}")' in program
+    assert parameters(program) == {
+        "url": url,
+        "command": "",
+        "variable": variable,
+        "public": ["my db", "me-too", "pg.example.com", "5433", "postgresql"],
+    }
 
 
 # Stands in for psycopg2: knows one URL, and a login that may make no tables.

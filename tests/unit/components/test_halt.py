@@ -129,7 +129,11 @@ def drained(sh: Shell, folder: Path, *tasks: str, seconds: int = 60, given: Inpu
     of = fleet(deploy=Deploy(drain_timeout=seconds))
     (unit,) = halted(given or inputs(of), HOSTS["s1"], ["scheduler"], last=True).resources
     assert isinstance(unit, Halted) and unit.wait
-    script = unit.wait.script.replace("STUCK = 60", "STUCK = 0.3").replace("AGAIN = 30", "AGAIN = 0.4")
+    script = (
+        unit.wait.script.replace("STUCK = 60", "STUCK = 0.3")
+        .replace("AGAIN = 30", "AGAIN = 0.4")
+        .replace("PAUSE = 2", "PAUSE = 0.05")
+    )
     return run(sh, folder, script)
 
 

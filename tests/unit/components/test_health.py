@@ -26,7 +26,7 @@ from aerodrome.components.health import (
 from aerodrome.core.resource import PRELUDE
 from aerodrome.fleet.model import Database
 from aerodrome.resources.systemd import UnitState, show
-from tests.unit.make import HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
+from tests.unit.make import HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs, parameters
 
 WEB = HOSTS["web1"]
 NOW = 1795382100
@@ -95,17 +95,13 @@ def test_the_program_asks_what_the_version_has(version: str, variable: str, web:
     program = RoleHealth(given, WEB, ("webserver", "worker")).probe().partition("<<'END_OF_FILE'\n")[2]
     program = program.removesuffix("END_OF_FILE\n")
     # Also Python 3.6, on which Airflow 1.10 runs, has to read it.
-    tree = ast.parse(program, feature_version=(3, 6))
-    (ask,) = [
-        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ASK"
-    ]
-    assert json.loads(ast.literal_eval(ask.args[0])) == {  # type: ignore[attr-defined]
-        "name": True,
-        "jobs": True,
-        "web": web,
-        "worker": 8793,
+    ast.parse(program, feature_version=(3, 6))
+    assert parameters(program) == {
+        "ask": {"name": True, "jobs": True, "web": web, "worker": 8793},
+        "hostname_callable": "AIRFLOW__CORE__HOSTNAME_CALLABLE",
+        "variable": variable,
+        "public": ["airflow", "airflow", "10.0.0.1", "5432", "postgresql"],
     }
-    assert f'os.environ.get("{variable}")' in program
 
 
 def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
@@ -242,7 +238,7 @@ def test_a_database_that_never_answers_ends_the_looking(
 ) -> None:
     (tmp_path / "hang").touch()
     begun = time.monotonic()
-    found, log = watch("sleep 0.1", **{"signal.alarm(10)": "signal.alarm( 1)"})
+    found, log = watch("sleep 0.1", **{"LONGEST_LOOK = 10": "LONGEST_LOOK =  1"})
     assert (found, log) == ([], ["connected"])
     assert time.monotonic() - begun < 20
 

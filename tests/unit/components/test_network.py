@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import replace
 
 import pytest
@@ -17,7 +15,7 @@ from aerodrome.components.roles import role
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet.model import Host
 from aerodrome.fleet.parse import parse
-from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
+from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs, parameters
 
 WEB = HOSTS["web1"]
 HOSTS_YAML = """\
@@ -41,8 +39,8 @@ def test_a_host_listens_on_its_address_unless_told_otherwise(host: Host, listen:
     assert (listens(host), from_itself(host)) == (listen, itself)
     everywhere = listen in ("0.0.0.0", "::")
     assert own_address("it", host) == (() if everywhere else (OwnAddress("it", "web1", listen),))
-    asked = re.search(r"ASK = json\.loads\('(.*)'\)", RoleHealth(inputs(), host, ("webserver",)).probe())
-    assert asked and json.loads(asked[1])["web"] == f"http://{in_url(itself)}:8080/api/v2/monitor/health"
+    asked = parameters(RoleHealth(inputs(), host, ("webserver",)).probe())["ask"]
+    assert asked["web"] == f"http://{in_url(itself)}:8080/api/v2/monitor/health"
 
 
 @pytest.mark.parametrize(

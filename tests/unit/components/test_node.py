@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +28,7 @@ from aerodrome.resources.python import Installed, VirtualEnvironment
 from aerodrome.resources.tree import Tree
 from aerodrome.resources.users import User
 from aerodrome.secrets import Secret
-from tests.unit.make import FERNET_KEY, HOSTS, Shell, fleet, inputs, only_change
+from tests.unit.make import FERNET_KEY, HOSTS, Shell, fleet, inputs, only_change, parameters
 
 UNIT = """\
 # Written by Aerodrome. What is particular to a role or host is in drop-ins: systemctl cat airflow@ROLE
@@ -354,7 +353,10 @@ def test_each_role_asks_the_commands_that_it_needs() -> None:
         for host in ("s1", "w1"):
             found = resources("node.environment", given, host)
             asked[version, host] = [
-                (each.file.removeprefix("/etc/default/airflow"), re.findall(r"(\w+)_CMD'", each.script))
+                (
+                    each.file.removeprefix("/etc/default/airflow"),
+                    [name[:-4] for name in parameters(each.script)["names"]],
+                )
                 for each in found
                 if isinstance(each, CommandsAnswer)
             ]
@@ -425,7 +427,7 @@ def test_commands_are_asked_as_the_service_user_in_the_units_environment() -> No
         "-p WorkingDirectory=/ -p UMask=0027 /opt/aerodrome/ac/venv/bin/python -I - "
     )
     ast.parse(program.removesuffix("END_OF_FILE"), feature_version=(3, 6))
-    assert "for name in ['AIRFLOW__CORE__FERNET_KEY_CMD']:" in program
+    assert parameters(program) == {"names": ["AIRFLOW__CORE__FERNET_KEY_CMD"]}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from aerodrome.catalogue.version import catalogue
-from aerodrome.components.users import LONGEST, RESET, create_user_script
+from aerodrome.components.users import LONGEST, create_user_script
+from aerodrome.program import program
 from aerodrome.secrets import Secret
 from tests.unit.make import AWKWARD, HOSTS, Shell, fleet, inputs
 
@@ -125,6 +126,6 @@ def test_a_password_that_was_not_kept_is_a_failure(sh: Shell, tmp_path: Path, ve
 
 @pytest.mark.parametrize("version", ["1.10.10", "2.11.2"])
 def test_the_program_is_one_that_every_python_reads(version: str) -> None:
-    program = RESET.replace("LOGINS", catalogue(version).logins)
-    ast.parse(program, feature_version=(3, 6))
-    assert "$" not in program  # systemd would expand it
+    text = program("reset_password", module=catalogue(version).logins, name="ada")
+    ast.parse(text, feature_version=(3, 6))
+    assert "$" not in text  # systemd would expand it

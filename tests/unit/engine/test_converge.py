@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,11 +12,26 @@ import pytest
 from aerodrome.components.hints import HINTS
 from aerodrome.core import plan
 from aerodrome.core.check import Finding, Gate
+from aerodrome.core.event import (
+    ChangeBegan,
+    ChangeEnded,
+    Doing,
+    Event,
+    Failed,
+    Idle,
+    Killed,
+    Note,
+    StageBegan,
+    StageEnded,
+    StillWaiting,
+    Waiting,
+)
 from aerodrome.core.plan import PlannedChange
 from aerodrome.core.resource import Change, Seen
+from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage
 from aerodrome.core.step import Step
-from aerodrome.engine import converge
+from aerodrome.engine import converge, perform
 from aerodrome.engine.converge import Run, settled
 from aerodrome.engine.gate import Gatekeeper, journal
 from aerodrome.engine.progress import Progress
@@ -34,24 +49,24 @@ from tests.unit.remote.local import Local
 
 @dataclass
 class Heard:
-    """A reporter that keeps what it is told."""
+    """What a run has emitted, and lines of what people read of it."""
 
+    events: list[Event] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
-    def stage(self, name: str) -> None:
-        self.lines.append(f"stage {name}")
-
-    def change(self, host: str, planned: PlannedChange) -> None:
-        self.lines.append(f"{host} {planned.step}: {planned.change.summary}")
-
-    def healthy(self, host: str, finding: Finding) -> None:
-        self.lines.append(f"{host} {finding.subject} is healthy")
-
-    def waits(self, host: str, why: str) -> None:
-        self.lines.append(f"{host} waits: {why}")
-
-    def still_waiting(self, doing: Mapping[str, str], seconds: int) -> None:
-        self.lines += [f"{seconds} s: {host}: {what}" for host, what in doing.items()]
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+        match event:
+            case StageBegan(stage=stage):
+                self.lines.append(f"stage {stage}")
+            case ChangeBegan(host=host, step=step, summary=summary):
+                self.lines.append(f"{host} {step}: {summary}")
+            case Waiting(host=host, why=text) | Note(host=host, text=text):
+                self.lines.append(f"{host} waits: {text}")
+            case Killed(host=host, tasks=tasks):
+                self.lines.append(f"{host} waits: killed {tasks}")
+            case StillWaiting(doing=doing, seconds=seconds):
+                self.lines += [f"{seconds} s: {host}: {what}" for host, what in doing.items()]
 
 
 @dataclass
@@ -105,7 +120,14 @@ class World:
 
     def new_run(self) -> Run:
         self.local.fleet = fleet(deploy=self.deploy)
-        return Run(self.local, self.heard, self.lock, HINTS)  # type: ignore[arg-type]
+        return Run(self.local, self.heard.emit, self.lock, HINTS)  # type: ignore[arg-type]
+
+    def perform(self, stages: Sequence[Stage]) -> bool:
+        return perform.perform(self.run, Runbook("test", tuple(stages)))
+
+    def perform_again(self, stages: Sequence[Stage]) -> bool:
+        self.run = self.new_run()
+        return self.perform(stages)
 
     def file(self, name: str, content: str = "x\n") -> File:
         return File(str(self.folder / name), content, ME, MY_GROUP)
@@ -138,7 +160,7 @@ def failed(call: Callable[[], object]) -> list[HostError]:
 
 def test_what_is_missing_is_made_and_told_then_nothing_is_left(world: World) -> None:
     stages = [stage("nodes", w1=world.file("a"), w2=world.file("b")), stage("late", w1=world.file("c"))]
-    assert world.run.converge(stages)
+    assert world.perform(stages)
     assert sorted(world.heard.lines[1:3]) == [
         f"w1 nodes.step: write {world.folder}/a",
         f"w2 nodes.step: write {world.folder}/b",
@@ -152,7 +174,7 @@ def test_what_is_missing_is_made_and_told_then_nothing_is_left(world: World) -> 
 
     execs.clear()
     world.heard.lines.clear()
-    assert not world.new_run().converge(stages)
+    assert not world.perform_again(stages)
     assert world.heard.lines == []
     assert execs == {"w1": 1, "w2": 1}
 
@@ -166,14 +188,14 @@ def test_what_depends_on_an_earlier_change_is_asked_again(world: World) -> None:
 
     first = world.folder / "first"
     steps = [Step("one", (world.scripted("first"),)), Step("two", (Later(second.path, ""),))]
-    assert world.run.converge([Stage("database", {"db1": steps}, {})])
+    assert world.perform([Stage("database", {"db1": steps}, {})])
     assert second.path.exists()
 
 
 def test_what_does_not_converge_is_said_after_three_rounds(world: World) -> None:
     log = world.folder / "log"
     thing = world.scripted("never", f"echo round >>'{log}'")
-    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=thing)]))
+    (error,) = failed(lambda: world.perform([stage("nodes", w1=thing)]))
     assert (error.host, error.step) == ("w1", "nodes.step")
     assert error.message == "does not converge, after 3 rounds it still needs: make never"
     assert log.read_text().count("round") == 3
@@ -181,7 +203,7 @@ def test_what_does_not_converge_is_said_after_three_rounds(world: World) -> None
 
 def test_a_change_that_fails_is_told_with_its_last_words(world: World) -> None:
     script = "echo one; echo 'cp: error writing: No space left on device' >&2; exit 9"
-    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.scripted("a", script))]))
+    (error,) = failed(lambda: world.perform([stage("nodes", w1=world.scripted("a", script))]))
     assert (error.host, error.step, error.message) == ("w1", "nodes.step", "could not make a (exit 9)")
     assert error.hint == "the disk is full: make room, and run the same again"
     assert error.detail == "one\ncp: error writing: No space left on device"
@@ -190,7 +212,7 @@ def test_a_change_that_fails_is_told_with_its_last_words(world: World) -> None:
 def test_a_unit_that_does_not_start_is_told_with_its_journal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(converge, "journal", lambda _, host, unit: f"{host.name} {unit}: Address already in use")
     thing = world.scripted("a", "echo 'Job failed.' >&2; false", restarts="airflow@worker.service")
-    (error,) = failed(lambda: world.run.converge([stage("workers", w1=thing)]))
+    (error,) = failed(lambda: world.perform([stage("workers", w1=thing)]))
     assert error.detail == "w1 airflow@worker.service: Address already in use"
     assert error.hint == "something else uses the port: ss -ltnp"
 
@@ -200,7 +222,7 @@ def test_the_other_hosts_of_a_stage_finish_and_the_next_stage_is_not_begun(world
         stage("nodes", s1=world.scripted("a", "exit 1"), web1=world.scripted("b"), w1=world.scripted("c", "exit 2")),
         stage("late", w2=world.scripted("d")),
     ]
-    errors = failed(lambda: world.run.converge(stages))
+    errors = failed(lambda: world.perform(stages))
     assert [error.host for error in errors] == ["s1", "w1"]
     assert (world.folder / "b").exists()
     assert not (world.folder / "d").exists()
@@ -217,11 +239,11 @@ def test_a_stage_that_fails_is_undone_where_that_is_possible(world: World) -> No
     }
     (world.folder / "undone w2").touch()
     stages = [
-        replace(stage("stops", s1=world.scripted("a")), undo=undo),
-        replace(stage("waits", s1=world.scripted("b", "exit 1"), web1=world.scripted("c")), undo=undo),
+        replace(stage("stops", s1=world.scripted("a")), way_back=undo),
+        replace(stage("waits", s1=world.scripted("b", "exit 1"), web1=world.scripted("c")), way_back=undo),
         stage("late", w2=world.scripted("d")),
     ]
-    errors = failed(lambda: world.run.converge(stages))
+    errors = failed(lambda: world.perform(stages))
     assert [(error.host, error.step, error.message) for error in errors] == [
         ("s1", "waits.step", "could not make b (exit 1)"),
         ("w1", "undo.step", "could not make undone w1 (exit 3)"),
@@ -243,14 +265,14 @@ def between(world: World, *made: str) -> list[Stage]:
 
 
 def test_settings_come_with_the_machines_where_nothing_is_to_do_between(world: World) -> None:
-    assert world.run.converge(between(world, "s", "t"))
+    assert world.perform(between(world, "s", "t"))
     assert [line for line in world.heard.lines if line.startswith("stage")] == ["stage machines"]
     assert execs["w1"] == 2
     assert all((world.folder / name).exists() for name in "mn")
 
 
 def test_settings_come_after_what_is_to_do_between(world: World) -> None:
-    assert world.run.converge(between(world, "s"))
+    assert world.perform(between(world, "s"))
     assert [line for line in world.heard.lines if line.startswith("stage")] == [
         "stage machines",
         "stage stop",
@@ -260,7 +282,7 @@ def test_settings_come_after_what_is_to_do_between(world: World) -> None:
 
 def test_a_host_between_that_is_down_is_told_where_it_stands(world: World) -> None:
     world.local.broken = down("w2")
-    (error,) = failed(lambda: world.run.converge(between(world, "s", "t")))
+    (error,) = failed(lambda: world.perform(between(world, "s", "t")))
     assert (error.host, error.message) == ("w2", "is down")
     assert (world.folder / "m").exists() and not (world.folder / "n").exists()
 
@@ -270,7 +292,7 @@ def test_a_worker_that_fails_does_not_keep_the_other_from_starting(world: World)
     alike = {name: replace(HOSTS[name], worker=Worker(("default",))) for name in ("w1", "w2")}
     world.run.fleet = fleet(hosts=alike)
     stages = [stage("workers", w1=world.scripted("a", "exit 1"), w2=world.scripted("b"))]
-    errors = failed(lambda: world.run.converge(stages))
+    errors = failed(lambda: world.perform(stages))
     assert [error.host for error in errors] == ["w1"]
     assert (world.folder / "b").exists()
 
@@ -286,7 +308,7 @@ def test_hosts_that_are_down_are_named_and_the_others_of_the_stage_finish(world:
         stage("second", w1=world.file("b"), w2=world.file("c"), web1=world.file("d")),
         stage("third", s1=world.file("e")),
     ]
-    errors = failed(lambda: world.run.converge(stages))
+    errors = failed(lambda: world.perform(stages))
     assert {(error.host, error.message) for error in errors} == {("web1", "is down"), ("w2", "is down")}
     assert [name for name in "abcde" if (world.folder / name).exists()] == ["a", "b"]
 
@@ -294,7 +316,7 @@ def test_hosts_that_are_down_are_named_and_the_others_of_the_stage_finish(world:
 def test_a_host_that_is_down_and_one_that_fails_are_told_together(world: World) -> None:
     world.local.broken = down("web1")
     stages = [stage("nodes", s1=world.scripted("a", "exit 1"), web1=world.file("b"), w1=world.file("c"))]
-    errors = failed(lambda: world.run.converge(stages))
+    errors = failed(lambda: world.perform(stages))
     assert {(error.host, error.message) for error in errors} == {
         ("web1", "is down"),
         ("s1", "could not make a (exit 1)"),
@@ -303,7 +325,7 @@ def test_a_host_that_is_down_and_one_that_fails_are_told_together(world: World) 
 
 
 def test_where_a_host_s_state_is_refused_nothing_is_touched_anywhere(world: World) -> None:
-    world.run._before_change = lambda: pytest.fail("called")
+    world.run.before_change = lambda: pytest.fail("called")
     world.local.broken = down("web1")
     (world.folder / "b").mkdir()
     stages = [
@@ -311,13 +333,15 @@ def test_where_a_host_s_state_is_refused_nothing_is_touched_anywhere(world: Worl
         stage("second", w1=world.file("b"), w2=world.file("c")),
         stage("third", s1=world.file("d"), web1=world.file("e")),
     ]
-    errors = failed(lambda: world.run.converge(stages))
+    errors = failed(lambda: world.perform(stages))
     told = {(error.host, error.step, error.message) for error in errors}
     refused = f"{world.folder}/b is a directory, and a file is wanted there"
     assert told == {("w1", "second.step", refused), ("web1", "connect", "is down")}
     assert [name for name in "acde" if (world.folder / name).exists()] == []
     assert world.heard.lines == []
     assert {error.host: error.refusal and error.refusal.verdict for error in errors} == {"w1": "refused", "web1": None}
+    # A refusal is no failure yet: a session may take in what it has found, and begin again.
+    assert [event.host for event in world.heard.events if isinstance(event, Failed)] == ["web1"]
 
 
 def test_a_refusal_brings_its_evidence(world: World) -> None:
@@ -326,7 +350,7 @@ def test_a_refusal_brings_its_evidence(world: World) -> None:
         def changes(self, seen: Seen) -> list[Change]:
             raise AerodromeError("no", "do this", "line one\nline two")
 
-    (error,) = failed(lambda: world.run.converge([stage("one", w1=Refusing(world.folder / "a", ""))]))
+    (error,) = failed(lambda: world.perform([stage("one", w1=Refusing(world.folder / "a", ""))]))
     assert (error.message, error.hint, error.detail) == ("no", "do this", "line one\nline two")
 
 
@@ -338,7 +362,7 @@ def test_a_state_that_is_refused_only_later_ends_the_stage_that_made_it(world: W
         ),
         stage("second", w1=world.file("b"), s1=world.file("d")),
     ]
-    (error,) = failed(lambda: world.run.converge(stages))
+    (error,) = failed(lambda: world.perform(stages))
     assert (error.host, error.step) == ("w1", "second.step")
     assert [name for name in "acd" if (world.folder / name).exists()] == ["a", "c"]
 
@@ -349,15 +373,13 @@ def test_a_host_that_goes_down_between_two_stages_fails_in_the_second(world: Wor
         stage("second", w1=world.scripted("b"), w2=world.scripted("c")),
         stage("third", s1=world.scripted("d")),
     ]
-    real = world.run._stage
 
-    def begin(of: Stage, *given: Any) -> None:
-        if of.name == "second":
+    def emit(event: Event) -> None:
+        if isinstance(event, StageBegan) and event.stage == "second":
             world.local.broken = down("w1")
-        real(of, *given)
 
-    world.run._stage = begin  # type: ignore[method-assign,assignment]
-    (error,) = failed(lambda: world.run.converge(stages))
+    world.run.emit = emit
+    (error,) = failed(lambda: world.perform(stages))
     assert (error.host, error.message) == ("w1", "is down")
     assert [name for name in "abcd" if (world.folder / name).exists()] == ["a", "c"]
 
@@ -369,7 +391,7 @@ def test_a_host_that_is_down_and_takes_no_part_in_a_stage_does_not_end_it(world:
         stage("second", w1=world.file("b")),
         stage("third", web1=world.file("c")),
     ]
-    (error,) = failed(lambda: world.run.converge(stages))
+    (error,) = failed(lambda: world.perform(stages))
     assert (error.host, world.run.changed) == ("web1", {"s1", "w1"})
 
 
@@ -377,8 +399,8 @@ def test_a_host_that_is_down_and_takes_no_part_in_a_stage_does_not_end_it(world:
 
 
 def test_something_is_done_before_the_first_change(world: World) -> None:
-    world.run._before_change = lambda: world.heard.lines.append("before")
-    world.run.converge([stage("one", w1=world.file("a"), w2=world.file("b")), stage("two", w1=world.file("c"))])
+    world.run.before_change = lambda: world.heard.lines.append("before")
+    world.perform([stage("one", w1=world.file("a"), w2=world.file("b")), stage("two", w1=world.file("c"))])
     assert world.heard.lines[0] == "before"
     assert (world.folder / "c").exists()
 
@@ -387,20 +409,20 @@ def test_what_fails_before_the_first_change_lets_nothing_be_changed(world: World
     def conflict() -> None:
         raise InvalidInput("another run has made fernet_key meanwhile", "run the same again")
 
-    world.run._before_change = conflict
+    world.run.before_change = conflict
     with pytest.raises(InvalidInput, match="^another run has made fernet_key meanwhile$"):
-        world.run.converge([stage("one", w1=world.file("a"))])
+        world.perform([stage("one", w1=world.file("a"))])
     assert not (world.folder / "a").exists()
     assert world.heard.lines == []
 
 
 def test_where_nothing_changes_or_no_host_answers_nothing_is_done_before_it(world: World) -> None:
-    world.run._before_change = lambda: pytest.fail("called")
+    world.run.before_change = lambda: pytest.fail("called")
     (world.folder / "a").write_text("x\n")
-    assert not world.run.converge([stage("one", w1=world.file("a"))])
+    assert not world.perform([stage("one", w1=world.file("a"))])
     world.run.ask({"w1": [Step("s", (world.file("b"),))]})
     world.local.broken = down("w1")
-    failed(lambda: world.run.converge([stage("one", w1=world.file("b"))]))
+    failed(lambda: world.perform([stage("one", w1=world.file("b"))]))
 
 
 def test_what_the_hosts_that_answer_need_is_in_the_failure(world: World) -> None:
@@ -469,7 +491,7 @@ def test_a_connection_that_breaks_in_the_middle_is_no_success(world: World, monk
         ("echo; exit 1", ""),
         ("echo '@waiting for 1 running task: a.b'; exit 1", ", while it was waiting for 1 running task: a.b"),
     ):
-        (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.scripted("a", script))]))  # noqa: B023
+        (error,) = failed(lambda: world.perform([stage("nodes", w1=world.scripted("a", script))]))  # noqa: B023
         assert (error.step, error.message, error.hint) == (
             "nodes.step",
             f"make a: the connection broke: no sign of life for 45 s{meanwhile}",
@@ -486,7 +508,7 @@ def test_a_script_that_never_began_says_why(world: World) -> None:
     )
     shell.chmod(0o755)
     world.local._shell = str(shell)
-    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.file("a"))]))
+    (error,) = failed(lambda: world.perform([stage("nodes", w1=world.file("a"))]))
     assert (error.step, error.message) == ("apply", "the script did not begin (exit 2)")
     assert error.hint == "the disk is full: make room, and run the same again"
 
@@ -496,9 +518,9 @@ def test_units_that_run_are_restarted_one_host_at_a_time(world: World, monkeypat
         def changes(self, seen: Seen) -> list[Change]:
             return [Change(change.summary, change.script, interrupts=True) for change in super().changes(seen)]
 
-    monkeypatch.setattr(Gatekeeper, "wait", lambda self, host, gate: world.heard.waits(host.name, "health"))
+    monkeypatch.setattr(Gatekeeper, "wait", lambda self, host, gate: world.heard.emit(Waiting(host.name, "health")))
     hosts = {name: Restart(world.folder / name, f"touch '{world.folder / name}'") for name in ("s1", "web1")}
-    world.run.converge([stage("any", gated=True, **hosts)])
+    world.perform([stage("any", gated=True, **hosts)])
     assert world.heard.lines == [
         "stage any",
         "s1 any.step: make s1",
@@ -511,7 +533,7 @@ def test_units_that_run_are_restarted_one_host_at_a_time(world: World, monkeypat
 def test_after_a_change_the_next_stage_is_asked_for_too(world: World) -> None:
     # The first stage makes what the second one wants: nothing is left for it.
     first = world.scripted("a", f"touch '{world.folder}/a' '{world.folder}/b'")
-    world.run.converge([stage("one", w1=first), stage("two", w1=world.scripted("b"))])
+    world.perform([stage("one", w1=first), stage("two", w1=world.scripted("b"))])
     assert world.heard.lines == ["stage one", "w1 one.step: make a"]
 
 
@@ -521,7 +543,7 @@ def test_a_host_costs_an_exec_to_ask_and_one_for_each_stage_that_changes_it(worl
         stage("two", w1=world.file("c")),
         stage("three", w1=world.file("d")),
     ]
-    world.run.converge(stages)
+    world.perform(stages)
     assert execs == {"w1": 4, "w2": 2}
 
 
@@ -536,7 +558,7 @@ def test_what_an_earlier_stage_brought_about_is_not_asked_again(world: World) ->
     def logged(name: str) -> Logged:
         return Logged(world.folder / name, f"touch '{world.folder / name}'")
 
-    world.run.converge([stage("one", w1=logged("a")), stage("two", w1=logged("b")), stage("three", w1=logged("c"))])
+    world.perform([stage("one", w1=logged("a")), stage("two", w1=logged("b")), stage("three", w1=logged("c"))])
     assert log.read_text().split() == [*"abc", *"abc", *"bc", "c"]
 
 
@@ -550,12 +572,12 @@ def test_a_restart_that_was_asked_for_is_made_once_in_each_stage(world: World, m
     monkeypatch.setattr(plan, "PRELUDE", "")  # its PATH
     monkeypatch.setattr(Gatekeeper, "wait", lambda *_: None)
     units = {name: Service(f"{name}.service", again=True) for name in "ab"}
-    world.run.converge([stage("one", gated=True, w1=units["a"]), stage("two", gated=True, w1=units["b"])])
+    world.perform([stage("one", gated=True, w1=units["a"]), stage("two", gated=True, w1=units["b"])])
     assert log.read_text().split() == ["a.service", "b.service"]
 
 
 def test_another_run_that_is_at_work_is_told_of(world: World) -> None:
-    waits = Progress(world.heard, "w1", (), ["node.x"], "n0nce", Limit(None, None), Deploy())
+    waits = Progress(world.heard.emit, "w1", (), ["node.x"], "n0nce", Limit(None, None), Deploy())
     waits.probes = True
     for part in ("@waiting ", "for another run", " that is at work\nword", "s\n\n@n0nce 0\n@waiting for nothing\n"):
         waits.read(part)
@@ -577,7 +599,7 @@ def test_tasks_that_a_change_has_killed_are_told_and_kept(world: World) -> None:
         "echo '@waiting for 1 running task: a.b (r, 5 s); at most 600 s'; echo '@killed 1 running task: a.b (r, 605 s)'"
     )
     made = world.scripted("a", f"{script}; echo '@note: and this'; touch '{world.folder}/a'")
-    assert world.run.converge([stage("workers", w1=made)])
+    assert world.perform([stage("workers", w1=made)])
     assert world.heard.lines[2:] == [
         "w1 waits: waiting for 1 running task: a.b (r, 5 s); at most 600 s",
         "w1 waits: killed 1 running task: a.b (r, 605 s)",
@@ -592,7 +614,7 @@ def test_tasks_that_a_change_has_killed_are_told_and_kept(world: World) -> None:
 def test_what_is_said_until_it_has_been_heard_counts_once(world: World) -> None:
     say = "echo '@killed 1 running task: a.b (r, 605 s)'"
     made = [world.scripted(name, f"{say}; touch '{world.folder}/{name}'") for name in "ab"]
-    assert world.run.converge([stage("one", w1=made[0]), stage("two", w1=made[1])])
+    assert world.perform([stage("one", w1=made[0]), stage("two", w1=made[1])])
     assert len(world.run.killed) == 1
     assert [line for line in world.heard.lines if "waits" in line] == [
         "w1 waits: killed 1 running task: a.b (r, 605 s)"
@@ -601,7 +623,7 @@ def test_what_is_said_until_it_has_been_heard_counts_once(world: World) -> None:
 
 def test_what_a_probe_answers_kills_nothing(world: World) -> None:
     (world.folder / "a").write_text("@killed x\n@waiting for y\n")
-    assert world.run.converge([stage("workers", w1=world.file("a", "@killed x\n"))])
+    assert world.perform([stage("workers", w1=world.file("a", "@killed x\n"))])
     assert world.run.killed == []
     assert [line for line in world.heard.lines if "waits" in line] == []
 
@@ -611,17 +633,17 @@ def test_what_a_probe_answers_kills_nothing(world: World) -> None:
 
 def test_the_lock_is_held_while_the_fleet_is_changed_and_not_taken_for_nothing(world: World) -> None:
     stages = [stage("nodes", w1=world.file("a"), w2=world.file("b"))]
-    world.run.converge(stages)
+    world.perform(stages)
     assert world.lock.log == ["take", "release"]
     assert execs == {"w1": 2, "w2": 2}  # asked once, changed and asked again in one
 
     world.lock.log.clear()
-    assert not world.new_run().converge(stages)
+    assert not world.perform_again(stages)
     assert world.lock.log == []
 
 
 def test_the_lock_is_given_back_after_a_failure(world: World) -> None:
-    failed(lambda: world.run.converge([stage("nodes", w1=world.scripted("a", "false"))]))
+    failed(lambda: world.perform([stage("nodes", w1=world.scripted("a", "false"))]))
     assert world.lock.log == ["take", "release"]
 
 
@@ -637,7 +659,7 @@ def test_what_was_asked_before_another_run_ended_is_asked_again(world: World) ->
     (world.folder / "b").touch()
     # By the first answer there is nothing to do for the file that the other run has written since.
     (world.folder / "a").write_text("x\n")
-    assert world.new_run().converge([stage("nodes", w1=wanted, w2=world.scripted("c"))])
+    assert world.perform_again([stage("nodes", w1=wanted, w2=world.scripted("c"))])
     assert (world.folder / "a").read_text() == "x\n"
     assert execs == {"w1": 3, "w2": 3}
 
@@ -649,7 +671,7 @@ def test_where_the_other_run_has_done_it_all_nothing_is_left(world: World) -> No
             return super().take()
 
     world.lock = Other(age=0)
-    assert not world.new_run().converge([stage("nodes", w1=world.scripted("a"))])
+    assert not world.perform_again([stage("nodes", w1=world.scripted("a"))])
     assert world.lock.log == ["take", "release"]
 
 
@@ -661,7 +683,7 @@ def test_a_run_that_has_lost_the_lock_changes_nothing_more(world: World) -> None
 
     world.lock = Lost()
     stages = [stage("nodes", w1=world.scripted("a")), stage("late", w2=world.scripted("b"))]
-    (error,) = failed(lambda: world.new_run().converge(stages))
+    (error,) = failed(lambda: world.perform_again(stages))
     assert (error.host, error.step) == ("db1", "lock")
     assert not (world.folder / "b").exists()
     assert world.lock.log == ["take", "release"]
@@ -706,7 +728,7 @@ def test_a_probe_that_exceeds_its_limit_names_the_step(world: World, what: str, 
 
 def test_a_change_that_exceeds_its_limit_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.run.fleet = fleet(deploy=Deploy(change_timeout=1))
-    (error,) = failed(lambda: world.run.converge([stage("nodes", w1=world.scripted("a", "sleep 66"))]))
+    (error,) = failed(lambda: world.perform([stage("nodes", w1=world.scripted("a", "sleep 66"))]))
     assert (error.step, error.message) == (
         "nodes.step",
         "make a: did not finish within 1 s (deploy.change_timeout)",
@@ -715,7 +737,7 @@ def test_a_change_that_exceeds_its_limit_is_named(world: World, monkeypatch: pyt
 
 def test_while_a_host_is_at_work_it_is_said_at_what(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "FIRST", 0.5)
-    world.run.converge([stage("nodes", w1=world.scripted("a", f"sleep 2; touch '{world.folder}/a'"))])
+    world.perform([stage("nodes", w1=world.scripted("a", f"sleep 2; touch '{world.folder}/a'"))])
     assert "0 s: w1: nodes.step: make a" in world.heard.lines or "1 s: w1: nodes.step: make a" in world.heard.lines
 
 
@@ -727,10 +749,57 @@ CHANGES = tuple(PlannedChange("s", "r", Change(f"change {number}", "true")) for 
 
 def progress(*parts: str) -> tuple[list[str], PlannedChange | None]:
     heard = Heard()
-    reader = Progress(heard, "h", CHANGES, (), "n0nce", Limit(None, None), Deploy())
+    reader = Progress(heard.emit, "h", CHANGES, (), "n0nce", Limit(None, None), Deploy())
     for part in parts:
         reader.read(part)
     return heard.lines, reader.current
+
+
+def seconds_aside(events: Sequence[Event]) -> list[Event]:
+    """Return events as if nothing had taken any time."""
+    return [replace(event, seconds=0) if isinstance(event, ChangeEnded | StageEnded) else event for event in events]
+
+
+def test_the_events_of_a_run_in_their_order(world: World) -> None:
+    stages = [stage("nodes", w1=world.scripted("a")), stage("late", w1=world.scripted("b", "exit 3"))]
+    (error,) = failed(lambda: world.perform(stages))
+    a, b = ("nodes.step", f"file {world.folder}/a", "make a"), ("late.step", f"file {world.folder}/b", "make b")
+    assert seconds_aside(world.heard.events) == [
+        Doing("w1", "connect"),
+        Doing("w1", "nodes.step (asked)"),
+        Doing("w1", "late.step (asked)"),
+        Idle("w1"),
+        StageBegan("nodes", ("w1",)),
+        Doing("w1", "connect"),
+        Doing("w1", "nodes.step: make a"),
+        ChangeBegan("w1", *a),
+        ChangeEnded("w1", *a, seconds=0),
+        Doing("w1", "asking again"),
+        Doing("w1", "nodes.step (asked)"),
+        Doing("w1", "late.step (asked)"),
+        Idle("w1"),
+        StageEnded("nodes", 0),
+        StageBegan("late", ("w1",)),
+        Doing("w1", "connect"),
+        Doing("w1", "late.step: make b"),
+        ChangeBegan("w1", *b),
+        Failed.by(error),
+        Idle("w1"),
+        StageEnded("late", 0, ("w1",)),
+    ]
+
+
+def test_a_change_ends_when_the_next_one_begins(world: World) -> None:
+    heard = Heard()
+    reader = Progress(heard.emit, "h", CHANGES, (), "n0nce", Limit(None, None), Deploy())
+    for mark in ("0", "1", "done"):
+        reader.read(f"\n@n0nce {mark}\n")
+    assert seconds_aside([event for event in heard.events if isinstance(event, ChangeBegan | ChangeEnded)]) == [
+        ChangeBegan("h", "s", "r", "change 0"),
+        ChangeEnded("h", "s", "r", "change 0", 0),
+        ChangeBegan("h", "s", "r", "change 1"),
+        ChangeEnded("h", "s", "r", "change 1", 0),
+    ]
 
 
 def test_changes_are_told_when_their_turn_comes() -> None:

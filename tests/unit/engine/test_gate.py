@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ import pytest
 
 from aerodrome.components.hints import HINTS
 from aerodrome.core.check import Finding, Verdict
-from aerodrome.core.plan import PlannedChange
+from aerodrome.core.event import Event, Healthy
 from aerodrome.engine import gate as module
 from aerodrome.engine.gate import Gatekeeper
 from aerodrome.errors import HostError
@@ -53,35 +53,13 @@ class Looks:
         raise NotImplementedError
 
 
-@dataclass
-class Heard:
-    """A reporter that keeps what it is told."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def healthy(self, host: str, finding: Finding) -> None:
-        self.lines.append(f"{host} {finding.subject} is healthy")
-
-    def stage(self, name: str) -> None:
-        raise NotImplementedError
-
-    def change(self, host: str, planned: PlannedChange) -> None:
-        raise NotImplementedError
-
-    def waits(self, host: str, why: str) -> None:
-        raise NotImplementedError
-
-    def still_waiting(self, doing: Mapping[str, str], seconds: int) -> None:
-        raise NotImplementedError
-
-
 class World:
     """A gatekeeper over hosts that are all this machine."""
 
     def __init__(self, folder: Path, deploy: Deploy) -> None:
-        self.heard, self.at = Heard(), dict[str, str]()
+        self.events, self.at = list[Event](), dict[str, str]()
         self.local = Local(folder, deploy=deploy)
-        keeper = Gatekeeper(self.local, self.heard, HINTS, self.at.__setitem__)  # type: ignore[arg-type]
+        keeper = Gatekeeper(self.local, self.events.append, HINTS, self.at.__setitem__)  # type: ignore[arg-type]
         self.wait = keeper.wait
 
 
@@ -108,6 +86,19 @@ def test_a_look_that_never_comes_is_not_waited_for(tmp_path: Path, script: str) 
     assert caught.value.message.startswith("its health is not known: the probe ")
 
 
+def test_a_look_that_takes_longer_than_the_rest_of_the_time_leaves_what_was_seen_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A web server that accepts connections and never answers: each look takes as long as its own time limit.
+    world = World(tmp_path, Deploy(health_timeout=1))
+    monkeypatch.setattr(module, "journal", lambda connections, host, unit: "Control server error")
+    seen = finding("waiting", detail="timed out")
+    with pytest.raises(HostError) as caught:
+        world.wait(W1, Looks("printf 'a look\n@looked\n'; sleep 64", lambda *_: [seen]))
+    assert caught.value.message == "airflow@worker.service is not healthy 1 s after its start: timed out"
+    assert caught.value.detail == "Control server error"
+
+
 def test_a_host_looks_by_itself_until_all_is_ok(world: World, tmp_path: Path) -> None:
     # The host goes on looking until nobody reads it: three looks are needed, one exec.
     log = tmp_path / "looks"
@@ -126,7 +117,11 @@ def test_a_host_looks_by_itself_until_all_is_ok(world: World, tmp_path: Path) ->
 
     world.wait(W1, Looks(script, read, ("scheduler", "triggerer")))
     assert asked == [("scheduler", "triggerer")] * 3
-    assert world.heard.lines == ["w1 scheduler is healthy", "w1 triggerer is healthy"]
+    assert [replace(event, seconds=0) for event in world.events if isinstance(event, Healthy)] == [
+        Healthy("w1", "roles.scheduler", "seen"),
+        Healthy("w1", "roles.triggerer", "seen"),
+    ]
+    assert len(world.events) == 2
     assert world.at == {"w1": "airflow@triggerer.service: seen"}
     assert execs == {"w1": 1}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core import lock as script
+from aerodrome.core.event import Event, Idle, Waiting
 from aerodrome.core.lock import Holder
 from aerodrome.engine import lock as fleet_lock
 from aerodrome.engine.lock import FleetLock, described
@@ -20,11 +21,11 @@ DB = Host("db1", "10.0.0.1")
 
 
 class Locks:
-    """Locks over one fleet, and what was said while they were waited for."""
+    """Locks over one fleet, and the events of their waits."""
 
     def __init__(self, folder: Path) -> None:
         self.local = Local(folder)
-        self.said: list[str] = []
+        self.events: list[Event] = []
 
     def lock(self, holder: str = "ann@laptop: fab deploy", patience: int = 20) -> FleetLock:
         return FleetLock(
@@ -32,7 +33,7 @@ class Locks:
             DB,
             holder,
             patience,
-            lambda host, why: self.said.append(f"{host} {why}"),
+            self.events.append,
         )
 
 
@@ -51,7 +52,7 @@ def test_a_lock_that_is_free_is_taken_at_once_and_given_back(locks: Locks) -> No
     again = locks.lock()
     assert again.take() <= 2
     again.release()
-    assert locks.said == []
+    assert locks.events == []
 
 
 def test_a_second_run_says_for_whom_it_waits(locks: Locks) -> None:
@@ -59,9 +60,10 @@ def test_a_second_run_says_for_whom_it_waits(locks: Locks) -> None:
     first.take()
     with pytest.raises(HostError) as caught:
         second.take()
-    (said,) = locks.said
-    assert said.startswith("db1 waiting for ann@laptop: fab deploy, which has been changing the fleet since ")
-    assert said.endswith("; at most 1 s")
+    waits, idle = locks.events
+    assert isinstance(waits, Waiting) and waits.host == "db1" and idle == Idle("db1")
+    assert waits.why.startswith("waiting for ann@laptop: fab deploy, which has been changing the fleet since ")
+    assert waits.why.endswith("; at most 1 s")
     assert (caught.value.host, caught.value.step) == ("db1", "lock")
     assert "cannot take the fleet's lock, nothing was changed: waited 1 s for ann@laptop" in caught.value.message
     assert caught.value.hint == "wait longer with --wait, or deploy.lock_timeout in hosts.yaml"

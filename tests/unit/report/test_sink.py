@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from aerodrome.components.health import Health
+from aerodrome.core.event import ChangeBegan, Healthy, Killed, Note, Waiting
 from aerodrome.core.plan import HostPlan, PlannedChange
 from aerodrome.core.resource import Change
 from aerodrome.errors import HostError
@@ -53,11 +54,12 @@ def test_every_character_passes_or_is_escaped_to_plain_ascii() -> None:
 def test_a_line_of_a_host_is_never_more_than_one(capsys: Capture) -> None:
     assert one_line("a\nno changes\r\nb") == r"a\nno changes\nb"
     health = Health("worker", "ok", "x\nno changes", unit="u", state=UnitState(), now=0, version="", host="w1")
-    change = PlannedChange("s", "r", Change("y\nno changes", ""))
     report = Terminal(["w1"])
-    report.healthy("w1", health)
-    report.change("w1", change)
-    report.waits("w1", "z\nno changes")
+    report.emit(Healthy("w1", "roles.worker", "x\nno changes"))
+    report.emit(ChangeBegan("w1", "s", "r", "y\nno changes"))
+    report.emit(Waiting("w1", "z\nno changes"))
+    report.emit(Note("w1", "z\nno changes"))
+    report.emit(Killed("w1", "s", "z\nno changes"))
     still_waiting({"w1": "z\nno changes"}, 10)
     show_error(HostError("w1", "s", "m\nno changes", "h\nno changes", "d\nno changes"))
     show_status([health])
@@ -68,7 +70,7 @@ def test_a_line_of_a_host_is_never_more_than_one(capsys: Capture) -> None:
 def test_every_sink_escapes(capsys: Capture) -> None:
     say(EVIL)
     data(EVIL)
-    Terminal(["w1"]).waits("w1", EVIL)
+    Terminal(["w1"]).emit(Waiting("w1", EVIL))
     show_error(HostError("w1", EVIL, EVIL, EVIL, EVIL))
     printers = [Through(), Through(say), Prefixed("w1", 2)]
     for printer in printers:
@@ -196,7 +198,7 @@ def test_what_is_in_a_buffer_when_its_reader_goes_is_dropped(tmp_path: object) -
     os.close(read)
     with os.fdopen(write, "w") as stream:
         stream.write("x")
-        sink._discard(stream)
+        sink.discard(stream)
     # closing it has flushed: without a BrokenPipeError
 
 

@@ -9,6 +9,20 @@ import sys
 import pytest
 
 from aerodrome.components.health import Health
+from aerodrome.core.event import (
+    ChangeBegan,
+    ChangeEnded,
+    Doing,
+    Failed,
+    Healthy,
+    Killed,
+    Note,
+    RunEnded,
+    StageBegan,
+    StageEnded,
+    StillWaiting,
+    Waiting,
+)
 from aerodrome.core.plan import HostPlan, PlannedChange
 from aerodrome.core.resource import Change
 from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
@@ -80,16 +94,27 @@ def test_known_secrets_are_hidden_wherever_something_is_printed(capsys: Capture,
 
 def test_a_run_tells_stage_host_step_and_change(capsys: Capture) -> None:
     report = Terminal(["w1", "worker10"])
-    report.stage("workers")
-    report.change("w1", PLAN.changes[0])
-    report.waits("worker10", "another run")
-    report.healthy(ROWS[0].host, ROWS[0])
+    report.emit(StageBegan("workers", ("w1", "worker10")))
+    report.emit(Doing("w1", "connect"))
+    report.emit(ChangeBegan("w1", "node.unit", "file /x", "write /x"))
+    report.emit(Waiting("worker10", "another run"))
+    report.emit(ChangeEnded("w1", "node.unit", "file /x", "write /x", 0.1))
+    report.emit(Healthy("w1", "roles.worker", "log port answers"))
+    report.emit(Note("worker10", "note: its clock is fast"))
+    report.emit(Killed("w1", "roles.worker", "sleep (40 s)"))
+    report.emit(StillWaiting({"w1": "node.install: install Airflow"}, 10))
+    report.emit(Failed("w1", "node.unit", "is down"))  # errors come last, all of them
+    report.emit(StageEnded("workers", 3.0, ("w1",)))
+    report.emit(RunEnded("failed", 3.0, ("w1",)))
     assert capsys.readouterr() == (
         "",
         "workers  (0 s)\n"
         "  w1        node.unit             write /x\n"
         "  worker10  another run\n"
-        "  w1        roles.worker          healthy: log port answers\n",
+        "  w1        roles.worker          healthy: log port answers\n"
+        "  worker10  note: its clock is fast\n"
+        "  w1        killed sleep (40 s)\n"
+        "waiting for w1: node.install: install Airflow (10 s)\n",
     )
 
 

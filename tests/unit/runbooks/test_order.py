@@ -221,10 +221,11 @@ def test_where_a_broker_moves_what_can_fail_without_a_stop_comes_first_and_then_
         ("stop workers", ["w1", "w2"]),
         ("settings", ["s1", "web1", "w1", "w2"]),
     ]
-    halts = [stage for stage in parts if stage.undo]
+    halts = [stage for stage in parts if stage.way_back]
     assert [stage.name for stage in halts] == ["stop other schedulers", "stop scheduler", "stop workers"]
     undone = {
-        host: [resource.key for step in steps for resource in step.resources] for host, steps in halts[0].undo.items()
+        host: [resource.key for step in steps for resource in step.resources]
+        for host, steps in halts[0].way_back.items()
     }
     scheduler, worker = "unit airflow@scheduler.service", "unit airflow@worker.service"
     assert undone == {"s1": [scheduler], "w1": [worker], "w2": [scheduler, worker]}

@@ -1,24 +1,33 @@
-def connect():
+import os
+import re
+from typing import Any
+
+
+def connect(variable: str, public: "list[str]") -> "Any":
+    """Connect to the metadata database that `variable` of the environment names.
+
+    Words of its URL that are not `public` are masked in the error.
+    """
     import psycopg2
 
-    url = os.environ.get("{{ database_variable }}")
+    url = os.environ.get(variable)
     if url is None:  # a command of the node knows it: Airflow asks it in the same way
         import shlex
         import subprocess
 
-        command = shlex.split(os.environ["{{ database_variable }}_CMD"])
+        command = shlex.split(os.environ[variable + "_CMD"])
         url = subprocess.check_output(command, cwd=os.environ.get("AIRFLOW_HOME")).decode()
     try:
         return psycopg2.connect("postgresql://" + url.split("://", 1)[1], connect_timeout=5)
     except psycopg2.Error as error:
-        # libpq quotes what it could not read, and of a URL that is not encoded it may be a part of the password.
+        # libpq quotes what it could not read, and in a URL that is not encoded it may be a part of the password.
         words = str(error)
         for part in re.split("[/:@]", url.rpartition("@")[0]):
-            if len(part) > 3 and part not in {{ database_names }}:
+            if len(part) > 3 and part not in public:
                 words = words.replace(part, "********")
-        raise type(error)(words)
+        raise type(error)(words) from None
 
 
-def bound(cursor):
+def bound(cursor: "Any") -> None:
     """Let no statement of this transaction wait for long: any task can hold a table for ever."""
     cursor.execute("SET LOCAL statement_timeout = 5000")

@@ -1,18 +1,19 @@
-def found_connection():
-    """Take the connection as another version of Airflow names it, or as airflow.cfg has it; tell whether there is one."""
-    import configparser
+import configparser
+import os
 
-    wanted = "{{ database_variable }}"
+
+def found_connection(variable: str) -> bool:
+    """Put the connection into `variable` if another version's variable or airflow.cfg has it; tell if there is one."""
     for name in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN"):
         for suffix in ("", "_CMD"):
             if name + suffix in os.environ:
-                os.environ.setdefault(wanted + suffix, os.environ[name + suffix])
-    if wanted not in os.environ and wanted + "_CMD" not in os.environ:
+                os.environ.setdefault(variable + suffix, os.environ[name + suffix])
+    if variable not in os.environ and variable + "_CMD" not in os.environ:
         config = configparser.RawConfigParser(strict=False)
         config.read(os.path.join(os.environ.get("AIRFLOW_HOME", "."), "airflow.cfg"))
         for section in ("database", "core"):
             url = config.get(section, "sql_alchemy_conn", fallback="")
             if url.startswith("postgres"):
-                os.environ[wanted] = url
+                os.environ[variable] = url
                 break
-    return wanted in os.environ or wanted + "_CMD" in os.environ
+    return variable in os.environ or variable + "_CMD" in os.environ

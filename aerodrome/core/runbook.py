@@ -1,0 +1,46 @@
+"""A runbook: an ordered list of stages, and the one kind of thing that changes a fleet."""
+
+from __future__ import annotations
+
+from aerodrome.core.check import Check
+from aerodrome.core.resource import Change, Seen
+from aerodrome.core.stage import Stage
+from aerodrome.dataclass import dataclass
+from aerodrome.errors import AerodromeError
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """What a run brings about, stage after stage, such as a deploy."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    force: bool = False  # running tasks that had to be killed are no failure
+    notes: tuple[str, ...] = ()  # what the operator should know before it begins
+
+
+@dataclass(frozen=True)
+class Action:
+    """A resource that is something to do rather than something to have: `check` tells whether it has been done.
+
+    A stage reaches it as it does any other resource. So a plan shows it, a run that was killed resumes by asking, and
+    asking again proves that it was done.
+    """
+
+    check: Check
+    change: Change
+
+    @property
+    def key(self) -> str:
+        return self.check.key
+
+    def probe(self) -> str:
+        return self.check.probe()
+
+    def changes(self, seen: Seen) -> list[Change]:
+        """Return what to do, or nothing if it has been done; raise AerodromeError if the check refuses."""
+        findings = self.check.judge(seen.text)
+        for finding in findings:
+            if finding.verdict == "refused":
+                raise AerodromeError(finding.detail, finding.hint, finding.evidence)
+        return [] if all(finding.ok for finding in findings) else [self.change]

@@ -1,0 +1,170 @@
+"""Perform a runbook: the only way in which anything changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from aerodrome.core.event import Note, StageBegan, StageEnded
+from aerodrome.core.plan import HostPlan
+from aerodrome.core.runbook import Runbook
+from aerodrome.core.stage import Stage, by_host, joined
+from aerodrome.core.step import Step
+from aerodrome.engine.converge import Run
+from aerodrome.errors import FleetError, HostError
+from aerodrome.fleet.model import Host
+
+
+def perform(run: Run, runbook: Runbook) -> bool:
+    """Bring about the stages of a runbook, one after another; tell whether anything had to be changed.
+
+    The fleet's lock is taken before anything is changed, and not at all if nothing has to be.
+
+    Raises FleetError if a host of a stage fails: later stages are not begun, and the ways back are taken. If a host is
+    in a state that must not be touched, no stage is begun. Raises HostError if the fleet's lock cannot be had.
+    """
+    performance = _Performance(run, runbook.stages)
+    asked = time.monotonic()
+    performance.ask()
+    for name, note in ((name, note) for name, plan in performance.plans.items() for note in plan.notes):
+        run.emit(Note(name, f"note: {note}"))
+    if not performance.changes:
+        performance.stages()
+        return False
+    try:
+        # What another run may have changed since it was asked has to be asked again. A second more: the host counts
+        # in whole ones.
+        if run.lock.take() <= time.monotonic() - asked + 1:
+            performance.ask()
+        performance.stages()
+    finally:
+        run.lock.release()
+    return bool(run.changed)
+
+
+class _Performance:
+    """What the hosts of a runbook still need, and the stages that bring it about."""
+
+    def __init__(self, run: Run, stages: Sequence[Stage]) -> None:
+        self._run, self._parts = run, stages
+        self._wanted: dict[str, list[Step]] = {}  # what is left of each host's steps
+        self._failed: Mapping[str, HostError] = {}  # why hosts could not be asked
+        self.plans: dict[str, HostPlan] = {}
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether any host needs anything."""
+        return any(plan.changes for plan in self.plans.values())
+
+    def ask(self) -> None:
+        """Ask all hosts what they need.
+
+        Raises FleetError if hosts.yaml and a host do not fit: nothing is touched anywhere. A host that is down stops
+        nobody else before its own stage.
+        """
+        try:
+            self.plans, self._failed = self._run.ask(by_host(self._parts)), {}
+        except FleetError as error:
+            if any(failure.refusal for failure in error.failures):
+                raise FleetError(error.failures) from error
+            self.plans, self._failed = dict(error.results), {failure.host: failure for failure in error.failures}
+
+    def stages(self) -> None:
+        """Bring about stage after stage; if one fails, take the ways back, the last one first."""
+        stages = joined(self._parts, self._idle)
+        self._wanted = by_host(stages)
+        back: list[Stage] = []
+        for stage in stages:
+            back = [*([] if stage.commits else back), stage]
+            try:
+                self._stage(stage)
+            except FleetError as error:
+                raise FleetError([*error.failures, *self._take_back(back)]) from error
+            for name, steps in stage.steps.items():
+                self._wanted[name] = self._wanted[name][len(steps) :]
+
+    def _idle(self, stage: Stage) -> bool:
+        changes = any(plan.changes for plan in self._current(stage).values())
+        return not changes and self._failed.keys().isdisjoint(stage.steps)
+
+    def _current(self, stage: Stage) -> dict[str, HostPlan]:
+        """Return what the hosts of a stage need of it, as far as they could be asked."""
+        return {name: self.plans[name].only(steps) for name, steps in stage.steps.items() if name in self.plans}
+
+    def _stage(self, stage: Stage) -> None:
+        """Bring a stage about on all hosts that can be asked, and only then fail for the others."""
+        failures = [self._failed[name] for name in stage.steps if name in self._failed]
+        current = self._current(stage)
+
+        def work(host: Host) -> None:
+            if current[host.name].changes:
+                wanted, plan = self._wanted[host.name], self.plans[host.name]
+                self.plans[host.name] = self._run.bring_about(host, wanted, stage.steps[host.name], plan)
+            if host.name in stage.gates:
+                self._run.gatekeeper.wait(host, stage.gates[host.name])
+
+        try:
+            self._work(current, stage, work)
+        except FleetError as error:
+            failures += error.failures
+        if failures:
+            raise FleetError(failures)
+
+    def _work(self, current: Mapping[str, HostPlan], stage: Stage, work: Callable[[Host], None]) -> None:
+        run = self._run
+        busy = [host for host in run.hosts(current) if current[host.name].changes or current[host.name].unsettled]
+        if not busy:
+            return
+        if changing := [host for host in busy if current[host.name].changes]:
+            self._require(stage, changing)
+            run.before_change()
+        began = time.monotonic()
+        run.emit(StageBegan(stage.name, tuple(host.name for host in busy)))
+        failed: tuple[str, ...] = ()
+        try:
+            # Units that run are restarted on one host at a time; all else goes at once.
+            rolling = [host for host in busy if stage.gates and current[host.name].interrupts]
+            run.each([host for host in busy if host not in rolling], work)
+            # What still runs is left alone once a restart has failed: the others may fail of the same.
+            for host in rolling:
+                run.each([host], work)
+        except FleetError as error:
+            failed = tuple(failure.host for failure in error.failures)
+            raise
+        finally:
+            run.emit(StageEnded(stage.name, time.monotonic() - began, failed))
+
+    def _require(self, stage: Stage, changing: Sequence[Host]) -> None:
+        """Ask what must be ok before a stage changes anything.
+
+        Raises FleetError, naming the stage, if it is not so on one of its hosts.
+        """
+
+        def ask(host: Host) -> None:
+            for check in stage.requires.get(host.name, ()):
+                for finding in self._run.judge(host, check):
+                    if finding.verdict in ("waiting", "failed", "refused"):
+                        raise HostError(host.name, stage.name, finding.detail, finding.hint, finding.evidence)
+
+        self._run.each([host for host in changing if stage.requires.get(host.name)], ask)
+
+    def _take_back(self, begun: Sequence[Stage]) -> list[HostError]:
+        """Take the ways back of stages that have begun, the last one first, until one fails; return what failed."""
+        taken: list[Mapping[str, Sequence[Step]]] = []
+        for stage in reversed(begun):
+            if not stage.way_back or stage.way_back in taken:
+                continue
+            taken.append(stage.way_back)
+            self._run.emit(StageBegan(f"{stage.name}: undo", tuple(stage.way_back)))
+            try:
+                self._run.each(self._run.hosts(stage.way_back), partial(self._back, stage))
+            except FleetError as error:
+                return list(error.failures)
+        return []
+
+    def _back(self, stage: Stage, host: Host) -> None:
+        steps = stage.way_back[host.name]
+        plan = self._run.ask_host(host, steps)
+        if plan.changes:
+            self._run.bring_about(host, steps, steps, plan)

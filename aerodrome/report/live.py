@@ -1,0 +1,158 @@
+"""What an operator sees at a terminal: lines of what is finished, and below them a line for each host at work."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aerodrome.core.event import (
+    ChangeBegan,
+    ChangeEnded,
+    Doing,
+    Event,
+    Failed,
+    Idle,
+    StageBegan,
+    StillWaiting,
+    Waiting,
+)
+from aerodrome.report import sink
+from aerodrome.report.sink import escape, is_terminal, one_line, redactor
+from aerodrome.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from aerodrome.report.region import Region
+
+SLOW = 2.0  # seconds that hosts may be asked before it is shown which of them have not answered yet
+
+
+def terminal(hosts: Iterable[str]) -> Terminal:
+    """Return the sink for people: live where stderr is a terminal that can move its cursor, else a line an event."""
+    able = is_terminal(sys.stderr) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    return Live(hosts) if able else Terminal(hosts)
+
+
+@dataclass
+class _Row:
+    """What a host is at, and since when by the monotonic clock."""
+
+    what: str
+    since: float
+    change: ChangeBegan | None = None
+
+
+class Live(Terminal):
+    """Print what is finished, and show what hosts are at and for how long; `close` leaves the terminal as it was.
+
+    What draws takes 0.1 s to import. It is imported once something is at work, by a thread of its own: a run with
+    nothing to do does not wait for it, and neither do hosts.
+    """
+
+    def __init__(self, hosts: Iterable[str]) -> None:
+        names = list(hosts)
+        super().__init__(names)
+        self._places = {name: place for place, name in enumerate(names)}
+        self._rows: dict[str, _Row] = {}
+        self._guard = threading.Lock()  # of rows and timer; nothing is printed under it
+        self._timer: threading.Timer | None = None
+        self._starting = threading.Lock()
+        self._region: Region | None = None
+        self._closed = False
+
+    def emit(self, event: Event) -> None:
+        """Print an event, or show it as what its host is at."""
+        row = self._follow(event)
+        match event:
+            case ChangeEnded(summary=summary, seconds=seconds):
+                took = f"  ({seconds:.0f} s)" if seconds >= 1 else ""
+                self._line(event.host, event.step, f"{one_line(summary)}{took}")
+            case Failed() if row and row.change:
+                self._end(row, "failed")
+            case ChangeBegan() | Waiting():
+                pass  # the region shows it
+            case StillWaiting() if self._region:
+                pass
+            case _:
+                super().emit(event)
+
+    def close(self) -> None:
+        """Take the region away; say which changes have been left in the middle."""
+        with self._guard:
+            self._closed = True
+            if self._timer:
+                self._timer.cancel()
+            rows = list(self._rows.values())
+        with self._starting:
+            if self._region:
+                sink.detach(self._region)
+                self._region = None
+        for row in rows:
+            if row.change:
+                self._end(row, "not finished")
+
+    def _end(self, row: _Row, how: str) -> None:
+        if change := row.change:
+            took = f"{time.monotonic() - row.since:.0f} s"
+            self._line(change.host, change.step, f"{one_line(change.summary)}  ({took}, {how})")
+
+    def _follow(self, event: Event) -> _Row | None:
+        """Keep in mind what each host is at; return what the host of this event was at until now."""
+        now = time.monotonic()
+        with self._guard:
+            before = self._rows.get(getattr(event, "host", ""))
+            match event:
+                case Doing(host=host, what=what) | Waiting(host=host, why=what):
+                    self._rows[host] = _Row(what, before.since, before.change) if before else _Row(what, now)
+                case ChangeBegan(host=host, step=step, summary=summary):
+                    self._rows[host] = _Row(f"{step}: {summary}", now, event)
+                case ChangeEnded(host=host, step=step):
+                    self._rows[host] = _Row(step, now)
+                case Failed(host=host) if before:
+                    self._rows[host] = _Row(before.what, before.since)
+                case Idle(host=host):
+                    self._rows.pop(host, None)
+            self._plan_region(event)
+        return before
+
+    def _plan_region(self, event: Event) -> None:
+        """Have the region begun as soon as something is at work, and for questions only if they take long."""
+        if self._region or self._closed:
+            return
+        at_once = isinstance(event, StageBegan | Waiting)
+        if self._timer and (at_once or not self._rows):
+            self._timer.cancel()
+            self._timer = None
+        if not self._timer and (at_once or self._rows):
+            self._timer = threading.Timer(0 if at_once else SLOW, self._begin)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _begin(self) -> None:
+        with self._starting:
+            if self._region or self._closed:
+                return
+            from aerodrome.report.region import Region
+
+            region = Region(self.lines)
+            sink.attach(region)
+            self._region = region
+
+    def lines(self, room: int) -> list[str]:
+        """Return a line a host at work: those that have been at it the longest, if there is no room for all."""
+        now = time.monotonic()
+        with self._guard:
+            rows = sorted(self._rows.items(), key=lambda each: each[1].since)
+        shown = rows if len(rows) <= room else rows[: max(room - 1, 0)]
+        last = len(self._places)
+        shown.sort(key=lambda each: self._places.get(each[0], last))
+        lines = [self._row(host, row, now) for host, row in shown]
+        return [*lines, f"  … and {len(rows) - len(shown)} more"] if len(shown) < len(rows) else lines
+
+    def _row(self, host: str, row: _Row, now: float) -> str:
+        what = escape(one_line(redactor.hide(row.what))).replace("\t", " ")
+        return f"  {host:{self.width}}  {now - row.since:4.0f} s  {what}"

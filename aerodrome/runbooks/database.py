@@ -1,0 +1,20 @@
+"""Set up the metadata database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aerodrome.components.database import database, database_login
+from aerodrome.components.inputs import Inputs
+from aerodrome.core.runbook import Runbook
+from aerodrome.core.stage import Stage, only
+
+
+def setup_database(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> Runbook:
+    """Set up PostgreSQL; if it is managed elsewhere, have each node log in."""
+    fleet = inputs.fleet
+    if fleet.database.managed:
+        steps = {host.name: database(inputs, host) for host in fleet.with_role("database")}
+    else:
+        steps = {host.name: database_login(inputs, host) for host in fleet.nodes()}
+    return Runbook("setup-db", tuple(only([Stage("database", steps, {})], hosts)))

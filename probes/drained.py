@@ -1,0 +1,97 @@
+"""Runs on a node, as the service user, in the units' environment, while no scheduler runs.
+
+Waits until the workers have finished what was queued and what they run: messages of one version are not understood by
+the workers of another, and those in one broker do not reach the workers of another. Lines that begin with an @ are
+shown as they come.
+"""
+
+import sys
+import time
+from typing import Any
+
+from probes.connection import bound, connect
+from probes.failure import first_line
+from probes.found_connection import found_connection
+
+STUCK = 60  # seconds without a change after which a task that is queued, while none runs, is taken to have no message
+AGAIN = 30  # seconds between two lines about what is waited for
+SHOWN = 8
+PAUSE = 2  # seconds between two looks
+
+
+def main(seconds: int, force: bool, waiting: str, note: str, variable: str, public: "list[str]") -> None:
+    """Wait for at most `seconds`; `waiting` and `note` begin the lines that are shown as they come."""
+    try:
+        if not found_connection(variable):
+            sys.exit(0)
+        connection = connect(variable, public)
+        sys.exit(wait(connection, seconds, force, waiting, note))
+    except Exception as error:
+        print(first_line(error))
+        sys.exit(1)
+
+
+def wait(connection: "Any", seconds: int, force: bool, waiting: str, note: str) -> int:
+    """Return 0 once nothing is left to wait for, 1 if it has taken too long."""
+    cursor = connection.cursor()
+    began = changed = said = time.monotonic()
+    before = None
+    while True:
+        connection.rollback()  # what was seen before is in a transaction of its own
+        tasks, now = unfinished(cursor), time.monotonic()
+        if tasks and (before is None or now - said > AGAIN):
+            said = now
+            passed = int(now - began)
+            print(f"{waiting}{told(tasks)}; {passed} of at most {seconds} s have passed", flush=True)
+        if tasks != before:
+            before, changed = tasks, now
+        if not tasks:
+            return 0
+        if now - changed > STUCK and all(state == "queued" for state, _, _ in tasks):
+            print(f"{note}no worker takes {told(tasks)}; Airflow queues them again, in ten minutes")
+            return 0
+        if now - began > seconds:
+            return late(tasks, seconds, note if force else "")
+        time.sleep(PAUSE)
+
+
+def unfinished(cursor: "Any") -> "list[tuple[str, str, str]]":
+    """Return state, DAG and task of what is running or queued."""
+    bound(cursor)
+    cursor.execute("SELECT to_regclass('task_instance')")
+    if cursor.fetchone()[0] is None:
+        return []
+    cursor.execute(
+        "SELECT state, dag_id, task_id FROM task_instance"
+        " WHERE state IN ('running', 'queued', 'restarting') ORDER BY 1 DESC, 2, 3"
+    )
+    rows: list[tuple[str, str, str]] = cursor.fetchall()
+    return rows
+
+
+def late(tasks: "list[tuple[str, str, str]]", seconds: int, forced: str) -> int:
+    """Say what still runs after all that time; return 0 if that is no reason to stop (`forced` begins a note)."""
+    if forced:
+        print(f"{forced}{told(tasks)}, still, after {seconds} s; --force goes on")
+        return 0
+    print(f"still {told(tasks)}")
+    print(f"{len(tasks)} tasks are queued or running after {seconds} s (deploy.drain_timeout)")
+    print(
+        "nothing has changed for them, and schedulers are started again. When they have ended, run the same again; or:"
+    )
+    print("fab deploy --force waits as long, then ends those that run; those that are queued run ten minutes later")
+    return 1
+
+
+def told(tasks: "list[tuple[str, str, str]]") -> str:
+    """Return tasks in words: how many of each state, and the names of the first ones."""
+    states = [state for state, _, _ in tasks]
+    counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
+    names = [f"{text(dag)}.{text(task)}" for _, dag, task in tasks[:SHOWN]]
+    more = [f"and {len(tasks) - SHOWN} more"] if len(tasks) > SHOWN else []
+    return "{}: {}".format(" and ".join(counts), ", ".join(names + more))
+
+
+def text(value: object) -> str:
+    """Return a name without what could lead a terminal astray."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value))[:200]

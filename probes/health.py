@@ -1,0 +1,118 @@
+"""Runs on a node, as the service user, in the units' environment: prints what Airflow says, and changes nothing."""
+
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.request
+from typing import Any
+
+from probes.connection import bound, connect
+from probes.failure import first_line
+
+LONGEST_LOOK = 10  # seconds
+FRESH = 2  # seconds
+
+
+def main(
+    ask: "dict[str, Any]", variable: str, public: "list[str]", hostname_callable: str, asks: str = "", looked: str = ""
+) -> None:
+    """Print one JSON object with what `ask` wants to know; with `asks`, one for each look that stdin asks for."""
+    airflow = Airflow(ask, variable, public, hostname_callable)
+    if asks:
+        watch(airflow, asks.encode() + b"\n", looked)
+    else:
+        print(airflow.look())
+
+
+def watch(airflow: "Airflow", asks: bytes, looked: str) -> None:
+    """Pass on what is read; at each line `asks`, print one JSON object and the mark `looked`, which ends a look."""
+    seen: list[bytes] = []
+    for line in sys.stdin.buffer:
+        if line != asks:
+            seen.append(line)
+            continue
+        # A database that has vanished never answers: then this ends, the shell with it, and looks are made one by one.
+        signal.alarm(LONGEST_LOOK)
+        # What is older has waited while the look before was made.
+        if time.time() - int(seen[0]) < FRESH:
+            sys.stdout.buffer.write(b"".join(seen) + f"{airflow.look()}\n{looked}\n".encode())
+            sys.stdout.buffer.flush()
+        seen = []
+
+
+class Airflow:
+    """What Airflow says on this host. The connection is kept from look to look, and so is the host's name."""
+
+    def __init__(self, ask: "dict[str, Any]", variable: str, public: "list[str]", hostname_callable: str) -> None:
+        self.ask = ask
+        self.database = variable, public
+        self.hostname_callable = hostname_callable
+        self.known_as: tuple[str, ...] = ()
+        self.connection: Any = None
+
+    def look(self) -> str:
+        """Return all answers as one JSON object; what could not be asked is an error with the same name."""
+        answer = {}
+        asked = (("name", lambda: self.names()[0]), ("jobs", self.jobs), ("web", self.web), ("worker", self.worker))
+        for name, ask in asked:
+            if name in self.ask:
+                try:
+                    answer[name] = ask()
+                except Exception as error:
+                    answer[name + "_error"] = first_line(error)
+        return json.dumps(answer)
+
+    def names(self) -> "tuple[str, ...]":
+        """Return the names by which Airflow's processes on this host may be known; they report the first now."""
+        if not self.known_as:
+            given = os.environ.get(self.hostname_callable)
+            # Airflow's own default is the one or the other, by its version and the host's resolver.
+            self.known_as = (called(given),) if given else (socket.getfqdn(), socket.gethostname())
+        return self.known_as
+
+    def jobs(self) -> "dict[str, Any]":
+        """Return the newest heartbeat and start of each kind of job on this host."""
+        if self.connection is None:
+            self.connection = connect(*self.database)
+        try:
+            # A transaction of its own, or now() would stand still.
+            with self.connection, self.connection.cursor() as cursor:
+                bound(cursor)
+                cursor.execute("SELECT to_regclass('job')")
+                if cursor.fetchone()[0] is None:
+                    return {}
+                cursor.execute(
+                    "SELECT job_type, extract(epoch FROM now() - max(latest_heartbeat))::float,"
+                    " extract(epoch FROM max(start_date))::float FROM job"
+                    " WHERE state = 'running' AND hostname IN %s GROUP BY job_type",
+                    (self.names(),),
+                )
+                return {kind: {"age": age, "started": started} for kind, age, started in cursor.fetchall()}
+        except Exception:
+            broken, self.connection = self.connection, None
+            broken.close()  # the server may have restarted: the next look makes a new one
+            raise
+
+    def web(self) -> "Any":
+        """Return the web server's health body."""
+        # A proxy of the environment has no business between a host and itself.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        return json.loads(opener.open(self.ask["web"], timeout=5).read().decode())
+
+    def worker(self) -> bool:
+        """Connect to the port on which a worker shows its tasks' logs."""
+        socket.create_connection(("127.0.0.1", self.ask["worker"]), timeout=5).close()
+        return True
+
+
+def called(path: str) -> str:
+    """Return what a function returns that is named as Airflow names it: `module:function` or `module.function`."""
+    module, _, function = path.replace(":", ".").rpartition(".")
+    folder = os.path.join(os.environ["AIRFLOW_HOME"], "config")
+    if folder not in sys.path:
+        sys.path.append(folder)  # as Airflow does
+    return str(getattr(importlib.import_module(module), function)())

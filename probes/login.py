@@ -1,0 +1,25 @@
+"""Runs on a node, as the service user, in the units' environment except for the login, which is that of hosts.yaml."""
+
+import os
+
+from probes.connection import connect
+from probes.failure import first_line
+
+
+def main(url: str, command: str, variable: str, public: "list[str]") -> None:
+    """Print `in`, or why the login does not work; change nothing. `command`, if given, prints the URL."""
+    if command:
+        os.environ.pop(variable, None)
+        os.environ[variable + "_CMD"] = command
+    else:
+        os.environ[variable] = url
+    try:
+        connection = connect(variable, public)
+        cursor = connection.cursor()
+        cursor.execute("SELECT has_schema_privilege(current_user, 'public', 'CREATE')")
+        print("in" if cursor.fetchone()[0] else "the login may make no tables in the schema public")
+        connection.close()
+    except ImportError:
+        pass  # an environment that somebody else made, or that is not whole: nothing to try it with yet
+    except Exception as error:
+        print(first_line(error))
