@@ -1,4 +1,4 @@
-"""Steps 3 to 5 of the guide: enable, drop-in, start, and wait until it is healthy."""
+"""Steps 3 to 5 of the guide: write the drop-in, enable, start, and wait until the role is healthy."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def webserver(context: Any) -> None:
 
 @task
 def worker(context: Any) -> None:
-    """Step 5: set up and start the workers; those that run already restart one after another.
+    """Step 5: set up and start the workers; running ones restart one after another.
 
     Examples:
       fab roles.worker

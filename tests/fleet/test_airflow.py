@@ -73,12 +73,12 @@ def test_a_login_made_twice_has_the_second_password(fleet: Fleet, request: pytes
 
     file.write_text(first)
     made = fleet.fab("create-user", "--name=twice", f"--password=!file {file}")
-    assert made.err.splitlines()[-1] == f"login twice: made; log in at {fleet.web_url}"
+    assert made.err.splitlines()[-1] == f"user twice: created; log in at {fleet.web_url}"
     assert token(fleet.web_url, "twice", first)
 
     file.write_text(second + "\n")
     again = fleet.fab("create-user", "--name=twice", f"--password=!file {file}")
-    assert again.err.splitlines()[-1].startswith("login twice: was there, and has this password now")
+    assert again.err.splitlines()[-1].startswith("user twice: already existed, password reset")
     assert token(fleet.web_url, "twice", second)
     with pytest.raises(HTTPError):
         token(fleet.web_url, "twice", first)

@@ -180,7 +180,7 @@ def test_a_host_key_that_changed_is_told_with_the_line_that_forgets_it(host: Fle
         hint = f"if the machine was reinstalled: {forget} && fab -H {HOST} trust-hosts"
         told = host.fab("trust-hosts", "--yes", code=1).err
         assert re.fullmatch(
-            rf"{HOST}: trust-hosts: \S+ shows ssh-ed25519 SHA256:\S+, which is not the key in .* → {re.escape(hint)}\n",
+            rf"{HOST}: trust-hosts: \S+ presents ssh-ed25519 SHA256:\S+, which does not match .* → {re.escape(hint)}\n",
             told,
         )
         assert known(host).read_text() == keys
@@ -214,5 +214,5 @@ def test_a_question_about_a_host_key_that_nobody_answers(host: Fleet) -> None:
     assert "Traceback" not in told
     assert told.splitlines()[-2:] == [
         f"error: no answer: the key of {HOST} was not added",
-        "  → compare the fingerprints, then add --yes",
+        "  → verify the fingerprints, then add --yes",
     ]

@@ -66,7 +66,7 @@ def test_a_host_key_that_changed_or_is_not_known(fleet: Fleet) -> None:
         assert "is unknown → check its fingerprint and add it: fab -H worker1 trust-hosts" in line_of(done, "worker1")
 
         done = fleet.fab("-H", "worker1", "trust-hosts", code=1)
-        assert re.search(r"worker1: \S+ shows ssh-ed25519 SHA256:\S{43}", done.err)
+        assert re.search(r"worker1: \S+ presents ssh-ed25519 SHA256:\S{43}", done.err)
         fleet.fab("-H", "worker1", "trust-hosts", "--yes")
         assert fleet.fab("-H", "worker1", "trust-hosts").err == "worker1: known\n"
         fleet.nothing_to_do("-H", "worker1", "deploy")

@@ -169,7 +169,7 @@ def test_a_plan_shows_each_difference_and_changes_nothing(site: Site, key: str) 
     before, started = state(site), site.started()
     done = site.fab("plan", code=2)
 
-    assert f"note: {HEAD}: has a Fernet key of its own" in done.err
+    assert f"note: {HEAD}: has its own Fernet key" in done.err
     head = done.out.partition(f"\n{WORKER}\n")[0]
     for shown in (
         "make virtual environment /opt/aerodrome/astronomer-certified/venvs/1.10.10",

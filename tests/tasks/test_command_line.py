@@ -113,8 +113,8 @@ def test_a_hosts_yaml_that_is_not_there(fab: Fab, hosts: Path) -> None:
     "arguments, error, what",
     [
         (("-H", "onne", "deploy"), "HOSTS: there is no host onne", "did you mean one?"),
-        (("-H", "nosuch", "deploy"), "HOSTS: there is no host nosuch", "it has one"),
-        (("-H", "one,@nosuch", "status"), "HOSTS: there is no host @nosuch", "it has one"),
+        (("-H", "nosuch", "deploy"), "HOSTS: there is no host nosuch", "hosts are one"),
+        (("-H", "one,@nosuch", "status"), "HOSTS: there is no host @nosuch", "hosts are one"),
         (
             ("deploy", "--role=nope"),
             "--role: there is no role nope",
@@ -123,10 +123,10 @@ def test_a_hosts_yaml_that_is_not_there(fab: Fab, hosts: Path) -> None:
         (("stop", "--role", "worker,nope"), "--role: there is no role nope", None),
         (
             ("-H", "one", "status", "--", "uptime"),
-            "“fab -H HOST -- COMMAND” is not used here",
+            "“fab -H HOST -- COMMAND” is not supported",
             "fab -H HOST run 'COMMAND'",
         ),
-        (("airflow", "dags list '"), "the command's quotes do not match: No closing quotation", None),
+        (("airflow", "dags list '"), "the command has unbalanced quotes: No closing quotation", None),
         (("deploy", "--wait=soon"), "--wait: soon is not a duration", "--wait=90s, --wait=15m or --wait=2h"),
         (("stop", "--wait=²"), "--wait: ² is not a duration", "--wait=90s, --wait=15m or --wait=2h"),
         (("deploy-dags",), "HOSTS: there is no DAG folder to deploy", "name one: deploy.dags"),
@@ -243,8 +243,8 @@ def test_a_password_in_an_argument_is_refused_and_not_shown(fab: Fab) -> None:
     done = fab("create-user", "--password=hunter2-hunter2")
     assert (done.code, done.out) == (1, "")
     assert done.err.splitlines() == [
-        "error: --password: a password itself would be seen in the process list",
-        "  → say where it comes from: --password='!env NAME' (or '!file PATH', '!command …')",
+        "error: --password: a literal password would be visible in the process list",
+        "  → name its source: --password='!env NAME' (or '!file PATH', '!command …')",
     ]
 
 

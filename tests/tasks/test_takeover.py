@@ -32,7 +32,7 @@ from tests.unit.remote.local import Local
 Capture = pytest.CaptureFixture[str]
 
 OLD, OLDER = "a-_" + "d" * 40 + "=", "+/" + "r" * 41 + "="
-NOTE = "note: one: has a Fernet key of its own, which all nodes get beside the fleet's"
+NOTE = "note: one: has its own Fernet key, which is added to the fleet's on all nodes"
 HOSTS = """\
 hosts:
   one: {{address: 127.0.0.1}}
