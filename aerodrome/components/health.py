@@ -163,7 +163,7 @@ class RoleHealth:
             found = self._read(answer)
             json.dumps([each.body for each in found], indent=2)  # as `status --json` prints it
         except UNEXPECTED as error:
-            why = f"the host's answer cannot be read ({type(error).__name__})"
+            why = f"cannot parse the host's answer ({type(error).__name__})"
             return [
                 Health(role, "waiting", why, host=self.host.name, unit=self.inputs.unit(role)) for role in self.roles
             ]
@@ -248,19 +248,19 @@ def _judge(
     if state.active != "active":
         return "waiting", f"the unit is {state.active or 'not there'}"
     if database and "jobs" not in answers:
-        return "waiting", answers.get("jobs_error", "the metadata database was not asked")
+        return "waiting", answers.get("jobs_error", "the metadata database was not queried")
     if role in JOBS:
         return _judge_job(JOBS[role], state, answers)
     if role == "webserver":
         return _judge_web(answers)
     if role == "worker":
         return _judge_worker(state, now, answers, ready)
-    return "failed", f"nothing here can tell whether a {role} is healthy"
+    return "failed", f"there is no health check for the role {role}"
 
 
 def _judge_worker(state: UnitState, now: int, answers: dict[str, Any], ready: bool) -> tuple[Verdict, str]:
     if "worker" not in answers:
-        return "waiting", f"port {WORKER_PORT}: {answers.get('worker_error', 'not asked')}"
+        return "waiting", f"port {WORKER_PORT}: {answers.get('worker_error', 'not checked')}"
     if not ready and now - state.started < WORKER_SETTLES:
         return "waiting", "Celery is not ready yet"
     return "ok", f"Celery {'is ready' if ready else 'runs'}, log port {WORKER_PORT} answers"

@@ -23,14 +23,14 @@ def left_services(inputs: Inputs, host: Host) -> LeftServices:
     """Return the services with data that a host should not run."""
     redis = redis_unit(inputs)
     found = (
-        Left("PostgreSQL", "database", (DEBIAN, OTHERS), "postgresql*", "postgresql", "every database in it"),
+        Left("PostgreSQL", "database", (DEBIAN, OTHERS), "postgresql*", "postgresql", "all of its databases"),
         Left(
             "Redis",
             "redis",
             (f"/etc/systemd/system/{redis}",),
             redis,
             redis,
-            f"/var/lib/redis/{inputs.fleet.airflow.service}: tasks that are queued",
+            f"/var/lib/redis/{inputs.fleet.airflow.service}: queued tasks",
         ),
     )
     roles = inputs.fleet.roles_of(host)

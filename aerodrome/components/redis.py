@@ -93,7 +93,7 @@ class RedisHealth:
     def judge(self, answer: str) -> list[Health]:
         state, now, info = read_service(answer)
         told = dict(re.findall(r"^(\w+):(.*?)\r?$", info, re.MULTILINE))
-        why = "Redis does not answer, or refuses the password"
+        why = "Redis does not answer, or rejects the password"
         seen = Health("redis", "failed", why, host=self.host.name, unit=redis_unit(self.inputs), state=state, now=now)
         if not {"redis_version", "uptime_in_seconds", "connected_clients"} <= set(told):
             return [seen]

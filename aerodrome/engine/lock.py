@@ -68,7 +68,7 @@ class FleetLock:
         """Raise HostError if the lock has been lost since it was taken."""
         if self._thread and not self._thread.is_alive():
             message = "the connection that holds the fleet's lock broke: another run may be changing the fleet"
-            raise HostError(self._host.name, "lock", message, "run the same again")
+            raise HostError(self._host.name, "lock", message, "run the same command again")
 
     def release(self) -> None:
         """Give the lock back, if it was taken."""

@@ -72,7 +72,7 @@ class AccessClosed:
             return []
         path, _ = answer.rows["hba"]
         changes = Block(path, PostgresAccess(self.logins).lines(), first=True, user="postgres").changes(Seen(text))
-        summary = f"take {len(there)} lines by which nothing logs in any more out of {path}"
+        summary = f"take {len(there)} lines for logins that no longer exist from {path}"
         return [Change(summary, f"{each.script}\n{RELOAD}", each.diff) for each in changes]
 
 

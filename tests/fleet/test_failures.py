@@ -85,7 +85,7 @@ def test_a_full_disk(fleet: Fleet) -> None:
 
         line = line_of(done, "worker1")
         assert "node.dags: could not put 1 files into /usr/local/airflow/full/dags" in line
-        assert "→ the disk is full: make room, and run the same again" in line
+        assert "→ the disk is full: free some space, and run the same command again" in line
     finally:
         shutil.rmtree(fleet.folder / "dags", ignore_errors=True)
         fleet.lab.free_disk("worker1", "/usr/local/airflow/full")
@@ -99,7 +99,7 @@ def test_a_database_that_refuses_the_password(fleet: Fleet) -> None:
         done = fleet.fab("-H", "sched1", "roles.scheduler", code=1)
         line = line_of(done, "sched1")
         assert "roles.scheduler: could not start airflow@scheduler.service" in line
-        assert "→ the database refuses the password: fab setup-db sets it from hosts.yaml" in line
+        assert "→ the database rejects the password: fab setup-db sets it from hosts.yaml" in line
         assert 'password authentication failed for user "airflow"' in done.err  # the journal's own words
     finally:
         fleet.fab("setup-db")

@@ -129,7 +129,7 @@ def test_a_hosts_yaml_that_is_not_there(fab: Fab, hosts: Path) -> None:
         (("airflow", "dags list '"), "the command has unbalanced quotes: No closing quotation", None),
         (("deploy", "--wait=soon"), "--wait: soon is not a duration", "--wait=90s, --wait=15m or --wait=2h"),
         (("stop", "--wait=²"), "--wait: ² is not a duration", "--wait=90s, --wait=15m or --wait=2h"),
-        (("deploy-dags",), "HOSTS: there is no DAG folder to deploy", "name one: deploy.dags"),
+        (("deploy-dags",), "HOSTS: there is no DAG folder to deploy", "set deploy.dags"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

@@ -401,7 +401,7 @@ def test_a_role_that_nobody_judges_is_not_taken_for_another() -> None:
     answer = {"jobs": {}, "web": BODY, "worker": True}
     gate = RoleHealth(inputs(fleet(version="2.11.2")), WEB, ("sweeper",))
     (health,) = gate.judge(output(answer, UNIT))
-    assert (health.verdict, health.detail) == ("failed", "nothing here can tell whether a sweeper is healthy")
+    assert (health.verdict, health.detail) == ("failed", "there is no health check for the role sweeper is healthy")
 
 
 def test_a_worker_of_airflow_3_needs_no_database() -> None:
@@ -412,7 +412,7 @@ def test_a_worker_of_airflow_3_needs_no_database() -> None:
 
 @pytest.mark.parametrize("answer", ["", "\n", "no JSON", "Failed to start transient service unit"])
 def test_a_program_that_did_not_run_is_no_health(answer: str) -> None:
-    assert judged("scheduler", answer) == ("waiting", "the metadata database was not asked")
+    assert judged("scheduler", answer) == ("waiting", "the metadata database was not queried")
 
 
 @pytest.mark.parametrize("text", ["", "sh: 1: systemctl: not found\n"])

@@ -197,7 +197,7 @@ def test_what_does_not_converge_is_said_after_three_rounds(world: World) -> None
     thing = world.scripted("never", f"echo round >>'{log}'")
     (error,) = failed(lambda: world.perform([stage("nodes", w1=thing)]))
     assert (error.host, error.step) == ("w1", "nodes.step")
-    assert error.message == "does not converge, after 3 rounds it still needs: make never"
+    assert error.message == "does not converge: after 3 rounds, it still needs: make never"
     assert log.read_text().count("round") == 3
 
 
@@ -205,7 +205,7 @@ def test_a_change_that_fails_is_told_with_its_last_words(world: World) -> None:
     script = "echo one; echo 'cp: error writing: No space left on device' >&2; exit 9"
     (error,) = failed(lambda: world.perform([stage("nodes", w1=world.scripted("a", script))]))
     assert (error.host, error.step, error.message) == ("w1", "nodes.step", "could not make a (exit 9)")
-    assert error.hint == "the disk is full: make room, and run the same again"
+    assert error.hint == "the disk is full: free some space, and run the same command again"
     assert error.detail == "one\ncp: error writing: No space left on device"
 
 
@@ -214,7 +214,7 @@ def test_a_unit_that_does_not_start_is_told_with_its_journal(world: World, monke
     thing = world.scripted("a", "echo 'Job failed.' >&2; false", restarts="airflow@worker.service")
     (error,) = failed(lambda: world.perform([stage("workers", w1=thing)]))
     assert error.detail == "w1 airflow@worker.service: Address already in use"
-    assert error.hint == "something else uses the port: ss -ltnp"
+    assert error.hint == "something else is using the port: ss -ltnp"
 
 
 def test_the_other_hosts_of_a_stage_finish_and_the_next_stage_is_not_begun(world: World) -> None:
@@ -335,7 +335,7 @@ def test_where_a_host_s_state_is_refused_nothing_is_touched_anywhere(world: Worl
     ]
     errors = failed(lambda: world.perform(stages))
     told = {(error.host, error.step, error.message) for error in errors}
-    refused = f"{world.folder}/b is a directory, and a file is wanted there"
+    refused = f"{world.folder}/b is a directory, but should be a file"
     assert told == {("w1", "second.step", refused), ("web1", "connect", "is down")}
     assert [name for name in "acde" if (world.folder / name).exists()] == []
     assert world.heard.lines == []
@@ -407,7 +407,7 @@ def test_something_is_done_before_the_first_change(world: World) -> None:
 
 def test_what_fails_before_the_first_change_lets_nothing_be_changed(world: World) -> None:
     def conflict() -> None:
-        raise InvalidInput("another run has made fernet_key meanwhile", "run the same again")
+        raise InvalidInput("another run has made fernet_key meanwhile", "run the same command again")
 
     world.run.before_change = conflict
     with pytest.raises(InvalidInput, match="^another run has made fernet_key meanwhile$"):
@@ -509,8 +509,8 @@ def test_a_script_that_never_began_says_why(world: World) -> None:
     shell.chmod(0o755)
     world.local._shell = str(shell)
     (error,) = failed(lambda: world.perform([stage("nodes", w1=world.file("a"))]))
-    assert (error.step, error.message) == ("apply", "the script did not begin (exit 2)")
-    assert error.hint == "the disk is full: make room, and run the same again"
+    assert (error.step, error.message) == ("apply", "the script did not start (exit 2)")
+    assert error.hint == "the disk is full: free some space, and run the same command again"
 
 
 def test_units_that_run_are_restarted_one_host_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
