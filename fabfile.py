@@ -25,5 +25,5 @@ namespace = Collection(
 )
 parts = (node.packages, node.user, node.hosts, node.venv, node.install, node.unit, node.environment)
 namespace.add_collection(Collection("node", *parts))
-namespace.add_collection(Collection.from_module(roles))
+namespace.add_collection(Collection("roles", *roles.role_tasks()))
 namespace.add_collection(Collection.from_module(lab))

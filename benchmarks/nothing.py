@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from aerodrome.components.registry import components
 from aerodrome.controller.hosts_file import load
 from benchmarks.measure import Command, by_turns, ratios
 from benchmarks.peers.engines import Peer, commands, unchanged
@@ -53,6 +54,6 @@ def floor(fleet: Practice) -> Command:
     """Return the floor's command for the hosts of hosts.yaml: the same users, keys and jump host."""
     hosts = [
         {"name": host.name, "address": host.address, "user": host.user, "key": host.key, "jump": host.jump}
-        for host in load(str(fleet.hosts_yaml)).hosts.values()
+        for host in load(components().values(), str(fleet.hosts_yaml)).hosts.values()
     ]
     return Command((sys.executable, str(FLOOR), json.dumps(hosts)), PROJECT, operators())

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from aerodrome.catalogue.version import JOBS
-from aerodrome.components.health import READY
+from aerodrome.components.component import AirflowRole
+from aerodrome.components.registry import components
+from aerodrome.components.roles.worker import READY
 from benchmarks.measure import Failed
 from benchmarks.practice import HOSTS, Practice
 
@@ -76,7 +77,8 @@ def journal(host: str, text: str) -> Iterator[tuple[Event, bool]]:
 
 def job_starts(text: str) -> list[Event]:
     """Return what STARTS printed."""
-    units = {kind: f"airflow@{role}.service" for role, kind in JOBS.items()}
+    roles = [each for each in components().values() if isinstance(each, AirflowRole) and each.job]
+    units = {role.job: f"airflow@{role.name}.service" for role in roles}
     rows = [line.split() for line in text.splitlines()]
     return [Event(host, units[kind], float(when)) for kind, host, when in rows if kind in units]
 

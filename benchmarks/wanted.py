@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from aerodrome.components.inputs import Inputs
+from aerodrome.components.registry import components
 from aerodrome.controller.hosts_file import load
 from aerodrome.controller.keyring import Vault
 from aerodrome.core.resource import Resource
 from aerodrome.core.stage import by_host
 from aerodrome.core.step import Step
-from aerodrome.fleet.model import ROLES
 from aerodrome.resources.module import Module
 from aerodrome.runbooks.deploy import stages
 from tasks.values import look_up
@@ -18,7 +18,7 @@ from tasks.values import look_up
 
 def inputs_of(hosts_yaml: Path) -> Inputs:
     """Read hosts.yaml, and look up its values; the secrets that are made are kept, for `fab deploy` to use the same."""
-    fleet = load(str(hosts_yaml))
+    fleet = load(components().values(), str(hosts_yaml))
     vault = Vault(fleet)
     inputs = look_up(fleet, vault)
     vault.keep()
@@ -27,7 +27,7 @@ def inputs_of(hosts_yaml: Path) -> Inputs:
 
 def steps(inputs: Inputs) -> dict[str, list[Step]]:
     """Return all steps of each host."""
-    return by_host(stages(inputs, list(inputs.fleet.hosts), list(ROLES)))
+    return by_host(stages(inputs, list(inputs.fleet.hosts), list(inputs.fleet.roles)))
 
 
 def resources(inputs: Inputs) -> dict[str, list[Resource]]:

@@ -1,70 +1,34 @@
-"""Steps 3 to 5 of the guide: write the drop-in, enable, start, and wait until the role is healthy."""
+"""Steps 3 to 5 of the guide, a task per role: write the drop-in, enable, start, and wait until it is healthy."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from invoke import task
+from invoke import Task
 
 from tasks.session import perform
 
-
-def _role(context: Any, name: str) -> None:
-    from aerodrome.runbooks.units import start
-
-    perform(context, start, name, unused=True)
+FOLDER = Path(__file__).resolve().parent.parent / "aerodrome" / "components" / "roles"
 
 
-@task
-def scheduler(context: Any) -> None:
-    """Step 3: set up and start the schedulers; the first one migrates the database.
+def role_tasks() -> Iterator[Task[Any]]:
+    """Yield the task of each role: its help is the docstring of the role's file, if that has examples of the task.
 
-    Examples:
-      fab roles.scheduler
-      fab -H sched2 roles.scheduler    # a second scheduler (from Airflow 2)
+    The files are read, not imported: their imports are too slow for a tab key.
     """
-    _role(context, "scheduler")
+    for file in sorted(FOLDER.glob("[a-z]*.py")):
+        name, help = file.stem.replace("_", "-"), file.read_text().split('"""')[1]
+        if f"fab roles.{name}" in help:
+            yield _task(name, help)
 
 
-@task
-def dag_processor(context: Any) -> None:
-    """Set up and start the DAG processors (Airflow 3).
+def _task(name: str, help: str) -> Task[Any]:
+    def start(context: Any) -> None:
+        from aerodrome.runbooks import units
 
-    Examples:
-      fab roles.dag-processor
-      fab -H sched1 roles.dag-processor
-    """
-    _role(context, "dag-processor")
+        perform(context, units.start, name, unused=True)
 
-
-@task
-def triggerer(context: Any) -> None:
-    """Set up and start the triggerers (Airflow 2 and 3).
-
-    Examples:
-      fab roles.triggerer
-      fab -H sched1 roles.triggerer
-    """
-    _role(context, "triggerer")
-
-
-@task
-def webserver(context: Any) -> None:
-    """Step 4: set up and start the web servers.
-
-    Examples:
-      fab roles.webserver
-      fab -H web2 roles.webserver
-    """
-    _role(context, "webserver")
-
-
-@task
-def worker(context: Any) -> None:
-    """Step 5: set up and start the workers; running ones restart one after another.
-
-    Examples:
-      fab roles.worker
-      fab -H worker3 setup-node roles.worker    # a new machine
-    """
-    _role(context, "worker")
+    start.__doc__ = help
+    return Task(start, name=name)

@@ -149,10 +149,11 @@ def session(context: Any, wait: str | None = None) -> Iterator[Session]:
 
     `wait` is how long another run that is changing the fleet is waited for, as `--wait` gives it.
     """
+    from aerodrome.components.registry import components
     from aerodrome.controller.hosts_file import load
     from aerodrome.controller.keyring import Vault
 
-    fleet = load()
+    fleet = load(components().values())
     hosts, performing = pick(fleet, context.config.get("selected_hosts", [])), context.config.get("performing", "fab")
     begun = Session(fleet, hosts, Vault(fleet), performing, None if wait is None else seconds(wait))
     try:
@@ -206,14 +207,13 @@ def pick_roles(fleet: Fleet, role: str | None, unused: bool = False) -> list[str
     Raises InvalidInput for a role that there is not; with `unused` it need not be on any host of hosts.yaml.
     """
     from aerodrome.errors import InvalidInput
-    from aerodrome.fleet.model import ROLES
 
     if role is None:
-        return list(ROLES)
+        return list(fleet.roles)
     roles = [name.strip() for name in role.split(",")]
     for name in roles:
-        if name not in ROLES:
-            raise InvalidInput(f"--role: there is no role {name}", f"roles are {', '.join(ROLES)}")
+        if name not in fleet.roles:
+            raise InvalidInput(f"--role: there is no role {name}", f"roles are {', '.join(fleet.roles)}")
         if not fleet.roles[name] and not unused:
             raise InvalidInput(f"--role: no host of {fleet.source} has the role {name}")
     return roles

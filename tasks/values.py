@@ -10,6 +10,7 @@ from shlex import quote
 from aerodrome.catalogue.packages import EXTRAS
 from aerodrome.catalogue.version import catalogue
 from aerodrome.components.inputs import Inputs, Settings
+from aerodrome.components.registry import components
 from aerodrome.controller.dag_folder import dag_tree
 from aerodrome.controller.files import read_text
 from aerodrome.controller.keyring import Vault
@@ -56,6 +57,7 @@ def look_up(fleet: Fleet, vault: Vault) -> Inputs:
     secret_key, jwt_secret = named("secret_key"), named("jwt_secret")
     found = Inputs(
         fleet=fleet,
+        components=components(),
         password=password,
         fernet_key=fernet_key,
         secret_key=secret_key,

@@ -17,10 +17,6 @@ from aerodrome.secrets import Secret
 # (`prepare_syspath` of airflow/settings.py), and its function.
 NAME_MODULE, NAME_FUNCTION = "aerodrome_host", "name"
 
-# The job type of a role's process in the table `job` of the metadata database.
-JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
-
-
 Setting = tuple[str, str]  # section and key, by their current names
 
 DATABASE_URL: Setting = ("database", "sql_alchemy_conn")
@@ -38,15 +34,12 @@ class Catalogue:
     version: str
     major: int
     pythons: tuple[str, ...]  # that this version runs on
-    roles: tuple[str, ...]  # in the order in which they start
-    commands: Mapping[str, str]  # role → arguments of `airflow`
     node_option: str  # of a worker: sets its Celery node name
     migrate: str
     health_path: str
     fixed: Mapping[tuple[str, str], str]  # settings that it needs to be safe and complete, by their current names
     notes: tuple[str, ...] = ()  # what its operator should know
-    # Role → the only secrets that its processes get, by their current names; empty if every role needs all of them.
-    needs: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
+    secrets_differ: bool = False  # each role's processes need only some of the secrets
     # The module of the web application, which has the logins; empty if `airflow users reset-password` works.
     logins: str = ""
     # Files that it would create in AIRFLOW_HOME if they were missing, and our content for them.
@@ -105,8 +98,6 @@ _CATALOGUES = {
         version="1.10",
         major=1,
         pythons=("3.7", "3.8"),
-        roles=("scheduler", "webserver", "worker"),
-        commands={"scheduler": "scheduler", "webserver": "webserver", "worker": "worker"},
         node_option="--celery_hostname",
         migrate="upgradedb",
         health_path="/health",
@@ -126,13 +117,6 @@ _CATALOGUES = {
         version="2",
         major=2,
         pythons=("3.10", "3.11", "3.12"),
-        roles=("scheduler", "triggerer", "webserver", "worker"),
-        commands={
-            "scheduler": "scheduler",
-            "triggerer": "triggerer",
-            "webserver": "webserver",
-            "worker": "celery worker",
-        },
         node_option="--celery-hostname",
         migrate="db migrate",
         health_path="/health",
@@ -148,14 +132,6 @@ _CATALOGUES = {
         version="3",
         major=3,
         pythons=("3.10", "3.11", "3.12", "3.13", "3.14"),
-        roles=("scheduler", "dag-processor", "triggerer", "webserver", "worker"),
-        commands={
-            "scheduler": "scheduler",
-            "dag-processor": "dag-processor",
-            "triggerer": "triggerer",
-            "webserver": "api-server",
-            "worker": "celery worker",
-        },
         node_option="--celery-hostname",
         migrate="db migrate",
         health_path="/api/v2/monitor/health",
@@ -165,15 +141,8 @@ _CATALOGUES = {
             ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
         },
         home_files={"airflow.cfg": _CONFIG},
-        # Read in 3.3.2 and tested. The scheduler signs what it passes to the executor; the processor and the triggerer
-        # answer their own children from the database (InProcessExecutionAPI); a worker gets a token with each task.
-        needs={
-            "scheduler": (FERNET_KEY, DATABASE_URL, BROKER_URL, RESULT_BACKEND, SECRET_KEY, JWT_SECRET),
-            "dag-processor": (FERNET_KEY, DATABASE_URL),
-            "triggerer": (FERNET_KEY, DATABASE_URL, SECRET_KEY),
-            "webserver": (FERNET_KEY, DATABASE_URL, SECRET_KEY, JWT_SECRET),
-            "worker": (BROKER_URL, RESULT_BACKEND, SECRET_KEY),
-        },
+        # Read in 3.3.2 and tested. Each role lists its own.
+        secrets_differ=True,
     ),
 }
 

@@ -14,18 +14,13 @@ SHOWN = 10  # tasks of a host that are named
 LOOK = 10  # seconds for a look at processes
 
 
-def runs_tasks(inputs: Inputs, role: str) -> bool:
-    """Tell whether tasks are processes of the role's unit."""
-    return role == "worker" or (role == "scheduler" and inputs.fleet.airflow.executor == "LocalExecutor")
-
-
 def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
     """Return how the unit of a role is stopped; None for a role that runs no tasks.
 
     The metadata database says which tasks run. Where the role does not know it, as a worker of Airflow 3, the
     processes of its unit do, while they are there.
     """
-    if not runs_tasks(inputs, role):
+    if not inputs.role(role).runs_tasks(inputs):
         return None
     limit = inputs.fleet.deploy.drain_timeout
     if not inputs.uses_database(role):
@@ -38,4 +33,4 @@ def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
 
 def unreported(inputs: Inputs, role: str) -> tuple[Unreported, ...]:
     """Return what the last stop of a role's unit had to say; nothing for a role that runs no tasks."""
-    return (Unreported(inputs.unit(role)),) if runs_tasks(inputs, role) else ()
+    return (Unreported(inputs.unit(role)),) if inputs.role(role).runs_tasks(inputs) else ()

@@ -16,7 +16,6 @@ from aerodrome.catalogue.version import (
     Setting,
 )
 from aerodrome.components.inputs import Inputs, Settings, Text
-from aerodrome.components.network import listens
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet.model import Host
 from aerodrome.render import render
@@ -43,12 +42,12 @@ def environment(inputs: Inputs, host: Host) -> dict[str, Text]:
         # Written out: systemd does not expand $PATH (systemd.exec(5)), and without it no task finds a program.
         "PATH": f"{inputs.venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     }
-    if not inputs.catalogue.needs:
+    if not inputs.catalogue.secrets_differ:
         variables |= secrets(inputs)
     for (section, key), value in _settings(inputs).items():
         variables[variable(section, key)] = value
-    if "webserver" in inputs.roles(host):
-        variables[variable("api", "host")] = inputs.catalogue.web_host(listens(host))
+    for role in inputs.roles_on(host):
+        variables |= role.host_variables(inputs, host)
     variables |= inputs.settings.variables(variable)
     variables |= _of_host(inputs, host)
     _refuse_what_airflow_expands(variables)
@@ -62,12 +61,11 @@ def role_environment(inputs: Inputs, host: Host, role: str) -> dict[str, Text]:
     very host wins over what it says of the role.
     """
     variable = inputs.catalogue.variable
-    variables = secrets(inputs, role) if inputs.catalogue.needs else {}
+    variables = secrets(inputs, role) if inputs.catalogue.secrets_differ else {}
     own = _of_host(inputs, host)
     given = inputs.role_settings.get(role, Settings()).variables(variable)
     variables |= {name: value for name, value in given.items() if name not in own}
-    if role == "worker" and host.worker.concurrency:
-        variables[variable("celery", "worker_concurrency")] = str(host.worker.concurrency)
+    variables |= inputs.role(role).variables(inputs, host)
     _refuse_what_airflow_expands(variables)
     return variables
 

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.ports import role_ports
+from aerodrome.components.ports import port_numbers, wanted
 from aerodrome.core.step import Step
 from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Host
@@ -59,25 +59,16 @@ def guards(inputs: Inputs, host: Host) -> list[Guard]:
     """Return what the firewall of a host guards, by its roles."""
     fleet = inputs.fleet
     members = tuple(each.address for each in fleet.hosts.values() if fleet.roles_of(each))
+    here = [inputs.components[name] for name in fleet.services if name in fleet.roles_of(host)] + inputs.roles_on(host)
     found = []
-    if ports := _fleets_own(inputs, host):
-        found.append(Guard("for the fleet only", ports, members))
-    if host.name in fleet.roles["webserver"] and fleet.network.allow:
+    own = [port for role in here if not role.public for port in port_numbers(inputs, host, role)]
+    if own:
+        found.append(Guard("for the fleet only", tuple(dict.fromkeys(own)), members))
+    for role in (role for role in here if role.public and fleet.network.allow):
+        what, ports = wanted(inputs, role)[0].what, tuple(port_numbers(inputs, host, role))
         networks = (*members, *fleet.network.allow)
-        found.append(Guard("the web server, for the fleet and network.allow", (fleet.airflow.web_port,), networks))
+        found.append(Guard(f"{what}, for the fleet and network.allow", ports, networks))
     return found
-
-
-def _fleets_own(inputs: Inputs, host: Host) -> tuple[int, ...]:
-    """Return the ports of a host that nobody outside the fleet needs."""
-    fleet, roles = inputs.fleet, inputs.fleet.roles_of(host)
-    ports: list[int] = []
-    if "database" in roles:
-        ports.append(fleet.database.port)
-    if "redis" in roles:
-        ports.append(fleet.broker.port)
-    logs = [port for role in inputs.roles(host) if role != "webserver" for port in role_ports(inputs, host, role)]
-    return tuple(dict.fromkeys((*ports, *(port.number for port in logs))))
 
 
 def _collapsed(networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> list[str]:

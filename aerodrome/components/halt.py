@@ -22,8 +22,6 @@ from aerodrome.resources.celery import Places, lines, places
 from aerodrome.resources.halted import Cause, Halted, Resumed, Wait
 from aerodrome.secrets import Secret
 
-USERS = ("scheduler", "worker")  # roles whose processes use Celery's broker and results
-
 
 def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False) -> Step:
     """Return what stops the units of `roles` on a host for what changes there; the `last` one waits for all tasks."""
@@ -39,23 +37,24 @@ def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False)
 
 def resumed(inputs: Inputs, host: Host) -> list[Step]:
     """Return what starts the units of a host again, with what they had, where not all could be halted."""
-    halting = inputs.catalogue.roles if inputs.accept_downtime else USERS
-    units = [Resumed(inputs.unit(role)) for role in inputs.roles(host) if role in halting]
+    halting = [role for role in inputs.roles_on(host) if inputs.accept_downtime or role.uses_celery]
+    units = [Resumed(role.unit(inputs)) for role in halting]
     return [Step("halt.undone", tuple(units))] if units else []
 
 
 def unmoved(inputs: Inputs, host: Host) -> tuple[Unmoved, ...]:
     """Return what keeps a part of a fleet where it is; nothing where all of it is deployed, and so halts."""
-    users = [role for role in USERS if role in inputs.roles(host)]
+    users = [role for role in inputs.roles_on(host) if role.uses_celery]
     if inputs.whole or not users:
         return ()
-    units = tuple(inputs.unit(role) for role in users)
-    return tuple(Unmoved(where, units) for where in celery_places(inputs, host, users[0]))
+    units = tuple(role.unit(inputs) for role in users)
+    return tuple(Unmoved(where, units) for where in celery_places(inputs, host, users[0].name))
 
 
 def celery_places(inputs: Inputs, host: Host, role: str) -> tuple[Places, ...]:
     """Return where a role's processes are to look for broker and results; nothing where they do not."""
-    if inputs.fleet.airflow.executor != "CeleryExecutor" or role not in USERS or role not in inputs.roles(host):
+    users = [each.name for each in inputs.roles_on(host) if each.uses_celery]
+    if inputs.fleet.airflow.executor != "CeleryExecutor" or role not in users:
         return ()
     # Whoever has set up a host by hand may have called its servers so.
     names = {each.name: each.address for each in inputs.fleet.hosts.values()}

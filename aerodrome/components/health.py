@@ -7,32 +7,22 @@ from collections.abc import Collection, Sequence
 from dataclasses import field, replace
 from typing import Any
 
-from aerodrome.catalogue.version import JOBS
 from aerodrome.checks.left import LeftServices
 from aerodrome.components.command import PATIENCE, connection, isolated_python
+from aerodrome.components.component import AirflowRole, Seen
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.network import from_itself, in_url
-from aerodrome.components.roles import unwanted_roles
+from aerodrome.components.units import unwanted_roles
 from aerodrome.core.check import Finding, Verdict
 from aerodrome.core.resource import PRELUDE, heredoc, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import UNEXPECTED
-from aerodrome.fleet.model import ROLES, Host
+from aerodrome.fleet.model import Host
 from aerodrome.program import program
 from aerodrome.resources.retired import REASON, Retired, leftovers
 from aerodrome.resources.systemd import UnitState, show
 
 # Airflow's own threshold for a scheduler ([scheduler] scheduler_health_check_threshold), seconds.
 HEARTBEAT_LIMIT = 30
-# The port on which a worker shows its tasks' logs ([logging] worker_log_server_port).
-WORKER_PORT = 8793
-# Celery's word that a worker takes tasks; its log port answers before that, and it may die in between.
-READY = " ready."
-# Bytes of its journal in which that word is looked for. Tasks can fill a journal with gigabytes, and push the word out
-# of it: to look through all of that takes minutes.
-READY_WITHIN = 1_000_000
-# Seconds after which a worker that still runs is taken for ready, where its log level hides that word.
-WORKER_SETTLES = 60
 
 LONGEST_DETAIL = 500  # characters
 
@@ -91,7 +81,7 @@ class Leftovers:
         return f"{PRELUDE}{Retired(units, units).probe()}\n{self.services.probe()}\n"
 
     def judge(self, answer: str) -> list[Finding]:
-        units = {self.inputs.unit(role): role for role in ROLES if role in self.roles}
+        units = {self.inputs.unit(role): role for role in self.inputs.fleet.roles if role in self.roles}
         detail = f"{REASON}: fab deploy stops and disables it"
         found: list[Finding] = [
             Health(
@@ -189,8 +179,7 @@ class RoleHealth:
 
     def _judged(self, seen: Health, role: str, text: str, answers: dict[str, Any]) -> Health:
         state = UnitState.parse(text)
-        ready = "Ready=yes" in text.splitlines()
-        verdict, detail = _judge(role, state, seen.now, answers, ready, self.inputs.uses_database(role))
+        verdict, detail = _judge(self.inputs, self.inputs.role(role), Seen(state, seen.now, answers, text.splitlines()))
         return replace(
             seen,
             subject=role,
@@ -199,7 +188,7 @@ class RoleHealth:
             unit=self.inputs.unit(role),
             restarts=state.restarts,
             state=state,
-            body=answers.get("web") if role == "webserver" else None,
+            body=self.inputs.role(role).reported(answers),
             reports=str(answers.get("name", "")),
         )
 
@@ -216,86 +205,52 @@ def _ask_units(inputs: Inputs, roles: Sequence[str]) -> str:
 
 
 def _ask_unit(inputs: Inputs, role: str) -> str:
-    unit = inputs.unit(role)
-    if role != "worker":
-        return f"{show(unit)}; echo"
-    this_start = f"_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value {quote(unit)})"
-    return (
-        f"{show(unit)}; journalctl --no-pager -q -o cat {this_start} | head -c {READY_WITHIN} | "
-        f"grep -qF {quote(READY)} && echo Ready=yes; echo"
-    )
+    return "; ".join(filter(None, [show(inputs.unit(role)), inputs.role(role).look(inputs), "echo"]))
 
 
 def _program(inputs: Inputs, host: Host, roles: Sequence[str], watch: bool = False) -> str:
     ask: dict[str, object] = {"name": True}
     if any(map(inputs.uses_database, roles)):
         ask["jobs"] = True
-    if "webserver" in roles:
-        port, path = inputs.fleet.airflow.web_port, inputs.catalogue.health_path
-        ask["web"] = f"http://{in_url(from_itself(host))}:{port}{path}"
-    if "worker" in roles:
-        ask["worker"] = WORKER_PORT
+    for role in roles:
+        ask |= inputs.role(role).asks(inputs, host)
     hostname_callable = inputs.catalogue.variable("core", "hostname_callable")
     marks = {"asks": ASKS, "looked": LOOKED} if watch else {}
     return program("health", ask=ask, hostname_callable=hostname_callable, **marks, **connection(inputs))
 
 
-def _judge(
-    role: str, state: UnitState, now: int, answers: dict[str, Any], ready: bool, database: bool
-) -> tuple[Verdict, str]:
+def _judge(inputs: Inputs, role: AirflowRole, seen: Seen) -> tuple[Verdict, str]:
+    state = seen.state
     if state.active == "failed" or state.sub == "auto-restart":
         return "failed", f"the unit is {state.active} ({state.sub}), restarted {state.restarts} times"
     if state.active != "active":
         return "waiting", f"the unit is {state.active or 'not there'}"
-    if database and "jobs" not in answers:
-        return "waiting", answers.get("jobs_error", "the metadata database was not queried")
-    if role in JOBS:
-        return _judge_job(JOBS[role], state, answers)
-    if role == "webserver":
-        return _judge_web(answers)
-    if role == "worker":
-        return _judge_worker(state, now, answers, ready)
-    return "failed", f"there is no health check for the role {role}"
+    if inputs.uses_database(role.name) and "jobs" not in seen.answers:
+        return "waiting", seen.answers.get("jobs_error", "the metadata database was not queried")
+    return role.judge(seen)
 
 
-def _judge_worker(state: UnitState, now: int, answers: dict[str, Any], ready: bool) -> tuple[Verdict, str]:
-    if "worker" not in answers:
-        return "waiting", f"port {WORKER_PORT}: {answers.get('worker_error', 'not checked')}"
-    if not ready and now - state.started < WORKER_SETTLES:
-        return "waiting", "Celery is not ready yet"
-    return "ok", f"Celery {'is ready' if ready else 'runs'}, log port {WORKER_PORT} answers"
-
-
-def _judge_job(kind: str, state: UnitState, answers: dict[str, Any]) -> tuple[Verdict, str]:
-    job = answers["jobs"].get(kind)
+def heartbeat(kind: str, seen: Seen) -> tuple[Verdict, str]:
+    """Judge a role by the heartbeat of its job in the metadata database."""
+    job = seen.answers["jobs"].get(kind)
     # A row of the process before this one may still look fresh.
-    if job is None or job["started"] < state.started - 1:
+    if job is None or job["started"] < seen.state.started - 1:
         return "waiting", "no heartbeat yet"
     age = f"heartbeat {job['age']:.0f} s ago"
     return ("ok" if job["age"] <= HEARTBEAT_LIMIT else "waiting"), age
 
 
-def _judge_web(answers: dict[str, Any]) -> tuple[Verdict, str]:
-    # Airflow answers 200 whatever its health: the body counts.
-    if "web" not in answers:
-        return "waiting", answers.get("web_error", "not asked")
-    parts = _reported(answers["web"])
-    told = ", ".join(f"{name} {status}" for name, status in sorted(parts.items()) if status)
-    # Of its own start: it may come up before what it reports on.
-    return ("ok" if parts.get("metadatabase") == "healthy" else "waiting"), told
-
-
 def fleet_wide(inputs: Inputs, health: Health) -> Health:
-    """Return a role's health as part of the fleet's: not healthy if it is a web server that reports a sick role."""
-    parts = _reported(health.body or {})
+    """Return a role's health as part of the fleet's: not healthy if it reports that another role is sick."""
+    parts = parts_of(health.body or {})
     sick = [
-        name
-        for name in ("scheduler", "triggerer", "dag_processor")
-        if parts.get(name) == "unhealthy" and inputs.fleet.roles[name.replace("_", "-")]
+        role.name
+        for role in inputs.version_roles
+        if role.job and parts.get(role.name.replace("-", "_")) == "unhealthy" and inputs.fleet.roles[role.name]
     ]
     return replace(health, verdict="waiting") if sick and health.ok else health
 
 
-def _reported(body: dict[str, Any]) -> dict[str, Any]:
+def parts_of(body: dict[str, Any]) -> dict[str, Any]:
     """Return the status of each part that the web server's health body reports on."""
     return {name: part.get("status") for name, part in body.items() if isinstance(part, dict)}

@@ -8,8 +8,10 @@ from dataclasses import field
 from urllib.parse import quote
 
 from aerodrome.catalogue.version import DATABASE_URL, NAME_MODULE, Catalogue, Setting, catalogue, url
+from aerodrome.components.component import AirflowRole, Component
 from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Fleet, Host, is_ip
+from aerodrome.fleet.role import Version
 from aerodrome.resources.installer import ROOT
 from aerodrome.resources.tree import Tree
 from aerodrome.secrets import Secret
@@ -37,6 +39,7 @@ class Inputs:
     """The fleet with every value that its components put on hosts."""
 
     fleet: Fleet
+    components: Mapping[str, Component]  # by role, in the order of a deploy
     password: Secret | None  # of the database user; None: only a command on the nodes knows it
     fernet_key: Secret | None  # the keys, with commas between; None: only a command on the nodes knows them
     secret_key: Secret
@@ -67,6 +70,11 @@ class Inputs:
     def catalogue(self) -> Catalogue:
         """What is particular to the fleet's version of Airflow."""
         return catalogue(self.fleet.airflow.version)
+
+    @property
+    def version(self) -> Version:
+        """Major and minor of the fleet's version of Airflow."""
+        return tuple(int(part) for part in self.fleet.airflow.version.split(".")[:2])
 
     @property
     def user_home(self) -> str:
@@ -109,7 +117,7 @@ class Inputs:
 
     def needs(self, role: str, setting: Setting) -> bool:
         """Tell whether the processes of a role need a secret, given by the name of its setting."""
-        return not self.catalogue.needs or setting in self.catalogue.needs[role]
+        return not self.catalogue.secrets_differ or setting in self.role(role).secrets
 
     def role_for_commands(self, host: Host) -> str:
         """Return the role in whose environment Airflow's own commands run on a host; empty where it has none.
@@ -165,7 +173,7 @@ class Inputs:
     def celery_is_separate(self) -> bool:
         """Tell whether broker and results are kept where no login of the metadata database is needed."""
         celery = self.fleet.airflow.executor == "CeleryExecutor"
-        return celery and bool(self.catalogue.needs) and self.fleet.broker.separate
+        return celery and self.catalogue.secrets_differ and self.fleet.broker.separate
 
     @property
     def celery_has_database(self) -> bool:
@@ -229,6 +237,26 @@ class Inputs:
         server = self.database_host, self.fleet.database.port
         return url(scheme, self.celery_user, self.celery_password, *server, quote(self.celery_database, safe=""))
 
+    @property
+    def every_role(self) -> list[AirflowRole]:
+        """The roles of Airflow in any version, in the order in which they start."""
+        return [each for each in self.components.values() if isinstance(each, AirflowRole)]
+
+    @property
+    def version_roles(self) -> list[AirflowRole]:
+        """The roles of the fleet's version of Airflow, in the order in which they start."""
+        return [role for role in self.every_role if self.catalogue.major in role.commands]
+
+    def role(self, name: str) -> AirflowRole:
+        """Return a role of Airflow by its name."""
+        component = self.components[name]
+        assert isinstance(component, AirflowRole), f"{name} runs no Airflow"
+        return component
+
+    def roles_on(self, host: Host) -> list[AirflowRole]:
+        """Return the roles of Airflow of a host, in the order in which they start."""
+        return [role for role in self.version_roles if host.name in self.fleet.roles[role.name]]
+
     def roles(self, host: Host) -> list[str]:
-        """Return the Airflow roles of a host, in the order in which they start."""
-        return [role for role in self.catalogue.roles if host.name in self.fleet.roles[role]]
+        """Return the names of a host's roles of Airflow, in the order in which they start."""
+        return [role.name for role in self.roles_on(host)]

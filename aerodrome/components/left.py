@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aerodrome.checks.left import Left, LeftServices
+from aerodrome.checks.left import LeftServices
 from aerodrome.components.firewall import firewall
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.redis import redis_unit
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Host
-from aerodrome.resources.postgres_unit import DEBIAN, OTHERS
 
 
 def left(inputs: Inputs, host: Host) -> Sequence[Step]:
@@ -21,17 +19,7 @@ def left(inputs: Inputs, host: Host) -> Sequence[Step]:
 
 def left_services(inputs: Inputs, host: Host) -> LeftServices:
     """Return the services with data that a host should not run."""
-    redis = redis_unit(inputs)
-    found = (
-        Left("PostgreSQL", "database", (DEBIAN, OTHERS), "postgresql*", "postgresql", "all of its databases"),
-        Left(
-            "Redis",
-            "redis",
-            (f"/etc/systemd/system/{redis}",),
-            redis,
-            redis,
-            f"/var/lib/redis/{inputs.fleet.airflow.service}: queued tasks",
-        ),
-    )
     roles = inputs.fleet.roles_of(host)
-    return LeftServices(tuple(each for each in found if each.role not in roles))
+    return LeftServices(
+        tuple(left for name, each in inputs.components.items() if name not in roles for left in each.left(inputs))
+    )

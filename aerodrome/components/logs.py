@@ -10,7 +10,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.redis import redis_unit
 from aerodrome.core.resource import quote
 from aerodrome.fleet.model import Host
 
@@ -28,12 +27,8 @@ SHOWN = "@shown"  # the line after the last entries: from here on the journal is
 
 def journal_units(inputs: Inputs, host: Host, roles: Collection[str]) -> dict[str, str]:
     """Return the units of a host's roles, as journalctl -u takes them, by role."""
-    units = {role: inputs.unit(role) for role in inputs.roles(host) if role in roles}
-    if host.name in inputs.fleet.roles["database"] and "database" in roles:
-        units["database"] = "postgresql*"
-    if host.name in inputs.fleet.roles["redis"] and "redis" in roles:
-        units["redis"] = redis_unit(inputs)
-    return units
+    here = [*inputs.roles(host), *(name for name in inputs.fleet.services if name in inputs.fleet.roles_of(host))]
+    return {role: inputs.components[role].unit(inputs) for role in here if role in roles}
 
 
 def journal_script(units: Mapping[str, str], lines: int, follow: bool) -> str:

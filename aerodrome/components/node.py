@@ -10,7 +10,6 @@ from aerodrome.catalogue.packages import DISTRIBUTION, EXCLUDED, EXTRAS
 from aerodrome.checks.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.checks.keys import FoundKeys
 from aerodrome.components.command import python_program
-from aerodrome.components.database import database_login
 from aerodrome.components.environment import (
     commands,
     environment,
@@ -22,6 +21,7 @@ from aerodrome.components.environment import (
 )
 from aerodrome.components.halt import unmoved
 from aerodrome.components.inputs import Inputs, Text
+from aerodrome.components.login import database_login
 from aerodrome.components.version import version
 from aerodrome.core.check import Check
 from aerodrome.core.resource import Resource, quote
@@ -151,8 +151,8 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     ours = {**variables, **secrets(inputs)}  # also what only other hosts' roles need
     kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, ours))
     resources: list[Resource] = [kept, file]
-    for role in inputs.catalogue.roles:
-        resources.append(_role_environment(inputs, host, role))
+    for role in inputs.version_roles:
+        resources.append(_role_environment(inputs, host, role.name))
     return (*resources, *_commands(inputs, host))
 
 
@@ -169,7 +169,7 @@ def _role_environment(inputs: Inputs, host: Host, role: str) -> Resource:
 def _commands(inputs: Inputs, host: Host) -> Iterator[Resource]:
     """Give what asks the commands of the node, in the environment of each role that has commands of its own."""
     files = {inputs.role_file(role): role for role in inputs.roles(host)}
-    for path, role in files.items() if inputs.catalogue.needs else [(inputs.environment_file, "")]:
+    for path, role in files.items() if inputs.catalogue.secrets_differ else [(inputs.environment_file, "")]:
         if asked := commands(inputs, role):
             ask = python_program(inputs, program("commands", names=sorted(asked)), role)
             yield CommandsAnswer(path, f"{path}.asked", digest(repr(sorted(asked.items()))), ask)

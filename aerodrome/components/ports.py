@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from aerodrome.checks.ports import FreePort
+from aerodrome.components.component import AirflowRole, Component
 from aerodrome.components.environment import environment, role_environment
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.network import bound
 from aerodrome.fleet.model import Host
-from aerodrome.fleet.ports import LOG_SERVERS, serves_logs
+from aerodrome.fleet.role import KeyPort, SettingPort
 
 
-def role_ports(inputs: Inputs, host: Host, role: str) -> tuple[FreePort, ...]:
-    """Return the port of a role of Airflow's, where it has one and hosts.yaml says it plainly."""
-    airflow, unit = inputs.fleet.airflow, inputs.unit(role)
-    if role == "webserver":
-        return (FreePort(airflow.web_port, unit, "airflow.web_port", bound(host)),)
-    version = tuple(int(part) for part in airflow.version.split(".")[:2])
-    if not serves_logs(role, airflow.executor, version):
-        return ()
-    server = LOG_SERVERS[role]
-    section, key = server.setting
+def role_ports(inputs: Inputs, host: Host, role: AirflowRole) -> tuple[FreePort, ...]:
+    """Return the ports of a role of Airflow's, where hosts.yaml says them plainly."""
+    return tuple(port for each in wanted(inputs, role) for port in _port(inputs, host, role, each))
+
+
+def port_numbers(inputs: Inputs, host: Host, component: Component) -> list[int]:
+    """Return the ports that a host listens on for a role, where hosts.yaml says them plainly."""
+    if isinstance(component, AirflowRole):
+        return [port.number for port in role_ports(inputs, host, component)]
+    return [number_of(inputs, each) for each in wanted(inputs, component) if isinstance(each, KeyPort)]
+
+
+def wanted(inputs: Inputs, component: Component) -> tuple[KeyPort | SettingPort, ...]:
+    """Return what decides the ports of a role, in the fleet's version and with its executor."""
+    return component.ports(inputs.fleet.airflow.executor, inputs.version)
+
+
+def number_of(inputs: Inputs, port: KeyPort) -> int:
+    """Return the port that a key of hosts.yaml decides."""
+    number: int = getattr(getattr(inputs.fleet, port.section), port.key)
+    return number
+
+
+def _port(inputs: Inputs, host: Host, role: AirflowRole, port: KeyPort | SettingPort) -> Iterator[FreePort]:
+    unit = inputs.unit(role.name)
+    if isinstance(port, KeyPort):
+        yield FreePort(number_of(inputs, port), unit, f"{port.section}.{port.key}", bound(host))
+        return
+    section, key = port.setting
     if key in (inputs.config_file or ""):
-        return ()  # the operator's own airflow.cfg says it: nothing is guessed
+        return  # the operator's own airflow.cfg says it: nothing is guessed
     name = inputs.catalogue.variable(section, key)
-    variables = environment(inputs, host) | role_environment(inputs, host, role)
-    number = variables.get(name, str(server.port))
-    if not isinstance(number, str) or not (number.isascii() and number.isdigit() and len(number) <= 5):
-        return ()
-    return (FreePort(int(number), unit, f"{section}.{key} under airflow.config"),)
-
-
-def redis_port(inputs: Inputs, host: Host, unit: str) -> FreePort:
-    """Return the port of Redis, which listens on the host's own address unless hosts.yaml says otherwise."""
-    return FreePort(inputs.fleet.broker.port, unit, "broker.port", bound(host))
-
-
-def database_port(inputs: Inputs) -> FreePort:
-    """Return the port of PostgreSQL, whatever a distribution calls its unit."""
-    return FreePort(inputs.fleet.database.port, "postgresql*.service", "database.port")
+    variables = environment(inputs, host) | role_environment(inputs, host, role.name)
+    number = variables.get(name, str(port.default))
+    if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) <= 5:
+        yield FreePort(int(number), unit, f"{section}.{key} under airflow.config")

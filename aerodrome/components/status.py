@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from aerodrome.components.database import DatabaseHealth
 from aerodrome.components.health import Health, Leftovers, RoleHealth, fleet_wide, unreachable
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.left import left_services
-from aerodrome.components.redis import RedisHealth
 from aerodrome.components.task_logs import TaskLogs, log_servers
 from aerodrome.core.check import Finding, Watch
 from aerodrome.fleet.model import Host
@@ -31,7 +29,9 @@ def status(inputs: Inputs, hosts: Sequence[Host], roles: Collection[str], look: 
         f"{name}: {each.detail}" for name, findings in found.items() for each in findings if each.verdict == "warning"
     ]
     leftovers = {name: [each for each in findings if each.verdict != "warning"] for name, findings in found.items()}
-    return [_with_task_logs(row, problems.get(row.host, ())) for row in rows] + _rows(leftovers), notes
+    readers = _readers(inputs)
+    rows = [_with_task_logs(row, problems.get(row.host, ())) if row.role in readers else row for row in rows]
+    return rows + _rows(leftovers), notes
 
 
 def _rows(found: Mapping[str, Sequence[Finding]]) -> list[Health]:
@@ -43,11 +43,8 @@ def _rows(found: Mapping[str, Sequence[Finding]]) -> list[Health]:
 
 
 def _checks(inputs: Inputs, host: Host, roles: Collection[str]) -> list[Watch]:
-    checks: list[Watch] = []
-    if "database" in roles and host.name in inputs.fleet.roles["database"]:
-        checks.append(DatabaseHealth(inputs, host))
-    if "redis" in roles and host.name in inputs.fleet.roles["redis"]:
-        checks.append(RedisHealth(inputs, host))
+    here = [inputs.components[name] for name in inputs.fleet.roles_of(host) if name in roles]
+    checks = [watch for component in here for watch in component.watches(inputs, host)]
     if mine := tuple(role for role in inputs.roles(host) if role in roles):
         checks.append(RoleHealth(inputs, host, mine))
     return checks
@@ -56,12 +53,16 @@ def _checks(inputs: Inputs, host: Host, roles: Collection[str]) -> list[Watch]:
 def _task_logs(inputs: Inputs, rows: Sequence[Health]) -> dict[str, list[Watch]]:
     """Return what is asked of the hosts with a healthy web server."""
     servers = log_servers(inputs, rows)
-    webs = [row.host for row in rows if row.role == "webserver" and row.ok]
+    webs = [row.host for row in rows if row.role in _readers(inputs) and row.ok]
     return {web: [TaskLogs(inputs, inputs.fleet.hosts[web], servers)] for web in webs} if servers else {}
+
+
+def _readers(inputs: Inputs) -> list[str]:
+    return [role.name for role in inputs.version_roles if role.reads_logs]
 
 
 def _with_task_logs(row: Health, problems: Sequence[Finding]) -> Health:
     """Return a role's health: a web server that cannot read task logs is not healthy."""
-    if row.role != "webserver" or not problems:
+    if not problems:
         return row
     return replace(row, verdict="failed", detail="; ".join([row.detail, *(problem.detail for problem in problems)]))

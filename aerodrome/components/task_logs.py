@@ -6,15 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 
 from aerodrome.components.command import PATIENCE, isolated_python
-from aerodrome.components.health import WORKER_PORT, Health
+from aerodrome.components.health import Health
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.check import Finding
 from aerodrome.core.resource import PRELUDE, heredoc
 from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Host
 from aerodrome.program import program
-
-TRIGGERER_PORT = 8794  # [logging] trigger_log_server_port
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,12 @@ class LogServer:
 
 def log_servers(inputs: Inputs, rows: Sequence[Health]) -> list[LogServer]:
     """Return the log servers behind the healthy roles of a fleet."""
-    ports = {"worker": WORKER_PORT}
-    if inputs.catalogue.major >= 2:
-        ports["triggerer"] = TRIGGERER_PORT
-        if inputs.fleet.airflow.executor == "LocalExecutor":
-            ports["scheduler"] = WORKER_PORT
+    executor, version = inputs.fleet.airflow.executor, inputs.version
+    ports = {
+        role.name: role.logs.default
+        for role in inputs.version_roles
+        if role.logs and role.serves_logs(executor, version)
+    }
     return [
         LogServer(row.host, row.reports, ports[row.role])
         for row in rows

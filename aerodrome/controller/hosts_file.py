@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,19 +11,21 @@ from aerodrome.controller.files import expand, hosts_file, read_text
 from aerodrome.controller.references import resolve
 from aerodrome.fleet.model import Fleet
 from aerodrome.fleet.parse import parse
+from aerodrome.fleet.role import Role
 
 
-def load(path: str | None = None) -> Fleet:
+def load(roles: Collection[Role], path: str | None = None) -> Fleet:
     """Return the fleet of `path`, or else of $AERODROME_HOSTS, or else of hosts.yaml here or beside the fabfile.
 
-    Its local paths are absolute. Raises InvalidInput if the file cannot be read or has errors.
+    `roles` are the roles that it can have. Its local paths are absolute. Raises InvalidInput if the file cannot be read
+    or has errors.
     """
     source = path or os.environ.get("AERODROME_HOSTS") or str(hosts_file())
     file = Path(expand(source, "AERODROME_HOSTS: "))
     text = read_text(
         file, f"{source}: ", "set the file that describes your hosts: AERODROME_HOSTS=production.yaml fab …"
     )
-    fleet = parse(text, str(file), base=str(file.absolute().parent), resolve=resolve)
+    fleet = parse(text, str(file), roles, base=str(file.absolute().parent), resolve=resolve)
     return _at_home(fleet)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 from aerodrome.catalogue.settings import rename
-from aerodrome.fleet.keys import HOST, HOST_NAME, SINCE, Sections, ip_of, version_of
-from aerodrome.fleet.model import ROLES, SERVICES, Airflow, Broker, Database, Deploy, Host
+from aerodrome.fleet.keys import HOST, HOST_NAME, ip_of
+from aerodrome.fleet.model import Airflow, Broker, Database, Deploy, Host
 from aerodrome.fleet.reader import KeyPath, Reader, suggest
 from aerodrome.fleet.reserved import home_problem, service_problem
+from aerodrome.fleet.role import Role, Sections, version_of
 
 MAX_NAME = 63  # characters in a PostgreSQL name; longer names are silently truncated
 # Variables that are derived from other keys of hosts.yaml.
@@ -37,41 +39,16 @@ _OWNED = {
 }
 
 
-def check_roles(reader: Reader, found: Sections) -> None:
-    hosts, roles, version = found["hosts"], found["roles"], version_of(found)
-    executor = found["airflow"].get("executor", Airflow.executor)
-
-    def wrong(role: str, message: str) -> None:
-        reader.mistake(("roles", role), message)
-
-    for role, names in roles.items():
-        for number, name in enumerate(names or ()):
-            if hosts and name is not None and name not in hosts:
-                reader.mistake(("roles", role, number), f"no host is named {name}; {suggest(name, hosts)}")
-    empty = {role for role in ROLES if roles.get(role, ()) == ()}  # an invalid role is None
-    ours = ["database"] if found["database"].get("managed", True) else []
-    for role in (*ours, "scheduler", "webserver"):
-        if role in empty:
-            wrong(role, f"no host has this role; name one, as in {role}: [{next(iter(hosts), 'HOST')}]")
-    for role in SERVICES:
-        if len(roles.get(role) or ()) > 1:
-            wrong(role, "only one host can have this role; name one")
-        if found["role_settings"].get(role):
-            wrong(role, "this role supports only hosts:, because it does not run Airflow; remove the rest")
-    if executor == "CeleryExecutor" and "worker" in empty:
-        wrong("worker", "CeleryExecutor needs a worker; name a host, or set executor: LocalExecutor")
-    if executor == "LocalExecutor" and roles.get("worker"):
-        wrong("worker", "LocalExecutor does not use workers; remove them, or set executor: CeleryExecutor")
-    for role, since in SINCE.items():
-        if roles.get(role) and version < since:
-            wrong(role, f"Airflow {version[0]}.{version[1]} has no separate {role}; remove the role")
-    if roles.get("dag-processor") == () and version >= SINCE["dag-processor"]:
-        wrong(
-            "dag-processor",
-            "no host has this role, and Airflow 3 cannot read DAGs without it; name one, or omit the role",
-        )
-    if len(roles.get("scheduler") or ()) > 1 and version < (2, 0):
-        wrong("scheduler", "Airflow 1.10 supports only one scheduler; name one host")
+def check_roles(reader: Reader, found: Sections, roles: Iterable[Role]) -> None:
+    """Refuse unknown hosts in roles, and report what each role itself finds wrong."""
+    hosts = found["hosts"]
+    for name, names in found["roles"].items():
+        for number, host in enumerate(names or ()):
+            if hosts and host is not None and host not in hosts:
+                reader.mistake(("roles", name, number), f"no host is named {host}; {suggest(host, hosts)}")
+    for role in roles:
+        for message in role.mistakes(found):
+            reader.mistake(("roles", role.name), message)
 
 
 def _check_addresses(reader: Reader, found: Sections) -> None:
@@ -86,7 +63,7 @@ def _check_addresses(reader: Reader, found: Sections) -> None:
         path = ("hosts", name, "address")
         address = ip_of(given)
         if address is None and not HOST_NAME.fits(given.lower()):
-            reader.mistake(path, f"{given!r} is not valid; expected {HOST.fields['address'].right}")
+            reader.mistake(path, f"{given!r} is not valid; expected {HOST['address'].right}")
         elif address is None and dns is False:
             reader.mistake(path, f"{given} is a name; use an IP address for /etc/hosts, or set deploy.dns: true")
         elif address and _unreachable(address, alone=len(found["hosts"]) == 1):

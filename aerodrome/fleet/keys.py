@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
+from collections.abc import Iterable
 
-from aerodrome.fleet.model import ROLES, Airflow
 from aerodrome.fleet.reader import Kind
+from aerodrome.fleet.role import Role
 from aerodrome.fleet.schema import (
     AnyText,
     Choice,
@@ -60,28 +60,14 @@ LOGIN: dict[str, Kind] = {
     "key": LocalPath("the path of a private key"),
     "sudo_password": SecretText("a one-line password", r"[^\n]+"),
 }
-HOST = Table(
-    "an address, as in {address: 10.0.0.1}",
-    {
-        "address": Text("an IP address, or a name if deploy.dns is true", r"[0-9A-Za-z.:-]{1,253}"),
-        **LOGIN,
-        "listen": Text("an IP address of the host itself, or 0.0.0.0 for all of them", r"[0-9A-Fa-f.:]{2,45}"),
-        "jump": HOST_NAME,
-        "worker": Table(
-            "queues: and concurrency:",
-            {
-                "queues": List(
-                    "a list of queues: [default, reports]",
-                    Text("a queue name of letters, digits and . _ -", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"),
-                ),
-                "concurrency": Number(1, 1000),
-            },
-        ),
-        "environment": ENVIRONMENT,
-        "config": CONFIG,
-    },
-    required=("address",),
-)
+HOST: dict[str, Kind] = {
+    "address": Text("an IP address, or a name if deploy.dns is true", r"[0-9A-Za-z.:-]{1,253}"),
+    **LOGIN,
+    "listen": Text("an IP address of the host itself, or 0.0.0.0 for all of them", r"[0-9A-Fa-f.:]{2,45}"),
+    "jump": HOST_NAME,
+    "environment": ENVIRONMENT,
+    "config": CONFIG,
+}
 HOST_LIST = List("a list of hosts: [worker1, worker2]", HOST_NAME)
 SANDBOX: dict[str, Kind] = {
     "sandbox": Choice(("strict", "relaxed", "off")),
@@ -202,34 +188,34 @@ SSH = Table(
         "connect_timeout": Number(1, 600, " (seconds)"),
     },
 )
-FLEET = Table(
-    "the sections hosts: and roles:, and optionally ssh:, airflow:, database:, broker:, network:, deploy:",
-    {
-        "hosts": Map("hosts, each with its address", HOST_NAME, HOST),
-        "roles": Table(
-            f"the roles ({', '.join(ROLES)}), each with its hosts",
-            dict.fromkeys(ROLES, ROLE),
-        ),
-        "ssh": SSH,
-        "airflow": AIRFLOW,
-        "database": DATABASE,
-        "broker": BROKER,
-        "network": NETWORK,
-        "deploy": DEPLOY,
-    },
-    required=("hosts", "roles"),
-)
-
-Sections = dict[str, dict[str, Any]]  # as read: every section is present, invalid values are None
-
-# Roles that exist only since a certain version; unless hosts are named, the first scheduler's host gets them.
-SINCE = {"dag-processor": (3, 0), "triggerer": (2, 2)}
+SECTIONS: dict[str, Kind] = {
+    "ssh": SSH,
+    "airflow": AIRFLOW,
+    "database": DATABASE,
+    "broker": BROKER,
+    "network": NETWORK,
+    "deploy": DEPLOY,
+}
 
 
-def version_of(found: Sections) -> tuple[int, ...]:
-    """Return major and minor; an invalid version, already reported, counts as the default."""
-    version: str = found["airflow"].get("version") or Airflow.version
-    return tuple(int(part) for part in version.split(".")[:2])
+def fleet_keys(roles: Iterable[Role]) -> Table:
+    """Return the keys of hosts.yaml as a whole, with those that belong to `roles`."""
+    names = [role.name for role in roles]
+    own = {
+        role.name: Table(f"{' and '.join(f'{key}:' for key in role.host_keys)}", role.host_keys)
+        for role in roles
+        if role.host_keys
+    }
+    host = Table("its address, as in {address: 10.0.0.1}", {**HOST, **own}, required=("address",))
+    return Table(
+        "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, broker:, network:, deploy:",
+        {
+            "hosts": Map("hosts, each with its address", HOST_NAME, host),
+            "roles": Table(f"the roles ({', '.join(names)}), each with its hosts", dict.fromkeys(names, ROLE)),
+            **SECTIONS,
+        },
+        required=("hosts", "roles"),
+    )
 
 
 def ip_of(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Any
 
 from aerodrome.dataclass import dataclass
 from aerodrome.secrets import SecretValue, Value
-
-# In the order in which a deploy reaches them.
-ROLES = ("database", "redis", "scheduler", "dag-processor", "triggerer", "webserver", "worker")
-# Roles that do not run Airflow.
-SERVICES = ("database", "redis")
 
 Config = Mapping[str, Mapping[str, Value]]  # section → key → value
 
@@ -19,14 +15,6 @@ Config = Mapping[str, Mapping[str, Value]]  # section → key → value
 def is_ip(address: str) -> bool:
     """Tell whether an address is IPv4 or IPv6 rather than a DNS name."""
     return ":" in address or address.replace(".", "").isdigit()
-
-
-@dataclass(frozen=True)
-class Worker:
-    """What one worker host runs: Celery queues, and tasks at once (None: Airflow's own default)."""
-
-    queues: tuple[str, ...] = ()
-    concurrency: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +28,9 @@ class Host:
     key: str | None = None  # absolute path of a private key (given relative to hosts.yaml)
     jump: str | None = None  # name of the host to connect through
     sudo_password: SecretValue | None = None
-    worker: Worker = Worker()
+    of_role: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # role → what the host says of its part in it
     environment: Mapping[str, Value] = field(default_factory=dict)
     config: Config = field(default_factory=dict)
     listen: str = ""  # address that its services listen on; empty: `address`
@@ -153,7 +143,8 @@ class Fleet:
 
     source: str  # path of the file, for messages
     hosts: Mapping[str, Host]
-    roles: Mapping[str, tuple[str, ...]]  # every name of ROLES is a key
+    roles: Mapping[str, tuple[str, ...]]  # every role that there is, in the order of a deploy
+    services: tuple[str, ...] = ()  # the roles that run no Airflow
     airflow: Airflow = Airflow()
     role_settings: Mapping[str, RoleSettings] = field(default_factory=dict)
     database: Database = Database()
@@ -173,7 +164,7 @@ class Fleet:
 
     def roles_of(self, host: Host) -> list[str]:
         """Return the roles of `host`, in deploy order."""
-        return [role for role in ROLES if host.name in self.roles[role]]
+        return [role for role, names in self.roles.items() if host.name in names]
 
     def asked(self) -> list[Host]:
         """Return the hosts to ask what runs there: all except pure jump hosts."""
@@ -182,5 +173,5 @@ class Fleet:
 
     def nodes(self) -> list[Host]:
         """Return the hosts that run Airflow, in the order of hosts.yaml."""
-        airflow = {name for role, names in self.roles.items() if role not in SERVICES for name in names}
+        airflow = {name for role, names in self.roles.items() if role not in self.services for name in names}
         return [host for host in self.hosts.values() if host.name in airflow]

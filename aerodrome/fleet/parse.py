@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet.checks import CHECKS, check_reserved, check_roles
-from aerodrome.fleet.keys import FLEET, LOGIN, SINCE, Sections, ip_of, version_of
+from aerodrome.fleet.keys import LOGIN, fleet_keys, ip_of
 from aerodrome.fleet.model import (
-    ROLES,
     Airflow,
     Broker,
     Database,
@@ -21,10 +20,10 @@ from aerodrome.fleet.model import (
     Network,
     RoleSettings,
     Ssh,
-    Worker,
 )
 from aerodrome.fleet.ports import check_ports
 from aerodrome.fleet.reader import Reader
+from aerodrome.fleet.role import Role, Sections, version_of
 from aerodrome.secrets import Reference
 
 
@@ -32,27 +31,36 @@ def _not_here(reference: Reference) -> str:
     raise InvalidInput(f"{reference.where}: !{reference.kind} cannot be looked up here; use the value itself")
 
 
-def parse(text: str, source: str, *, base: str | None = None, resolve: Callable[[Reference], str] = _not_here) -> Fleet:
+def parse(
+    text: str,
+    source: str,
+    roles: Collection[Role],
+    *,
+    base: str | None = None,
+    resolve: Callable[[Reference], str] = _not_here,
+) -> Fleet:
     """Return the fleet that `text`, the content of hosts.yaml, describes.
 
-    `source` names the file in messages. `base` is its directory, where relative paths start.
+    `source` names the file in messages; `roles` are the roles that it can have, in the order of a deploy. `base`
+    is its directory, where relative paths start.
     `resolve` looks up references outside secrets, environment and config, whose values are needed at once.
     Raises InvalidInput with all errors, each as `file:line: key: what is wrong; how to fix it`.
     """
     reader = Reader(source, posixpath.dirname(source) if base is None else base, resolve)
-    found = reader.document(FLEET, text) or {}
-    sections: Sections = {name: found.get(name) or {} for name in FLEET.fields}
+    keys = fleet_keys(roles)
+    found = reader.document(keys, text) or {}
+    sections: Sections = {name: found.get(name) or {} for name in keys.fields}
     sections["hosts"] = {name: host or {} for name, host in sections["hosts"].items()}
     _part_roles(sections)
     for check in CHECKS:
         check(reader, sections)
     check_reserved(reader, sections["airflow"])
     if found.get("roles") is not None:
-        check_roles(reader, sections)
-        check_ports(reader, sections, _roles(sections), version_of(sections))
+        check_roles(reader, sections, roles)
+        check_ports(reader, sections, roles, _hosts_of(sections, roles))
     if problems := reader.problems():
         raise InvalidInput(problems)
-    return _fleet(source, sections)
+    return _fleet(source, sections, roles)
 
 
 def _part_roles(found: Sections) -> None:
@@ -64,12 +72,13 @@ def _part_roles(found: Sections) -> None:
     }
 
 
-def _fleet(source: str, found: Sections) -> Fleet:
+def _fleet(source: str, found: Sections, roles: Collection[Role]) -> Fleet:
     login = {key: value for key, value in found["ssh"].items() if key in LOGIN}
     return Fleet(
         source=source,
-        hosts={name: _host(name, {**login, **given}) for name, given in found["hosts"].items()},
-        roles=_roles(found),
+        hosts={name: _host(name, {**login, **given}, roles) for name, given in found["hosts"].items()},
+        roles=_hosts_of(found, roles),
+        services=tuple(role.name for role in roles if not role.runs_airflow),
         role_settings={role: RoleSettings(**given) for role, given in found["role_settings"].items() if given},
         airflow=_airflow(found["airflow"]),
         database=Database(**found["database"]),
@@ -80,9 +89,10 @@ def _fleet(source: str, found: Sections) -> Fleet:
     )
 
 
-def _host(name: str, given: dict[str, Any]) -> Host:
+def _host(name: str, given: dict[str, Any], roles: Collection[Role]) -> Host:
     address = str(ip_of(given["address"]) or given["address"])
-    return Host(**{**given, "name": name, "address": address, "worker": Worker(**given.get("worker", {}))})
+    of_role = {role.name: given.pop(role.name) for role in roles if role.name in given}
+    return Host(**{**given, "name": name, "address": address, "of_role": of_role})
 
 
 def _airflow(given: dict[str, Any]) -> Airflow:
@@ -92,9 +102,11 @@ def _airflow(given: dict[str, Any]) -> Airflow:
     return replace(airflow, home=airflow.home.rstrip("/"))
 
 
-def _roles(found: Sections) -> dict[str, tuple[str, ...]]:
-    """Return the hosts of every role, including roles that default to the first scheduler's host."""
-    roles = found["roles"]
-    own = {role for role, since in SINCE.items() if version_of(found) >= since}
-    first = (roles.get("scheduler") or ())[:1]
-    return {role: roles.get(role, first if role in own else ()) for role in ROLES}
+def _hosts_of(found: Sections, roles: Collection[Role]) -> dict[str, tuple[str, ...]]:
+    """Return the hosts of every role, including roles that default to the first host of another."""
+    given, version = found["roles"], version_of(found)
+
+    def joined(role: Role) -> tuple[str, ...]:
+        return (given.get(role.joins) or ())[:1] if version >= role.since else ()
+
+    return {role.name: given.get(role.name, joined(role)) for role in roles}

@@ -1,38 +1,15 @@
-"""Which port each role listens on, and conflicts between roles of one host."""
+"""Port conflicts between roles of one host."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from aerodrome.catalogue.settings import rename
 from aerodrome.dataclass import dataclass
-from aerodrome.fleet.model import Airflow, Broker, Database
+from aerodrome.fleet.model import Airflow
 from aerodrome.fleet.reader import KeyPath, Reader
-
-
-@dataclass(frozen=True)
-class LogServer:
-    """A server of task logs: the setting of its port, and the default port."""
-
-    what: str
-    setting: tuple[str, str]
-    port: int
-
-
-_OF_TASKS = ("logging", "worker_log_server_port")
-LOG_SERVERS = {
-    "worker": LogServer("the worker's log server", _OF_TASKS, 8793),
-    "scheduler": LogServer("the scheduler's log server", _OF_TASKS, 8793),
-    "triggerer": LogServer("the triggerer's log server", ("logging", "trigger_log_server_port"), 8794),
-}
-
-
-def serves_logs(role: str, executor: str, version: tuple[int, ...]) -> bool:
-    """Tell whether a role has a log server: the scheduler if it runs the tasks itself, a triggerer since 2.6."""
-    if role == "scheduler":
-        return executor == "LocalExecutor"
-    return role == "worker" or (role == "triggerer" and version >= (2, 6))
+from aerodrome.fleet.role import KeyPort, Role, Sections, SettingPort, version_of
 
 
 @dataclass(frozen=True)
@@ -45,13 +22,13 @@ class Port:
 
 
 def check_ports(
-    reader: Reader, found: Mapping[str, Any], roles: Mapping[str, tuple[str, ...]], version: tuple[int, ...]
+    reader: Reader, found: Sections, roles: Collection[Role], hosts_of: Mapping[str, tuple[str, ...]]
 ) -> None:
-    """Refuse roles of one host that would listen on the same port; `roles` has the hosts of every role."""
+    """Refuse roles of one host that would listen on the same port; `hosts_of` has the hosts of every role."""
     told: set[tuple[KeyPath, int]] = set()
     for host in found["hosts"]:
         taken: dict[int, Port] = {}
-        for port in _ports(found, roles, version, host):
+        for port in _ports(found, [role for role in roles if host in (hosts_of[role.name] or ())], host):
             other = taken.setdefault(port.number, port)
             if other is port:
                 continue
@@ -64,32 +41,23 @@ def check_ports(
                 )
 
 
-def _ports(
-    found: Mapping[str, Any], roles: Mapping[str, tuple[str, ...]], version: tuple[int, ...], host: str
-) -> Iterator[Port]:
+def _ports(found: Sections, roles: Sequence[Role], host: str) -> Iterator[Port]:
     """Yield what listens on a host, except ports that are invalid or looked up elsewhere."""
-    for role, what, section, key, default in (
-        ("database", "PostgreSQL", "database", "port", Database.port),
-        ("redis", "Redis", "broker", "port", Broker.port),
-        ("webserver", "the web server", "airflow", "web_port", Airflow.web_port),
-    ):
-        number = found[section].get(key, default)
-        if host in (roles.get(role) or ()) and number:
-            yield Port(number, what, ((section, key), ("roles", role)))
-    executor = found["airflow"].get("executor") or Airflow.executor
-    for role, server in LOG_SERVERS.items():
-        if host not in (roles.get(role) or ()) or not serves_logs(role, executor, version):
+    version, executor = version_of(found), found["airflow"].get("executor") or Airflow.executor
+    ports = [(role, port) for role in roles for port in role.ports(executor, version)]
+    for role, port in sorted(ports, key=lambda each: isinstance(each[1], SettingPort)):
+        if isinstance(port, KeyPort):
+            if number := found[port.section].get(port.key, port.default):
+                yield Port(number, port.what, ((port.section, port.key), ("roles", role.name)))
             continue
-        text, path = _setting(found, version[0], host, role, server.setting)
+        text, path = _setting(found, version[0], host, role.name, port.setting)
         if text is None:
-            yield Port(server.port, server.what, (("roles", role),))
+            yield Port(port.default, port.what, (("roles", role.name),))
         elif isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 5:
-            yield Port(int(text), server.what, (path,))
+            yield Port(int(text), port.what, (path,))
 
 
-def _setting(
-    found: Mapping[str, Any], major: int, host: str, role: str, setting: tuple[str, str]
-) -> tuple[Any, KeyPath]:
+def _setting(found: Sections, major: int, host: str, role: str, setting: tuple[str, str]) -> tuple[Any, KeyPath]:
     """Return a setting's value in hosts.yaml, under any name, and its path: host first, then role, then airflow."""
     today = rename(major, *setting)
     variable = "AIRFLOW__{}__{}".format(*today).upper()
@@ -107,7 +75,7 @@ def _setting(
     return None, ()
 
 
-def _given(found: Mapping[str, Any], paths: tuple[KeyPath, ...]) -> KeyPath:
+def _given(found: Sections, paths: tuple[KeyPath, ...]) -> KeyPath:
     """Return the first of `paths` that is in hosts.yaml, so that the error points to where it was written."""
     for path in paths:
         value: Any = found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from aerodrome.components.database import database, database_login
 from aerodrome.components.inputs import Inputs
+from aerodrome.components.login import database_login
+from aerodrome.components.roles.database import COMPONENT
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
 
@@ -14,7 +15,7 @@ def setup_database(inputs: Inputs, hosts: Collection[str], roles: Collection[str
     """Set up PostgreSQL; if it is managed elsewhere, have each node log in."""
     fleet = inputs.fleet
     if fleet.database.managed:
-        steps = {host.name: database(inputs, host) for host in fleet.with_role("database")}
+        steps = {host.name: COMPONENT.machine(inputs, host) for host in fleet.with_role("database")}
     else:
         steps = {host.name: database_login(inputs, host) for host in fleet.nodes()}
     return Runbook("setup-db", tuple(only([Stage("database", steps, {})], hosts)))

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from aerodrome.components.database import closed, database
+from aerodrome.components.component import AirflowRole
 from aerodrome.components.firewall import firewall
 from aerodrome.components.halt import halted, resumed
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.left import left
 from aerodrome.components.node import SETTINGS, node
 from aerodrome.components.notes import setting_notes
-from aerodrome.components.redis import redis
-from aerodrome.components.roles import retired
+from aerodrome.components.units import retired
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
 from aerodrome.core.step import Step
-from aerodrome.fleet.model import ROLES
-from aerodrome.runbooks.units import STAGES, role_stages
+from aerodrome.runbooks.units import members, role_stages
 
 
 def deploy(
@@ -40,11 +38,9 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     inputs = replace(inputs, whole=set(placed) <= set(roles) and set().union(*placed.values()) <= set(hosts))
     machines: dict[str, list[Step]] = {}
     settings: dict[str, list[Step]] = {}
-    if "database" in roles:
-        machines |= {host.name: database(inputs, host) for host in fleet.with_role("database")}
-    if "redis" in roles:
-        for host in fleet.with_role("redis"):
-            machines.setdefault(host.name, []).extend(redis(inputs, host))
+    for name in (name for name in fleet.services if name in roles):
+        for host in fleet.with_role(name):
+            machines.setdefault(host.name, []).extend(inputs.components[name].machine(inputs, host))
     for host in fleet.nodes():
         if set(inputs.roles(host)) & set(roles):
             steps = node(inputs, host)
@@ -52,7 +48,7 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
             settings[host.name] = [step for step in steps if step.name in SETTINGS]
     # A second scheduler must not go on beside the first of its kind. Workers end their tasks, which may need the web
     # server of before until then.
-    schedulers, webservers, workers = (_retire(inputs, name, members, roles) for name, members in STAGES.items())
+    schedulers, *others = (_retire(inputs, name, starting, roles) for name, starting in members(inputs).items())
     for name, steps in machines.items():
         steps.append(firewall(inputs, fleet.hosts[name]))
     halts = _halt_stages(inputs) if inputs.whole else []
@@ -63,11 +59,14 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     parts = [Stage("machines", machines, {}, commits=downtime), schedulers]
     parts = [*halts, *parts] if downtime else [*parts, *halts]
     parts.append(Stage("settings", settings, {}, commits=not downtime))
-    parts += [*role_stages(inputs, roles), workers, webservers]
+    parts += [*role_stages(inputs, roles), *reversed(others)]
     if inputs.whole:
-        closes = {host.name: closed(inputs) for host in fleet.with_role("database")}
+        closes: dict[str, list[Step]] = {}
+        for name in fleet.services:
+            for host in fleet.with_role(name):
+                closes.setdefault(host.name, []).extend(inputs.components[name].afterwards(inputs))
         parts.append(Stage("access", {host: steps for host, steps in closes.items() if steps}, {}))
-    if set(roles) >= set(ROLES):
+    if set(roles) >= set(fleet.roles):
         parts.append(Stage("leftovers", {host.name: left(inputs, host) for host in fleet.asked()}, {}))
     return only(parts, hosts)
 
@@ -82,7 +81,6 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
     celery = fleet.airflow.executor == "CeleryExecutor"
     if not celery and not downtime:
         return []
-    first = fleet.roles["scheduler"][0]
     way_back = {host.name: resumed(inputs, host) for host in fleet.nodes()}
     way_back = {host: steps for host, steps in way_back.items() if steps}
 
@@ -91,18 +89,22 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
         hosts = fleet.asked() if downtime else [host for host in fleet.nodes() if set(roles) & set(inputs.roles(host))]
         return Stage(name, {host.name: [halted(inputs, host, roles, last)] for host in hosts}, {})
 
-    others = stop("stop other schedulers", ["scheduler"])
-    parts = [
-        *only([others], [host for host in others.steps if host != first]),
-        *only([stop("stop scheduler", ["scheduler"], last=celery)], [first]),
-        stop("stop workers", ["worker"]),
-        *([stop("stop others", ["dag-processor", "triggerer", "webserver"])] if downtime else []),
-    ]
+    parts = []
+    for role in (role for role in inputs.every_role if role.uses_celery):
+        everywhere = stop(f"stop {role.name}s", [role.name])
+        if not role.first_alone:
+            parts.append(everywhere)
+            continue
+        first = fleet.roles[role.name][0]
+        parts += only([replace(everywhere, name=f"stop other {role.name}s")], set(everywhere.steps) - {first})
+        parts += only([stop(f"stop {role.name}", [role.name], last=celery)], [first])
+    if downtime:
+        parts.append(stop("stop others", [role.name for role in inputs.every_role if not role.uses_celery]))
     return [replace(part, way_back=way_back) for part in parts]
 
 
-def _retire(inputs: Inputs, name: str, members: Sequence[str], roles: Collection[str]) -> Stage:
+def _retire(inputs: Inputs, name: str, starting: Sequence[AirflowRole], roles: Collection[str]) -> Stage:
     """Return the stage in which units end that hosts.yaml no longer has on a host."""
-    ending = [member for member in members if member in roles]
+    ending = [role.name for role in starting if role.name in roles]
     steps = {host.name: [retired(inputs, host, name, ending)] for host in inputs.fleet.asked()}
     return Stage(f"retire {name}", {host: found for host, found in steps.items() if found[0].resources}, {})

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from aerodrome.components.component import AirflowRole
 from aerodrome.components.health import RoleHealth
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.roles import role, stopped, unwanted_roles
+from aerodrome.components.units import started, stopped, unwanted_roles
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
 
-# Stage → the roles that start in it (design: order across hosts). The first scheduler has a stage of its own.
-STAGES = {
-    "schedulers": ("scheduler", "dag-processor", "triggerer"),
-    "webservers": ("webserver",),
-    "workers": ("worker",),
-}
+
+def members(inputs: Inputs) -> dict[str, list[AirflowRole]]:
+    """Return the roles that start in each stage, in the order of the stages."""
+    found: dict[str, list[AirflowRole]] = {}
+    for role in inputs.every_role:
+        found.setdefault(role.stage, []).append(role)
+    return found
 
 
 def start(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> Runbook:
@@ -35,28 +37,25 @@ def stop(inputs: Inputs, hosts: Collection[str], roles: Collection[str], force: 
 
 def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> list[Stage]:
     """Return the stages in which the units of `roles` start, or with `again` restart."""
-    fleet = inputs.fleet
-    first = fleet.with_role("scheduler")[0]
-    parts = []
-    if "scheduler" in roles:
-        step = role(inputs, first, "scheduler", again)
-        parts.append(Stage("scheduler", {first.name: [step]}, {first.name: RoleHealth(inputs, first, ("scheduler",))}))
-    for name, members in STAGES.items():
+    fleet, parts = inputs.fleet, []
+    alone = {role.name: fleet.with_role(role.name)[0] for role in inputs.version_roles if role.first_alone}
+    for name, first in alone.items():
+        if name in roles:
+            step, gate = started(inputs, first, name, again), RoleHealth(inputs, first, (name,))
+            parts.append(Stage(name, {first.name: [step]}, {first.name: gate}))
+    for stage, starting in members(inputs).items():
+        names = [role.name for role in starting if role.name in roles]
         starts = {
-            host.name: [
-                member
-                for member in members
-                if member in inputs.roles(host) and member in roles and (member, host) != ("scheduler", first)
-            ]
+            host.name: [name for name in inputs.roles(host) if name in names and alone.get(name) != host]
             for host in fleet.nodes()
         }
         steps = {
-            host: [role(inputs, fleet.hosts[host], member, again) for member in mine]
+            host: [started(inputs, fleet.hosts[host], name, again) for name in mine]
             for host, mine in starts.items()
             if mine
         }
         gates = {host: RoleHealth(inputs, fleet.hosts[host], tuple(starts[host])) for host in steps}
-        parts.append(Stage(name, steps, gates))
+        parts.append(Stage(stage, steps, gates))
     return parts
 
 
@@ -66,7 +65,7 @@ def stop_stages(inputs: Inputs, roles: Collection[str]) -> list[Stage]:
     At the end those that hosts.yaml no longer has on a host.
     """
     parts = []
-    for name in reversed(inputs.catalogue.roles):
+    for name in reversed([role.name for role in inputs.version_roles]):
         hosts = [host for host in inputs.fleet.nodes() if name in roles and name in inputs.roles(host)]
         parts.append(Stage(f"stop {name}", {host.name: [stopped(inputs, host, name)] for host in hosts}, {}))
     leftovers = {

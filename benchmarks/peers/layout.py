@@ -11,7 +11,7 @@ from typing import Any
 
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.resource import Resource
-from aerodrome.fleet.model import ROLES, Host
+from aerodrome.fleet.model import Host
 from aerodrome.resources.files import Block, File
 from aerodrome.resources.postgres_access import PostgresAccess
 from aerodrome.resources.python import Installed
@@ -81,7 +81,7 @@ def pins(lock: str) -> list[str]:
 
 
 def _host(inputs: Inputs, host: Host, folder: Path) -> Variables:
-    roles = [role for role in ROLES if host.name in inputs.fleet.roles[role]]
+    roles = inputs.fleet.roles_of(host)
     asks = {"sudo_password_file": str(folder / "sudo-password")} if host.sudo_password else {}
     return {"roles": roles, **asks}
 

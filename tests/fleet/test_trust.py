@@ -20,7 +20,6 @@ import pytest
 
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.node import node
-from aerodrome.controller.hosts_file import load
 from aerodrome.controller.keyring import Vault
 from aerodrome.controller.known_hosts import KnownHosts
 from aerodrome.core.plan import readable_script
@@ -36,6 +35,7 @@ from lab.fleet import Lab
 from tasks.values import hidden, look_up
 from tests import real
 from tests.real import PROJECT
+from tests.unit.make import load
 
 HOST = "worker3"  # beyond the five of the fleet
 HOME, USER_HOME = "/usr/local/airflow", "/home/astro"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from aerodrome.components.inputs import Inputs, Settings
-from aerodrome.controller.hosts_file import load
 from aerodrome.controller.keyring import Vault
 from aerodrome.errors import InvalidInput
 from aerodrome.report.terminal import redactor
 from aerodrome.secrets import MASK, Secret
 from tasks.values import look_up
+from tests.unit.make import load
 
 ROLES = "roles: {database: [one], scheduler: [one], webserver: [one], worker: [one]}\n"
 HOSTS = f"hosts: {{one: {{address: 127.0.0.1}}}}\n{ROLES}"

@@ -15,7 +15,6 @@ from aerodrome.checks import keys
 from aerodrome.checks.claims import OwnHome
 from aerodrome.components import node as node_of
 from aerodrome.components.inputs import Inputs
-from aerodrome.controller.hosts_file import load
 from aerodrome.core import lock as fleet_lock
 from aerodrome.core import plan as plans
 from aerodrome.errors import FleetError
@@ -26,7 +25,7 @@ from aerodrome.resources.home import ServiceHome
 from aerodrome.secrets import FERNET_KEY
 from tasks import node, plan
 from tasks.session import Session
-from tests.unit.make import ME, MY_GROUP
+from tests.unit.make import ME, MY_GROUP, load
 from tests.unit.remote.local import Local
 
 Capture = pytest.CaptureFixture[str]

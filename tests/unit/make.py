@@ -14,8 +14,11 @@ from subprocess import CompletedProcess
 from typing import Any, Protocol
 
 from aerodrome.components.inputs import Inputs
+from aerodrome.components.registry import components
+from aerodrome.controller import hosts_file
 from aerodrome.core.resource import Change, Resource, Seen
-from aerodrome.fleet.model import ROLES, Airflow, Broker, Database, Deploy, Fleet, Host, Worker
+from aerodrome.fleet.model import Airflow, Broker, Database, Deploy, Fleet, Host
+from aerodrome.fleet.parse import parse as read
 from aerodrome.secrets import Secret
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -29,10 +32,13 @@ HOSTS = {
         Host("db1", "10.0.0.1"),
         Host("s1", "10.0.0.2"),
         Host("web1", "10.0.0.3"),
-        Host("w1", "10.0.0.4", worker=Worker(("default", "reports"), 4)),
+        Host("w1", "10.0.0.4", of_role={"worker": {"queues": ("default", "reports"), "concurrency": 4}}),
         Host("w2", "10.0.0.5"),
     )
 }
+COMPONENTS = components()
+ROLES = tuple(COMPONENTS)
+SERVICES = tuple(name for name, each in COMPONENTS.items() if not each.runs_airflow)
 ROLES_OF_FLEET = {
     "database": ("db1",),
     "scheduler": ("s1",),
@@ -64,6 +70,7 @@ def fleet(
         source="hosts.yaml",
         hosts=hosts or HOSTS,
         roles={**every_role, **(roles or ROLES_OF_FLEET)},
+        services=SERVICES,
         airflow=Airflow(**airflow),
         database=database or Database(),
         broker=broker or Broker(),
@@ -74,6 +81,7 @@ def fleet(
 def inputs(of: Fleet | None = None, **given: Any) -> Inputs:
     values = Inputs(
         fleet=of or fleet(),
+        components=COMPONENTS,
         password=Secret(AWKWARD),
         fernet_key=Secret(FERNET_KEY),
         secret_key=Secret("web-secret"),
@@ -82,6 +90,16 @@ def inputs(of: Fleet | None = None, **given: Any) -> Inputs:
         salt=bytes(range(16)),
     )
     return replace(values, **given)
+
+
+def parse(text: str, source: str, **given: Any) -> Fleet:
+    """Read hosts.yaml, with the roles that there are."""
+    return read(text, source, COMPONENTS.values(), **given)
+
+
+def load(path: str | None = None) -> Fleet:
+    """Read the file hosts.yaml, with the roles that there are."""
+    return hosts_file.load(COMPONENTS.values(), path)
 
 
 def parameters(script: str) -> dict[str, Any]:

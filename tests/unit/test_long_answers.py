@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from aerodrome.components.node import node
-from aerodrome.components.redis import mask_redis
+from aerodrome.components.roles.redis import mask_redis
 from aerodrome.core.resource import Seen, unified_diff
 from aerodrome.report.output import json_document
 from aerodrome.resources.files import File

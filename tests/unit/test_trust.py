@@ -18,12 +18,11 @@ from aerodrome.components.users import create_user_script
 from aerodrome.core.resource import Seen
 from aerodrome.core.stage import by_host
 from aerodrome.errors import AerodromeError
-from aerodrome.fleet.model import ROLES
 from aerodrome.resources.tree import Tree
 from aerodrome.runbooks.deploy import stages
 from aerodrome.runbooks.units import role_stages, stop_stages
 from aerodrome.secrets import Secret
-from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
+from tests.unit.make import ROLES, ROLES_OF_FLEET, fleet, inputs
 
 HOME = "/usr/local/airflow"
 # What users other than root can write to, as far as blueprints name it; the installer's are its cache, and what is in

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from aerodrome.components.database import DatabaseHealth
 from aerodrome.components.health import Health, RoleHealth
-from aerodrome.components.redis import RedisHealth
+from aerodrome.components.roles.database import DatabaseHealth
+from aerodrome.components.roles.redis import RedisHealth
 from aerodrome.core.plan import plan_host, read_probe
 from aerodrome.core.stage import by_host
 from aerodrome.core.step import Step

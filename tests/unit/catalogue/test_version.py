@@ -7,7 +7,6 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from aerodrome.catalogue.version import catalogue, url
-from aerodrome.fleet.model import ROLES
 from aerodrome.secrets import Secret
 from tests.unit.make import AWKWARD
 
@@ -43,43 +42,16 @@ def test_the_variable_of_a_setting(version: str, section: str, key: str, name: s
 
 
 @pytest.mark.parametrize(
-    "version, roles, commands, migrate, health",
+    "version, migrate, health",
     [
-        (
-            "1.10.10",
-            ("scheduler", "webserver", "worker"),
-            ["scheduler", "webserver", "worker"],
-            "upgradedb",
-            "/health",
-        ),
-        (
-            "2.11.2",
-            ("scheduler", "triggerer", "webserver", "worker"),
-            ["scheduler", "triggerer", "webserver", "celery worker"],
-            "db migrate",
-            "/health",
-        ),
-        (
-            "3.3.2",
-            ("scheduler", "dag-processor", "triggerer", "webserver", "worker"),
-            ["scheduler", "dag-processor", "triggerer", "api-server", "celery worker"],
-            "db migrate",
-            "/api/v2/monitor/health",
-        ),
+        ("1.10.10", "upgradedb", "/health"),
+        ("2.11.2", "db migrate", "/health"),
+        ("3.3.2", "db migrate", "/api/v2/monitor/health"),
     ],
 )
-def test_roles_and_commands(
-    version: str, roles: tuple[str, ...], commands: list[str], migrate: str, health: str
-) -> None:
+def test_what_differs_between_versions(version: str, migrate: str, health: str) -> None:
     found = catalogue(version)
-    assert found.roles == roles
-    assert [found.commands[role] for role in roles] == commands
     assert (found.migrate, found.health_path) == (migrate, health)
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_every_role_is_one_that_hosts_yaml_knows(version: str) -> None:
-    assert set(catalogue(version).roles) <= set(ROLES)
 
 
 @pytest.mark.parametrize("version", ["1.10.10.*", "1.10.15.post1", "2.0.0b3", "3.4.0rc1"])

@@ -13,14 +13,13 @@ from aerodrome.components.inputs import Inputs, Settings
 from aerodrome.core.resource import Seen
 from aerodrome.core.step import Step
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet.model import ROLES, Host, Network
-from aerodrome.fleet.parse import parse
+from aerodrome.fleet.model import Host, Network
 from aerodrome.resources.files import File
 from aerodrome.resources.firewall import LoadedTable, NoFirewall
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.systemd import Service
 from aerodrome.runbooks.deploy import stages
-from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
+from tests.unit.make import HOSTS, ROLES, ROLES_OF_FLEET, fleet, inputs, parse
 
 RULES = """\
 # Written by Aerodrome from hosts.yaml (network.firewall). This table is all that is ours: others stay.

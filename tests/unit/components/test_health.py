@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from aerodrome.components.database import DatabaseHealth
+from aerodrome.components.component import AirflowRole
 from aerodrome.components.health import (
     Health,
     RoleHealth,
     fleet_wide,
 )
+from aerodrome.components.roles.database import DatabaseHealth
 from aerodrome.core.resource import PRELUDE
 from aerodrome.fleet.model import Database
 from aerodrome.resources.systemd import UnitState, show
@@ -398,10 +399,14 @@ def test_nobody_who_knows_the_database_is_healthy_without_it(version: str, role:
 
 
 def test_a_role_that_nobody_judges_is_not_taken_for_another() -> None:
-    answer = {"jobs": {}, "web": BODY, "worker": True}
-    gate = RoleHealth(inputs(fleet(version="2.11.2")), WEB, ("sweeper",))
-    (health,) = gate.judge(output(answer, UNIT))
-    assert (health.verdict, health.detail) == ("failed", "there is no health check for the role sweeper is healthy")
+    with pytest.raises(KeyError, match="sweeper"):
+        RoleHealth(inputs(), WEB, ("sweeper",)).probe()
+
+    class Sweeper(AirflowRole):
+        name, place, stage, commands = "sweeper", 1, "workers", {3: "sweeper"}
+
+    with pytest.raises(TypeError, match="abstract .* judge"):
+        Sweeper()  # type: ignore[abstract]
 
 
 def test_a_worker_of_airflow_3_needs_no_database() -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.components.logs import JOURNAL, SINCE_NOW, Entry, journal_script, journal_units, read_entry
-from aerodrome.fleet.model import ROLES
-from tests.unit.make import HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
+from tests.unit.make import HOSTS, ROLES, ROLES_OF_FLEET, Shell, fleet, inputs
 
 
 @pytest.mark.parametrize(

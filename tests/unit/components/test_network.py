@@ -10,12 +10,11 @@ from aerodrome.checks.address import OwnAddress
 from aerodrome.components.environment import environment
 from aerodrome.components.health import RoleHealth
 from aerodrome.components.network import from_itself, in_url, listens, own_address
-from aerodrome.components.redis import RedisHealth, redis
-from aerodrome.components.roles import role
+from aerodrome.components.roles.redis import COMPONENT, RedisHealth
+from aerodrome.components.units import started
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet.model import Host
-from aerodrome.fleet.parse import parse
-from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs, parameters
+from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs, parameters, parse
 
 WEB = HOSTS["web1"]
 HOSTS_YAML = """\
@@ -59,14 +58,14 @@ def test_only_the_web_servers_host_says_where_it_listens(version: str, name: str
 
 
 def test_the_web_servers_host_is_asked_for_its_address() -> None:
-    assert OwnAddress("the web server", "web1", "10.0.0.3") in role(inputs(), WEB, "webserver").requires
-    assert not [each for each in role(inputs(), WEB, "triggerer").requires if isinstance(each, OwnAddress)]
+    assert OwnAddress("the web server", "web1", "10.0.0.3") in started(inputs(), WEB, "webserver").requires
+    assert not [each for each in started(inputs(), WEB, "triggerer").requires if isinstance(each, OwnAddress)]
 
 
 def test_redis_listens_there_too_and_is_asked_there() -> None:
     given = inputs(fleet(roles={**ROLES_OF_FLEET, "redis": ("web1",)}), redis_password=inputs().secret_key)
     host = replace(WEB, listen="0.0.0.0")
-    (config,) = [each for each in redis(given, host)[1].resources if each.key.endswith(".conf")]
+    (config,) = [each for each in COMPONENT.machine(given, host)[1].resources if each.key.endswith(".conf")]
     assert "\nbind 0.0.0.0\n" in config.content  # type: ignore[attr-defined]
     assert "redis-cli -h 127.0.0.1 " in RedisHealth(given, host).probe()
     assert "redis-cli -h 10.0.0.3 " in RedisHealth(given, WEB).probe()

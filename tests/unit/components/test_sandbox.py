@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 
 from aerodrome.components.inputs import Inputs, Settings
-from aerodrome.components.roles import role
 from aerodrome.components.sandbox import sandbox
+from aerodrome.components.units import started
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet.model import RoleSettings
-from aerodrome.fleet.parse import parse
-from tests.unit.make import HOSTS, fleet, inputs
+from tests.unit.make import HOSTS, fleet, inputs, parse
 
 STRICT = """\
 # Sandbox: strict (hosts.yaml, airflow.sandbox). It reads the system, and writes only below ReadWritePaths=.
@@ -68,7 +67,7 @@ roles: {database: [one], scheduler: [one], webserver: [one], worker: %s}
 
 
 def dropin(given: Inputs, name: str = "triggerer") -> str:
-    return role(given, HOSTS["s1"], name).resources[0].content  # type: ignore[attr-defined,no-any-return]
+    return started(given, HOSTS["s1"], name).resources[0].content  # type: ignore[attr-defined,no-any-return]
 
 
 def of_role(name: str, settings: RoleSettings, **airflow: object) -> Inputs:

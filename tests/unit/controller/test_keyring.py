@@ -19,13 +19,13 @@ import pytest
 import yaml
 
 from aerodrome.controller import keyring, references
-from aerodrome.controller.hosts_file import load
 from aerodrome.controller.keyring import Vault
 from aerodrome.controller.references import resolve
 from aerodrome.controller.secrets_file import SecretsFile
 from aerodrome.errors import AerodromeError, InvalidInput
 from aerodrome.fleet.model import Fleet
 from aerodrome.secrets import FERNET_KEY, Reference, Secret
+from tests.unit.make import load
 
 WHERE = "hosts.yaml:7: database.password"
 HOSTS = """\
@@ -354,7 +354,7 @@ def test_a_link_to_the_secrets_stays_a_link(folder: Path) -> None:
 def test_several_runs_at_once_keep_one_secret(folder: Path) -> None:
     fleet(folder)
     ask = (
-        "from aerodrome.controller.hosts_file import load; from aerodrome.controller.keyring import Vault;"
+        "from tests.unit.make import load; from aerodrome.controller.keyring import Vault;"
         "vault = Vault(load());"
         "made = [vault.secret(name).reveal() for name in ('fernet_key', 'database_password', 'jwt_secret')];"
         "vault.keep(); print(made)"

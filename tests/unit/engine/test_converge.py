@@ -37,7 +37,7 @@ from aerodrome.engine.gate import Gatekeeper, journal
 from aerodrome.engine.progress import Progress
 from aerodrome.engine.words import hint, last_words
 from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
-from aerodrome.fleet.model import Deploy, Host, Worker
+from aerodrome.fleet.model import Deploy, Host
 from aerodrome.remote import parallel
 from aerodrome.remote.limits import ConnectionBroke, Limit
 from aerodrome.remote.run import execs
@@ -289,7 +289,7 @@ def test_a_host_between_that_is_down_is_told_where_it_stands(world: World) -> No
 
 def test_a_worker_that_fails_does_not_keep_the_other_from_starting(world: World) -> None:
     # Both take from one queue, so they start one after the other.
-    alike = {name: replace(HOSTS[name], worker=Worker(("default",))) for name in ("w1", "w2")}
+    alike = {name: replace(HOSTS[name], of_role={"worker": {"queues": ("default",)}}) for name in ("w1", "w2")}
     world.run.fleet = fleet(hosts=alike)
     stages = [stage("workers", w1=world.scripted("a", "exit 1"), w2=world.scripted("b"))]
     errors = failed(lambda: world.perform(stages))

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet.keys import FLEET
-from aerodrome.fleet.parse import parse
+from aerodrome.fleet.keys import fleet_keys
 from aerodrome.fleet.reader import Kind
 from aerodrome.fleet.schema import Either, Map, Table
+from tests.unit.make import COMPONENTS, parse
 
 VALUES = [
     "1", "-1", "1.5", "9" * 5000, ".nan", "true", "~", "''", "x" * 5000, "'\U0001f600'", "[]", "{}", "[[1]]", "[a, a]",
@@ -35,7 +35,7 @@ def keys(kind: Kind, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: value[:20])
 def test_any_value_in_any_key(value: str) -> None:
-    for path in dict.fromkeys(keys(FLEET)):
+    for path in dict.fromkeys(keys(fleet_keys(COMPONENTS.values()))):
         text = "hosts: {two: {address: 10.0.0.2}}\n" if path[0] != "hosts" else ""
         text += "".join(f"{'  ' * depth}{key}:\n" for depth, key in enumerate(path)).rstrip("\n") + f" {value}\n"
         try:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet.keys import FLEET
-from aerodrome.fleet.model import Airflow, Broker, Database, Deploy, Fleet, Host, RoleSettings, Ssh, Worker
-from aerodrome.fleet.parse import parse
+from aerodrome.fleet.keys import fleet_keys
+from aerodrome.fleet.model import Airflow, Broker, Database, Deploy, Fleet, Host, RoleSettings, Ssh
 from aerodrome.fleet.schema import Either, List, Map, Table
 from aerodrome.secrets import Reference, Secret
+from tests.unit.make import COMPONENTS, parse
 
 SHIPPED = Path(__file__).parents[3] / "hosts.yaml"
 KEY = "A" * 43 + "="
@@ -125,7 +125,7 @@ deploy:
                 "w1",
                 "10.0.0.3",
                 jump="s1",
-                worker=Worker(("default", "big.reports"), 4),
+                of_role={"worker": {"queues": ("default", "big.reports"), "concurrency": 4}},
                 environment={"HTTPS_PROXY": "http://proxy"},
                 **ops,  # type: ignore[arg-type]
             ),
@@ -140,6 +140,7 @@ deploy:
             "webserver": ("s1",),
             "worker": ("w1",),
         },
+        services=("database", "redis"),
         airflow=Airflow(
             distribution="astronomer-certified",
             version="3.1.0",
@@ -297,9 +298,9 @@ def test_the_shipped_file_is_the_practice_fleet() -> None:
     assert {host.key for host in got.hosts.values()} == {f"{demo}/id_ed25519"}
     assert got.ssh.known_hosts == f"{demo}/known_hosts"
     assert [host.name for host in got.hosts.values() if host.sudo_password] == ["web1"]
-    assert [got.hosts[name].worker for name in got.roles["worker"]] == [
-        Worker(("default",), 2),
-        Worker(("default", "reports"), 2),
+    assert [got.hosts[name].of_role["worker"] for name in got.roles["worker"]] == [
+        {"queues": ("default",), "concurrency": 2},
+        {"queues": ("default", "reports"), "concurrency": 2},
     ]
     assert got.airflow == Airflow(web_workers=1)
     assert got.deploy.dags == "/fleet/examples/dags"
@@ -314,7 +315,7 @@ def test_the_shipped_file_explains_every_key() -> None:
         return keys(kind.item) if isinstance(kind, Map | List) else set()
 
     explained = set(re.findall(r"^ *(?:# +(?:or )?)?([a-z_-]+):", SHIPPED.read_text(), re.MULTILINE))
-    assert keys(FLEET) - explained == set()
+    assert keys(fleet_keys(COMPONENTS.values())) - explained == set()
 
 
 def test_the_examples_of_the_shipped_file_are_valid() -> None:
@@ -811,7 +812,7 @@ def test_no_secret_is_in_a_message_or_a_repr() -> None:
 def test_an_alias_says_a_value_again() -> None:
     more = "  x: {address: 10.0.0.8, worker: &big {concurrency: 32}}\n  y: {address: 10.0.0.9, worker: *big}"
     got = fleet(SMALL + more)
-    assert got.hosts["y"].worker == got.hosts["x"].worker == Worker(concurrency=32)
+    assert got.hosts["y"].of_role == got.hosts["x"].of_role == {"worker": {"concurrency": 32}}
 
 
 ONE_HOST = """\
@@ -936,7 +937,7 @@ def test_a_value_of_any_length_and_type_is_a_mistake_of_one_short_line(added: st
 @pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 1000])
 def test_what_is_nested_too_deep_ends_no_process(text: str) -> None:
     # In a process of its own: libyaml's composer overflows the stack.
-    program = "import sys; from aerodrome.fleet.parse import parse; parse(sys.stdin.read(), 'hosts.yaml')"
+    program = "import sys; from aerodrome.fleet.parse import parse; parse(sys.stdin.read(), 'hosts.yaml', ())"
     done = subprocess.run(
         [sys.executable, "-c", program], input=text, capture_output=True, text=True, cwd=SHIPPED.parent, timeout=60
     )

@@ -10,14 +10,14 @@ from aerodrome.components.census import drain
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.stage import by_host, joined, only
 from aerodrome.core.step import Step
-from aerodrome.fleet.model import ROLES, Database, Host, Network
+from aerodrome.fleet.model import Database, Host, Network
 from aerodrome.resources.drain import Unreported
 from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service
 from aerodrome.runbooks.deploy import stages
 from aerodrome.runbooks.units import role_stages, stop_stages
 from aerodrome.secrets import Secret
-from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
+from tests.unit.make import HOSTS, ROLES, ROLES_OF_FLEET, fleet, inputs
 
 
 def order(parts) -> list[tuple[str, dict[str, list[str]]]]:  # type: ignore[no-untyped-def]

@@ -11,8 +11,9 @@ import pytest
 from aerodrome.checks.address import OwnAddress
 from aerodrome.checks.login import DatabaseLogin
 from aerodrome.checks.ports import FreePort
-from aerodrome.components.database import closed, database, database_login
+from aerodrome.components.login import database_login
 from aerodrome.components.node import node
+from aerodrome.components.roles.database import COMPONENT
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Broker, Database, Fleet, Host
 from aerodrome.resources.packages import Packages
@@ -68,7 +69,7 @@ NODES = ("10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")
 def test_a_database_host_as_a_whole() -> None:
     given, salt = inputs(fleet(version="2.11.2", database=Database("meta", "me", 5433))), bytes(range(16))
     logins = (Login("me", "meta", NODES),)
-    assert database(given, DB1) == [
+    assert COMPONENT.machine(given, DB1) == [
         Step("database.packages", (Packages(apt=("postgresql",), dnf=("postgresql-server",)),)),
         Step(
             "database.server",
@@ -78,7 +79,7 @@ def test_a_database_host_as_a_whole() -> None:
         Step("database.access", (PostgresAccess(logins),)),
         Step("database.account", (PostgresAccount("me", Secret(AWKWARD), "meta", salt, logins=logins),)),
     ]
-    assert closed(given) == []
+    assert COMPONENT.afterwards(given) == []
 
 
 SEPARATE = (
@@ -91,27 +92,27 @@ WORKERS = tuple(f'host "meta" "me" 10.0.0.{number}/32 scram-sha-256' for number 
 def test_from_airflow_3_celery_has_a_database_and_a_login_of_its_own() -> None:
     given, salt = inputs(fleet(database=Database("meta", "me", 5433))), bytes(range(16))
     celery = Secret("celery-secret")
-    _, server, access, accounts = database(given, DB1)
+    _, server, access, accounts = COMPONENT.machine(given, DB1)
     assert server.resources[-1] == PostgresServer(5433, SEPARATE, ("10.0.0.1", "127.0.0.1"))
     assert access.resources == (PostgresAccess(SEPARATE, leaving=WORKERS),)
     assert accounts.resources == (
         PostgresAccount("me", Secret(AWKWARD), "meta", salt, private=True, logins=SEPARATE),
         PostgresAccount("me_celery", celery, "meta_celery", salt, private=True, logins=SEPARATE),
     )
-    assert closed(given) == [Step("database.closed", (AccessClosed(SEPARATE, WORKERS),))]
+    assert COMPONENT.afterwards(given) == [Step("database.closed", (AccessClosed(SEPARATE, WORKERS),))]
 
 
 @pytest.mark.parametrize("broker", [Broker(separate=False), Broker(url=Secret("amqp://b"), result_backend=Secret("x"))])
 def test_celery_s_own_database_stays_open_until_everything_has_moved(broker: Broker) -> None:
     given = inputs(fleet(broker=broker))
-    access = database(given, DB1)[2].resources[0]
+    access = COMPONENT.machine(given, DB1)[2].resources[0]
     celery = [line for line in access.leaving if '"airflow_celery"' in line]  # type: ignore[attr-defined]
     assert [line.split()[3] for line in celery] == [f"{address}/32" for address in NODES]
-    assert [step.name for step in closed(given)] == ["database.closed"]
+    assert [step.name for step in COMPONENT.afterwards(given)] == ["database.closed"]
 
 
 def test_a_celery_password_that_was_made_just_now_spares_the_role() -> None:
-    airflow, celery = database(inputs(made=frozenset({"celery_password"})), DB1)[3].resources
+    airflow, celery = COMPONENT.machine(inputs(made=frozenset({"celery_password"})), DB1)[3].resources
     assert (airflow.made, celery.made) == (False, True)  # type: ignore[attr-defined]
 
 
@@ -132,11 +133,11 @@ def test_a_celery_password_that_was_made_just_now_spares_the_role() -> None:
 )
 def test_who_logs_in_where(of: Fleet, logins: int, workers: bool) -> None:
     given = inputs(of, redis_password=Secret("x"))
-    found = database(given, DB1)[2].resources[0].logins  # type: ignore[attr-defined]
+    found = COMPONENT.machine(given, DB1)[2].resources[0].logins  # type: ignore[attr-defined]
     assert len(found) == logins
     assert ("10.0.0.5" in found[0].addresses) is workers
     # Where workers know the metadata database's password, all roles may connect to it as before.
-    airflow = database(given, DB1)[3].resources[0]
+    airflow = COMPONENT.machine(given, DB1)[3].resources[0]
     assert airflow.private == (given.celery_is_separate and not workers)  # type: ignore[attr-defined]
 
 
@@ -144,7 +145,7 @@ def test_a_result_backend_in_postgresql_that_is_given_may_be_the_metadata_databa
     backend = Secret("db+postgresql://me:x@10.0.0.1/airflow")
     redis = {**ROLES_OF_FLEET, "redis": ("db1",)}
     given = inputs(fleet(roles=redis, broker=Broker(result_backend=backend)), result_backend=backend)
-    assert "10.0.0.5" in database(given, DB1)[2].resources[0].logins[0].addresses  # type: ignore[attr-defined]
+    assert "10.0.0.5" in COMPONENT.machine(given, DB1)[2].resources[0].logins[0].addresses  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -161,12 +162,12 @@ def test_only_a_password_that_was_made_just_now_spares_the_role(
     made: set[str], password: Reference | None, guarded: bool
 ) -> None:
     given = inputs(fleet(database=Database(password=password)), made=frozenset(made))
-    assert database(given, DB1)[3].resources[0].made is guarded  # type: ignore[attr-defined]
+    assert COMPONENT.machine(given, DB1)[3].resources[0].made is guarded  # type: ignore[attr-defined]
 
 
 def test_postgresql_that_is_there_is_not_installed() -> None:
     given = inputs(fleet(database=Database(install=False)))
-    packages, server, step, _ = database(given, DB1)
+    packages, server, step, _ = COMPONENT.machine(given, DB1)
     (access,) = step.resources
     assert isinstance(access, PostgresAccess)
     assert packages == Step("database.packages", ())
@@ -175,7 +176,7 @@ def test_postgresql_that_is_there_is_not_installed() -> None:
 
 
 def test_without_the_sandbox_postgresql_still_waits_for_its_address() -> None:
-    *_, dropin, _ = database(inputs(fleet(database=Database(sandbox=False))), DB1)[1].resources
+    *_, dropin, _ = COMPONENT.machine(inputs(fleet(database=Database(sandbox=False))), DB1)[1].resources
     assert dropin.content == DROPIN.partition("# Sandbox")[0]  # type: ignore[attr-defined]
 
 
@@ -191,19 +192,19 @@ def test_without_the_sandbox_postgresql_still_waits_for_its_address() -> None:
     ],
 )
 def test_it_listens_where_hosts_yaml_says(host: Host, listen: tuple[str, ...]) -> None:
-    server = database(inputs(), host)[1].resources[-1]
+    server = COMPONENT.machine(inputs(), host)[1].resources[-1]
     assert isinstance(server, PostgresServer)
     assert (server.listen, server.only) == (listen, True)
 
 
 def test_a_database_host_that_runs_airflow_too_may_log_in_itself() -> None:
     of = fleet(roles={**ROLES_OF_FLEET, "scheduler": ("db1",)})
-    assert "10.0.0.1" in database(inputs(of), DB1)[2].resources[0].logins[0].addresses  # type: ignore[attr-defined]
+    assert "10.0.0.1" in COMPONENT.machine(inputs(of), DB1)[2].resources[0].logins[0].addresses  # type: ignore[attr-defined]
 
 
 def test_where_only_the_nodes_know_the_password_the_role_is_left_alone() -> None:
     given = inputs(fleet(database=Database(connection_command="vault dsn")), password=None)
-    (account,) = database(given, DB1)[3].resources
+    (account,) = COMPONENT.machine(given, DB1)[3].resources
     assert account.password is None  # type: ignore[attr-defined]
 
 

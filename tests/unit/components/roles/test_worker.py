@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.components.queues import declared
+from aerodrome.components.roles.worker import COMPONENT
 from aerodrome.core.resource import Change
-from aerodrome.fleet.model import Host, Worker
+from aerodrome.fleet.model import Host
 from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
 
 URL = "sqla+postgresql://airflow:hunter2@db1/airflow"
@@ -61,7 +61,9 @@ class Node:
         }
 
     def run(self, *queues: str, version: str = "3.3.2") -> subprocess.CompletedProcess[str]:
-        (change,) = declared(inputs(fleet(version=version)), Host("w9", "10.0.0.9", worker=Worker(queues)))
+        (change,) = COMPONENT.before_start(
+            inputs(fleet(version=version)), Host("w9", "10.0.0.9", of_role=reading(queues))
+        )
         _, _, program = change.script.partition("'END_OF_FILE'\n")
         done = subprocess.run(
             [sys.executable, "-"],
@@ -85,8 +87,12 @@ def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 
+def reading(queues: tuple[str, ...]) -> dict[str, dict[str, object]]:
+    return {"worker": {"queues": queues}}
+
+
 def worker(*queues: str, **given: object) -> list[str]:
-    changes = declared(inputs(fleet(**given)), Host("w9", "10.0.0.9", worker=Worker(queues)))  # type: ignore[arg-type]
+    changes = COMPONENT.before_start(inputs(fleet(**given)), Host("w9", "10.0.0.9", of_role=reading(queues)))  # type: ignore[arg-type]
     assert all(isinstance(change, Change) and change.script.startswith("systemd-run ") for change in changes)
     # What hosts.yaml says of the role, its default queue or a broker, is said there.
     assert all(" -p EnvironmentFile=-/etc/default/airflow-worker " in change.script for change in changes)

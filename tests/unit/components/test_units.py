@@ -6,11 +6,11 @@ import pytest
 
 from aerodrome.checks.ports import FreePort
 from aerodrome.components.census import drain
-from aerodrome.components.queues import declared
-from aerodrome.components.roles import reads, role, stopped
+from aerodrome.components.roles.worker import COMPONENT
+from aerodrome.components.units import reads, started, stopped
 from aerodrome.core.resource import Change
 from aerodrome.core.step import Step
-from aerodrome.fleet.model import Deploy, Host, Worker
+from aerodrome.fleet.model import Deploy, Host
 from aerodrome.resources.drain import Unreported
 from aerodrome.resources.files import File
 from aerodrome.resources.systemd import Service, Stopped
@@ -29,7 +29,7 @@ READS = (
 
 
 def dropin(name: str, host: str = "s1", **airflow: object) -> str:
-    file = role(inputs(fleet(**airflow)), HOSTS[host], name).resources[0]  # type: ignore[arg-type]
+    file = started(inputs(fleet(**airflow)), HOSTS[host], name).resources[0]  # type: ignore[arg-type]
     assert isinstance(file, File)
     assert (file.path, file.mode, file.reload) == (
         f"/etc/systemd/system/airflow@{name}.service.d/10-aerodrome.conf",
@@ -105,7 +105,7 @@ def test_a_worker_without() -> None:
 
 def test_a_worker_calls_itself_what_the_others_can_resolve() -> None:
     hosts = {**HOSTS, "w2": Host("w2", "w2.example.com")}
-    file = role(inputs(fleet(hosts=hosts, deploy=Deploy(dns=True))), hosts["w2"], "worker").resources[0]
+    file = started(inputs(fleet(hosts=hosts, deploy=Deploy(dns=True))), hosts["w2"], "worker").resources[0]
     assert "airflow celery worker --celery-hostname w2.example.com\n" in file.content  # type: ignore[attr-defined]
 
 
@@ -115,13 +115,13 @@ def test_tasks_get_their_time_also_where_the_scheduler_runs_them() -> None:
 
 
 def test_a_worker_of_1_10_with_queues_has_a_command_of_its_own() -> None:
-    host = Host("w9", "10.0.0.9", worker=Worker(("q",)))
-    file = role(inputs(fleet(version="1.10.10")), host, "worker").resources[0]
+    host = Host("w9", "10.0.0.9", of_role={"worker": {"queues": ("q",)}})
+    file = started(inputs(fleet(version="1.10.10")), host, "worker").resources[0]
     assert "ExecStart=/opt/aerodrome/airflow/venv/bin/airflow worker --celery_hostname w9 --queues q\n" in file.content  # type: ignore[attr-defined]
 
 
 def test_a_role_is_its_dropin_and_then_its_unit() -> None:
-    step = role(inputs(), HOSTS["s1"], "triggerer", again=True)
+    step = started(inputs(), HOSTS["s1"], "triggerer", again=True)
     assert step.name == "roles.triggerer"
     (port,), (dropin, service) = step.requires, step.resources
     assert port == FreePort(8794, "airflow@triggerer.service", "logging.trigger_log_server_port under airflow.config")
@@ -133,17 +133,17 @@ def test_a_role_is_its_dropin_and_then_its_unit() -> None:
 
 def test_a_workers_queues_are_declared_before_it_is_started() -> None:
     def before(name: str, host: str) -> tuple[Change, ...]:
-        service = role(inputs(), HOSTS[host], name).resources[-1]
+        service = started(inputs(), HOSTS[host], name).resources[-1]
         assert isinstance(service, Service)
         return service.before
 
-    assert before("worker", "w1") == declared(inputs(), HOSTS["w1"]) != ()
+    assert before("worker", "w1") == COMPONENT.before_start(inputs(), HOSTS["w1"]) != ()
     assert before("scheduler", "s1") == before("webserver", "web1") == ()
 
 
 @pytest.mark.parametrize("version, commands", [("1.10.10", ["upgradedb"]), ("3.3.2", ["db migrate", "upgradedb"])])
 def test_the_guides_own_dropin_would_migrate_a_second_time(version: str, commands: list[str]) -> None:
-    _, superseded, service = role(inputs(fleet(version=version, service="ac")), HOSTS["s1"], "scheduler").resources
+    _, superseded, service = started(inputs(fleet(version=version, service="ac")), HOSTS["s1"], "scheduler").resources
     assert superseded == Superseded(
         "/etc/systemd/system/ac@scheduler.service.d/override.conf",
         tuple(("[Service]", f"ExecStartPre=/home/astro/airflow-venv/bin/airflow {command}") for command in commands),

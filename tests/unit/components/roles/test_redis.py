@@ -10,7 +10,7 @@ from aerodrome.checks.address import OwnAddress
 from aerodrome.checks.ports import FreePort
 from aerodrome.components.health import Health
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.redis import RedisHealth, mask_redis, redis, redis_text
+from aerodrome.components.roles.redis import COMPONENT, RedisHealth, mask_redis, redis_text
 from aerodrome.core.plan import HostPlan, PlannedChange, readable_script
 from aerodrome.core.resource import Seen
 from aerodrome.core.step import Step
@@ -97,7 +97,7 @@ WantedBy=multi-user.target
 
 def test_a_broker_s_host_as_a_whole() -> None:
     config, unit = "/etc/ac-redis.conf", "/etc/systemd/system/ac-redis.service"
-    assert redis(given(), W2) == [
+    assert COMPONENT.machine(given(), W2) == [
         Step(
             "redis.packages",
             (Masked("redis-server.service"), Packages(apt=("redis-server",), dnf=("redis",))),
@@ -119,7 +119,7 @@ def test_a_broker_s_host_as_a_whole() -> None:
 
 
 def test_no_two_resources_have_one_key() -> None:
-    keys = [resource.key for step in redis(given(), W2) for resource in step.parts]
+    keys = [resource.key for step in COMPONENT.machine(given(), W2) for resource in step.parts]
     assert len(keys) == len(set(keys)) == 8
 
 
@@ -146,7 +146,9 @@ def test_the_password_is_masked_in_a_diff() -> None:
 def test_the_password_is_hidden_where_the_script_is_shown() -> None:
     redactor = Redactor()
     redactor.know(Secret("a-made_password"))
-    (file,) = [each for each in redis(given("a-made_password"), W2)[1].resources if each.key.endswith(".conf")]
+    (file,) = [
+        each for each in COMPONENT.machine(given("a-made_password"), W2)[1].resources if each.key.endswith(".conf")
+    ]
     (change,) = file.changes(Seen(""))
     script = readable_script(HostPlan("w2", (PlannedChange("redis.server", file.key, change),)))
     assert redis_text(Secret("a-made_password")) in script

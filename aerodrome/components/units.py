@@ -1,0 +1,96 @@
+"""Steps 3 to 5 of the guide: the units of a role, each with its drop-in, enabled and running."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aerodrome.components.census import drain, unreported
+from aerodrome.components.component import AirflowRole
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.ports import role_ports
+from aerodrome.components.sandbox import sandbox
+from aerodrome.core.step import Step
+from aerodrome.fleet.model import Host
+from aerodrome.render import render
+from aerodrome.resources.files import File
+from aerodrome.resources.retired import Retired
+from aerodrome.resources.systemd import Service, Stopped
+
+
+def started(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
+    """Return what makes `host` run the role `name`; `again` restarts it where it runs."""
+    component = inputs.role(name)
+    units = tuple((inputs.unit(each), reads(inputs, each)) for each in inputs.roles(host))
+    beside = units if len(units) > 1 else ()
+    before, how = component.before_start(inputs, host), drain(inputs, host, name)
+    service = Service(inputs.unit(name), reads(inputs, name), again, before, how, beside)
+    parts = (_dropin(inputs, host, component), *component.resources(inputs), *unreported(inputs, name))
+    return Step(
+        f"roles.{name}", (*parts, service), (*component.requires(inputs, host), *role_ports(inputs, host, component))
+    )
+
+
+def stopped(inputs: Inputs, host: Host, name: str) -> Step:
+    """Return what makes a host not run the role `name` for now."""
+    unit = Stopped(inputs.unit(name), drain(inputs, host, name))
+    return Step(f"roles.{name}", (*unreported(inputs, name), unit))
+
+
+def retired(inputs: Inputs, host: Host, name: str, roles: Collection[str]) -> Step:
+    """Return what ends the units of `roles` that hosts.yaml does not have on `host`; `name` tells such steps apart."""
+    unwanted = unwanted_roles(inputs, host)
+    ending = [role for role in unwanted if role in roles]
+    drains = {inputs.unit(role): drain(inputs, host, role) for role in ending}
+    resource = Retired(
+        tuple(inputs.unit(role) for role in unwanted),
+        tuple(drains),
+        tuple((unit, how) for unit, how in drains.items() if how),
+    )
+    told = [each for role in ending for each in unreported(inputs, role)]
+    return Step(f"retire.{name}", (*told, resource) if ending else ())
+
+
+def unwanted_roles(inputs: Inputs, host: Host) -> list[str]:
+    """Return the roles of Airflow that a host does not have, in the order in which they start."""
+    return [role.name for role in inputs.every_role if role.name not in inputs.roles(host)]
+
+
+def dropin_path(inputs: Inputs, name: str) -> str:
+    """Return the path of a role's drop-in; `systemctl edit` writes override.conf beside it, and wins."""
+    return f"{dropins(inputs, name)}/10-aerodrome.conf"
+
+
+def dropins(inputs: Inputs, name: str) -> str:
+    """Return the directory of the drop-ins of a role's unit."""
+    return f"/etc/systemd/system/{inputs.unit(name)}.d"
+
+
+def reads(inputs: Inputs, name: str) -> tuple[str, ...]:
+    """Return the paths that a role's processes read at their start."""
+    airflow = inputs.fleet.airflow
+    paths = [
+        inputs.kept_file,
+        inputs.environment_file,
+        inputs.role_file(name),
+        inputs.unit_file,
+        dropin_path(inputs, name),
+        inputs.venv,
+        inputs.name_file,
+    ]
+    return (*paths, f"{airflow.home}/airflow.cfg") if inputs.config_file is not None else tuple(paths)
+
+
+def _dropin(inputs: Inputs, host: Host, role: AirflowRole) -> File:
+    deploy = inputs.fleet.deploy
+    text = render(
+        "dropin.conf.j2",
+        role=role.name,
+        venv=inputs.venv,
+        command=role.command(inputs, host),
+        migrate=role.migration(inputs, host),
+        migration_timeout=deploy.migration_timeout,
+        drain_timeout=deploy.drain_timeout if role.runs_tasks(inputs) else 0,
+        runtime=role.runtime(inputs),
+        **sandbox(inputs, host, role.name),
+    )
+    return File(dropin_path(inputs, role.name), text, reload=True)
