@@ -206,9 +206,9 @@ def fleet_keys(roles: Iterable[Role]) -> Table:
         for role in roles
         if role.host_keys
     }
-    host = Table("its address, as in {address: 10.0.0.1}", {**HOST, **own}, required=("address",))
+    host = Table("an address, as in {address: 10.0.0.1}", {**HOST, **own}, required=("address",))
     return Table(
-        "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, broker:, network:, deploy:",
+        "the sections hosts: and roles:, and optionally ssh:, airflow:, database:, broker:, network:, deploy:",
         {
             "hosts": Map("hosts, each with its address", HOST_NAME, host),
             "roles": Table(f"the roles ({', '.join(names)}), each with its hosts", dict.fromkeys(names, ROLE)),
