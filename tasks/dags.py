@@ -6,11 +6,11 @@ from typing import Any
 
 from invoke import task
 
-from tasks.session import WAIT, perform
+from tasks.session import JSON, WAIT, perform
 
 
-@task(help=WAIT)
-def deploy_dags(context: Any, wait: str | None = None) -> None:
+@task(help={**WAIT, **JSON})
+def deploy_dags(context: Any, wait: str | None = None, json: bool = False) -> None:
     """Copy the local DAG folder (and airflow.cfg) to every node and switch to it in one rename; nothing restarts.
 
     Examples:
@@ -20,4 +20,4 @@ def deploy_dags(context: Any, wait: str | None = None) -> None:
     """
     from aerodrome.runbooks.dags import deploy_dags
 
-    perform(context, deploy_dags, wait=wait)
+    perform(context, deploy_dags, wait=wait, json=json)

@@ -6,11 +6,11 @@ from typing import Any
 
 from invoke import task
 
-from tasks.session import perform
+from tasks.session import JSON, perform
 
 
-@task
-def setup_db(context: Any) -> None:
+@task(help=JSON)
+def setup_db(context: Any, json: bool = False) -> None:
     """Step 1: set up PostgreSQL with its user, its database and access for the nodes.
 
     With `database.managed: false`, each node verifies that it can log in to the database instead.
@@ -21,4 +21,4 @@ def setup_db(context: Any) -> None:
     """
     from aerodrome.runbooks.database import setup_database
 
-    perform(context, setup_database)
+    perform(context, setup_database, json=json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
-from tasks.session import FORCE, WAIT, perform
+from tasks.session import FORCE, JSON, WAIT, perform
 
 if TYPE_CHECKING:
     from aerodrome.components.inputs import Inputs
@@ -23,6 +23,7 @@ DOWNTIME = "if Airflow's version changes, stop everything first, in a safe order
         "accept_downtime": DOWNTIME,
         **WAIT,
         **FORCE,
+        **JSON,
     }
 )
 def deploy(
@@ -31,6 +32,7 @@ def deploy(
     accept_downtime: bool = False,
     wait: str | None = None,
     force: bool = False,
+    json: bool = False,
 ) -> None:
     """Bring all hosts, or those of -H, to the state in hosts.yaml; each role must be healthy before the next starts.
 
@@ -46,4 +48,4 @@ def deploy(
 
         return deploy(inputs, hosts, roles, accept_downtime, force)
 
-    perform(context, runbook, role, wait, downtime=accept_downtime, early=True)
+    perform(context, runbook, role, wait, downtime=accept_downtime, early=True, json=json)

@@ -6,11 +6,11 @@ from typing import Any
 
 from invoke import task
 
-from tasks.session import perform
+from tasks.session import JSON, perform
 
 
-@task
-def setup_redis(context: Any) -> None:
+@task(help=JSON)
+def setup_redis(context: Any, json: bool = False) -> None:
     """Set up the broker: Redis with a password, on the address of the host with the role redis.
 
     Examples:
@@ -19,4 +19,4 @@ def setup_redis(context: Any) -> None:
     """
     from aerodrome.runbooks.redis import setup_redis
 
-    perform(context, setup_redis)
+    perform(context, setup_redis, json=json)

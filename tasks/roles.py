@@ -8,7 +8,7 @@ from typing import Any
 
 from invoke import Task
 
-from tasks.session import perform
+from tasks.session import JSON, perform
 
 FOLDER = Path(__file__).resolve().parent.parent / "aerodrome" / "components" / "roles"
 
@@ -25,10 +25,10 @@ def role_tasks() -> Iterator[Task[Any]]:
 
 
 def _task(name: str, help: str) -> Task[Any]:
-    def start(context: Any) -> None:
+    def start(context: Any, json: bool = False) -> None:
         from aerodrome.runbooks import units
 
-        perform(context, units.start, name, unused=True)
+        perform(context, units.start, name, unused=True, json=json)
 
     start.__doc__ = help
-    return Task(start, name=name)
+    return Task(start, name=name, help=JSON)

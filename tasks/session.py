@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aerodrome.engine.converge import Run
     from aerodrome.fleet.model import Fleet, Host
     from aerodrome.remote.connection import Connections
+    from aerodrome.report.json_lines import JsonLines
     from aerodrome.report.terminal import Terminal
     from aerodrome.secrets import Secret, SecretValue
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 Builder = Callable[["Inputs", Sequence[str], Sequence[str]], "Runbook"]
 WAIT = {"wait": "how long to wait while another run is changing the fleet: 90s, 15m, 2h (default: deploy.lock_timeout)"}
 ROLE = {"role": "only this role (several: scheduler,worker)"}
+JSON = {"json": "print events as JSON lines on stdout (their keys: python -m pydoc aerodrome.report.json_lines)"}
 FORCE = {"force": "exit with 0 even if tasks that outlast deploy.drain_timeout are killed"}
 
 
@@ -36,6 +38,7 @@ class Session:
     vault: Vault
     performing: str = "fab"  # what this run does, as shown to others
     wait: int | None = None  # seconds to wait for another run; None: as in hosts.yaml
+    lines: JsonLines | None = None  # prints the run's events for programs instead of people
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -57,11 +60,21 @@ class Session:
         self.connections.begin([host for host in self.hosts if not {*roles}.isdisjoint(self.fleet.roles_of(host))])
 
     @cached_property
-    def terminal(self) -> Terminal:
-        """The sink that prints the run's events."""
-        from aerodrome.report.live import terminal
+    def sink(self) -> Terminal | JsonLines:
+        """The sink of the run's events."""
+        if self.lines:
+            return self.lines
 
-        return terminal(host.name for host in self.hosts)
+        from aerodrome.report.sink import can_draw
+
+        if can_draw():
+            from aerodrome.report.live import Live
+
+            return Live(self.names)
+
+        from aerodrome.report.terminal import Terminal
+
+        return Terminal(self.names)
 
     @cached_property
     def run(self) -> Run:
@@ -73,14 +86,15 @@ class Session:
 
         holder = f"{performer()}: {self.performing}"
         patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
-        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, self.terminal.emit)
-        return Run(self.connections, self.terminal.emit, lock, HINTS, before_change=self.vault.keep)
+        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, self.sink.emit)
+        return Run(self.connections, self.sink.emit, lock, HINTS, before_change=self.vault.keep)
 
     def adopting(self, work: Callable[[], T]) -> T:
         """Do `work`; if hosts turn out to have their own Fernet keys, adopt them and start again."""
         from aerodrome.checks.keys import KeysFound
+        from aerodrome.core.event import Note
         from aerodrome.errors import FleetError
-        from aerodrome.report.sink import redactor, say
+        from aerodrome.report.sink import redactor
 
         while True:
             try:
@@ -92,7 +106,8 @@ class Session:
                     raise
             self.vault.adopt(redactor.know(key) for each in keys.values() for key in each)
             for host in keys:
-                say(f"note: {host}: has its own Fernet key, which is added to the fleet's on all nodes")
+                text = f"{host}: has its own Fernet key, which is added to the fleet's on all nodes"
+                self.sink.emit(Note("", text))
             del self.__dict__["inputs"], self.__dict__["run"]  # they are built again, with these keys
 
     def perform(self, build: Builder, roles: Sequence[str]) -> None:
@@ -100,17 +115,20 @@ class Session:
 
         Raises FleetError at the end if running tasks were killed, unless the runbook allows it.
         """
+        from aerodrome.controller.performer import performer
+        from aerodrome.core.event import Note, RunBegan
         from aerodrome.engine.perform import perform
         from aerodrome.errors import FleetError, InvalidInput
         from aerodrome.report.terminal import say
 
+        self.sink.emit(RunBegan("", performer(), self.performing, tuple(self.names)))
         noted = False
 
         def work() -> tuple[Runbook, bool]:
             nonlocal noted
             runbook = build(self.inputs, self.names, roles)
             for note in () if noted else runbook.notes:
-                say(f"note: {note}")
+                self.sink.emit(Note("", note))
             noted = True
             if not runbook.stages:
                 raise InvalidInput(
@@ -119,9 +137,16 @@ class Session:
             return runbook, perform(self.run, runbook)
 
         runbook, changed = self.adopting(work)
-        say(f"done: {len(self.run.changed)} hosts changed" if changed else "no changes")
+        if not self.lines:
+            say(f"done: {len(self.run.changed)} hosts changed" if changed else "no changes")
         if self.run.killed and not runbook.force:
             raise FleetError(self.run.killed)
+
+    @property
+    def changed(self) -> list[str]:
+        """The names of the hosts on which something has changed."""
+        run = self.__dict__.get("run")
+        return [name for name in self.fleet.hosts if run and name in run.changed]
 
     @property
     def names(self) -> list[str]:
@@ -144,23 +169,42 @@ class Session:
 
 
 @contextmanager
-def session(context: Any, wait: str | None = None) -> Iterator[Session]:
+def session(context: Any, wait: str | None = None, json: bool = False) -> Iterator[Session]:
     """Read hosts.yaml and select the hosts of `-H`; close every connection at the end.
 
-    `wait` is how long another run that is changing the fleet is waited for, as `--wait` gives it.
+    `wait` is how long to wait for another run that is changing the fleet, as in `--wait`; with `json`, the run's events
+    and its outcome are printed for programs.
     """
+    if not json:
+        with _session(context, wait) as begun:
+            yield begun
+        return
+
+    from aerodrome.report.json_lines import JsonLines
+    from tasks.outcome import outcome
+
+    lines = JsonLines()
+    made: list[Session] = []
+    with outcome(lines.emit, lambda: made[0].changed if made else []), _session(context, wait, lines) as begun:
+        made.append(begun)
+        yield begun
+    lines.close()
+
+
+@contextmanager
+def _session(context: Any, wait: str | None, lines: JsonLines | None = None) -> Iterator[Session]:
     from aerodrome.components.registry import components
     from aerodrome.controller.hosts_file import load
     from aerodrome.controller.keyring import Vault
 
     fleet = load(components().values())
     hosts, performing = pick(fleet, context.config.get("selected_hosts", [])), context.config.get("performing", "fab")
-    begun = Session(fleet, hosts, Vault(fleet), performing, None if wait is None else seconds(wait))
+    begun = Session(fleet, hosts, Vault(fleet), performing, None if wait is None else seconds(wait), lines)
     try:
         yield begun
     finally:
-        if "terminal" in begun.__dict__:
-            begun.terminal.close()
+        if "sink" in begun.__dict__ and not lines:
+            begun.sink.close()
         if "connections" in begun.__dict__:
             begun.connections.close()
 
@@ -235,13 +279,14 @@ def perform(
     unused: bool = False,
     downtime: bool = False,
     early: bool = False,
+    json: bool = False,
 ) -> None:
     """Perform the runbook that `build` returns for the hosts of -H and the roles of --role.
 
     `unused` allows roles that no host has; `downtime` refuses a part of the fleet; `early` connects to all picked hosts
-    while the runbook is worked out.
+    while the runbook is worked out; `json` prints the events of the run for programs.
     """
-    with session(context, wait) as run:
+    with session(context, wait, json) as run:
         roles = pick_roles(run.fleet, role, unused)
         check_downtime(run, role, downtime)
         if early:

@@ -7,14 +7,14 @@ from typing import Any
 
 from invoke import task
 
-from tasks.session import FORCE, ROLE, WAIT, perform
+from tasks.session import FORCE, JSON, ROLE, WAIT, perform
 
-CHANGES = {**ROLE, **WAIT}
+CHANGES = {**ROLE, **WAIT, **JSON}
 
 
 @task(help=CHANGES)
-def start(context: Any, role: str | None = None, wait: str | None = None) -> None:
-    """Start everything that is not running, in deploy's order, and wait until it is healthy.
+def start(context: Any, role: str | None = None, wait: str | None = None, json: bool = False) -> None:
+    """Start whatever is not running, in deploy's order, and wait until it is healthy.
 
     Examples:
       fab start
@@ -23,11 +23,13 @@ def start(context: Any, role: str | None = None, wait: str | None = None) -> Non
     """
     from aerodrome.runbooks.units import start
 
-    perform(context, start, role, wait)
+    perform(context, start, role, wait, json=json)
 
 
 @task(help={**CHANGES, **FORCE})
-def restart(context: Any, role: str | None = None, wait: str | None = None, force: bool = False) -> None:
+def restart(
+    context: Any, role: str | None = None, wait: str | None = None, force: bool = False, json: bool = False
+) -> None:
     """Restart one host of a role at a time; workers finish their running tasks first.
 
     Examples:
@@ -37,12 +39,14 @@ def restart(context: Any, role: str | None = None, wait: str | None = None, forc
     """
     from aerodrome.runbooks.units import restart
 
-    perform(context, partial(restart, force=force), role, wait)
+    perform(context, partial(restart, force=force), role, wait, json=json)
 
 
 @task(help={**CHANGES, **FORCE})
-def stop(context: Any, role: str | None = None, wait: str | None = None, force: bool = False) -> None:
-    """Stop everything, workers first, which finish their running tasks. Enabled units start again at boot.
+def stop(
+    context: Any, role: str | None = None, wait: str | None = None, force: bool = False, json: bool = False
+) -> None:
+    """Stop, workers first; they finish their running tasks. Enabled units start again at boot.
 
     Units whose role hosts.yaml no longer gives to their host are stopped too.
 
@@ -53,4 +57,4 @@ def stop(context: Any, role: str | None = None, wait: str | None = None, force: 
     """
     from aerodrome.runbooks.units import stop
 
-    perform(context, partial(stop, force=force), role, wait, unused=True)
+    perform(context, partial(stop, force=force), role, wait, unused=True, json=json)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError, HostError
 
-Outcome = Literal["changed", "unchanged", "failed"]
+Outcome = Literal["changed", "unchanged", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,10 @@ class RunEnded(Event):
 
 
 def as_dict(event: Event) -> dict[str, Any]:
-    """Return an event as programs read it, ready for JSON: its time in UTC, its name, then its fields."""
+    """Return an event as programs read it, ready for JSON: its time in UTC, its name, then its fields.
+
+    What is empty is None; a sequence stays a list.
+    """
     seconds, milliseconds = divmod(int(event.time * 1000), 1000)
     when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{milliseconds:03}Z"
     return {"time": when, "event": event.name, **_fields(event)}
@@ -197,4 +200,6 @@ def _plain(value: object) -> object:
         return [_plain(each) for each in value]
     if isinstance(value, Mapping):
         return dict(value)
-    return round(value, 3) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, 3)
+    return None if value == "" else value

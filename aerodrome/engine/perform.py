@@ -28,7 +28,7 @@ def perform(run: Run, runbook: Runbook) -> bool:
     asked = time.monotonic()
     performance.ask()
     for name, note in ((name, note) for name, plan in performance.plans.items() for note in plan.notes):
-        run.emit(Note(name, f"note: {note}"))
+        run.emit(Note(name, note))
     if not performance.changes:
         performance.stages()
         return False

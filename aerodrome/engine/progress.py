@@ -65,7 +65,7 @@ class Progress:
         elif line.startswith(WAITING):
             self._waits(line[1:LONGEST])
         elif line.startswith(NOTE):
-            self._emit(Note(self.host, line[1:LONGEST]))
+            self._emit(Note(self.host, line[len(NOTE) : LONGEST]))
         elif self.current and not self.probes and line.startswith(KILLED):
             self._killed(self.host, self.current, line[len(KILLED) : LONGEST])
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aerodrome.core.event import (
@@ -21,23 +18,18 @@ from aerodrome.core.event import (
     StillWaiting,
     Waiting,
 )
+from aerodrome.dataclass import dataclass
 from aerodrome.report import sink
-from aerodrome.report.sink import escape, is_terminal, one_line, redactor
+from aerodrome.report.sink import escape, one_line, redactor
 from aerodrome.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from aerodrome.report.region import Region
 
-SLOW = 2.0  # seconds that hosts may be asked before it is shown which of them have not answered yet
+SLOW = 3.0  # seconds that hosts may be asked before it is shown which of them have not answered yet
 
 
-def terminal(hosts: Iterable[str]) -> Terminal:
-    """Return the sink for people: live where stderr is a terminal that can move its cursor, else a line an event."""
-    able = is_terminal(sys.stderr) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
-    return Live(hosts) if able else Terminal(hosts)
-
-
-@dataclass
+@dataclass(frozen=True)
 class _Row:
     """What a host is at, and since when by the monotonic clock."""
 

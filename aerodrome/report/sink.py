@@ -108,6 +108,11 @@ def is_terminal(file: TextIO | None) -> bool:
     return file is not None and not file.closed and file.isatty()
 
 
+def can_draw() -> bool:
+    """Tell whether stderr is a terminal on which lines can be drawn again."""
+    return is_terminal(sys.stderr) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
 def _print(file: TextIO, parts: tuple[str, ...]) -> None:
     _write(file, "".join(_painted(part, file) for part in parts))
 

@@ -31,8 +31,12 @@ class Terminal:
                 self._line(host, step, one_line(summary))
             case Healthy(host=host, step=step, detail=detail):
                 self._line(host, step, f"healthy: {one_line(detail)}")
-            case Waiting(host=host, why=text) | Note(host=host, text=text):
-                say(f"  {host:{self.width}}  {one_line(text)}")
+            case Waiting(host=host, why=why):
+                say(f"  {host:{self.width}}  {one_line(why)}")
+            case Note(host="", text=text):
+                say(f"note: {one_line(text)}")
+            case Note(host=host, text=text):
+                say(f"  {host:{self.width}}  note: {one_line(text)}")
             case Killed(host=host, tasks=tasks):
                 say(f"  {host:{self.width}}  killed {one_line(tasks)}")
             case StillWaiting(doing=doing, seconds=seconds):

@@ -412,7 +412,7 @@ def test_a_role_that_nobody_judges_is_not_taken_for_another() -> None:
 def test_a_worker_of_airflow_3_needs_no_database() -> None:
     unit = f"{UNIT}Ready=yes\n"
     assert judged("worker", {"worker": True}, unit) == ("ok", "Celery is ready, log port 8793 answers")
-    assert judged("worker", {}, unit) == ("waiting", "port 8793: not asked")
+    assert judged("worker", {}, unit) == ("waiting", "port 8793: not checked")
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "no JSON", "Failed to start transient service unit"])

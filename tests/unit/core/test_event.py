@@ -64,6 +64,18 @@ def test_events_that_differ_in_time_only_are_equal_and_each_has_its_time() -> No
             {"time": "2026-11-24T12:00:00.250Z", "event": "still_waiting", "doing": {"w1": "connect"}, "seconds": 10},
         ),
         (
+            Failed("", "", "m", time=NOON),
+            {
+                "time": "2026-11-24T12:00:00.250Z",
+                "event": "failed",
+                "host": None,
+                "step": None,
+                "message": "m",
+                "hint": None,
+                "detail": None,
+            },
+        ),
+        (
             RunEnded("failed", 2.0, ("w1",), (Failed("w1", "s", "m", "h", "d"),), time=NOON),
             {
                 "time": "2026-11-24T12:00:00.250Z",

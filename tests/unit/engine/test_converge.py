@@ -61,8 +61,10 @@ class Heard:
                 self.lines.append(f"stage {stage}")
             case ChangeBegan(host=host, step=step, summary=summary):
                 self.lines.append(f"{host} {step}: {summary}")
-            case Waiting(host=host, why=text) | Note(host=host, text=text):
+            case Waiting(host=host, why=text):
                 self.lines.append(f"{host} waits: {text}")
+            case Note(host=host, text=text):
+                self.lines.append(f"{host} waits: note: {text}")
             case Killed(host=host, tasks=tasks):
                 self.lines.append(f"{host} waits: killed {tasks}")
             case StillWaiting(doing=doing, seconds=seconds):

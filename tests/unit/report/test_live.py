@@ -30,9 +30,8 @@ from aerodrome.core.event import (
 )
 from aerodrome.report import live as module
 from aerodrome.report import region, sink
-from aerodrome.report.live import Live, terminal
+from aerodrome.report.live import Live
 from aerodrome.report.sink import data, say
-from aerodrome.report.terminal import Terminal
 from aerodrome.secrets import MASK, Redactor, Secret
 from tests.screen import Screen
 from tests.unit.report.test_sink import EVIL, FULL, GONE, Broken
@@ -99,23 +98,6 @@ def began(host: str, summary: str = "install Airflow", step: str = "node.venv") 
 
 def ended(host: str, seconds: float, summary: str = "install Airflow", step: str = "node.venv") -> ChangeEnded:
     return ChangeEnded(host, step, "venv /opt/v", summary, seconds)
-
-
-@pytest.mark.parametrize(
-    "term, is_terminal, kind",
-    [
-        ("xterm-256color", True, Live),
-        ("linux", True, Live),
-        ("dumb", True, Terminal),
-        ("unknown", True, Terminal),
-        ("", True, Terminal),
-        ("xterm", False, Terminal),
-    ],
-)
-def test_who_gets_a_live_display(monkeypatch: pytest.MonkeyPatch, term: str, is_terminal: bool, kind: type) -> None:
-    monkeypatch.setenv("TERM", term)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
-    assert type(terminal(HOSTS)) is kind
 
 
 def test_a_line_says_what_a_host_is_at_and_for_how_long(screen: Screen, clock: list[float]) -> None:
@@ -313,11 +295,9 @@ def test_questions_that_are_answered_soon_show_nothing_and_slow_ones_are_shown(
 def test_nothing_to_do_does_not_import_what_draws() -> None:
     program = """
 import sys, time
-sys.stderr.isatty = lambda: True
 from aerodrome.core.event import *
-from aerodrome.report.live import Live, terminal
-live = terminal(["w1"])
-assert type(live) is Live
+from aerodrome.report.live import Live
+live = Live(["w1"])
 for event in (Doing("w1", "connect"), Doing("w1", "node.x (asked)"), Idle("w1")):
     live.emit(event)
 time.sleep(0.2)

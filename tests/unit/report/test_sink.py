@@ -17,7 +17,7 @@ from aerodrome.errors import HostError
 from aerodrome.report import sink
 from aerodrome.report.json import show_plans_as_json
 from aerodrome.report.output import Prefixed, Through
-from aerodrome.report.sink import NoOutput, Paint, data, escape, one_line, say
+from aerodrome.report.sink import NoOutput, Paint, can_draw, data, escape, one_line, say
 from aerodrome.report.status import show_status
 from aerodrome.report.terminal import Terminal, show_error, still_waiting
 from aerodrome.resources.systemd import UnitState
@@ -117,6 +117,23 @@ def test_our_own_colours_work_where_there_is_a_terminal(monkeypatch: pytest.Monk
     say(Paint("red \033[2J", "31"), " plain")
     show_error(HostError("w1", "s", "m", "h"))
     assert screen.getvalue() == "\033[31mred \\x1b[2J\033[0m plain\n\033[31mw1: s: m\033[0m → h\n"
+
+
+@pytest.mark.parametrize(
+    "term, is_terminal, able",
+    [
+        ("xterm-256color", True, True),
+        ("linux", True, True),
+        ("dumb", True, False),
+        ("unknown", True, False),
+        ("", True, False),
+        ("xterm", False, False),
+    ],
+)
+def test_where_lines_can_be_drawn(monkeypatch: pytest.MonkeyPatch, term: str, is_terminal: bool, able: bool) -> None:
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
+    assert can_draw() is able
 
 
 def test_colours_are_left_out_where_there_is_none(capsys: Capture) -> None:

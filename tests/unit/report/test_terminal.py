@@ -100,7 +100,8 @@ def test_a_run_tells_stage_host_step_and_change(capsys: Capture) -> None:
     report.emit(Waiting("worker10", "another run"))
     report.emit(ChangeEnded("w1", "node.unit", "file /x", "write /x", 0.1))
     report.emit(Healthy("w1", "roles.worker", "log port answers"))
-    report.emit(Note("worker10", "note: its clock is fast"))
+    report.emit(Note("worker10", "its clock is fast"))
+    report.emit(Note("", "core.executor is deprecated"))
     report.emit(Killed("w1", "roles.worker", "sleep (40 s)"))
     report.emit(StillWaiting({"w1": "node.install: install Airflow"}, 10))
     report.emit(Failed("w1", "node.unit", "is down"))  # errors come last, all of them
@@ -113,6 +114,7 @@ def test_a_run_tells_stage_host_step_and_change(capsys: Capture) -> None:
         "  worker10  another run\n"
         "  w1        roles.worker          healthy: log port answers\n"
         "  worker10  note: its clock is fast\n"
+        "note: core.executor is deprecated\n"
         "  w1        killed sleep (40 s)\n"
         "waiting for w1: node.install: install Airflow (10 s)\n",
     )

@@ -1,0 +1,121 @@
+"""What `--json` prints without hosts: how a run ends that cannot begin, and which tasks have it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fabfile import namespace
+from tests.tasks.conftest import FAB, ONE, PROJECT, Fab
+
+KEYS = ["time", "event", "outcome", "seconds", "changed", "errors"]
+
+
+def documents(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture
+def silent(hosts: Path) -> Iterator[socket.socket]:
+    """Let the one host be a port of this machine where nobody ever answers, which is waited for a minute."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        hosts.write_text(
+            ONE.replace("port: 1}", f"port: {port}}}").replace("connect_timeout: 5", "connect_timeout: 60")
+        )
+        yield server
+
+
+def test_every_task_that_goes_through_perform_has_json() -> None:
+    performing = set()
+    for name in namespace.task_names:
+        body = namespace[name].body
+        if not {"perform", "_node", "_role"}.isdisjoint(body.__code__.co_names):
+            performing.add(name)
+            assert "json" in inspect.signature(body).parameters, name
+    assert {"deploy", "deploy-dags", "stop", "setup-db", "node.venv", "roles.worker"} <= performing
+
+
+@pytest.mark.parametrize("task", ["deploy", "stop", "setup-node", "node.hosts", "roles.worker"])
+def test_a_host_that_is_down_is_in_the_end(fab: Fab, task: str) -> None:
+    done = fab(task, "--json")
+    assert done.code == 1
+    begin, failed, end = documents(done.out)
+    assert (begin["event"], begin["command"], begin["hosts"]) == ("begin", f"fab {task}", ["one"])
+    assert (failed["event"], failed["host"], failed["step"]) == ("failed", "one", "connect")
+    assert list(end) == KEYS
+    assert (end["event"], end["outcome"], end["changed"]) == ("end", "failed", [])
+    (error,) = end["errors"]
+    assert error == {key: failed[key] for key in ("host", "step", "message", "hint", "detail")}
+    # People read the same on stderr, and nothing else.
+    assert done.err == f"one: connect: {error['message']} → {error['hint']}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["-H", "nobody", "deploy", "--json"], "there is no host nobody"),
+        (["deploy", "--json", "--role=cook"], "--role: there is no role cook"),
+        (["deploy", "--json", "--wait=soon"], "--wait: soon is not a duration"),
+    ],
+)
+def test_a_run_that_cannot_begin_ends_too(fab: Fab, arguments: list[str], says: str) -> None:
+    done = fab(*arguments)
+    assert done.code == 1
+    (end,) = documents(done.out)
+    assert end["outcome"] == "failed"
+    assert says in end["errors"][0]["message"] and end["errors"][0]["host"] is None
+
+
+def test_a_hosts_yaml_that_is_wrong_is_one_end(fab: Fab, hosts: Path) -> None:
+    hosts.write_text("hosts: {one: {adress: 127.0.0.1}}\n")
+    done = fab("deploy", "--json")
+    (end,) = documents(done.out)
+    assert f"{hosts}:1" in end["errors"][0]["message"]
+    assert done.code == 1 and done.err.startswith("error: ")
+
+
+def test_an_output_that_nobody_takes_is_an_error_and_a_reader_that_has_gone_is_none(
+    hosts: Path, silent: socket.socket
+) -> None:
+    hosts.write_text(hosts.read_text().replace("connect_timeout: 60", "connect_timeout: 3"))
+    command = f"{FAB} deploy --json | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=PROJECT,
+        env={**os.environ, "AERODROME_HOSTS": str(hosts), "HOME": str(hosts.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    first, code = done.stdout.splitlines()
+    assert json.loads(first)["event"] == "begin"
+    assert code == "1"  # for the host that does not answer, and not 141
+    assert done.stderr.startswith("one: connect: ") and done.stderr.count("\n") == 1
+
+
+def test_ctrl_c_is_an_end_as_well(hosts: Path, silent: socket.socket) -> None:
+    process = subprocess.Popen(
+        [FAB, "deploy", "--json"],
+        cwd=PROJECT,
+        env={**os.environ, "AERODROME_HOSTS": str(hosts), "HOME": str(hosts.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    silent.accept()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    *_, end = documents(out)
+    assert (end["event"], end["outcome"], process.returncode) == ("end", "interrupted", 130)
+    assert "interrupted" in err and "Traceback" not in err
