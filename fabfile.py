@@ -2,7 +2,25 @@
 
 from invoke import Collection
 
-from tasks import airflow, dags, database, demo, deploy, hosts, lab, logs, node, pin, plan, redis, roles, status, units
+from tasks import (
+    airflow,
+    dags,
+    database,
+    demo,
+    deploy,
+    history,
+    hosts,
+    lab,
+    lock,
+    logs,
+    node,
+    pin,
+    plan,
+    redis,
+    roles,
+    status,
+    units,
+)
 
 namespace = Collection(
     deploy.deploy,
@@ -15,6 +33,7 @@ namespace = Collection(
     units.restart,
     status.status,
     logs.logs,
+    history.history,
     airflow.airflow,
     airflow.create_user,
     dags.deploy_dags,
@@ -27,3 +46,4 @@ parts = (node.packages, node.user, node.hosts, node.venv, node.install, node.uni
 namespace.add_collection(Collection("node", *parts))
 namespace.add_collection(Collection("roles", *roles.role_tasks()))
 namespace.add_collection(Collection.from_module(lab))
+namespace.add_collection(Collection.from_module(lock))

@@ -57,7 +57,7 @@ class Airflow:
     def look(self) -> str:
         """Return all answers as one JSON object; what could not be asked is an error with the same name."""
         answer = {}
-        asked = (("name", lambda: self.names()[0]), ("jobs", self.jobs), ("web", self.web), ("worker", self.worker))
+        asked = (("name", lambda: self.names()[0]), ("jobs", self.jobs), ("web", self.web), ("ports", self.ports))
         for name, ask in asked:
             if name in self.ask:
                 try:
@@ -103,10 +103,18 @@ class Airflow:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         return json.loads(opener.open(self.ask["web"], timeout=5).read().decode())
 
-    def worker(self) -> bool:
-        """Connect to the port on which a worker shows its tasks' logs."""
-        socket.create_connection(("127.0.0.1", self.ask["worker"]), timeout=5).close()
-        return True
+    def ports(self) -> "dict[str, str]":
+        """Return why a role's port takes no connection, for each of the roles; empty if it does."""
+        return {role: refused(port) for role, port in self.ask["ports"].items()}
+
+
+def refused(port: int) -> str:
+    """Return why a port of this host takes no connection; empty if it does."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError as error:
+        return first_line(error)
+    return ""
 
 
 def called(path: str) -> str:

@@ -38,11 +38,10 @@ def logs(context: Any, role: str | None = None, follow: bool = False, lines: str
 
 def _read_journals(run: Session, hosts: list[Host], roles: list[str], lines: int, journal: Journal) -> None:
     """Read the journals of all hosts in parallel."""
-    from threading import Event
-
     from aerodrome.components.logs import journal_script, journal_units
     from aerodrome.engine.words import last_words
     from aerodrome.errors import HostError, reading
+    from aerodrome.remote.hold import Hold
     from aerodrome.remote.limits import Limit
     from aerodrome.remote.parallel import each
     from aerodrome.remote.run import run as run_script
@@ -55,7 +54,7 @@ def _read_journals(run: Session, hosts: list[Host], roles: list[str], lines: int
         units = journal_units(run.inputs, host, roles)
         reader = journal.reader(host.name, units)
         script = journal_script(units, lines, journal.follow)
-        hold = Event() if journal.follow else None
+        hold = Hold() if journal.follow else None
         limit = Limit.stream() if journal.follow else Limit(run.fleet.deploy.probe_timeout, most)
         with reading(host.name, "logs"):
             output = run_script(run.connections, host, script, on_text=reader.read, hold=hold, limit=limit, keep=False)

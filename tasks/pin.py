@@ -17,7 +17,6 @@ LOCKS = Path(__file__).resolve().parent.parent / "locks"
 
 @task(
     iterable=["extra", "package"],
-    aliases=["lock"],  # the old name, kept for one release
     auto_shortflags=False,
     help={
         "version": "of Airflow: 3.3.2",

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from aerodrome.components.inputs import Inputs
     from aerodrome.controller.keyring import Vault
+    from aerodrome.core.record import Recorder
     from aerodrome.core.runbook import Runbook
     from aerodrome.engine.converge import Run
+    from aerodrome.engine.lock import FleetLock
     from aerodrome.fleet.model import Fleet, Host
     from aerodrome.remote.connection import Connections
     from aerodrome.report.json_lines import JsonLines
@@ -80,14 +82,35 @@ class Session:
     def run(self) -> Run:
         """The engine: ask, plan, apply, ask again."""
         from aerodrome.components.hints import HINTS
-        from aerodrome.controller.performer import performer
         from aerodrome.engine.converge import Run
+
+        emit = self.sink.emit
+        return Run(self.connections, emit, self.lock(), self.recorder, HINTS, before_change=self.vault.keep)
+
+    def lock(self, breaks: bool = False) -> FleetLock:
+        """Return the fleet's lock; `breaks` takes it from a killed run, and does not wait for other runs."""
         from aerodrome.engine.lock import FleetLock
 
-        holder = f"{performer()}: {self.performing}"
         patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
-        lock = FleetLock(self.connections, self.fleet.lock_host, holder, patience, self.sink.emit)
-        return Run(self.connections, self.sink.emit, lock, HINTS, before_change=self.vault.keep)
+        emit, host = self.sink.emit, self.fleet.lock_host
+        return FleetLock(self.connections, host, 0 if breaks else patience, emit, force=breaks)
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """The recorder of who did what."""
+        import os
+        from datetime import UTC, datetime
+
+        from aerodrome.controller.origin import digest_of, version
+        from aerodrome.controller.performer import performer
+        from aerodrome.core.record import Caller, Origin, Recorder, run_id
+        from aerodrome.report.sink import redactor
+
+        def origin() -> Origin:
+            return Origin(digest_of(self.fleet.source), version())
+
+        run = run_id(datetime.now(UTC), os.urandom(2))
+        return Recorder(run, Caller(performer(), self.performing), origin, redactor.hide)
 
     def adopting(self, work: Callable[[], T]) -> T:
         """Do `work`; if hosts turn out to have their own Fernet keys, adopt them and start again."""
@@ -108,24 +131,25 @@ class Session:
             for host in keys:
                 text = f"{host}: has its own Fernet key, which is added to the fleet's on all nodes"
                 self.sink.emit(Note("", text))
-            del self.__dict__["inputs"], self.__dict__["run"]  # they are built again, with these keys
+            for name in ("inputs", "run", "recorder"):  # they are built again, with these keys
+                self.__dict__.pop(name, None)
 
     def perform(self, build: Builder, roles: Sequence[str]) -> None:
         """Perform the runbook that `build` returns for the selected hosts and `roles`; report whether anything changed.
 
         Raises FleetError at the end if running tasks were killed, unless the runbook allows it.
         """
-        from aerodrome.controller.performer import performer
         from aerodrome.core.event import Note, RunBegan
         from aerodrome.engine.perform import perform
         from aerodrome.errors import FleetError, InvalidInput
         from aerodrome.report.terminal import say
 
-        self.sink.emit(RunBegan("", performer(), self.performing, tuple(self.names)))
         noted = False
 
         def work() -> tuple[Runbook, bool]:
             nonlocal noted
+            recorder = self.recorder
+            self.sink.emit(RunBegan(recorder.run, recorder.caller.performer, self.performing, tuple(self.names)))
             runbook = build(self.inputs, self.names, roles)
             for note in () if noted else runbook.notes:
                 self.sink.emit(Note("", note))

@@ -117,8 +117,12 @@ class AirflowRole(Component):
         return ()
 
     def asks(self, inputs: Inputs, host: Host) -> dict[str, object]:
-        """Return the questions for the health program."""
+        """Return the questions for the health program, besides its port."""
         return {}
+
+    def answers_on(self, inputs: Inputs) -> int:
+        """Return the port that accepts connections while it is healthy; 0: none is checked."""
+        return 0
 
     def look(self, inputs: Inputs) -> str:
         """Return sh that prints more about its unit than its state."""

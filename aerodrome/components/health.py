@@ -214,6 +214,8 @@ def _program(inputs: Inputs, host: Host, roles: Sequence[str], watch: bool = Fal
         ask["jobs"] = True
     for role in roles:
         ask |= inputs.role(role).asks(inputs, host)
+    if ports := {role: port for role in roles if (port := inputs.role(role).answers_on(inputs))}:
+        ask["ports"] = ports
     hostname_callable = inputs.catalogue.variable("core", "hostname_callable")
     marks = {"asks": ASKS, "looked": LOOKED} if watch else {}
     return program("health", ask=ask, hostname_callable=hostname_callable, **marks, **connection(inputs))
@@ -228,6 +230,12 @@ def _judge(inputs: Inputs, role: AirflowRole, seen: Seen) -> tuple[Verdict, str]
     if inputs.uses_database(role.name) and "jobs" not in seen.answers:
         return "waiting", seen.answers.get("jobs_error", "the metadata database was not queried")
     return role.judge(seen)
+
+
+def refused(role: str, seen: Seen) -> str:
+    """Return why the port of a role takes no connection; empty if it does."""
+    why: str = seen.answers.get("ports", {}).get(role, seen.answers.get("ports_error", "not asked"))
+    return why
 
 
 def heartbeat(kind: str, seen: Seen) -> tuple[Verdict, str]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from aerodrome.core.check import Check, Finding
-from aerodrome.core.resource import PRELUDE, WAITING, Change, Seen, Settling
+from aerodrome.core.resource import PRELUDE, WAITING, Change, Seen, Settling, quote
 from aerodrome.core.step import Step
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError, HostError, reading
@@ -161,14 +161,16 @@ class Apply:
     payload: bytes
 
 
-def apply_script(changes: Sequence[PlannedChange], steps: Sequence[Step], nonce: str) -> Apply:
+def apply_script(changes: Sequence[PlannedChange], steps: Sequence[Step], nonce: str, log: str = "") -> Apply:
     """Return the script that makes `changes`, in order, stops at the first that fails, and asks for `steps` again.
 
     It prints `@NONCE NUMBER` before each change, `@NONCE done` after the last one, and then what `probe_script` does.
     It changes nothing that was not planned: changes without a script wait for the next round, as does all that
-    comes after a gate.
+    comes after a gate. `log` is what the journal of the host is told before.
     """
     parts = ["set -eu\n", PRELUDE, LOCK.format(mode="-x"), "\n"]
+    if log:
+        parts.append(f"{{\nlogger --size 8192 -t aerodrome -- {quote(log)} || :\n{PRIVATE}\n")
     payload = b""
     for number, planned in enumerate(changes):
         if planned.change.gate:

@@ -10,7 +10,9 @@ from typing import TypeVar
 
 from aerodrome.core.check import Check, Finding, Watch
 from aerodrome.core.event import Doing, Emit, Failed, Idle, Killed, StillWaiting
+from aerodrome.core.lock import LOCK_STEP
 from aerodrome.core.plan import HostPlan, PlannedChange, apply_script, plan_host, probe_script, read_probe, steps_asked
+from aerodrome.core.record import Recorder
 from aerodrome.core.resource import Settling
 from aerodrome.core.step import Step
 from aerodrome.engine.gate import Gatekeeper, journal
@@ -37,6 +39,7 @@ class Run:
         connections: Connections,
         emit: Emit,
         lock: Lock,
+        recorder: Recorder,
         hints: Mapping[str, str] = MappingProxyType({}),
         before_change: Callable[[], None] = lambda: None,
     ) -> None:
@@ -47,9 +50,9 @@ class Run:
         self.connections = connections
         self.fleet = connections.fleet
         self.emit = emit
-        self.changed: set[str] = set()  # hosts on which something was applied
+        self.changed: dict[str, list[str]] = {}  # keys of the resources that were applied, by host
         self.killed: list[HostError] = []  # running tasks that a stop or restart has killed
-        self.lock = lock
+        self.lock, self.recorder = lock, recorder
         self.before_change = before_change
         self._nonce = os.urandom(6).hex()
         self._hints = hints
@@ -65,7 +68,13 @@ class Run:
 
         Raises FleetError once every host has answered or failed.
         """
-        return self.each(self.hosts(wanted), lambda host: self.ask_host(host, wanted[host.name]))
+        keeper = self.fleet.lock_host.name
+
+        def ask(host: Host) -> HostPlan:
+            own = wanted[host.name]
+            return self.ask_host(host, [*own, LOCK_STEP] if host.name == keeper else own)
+
+        return self.each(self.hosts(wanted), ask)
 
     def each(self, hosts: Sequence[Host], work: Callable[[Host], T], limit: int = 0) -> dict[str, T]:
         """Work on hosts at once; say from time to time for whom the run waits, and what they are at."""
@@ -129,12 +138,12 @@ class Run:
     def _apply(self, host: Host, plan: HostPlan, wanted: Sequence[Step]) -> HostPlan:
         """Make the changes of a plan and ask again, in one exec; return what the host then needs of `wanted`."""
         self.lock.check()
-        apply = apply_script(plan.changes, wanted, self._nonce)
+        apply = apply_script(plan.changes, wanted, self._nonce, self.recorder.line(plan.changes))
         limit = Limit.command(self.fleet.deploy)
         progress = self._progress(host, plan.changes, wanted, limit)
-        if any(planned.change.script for planned in plan.changes):
-            self.changed.add(host.name)
-
+        if applied := [planned.resource for planned in plan.changes if planned.change.script]:
+            keys = self.changed.setdefault(host.name, [])
+            keys += [key for key in dict.fromkeys(applied) if key not in keys]
         with progress.naming():
             output = run(self.connections, host, apply.script, apply.payload, progress.read, limit=limit)
         _, done, answers = output.text.partition(f"\n@{self._nonce} done\n")

@@ -7,40 +7,60 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from aerodrome.core.event import Note, StageBegan, StageEnded
+from aerodrome.core.lock import LOCK_NOTE
 from aerodrome.core.plan import HostPlan
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, by_host, joined
 from aerodrome.core.step import Step
 from aerodrome.engine.converge import Run
-from aerodrome.errors import FleetError, HostError
+from aerodrome.errors import AerodromeError, FleetError, HostError
 from aerodrome.fleet.model import Host
+
+
+class WayBackFailed(FleetError):
+    """A stage failed, and its way back too: the fleet is between two states, and its lock stays where it is."""
 
 
 def perform(run: Run, runbook: Runbook) -> bool:
     """Bring about the stages of a runbook, one after another; tell whether anything had to be changed.
 
-    The fleet's lock is taken before anything is changed, and not at all if nothing has to be.
+    The fleet's lock is taken before anything is changed, and not at all if nothing has to be. With it begins the run's
+    record in the history.
 
-    Raises FleetError if a host of a stage fails: later stages are not begun, and the ways back are taken. If a host is
-    in a state that must not be touched, no stage is begun. Raises HostError if the fleet's lock cannot be had.
+    Raises FleetError if a host of a stage fails: later stages are not begun, and the ways back are taken; WayBackFailed
+    if one of them fails. If a host is in a state that must not be touched, no stage is begun. Raises HostError if the
+    fleet's lock cannot be had.
     """
     performance = _Performance(run, runbook.stages)
     asked = time.monotonic()
     performance.ask()
-    for name, note in ((name, note) for name, plan in performance.plans.items() for note in plan.notes):
-        run.emit(Note(name, note))
+    performance.note()
     if not performance.changes:
         performance.stages()
         return False
+    recorder = run.recorder
+    age = run.lock.take(recorder.claim(performance.summary), recorder.start(runbook.name, performance.summary))
+    outcome, errors = "interrupted", list[str]()
     try:
         # What another run may have changed since it was asked has to be asked again. A second more: the host counts
         # in whole ones.
-        if run.lock.take() <= time.monotonic() - asked + 1:
+        if age <= time.monotonic() - asked + 1:
             performance.ask()
         performance.stages()
+        killed = [] if runbook.force else run.killed
+        outcome, errors = "failed" if killed else "changed" if run.changed else "unchanged", _told(killed)
+    except AerodromeError as error:
+        outcome = "stuck" if isinstance(error, WayBackFailed) else "failed"
+        errors = _told(error.failures if isinstance(error, FleetError) else [error])
+        raise
     finally:
-        run.lock.release()
+        run.lock.release(recorder.end(outcome, run.changed, errors), stuck=outcome == "stuck")
     return bool(run.changed)
+
+
+def _told(errors: Sequence[AerodromeError]) -> list[str]:
+    """Return errors as the history has them: a line each, without what programs have printed."""
+    return [f"{each.host}: {each.step}: {each}" if isinstance(each, HostError) else str(each) for each in errors]
 
 
 class _Performance:
@@ -56,6 +76,19 @@ class _Performance:
     def changes(self) -> bool:
         """Tell whether any host needs anything."""
         return any(plan.changes for plan in self.plans.values())
+
+    @property
+    def summary(self) -> str:
+        """Say how much there is to change."""
+        changes = sum(len(plan.changes) for plan in self.plans.values())
+        hosts = sum(bool(plan.changes) for plan in self.plans.values())
+        return f"{changes} change{'s' if changes > 1 else ''} on {hosts} of {len(by_host(self._parts))} hosts"
+
+    def note(self) -> None:
+        """Say what there is to know that no change shows. Whose the lock is, a run that has to wait for it is told."""
+        for name, note in ((name, note) for name, plan in self.plans.items() for note in plan.notes):
+            if not (self.changes and note.startswith(LOCK_NOTE)):
+                self._run.emit(Note(name, note))
 
     def ask(self) -> None:
         """Ask all hosts what they need.
@@ -80,7 +113,9 @@ class _Performance:
             try:
                 self._stage(stage)
             except FleetError as error:
-                raise FleetError([*error.failures, *self._take_back(back)]) from error
+                if stuck := self._take_back(back):
+                    raise WayBackFailed([*error.failures, *stuck]) from error
+                raise
             for name, steps in stage.steps.items():
                 self._wanted[name] = self._wanted[name][len(steps) :]
 
@@ -119,6 +154,7 @@ class _Performance:
         if changing := [host for host in busy if current[host.name].changes]:
             self._require(stage, changing)
             run.before_change()
+            run.lock.tell(run.recorder.at(stage.name, [host.name for host in changing]))
         began = time.monotonic()
         run.emit(StageBegan(stage.name, tuple(host.name for host in busy)))
         failed: tuple[str, ...] = ()
@@ -151,17 +187,25 @@ class _Performance:
 
     def _take_back(self, begun: Sequence[Stage]) -> list[HostError]:
         """Take the ways back of stages that have begun, the last one first, until one fails; return what failed."""
-        taken: list[Mapping[str, Sequence[Step]]] = []
+        run, taken = self._run, list[Mapping[str, Sequence[Step]]]()
         for stage in reversed(begun):
             if not stage.way_back or stage.way_back in taken:
                 continue
             taken.append(stage.way_back)
-            self._run.emit(StageBegan(f"{stage.name}: undo", tuple(stage.way_back)))
+            run.emit(StageBegan(f"{stage.name}: undo", tuple(stage.way_back)))
+            run.lock.tell(run.recorder.at(f"{stage.name}: undo", list(stage.way_back)))
             try:
-                self._run.each(self._run.hosts(stage.way_back), partial(self._back, stage))
+                run.each(run.hosts(stage.way_back), partial(self._back, stage))
             except FleetError as error:
-                return list(error.failures)
+                return [self._stuck(failure) for failure in error.failures]
         return []
+
+    def _stuck(self, failure: HostError) -> HostError:
+        hints = [failure.hint] if failure.hint else []
+        command = self._run.recorder.caller.command
+        hints.append(f"the fleet's lock is kept: to go on, run the same command again ({command});")
+        hint = " ".join([*hints, "to give up: fab lock.release --reason=…"])
+        return HostError(failure.host, failure.step, failure.message, hint, failure.detail, failure.refusal)
 
     def _back(self, stage: Stage, host: Host) -> None:
         steps = stage.way_back[host.name]

@@ -17,6 +17,7 @@ from aerodrome.dataclass import dataclass
 from aerodrome.errors import HostError
 from aerodrome.fleet.model import Host
 from aerodrome.remote.connection import Connections
+from aerodrome.remote.hold import Hold
 from aerodrome.remote.limits import STDERR_KEPT, ConnectionBroke, Limit, LimitExceeded
 
 # The script comes first on stdin and is read to the exact byte (GNU head does not read ahead), so that the rest is
@@ -54,8 +55,6 @@ end {pid} 2>/dev/null
 """
 
 PIECE = 1 << 18  # bytes: eight packets
-SIGN_OF_LIFE = 15.0  # seconds between dots on descriptor 3 of a held script
-
 POLL = 1.0  # seconds between checks of the limits while a host is silent
 QUIET, LINGER = 3.0, 30.0  # seconds that processes left behind by a script may be silent, or go on printing
 OPEN_TIMEOUT = 60.0  # seconds until a channel must be open
@@ -80,7 +79,7 @@ def run(
     script: str,
     payload: bytes = b"",
     on_text: Callable[[str], object] | None = None,
-    hold: threading.Event | None = None,
+    hold: Hold | None = None,
     *,
     limit: Limit | None = None,
     keep: bool = True,
@@ -89,8 +88,7 @@ def run(
     """Run `script` as root on `host`, with `payload` on its descriptor 3; pass on its stdout as it arrives.
 
     If `on_text` returns True, it has read enough: the rest is not waited for, and ends when it next prints.
-    `hold` keeps descriptor 3 open until the event is set or this side ends, which a script can wait for. Meanwhile the
-    script gets a dot every SIGN_OF_LIFE seconds, so that it notices if this side vanishes without closing.
+    `hold` keeps descriptor 3 open until it is released or this side ends, which a script can wait for.
     `limit` defaults to that of a question. Without `keep`, output is only passed on. `on_errors` receives stderr.
 
     Raises HostError if the host cannot be reached or the sudo password is missing or wrong; LimitExceeded if the
@@ -128,7 +126,7 @@ class _Session:
         self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
         self._pid = _Pid()
 
-    def exec(self, command: str, data: Sequence[bytes], hold: threading.Event | None) -> Output:
+    def exec(self, command: str, data: Sequence[bytes], hold: Hold | None) -> Output:
         """Run a command and return what it printed."""
         connection = self._connections.to(self._host)
         execs[self._host.name] += 1
@@ -279,9 +277,7 @@ class _Sender(threading.Thread):
     In its own thread from the start: a host that does not even answer the request must not block the reader.
     """
 
-    def __init__(
-        self, channel: paramiko.Channel, command: str, data: Sequence[bytes], hold: threading.Event | None
-    ) -> None:
+    def __init__(self, channel: paramiko.Channel, command: str, data: Sequence[bytes], hold: Hold | None) -> None:
         super().__init__(daemon=True)
         self._channel, self._command, self._data, self._hold = channel, command, data, hold
         self.error: Exception | None = None
@@ -297,14 +293,14 @@ class _Sender(threading.Thread):
         _send(self._channel, self._data, self._hold)
 
 
-def _send(channel: paramiko.Channel, data: Sequence[bytes], hold: threading.Event | None) -> None:
+def _send(channel: paramiko.Channel, data: Sequence[bytes], hold: Hold | None) -> None:
     try:
         for part in data:
             # In pieces: after each packet, sendall() copies everything that is left (paramiko 5).
             for start in range(0, len(part), PIECE):
                 channel.sendall(part[start : start + PIECE])
-        while hold and not hold.wait(SIGN_OF_LIFE):
-            channel.sendall(b".")
+        while hold and (more := hold.next()):
+            channel.sendall(more)
         channel.shutdown_write()
     except OSError:
         pass  # the other side ended first; its exit status says why

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, TextIO, cast
 
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, OverflowMethod, RenderResult
 from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
@@ -62,14 +62,28 @@ class _Printed:
         yield Segment(self._text + "\n")
 
 
+class _Lines:
+    """The lines as they are at the moment they are drawn, each cut to the terminal's width.
+
+    A line that was wrapped would take more rows than are taken back.
+    """
+
+    def __init__(self, lines: Callable[[int], list[str]], unicode: bool) -> None:
+        self._lines = lines
+        self._overflow: OverflowMethod = "ellipsis" if unicode else "crop"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self._lines(max(options.size.height - 2, 1)):
+            yield Text(line, no_wrap=True, overflow=self._overflow)
+
+
 class Region:
     """Lines at the end of stderr, which is a terminal; `lines` gives them for the rows that there is room for."""
 
     def __init__(self, lines: Callable[[int], list[str]]) -> None:
         """Take what gives the lines, safe for a terminal; it is called from another thread."""
-        self._lines = lines
         file = _Steady(sys.stderr)
-        self._overflow = "ellipsis" if file.encoding.lower().startswith("utf") else "crop"
+        self._lines = _Lines(lines, file.encoding.lower().startswith("utf"))
         self._console = _Console(
             file=cast(IO[str], file),
             force_terminal=True,
@@ -84,7 +98,7 @@ class Region:
         """Draw the lines from now on."""
         self._live = Live(
             console=self._console,
-            get_renderable=self._drawn,
+            get_renderable=self._fitted,
             refresh_per_second=PER_SECOND,
             transient=True,
             redirect_stdout=False,
@@ -100,13 +114,13 @@ class Region:
 
     def above(self, text: str) -> None:
         """Print text above the lines."""
+        self._fitted()
         self._console.print(_Printed(text), soft_wrap=True)
 
-    def _drawn(self) -> Group:
+    def _fitted(self) -> _Lines:
+        """Return the lines; from now on they are drawn for the terminal as it is now."""
         with suppress(OSError, ValueError):
             width, height = os.get_terminal_size(self._console.file.fileno())
             if width and height:  # 0, where nobody has said
                 self._console.size = (width, height)
-        # A line that was wrapped would take more rows than are taken back.
-        lines = self._lines(max(self._console.height - 2, 1))
-        return Group(*(Text(line, no_wrap=True, overflow=self._overflow) for line in lines))  # type: ignore[arg-type]
+        return self._lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from lab.fleet import Lab
 from tests import real
+from tests.fleet.controllers import TASK, Controller
 from tests.real import PROJECT, Done
 
 HOSTS = ("db1", "sched1", "web1", "worker1", "worker2")
@@ -86,6 +87,36 @@ def fleet(deployed: Fleet) -> Iterator[Fleet]:
     text = deployed.hosts_yaml.read_text()
     yield deployed
     deployed.hosts_yaml.write_text(text)
+
+
+@pytest.fixture
+def names(bare: Fleet) -> Iterator[None]:
+    """Have the fleet's own names in every /etc/hosts, before and after."""
+    bare.fab(TASK)
+    yield
+    bare.fab(TASK)
+
+
+@pytest.fixture
+def ann(bare: Fleet) -> Controller:
+    return Controller(bare, "ann")
+
+
+@pytest.fixture
+def bob(bare: Fleet) -> Controller:
+    return Controller(bare, "bob")
+
+
+@pytest.fixture
+def release(bare: Fleet) -> Iterator[Callable[[], None]]:
+    """Keep worker2 readable but unchangeable, so that a run over the fleet does not end, until this is called."""
+    holder = bare.sh("worker2", "flock -s /run/aerodrome/lock sleep 300 >/dev/null 2>&1 & echo $!").strip()
+
+    def end() -> None:
+        bare.lab.run("worker2", f"pkill -P {holder}; kill {holder}")
+
+    yield end
+    end()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -3,90 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from shlex import quote
 
 import pytest
 
-from tests.fleet.conftest import HOSTS, Fleet
-from tests.real import FAB, PROJECT
+from tests.fleet.conftest import Fleet
+from tests.fleet.controllers import NODES, TASK, Controller, names_of, told
 
-# Of the things that a run changes, the one that is quick on bare hosts, and that no unit reads.
-TASK = "node.hosts"
-NODES = [host for host in HOSTS if host != "db1"]  # which is no node: it only keeps the lock
-
-
-@pytest.fixture(autouse=True)
-def names(bare: Fleet) -> Iterator[None]:
-    """Have the fleet's own names in every /etc/hosts, before and after."""
-    bare.fab(TASK)
-    yield
-    bare.fab(TASK)
-
-
-class Controller:
-    """Somebody with a hosts.yaml of their own, which has one more machine."""
-
-    def __init__(self, fleet: Fleet, name: str) -> None:
-        self.fleet, self.name = fleet, name
-        self.hosts_yaml = fleet.folder / f"hosts-{name}.yaml"
-        own = f"hosts:\n  of-{name}: {{address: 192.0.2.77}}\n"
-        self.hosts_yaml.write_text(fleet.hosts_yaml.read_text().replace("hosts:\n", own, 1))
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [FAB, *arguments],
-            cwd=PROJECT,
-            env={
-                **self.fleet.environment(),
-                "AERODROME_HOSTS": str(self.hosts_yaml),
-                "AERODROME_PERFORMER": f"{self.name}@test",
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-
-@pytest.fixture
-def ann(bare: Fleet) -> Controller:
-    return Controller(bare, "ann")
-
-
-@pytest.fixture
-def bob(bare: Fleet) -> Controller:
-    return Controller(bare, "bob")
-
-
-@pytest.fixture
-def release(bare: Fleet) -> Iterator[Callable[[], None]]:
-    """Keep worker2 readable but unchangeable, so that a run over the fleet does not end, until this is called."""
-    holder = bare.sh("worker2", "flock -s /run/aerodrome/lock sleep 300 >/dev/null 2>&1 & echo $!").strip()
-
-    def end() -> None:
-        bare.lab.run("worker2", f"pkill -P {holder}; kill {holder}")
-
-    yield end
-    end()
-
-
-def names_of(fleet: Fleet) -> set[str]:
-    """Return which of the controllers' own machines the hosts know."""
-    return {fleet.sh(host, "grep -o 'of-[a-z]*' /etc/hosts || true").strip() for host in NODES}
-
-
-def told(process: subprocess.Popen[str], words: str) -> str:
-    """Read what a run says until it says this."""
-    assert process.stderr is not None
-    said = ""
-    for line in process.stderr:
-        said += line
-        if words in line:
-            return line
-    raise AssertionError(said)
+pytestmark = pytest.mark.usefixtures("names")
 
 
 def test_of_two_runs_at_once_the_second_waits_and_then_does_it_all(
@@ -121,25 +47,6 @@ def test_a_run_that_may_not_wait_changes_nothing(
     release()
     first.communicate(timeout=60)
     assert names_of(bare) == {"of-ann"}
-
-
-def test_a_run_that_is_killed_lets_the_next_one_on_within_seconds(
-    bare: Fleet, ann: Controller, bob: Controller, release: Callable[[], None]
-) -> None:
-    first = ann.start(TASK)
-    told(first, "worker2  waiting for another run")
-    second = bob.start(TASK)
-    told(second, "waiting for ann@test")
-    first.kill()
-    began = time.monotonic()
-    first.communicate()
-    told(second, TASK)
-    assert time.monotonic() - began < 20  # two rounds of questions on a busy machine; a connection that is cut takes 60
-    release()
-    _, rest = second.communicate(timeout=60)
-    assert second.returncode == 0, rest
-    # What the killed run had begun on worker2 went before.
-    assert names_of(bare) == {"of-bob"}
 
 
 def test_nothing_to_do_takes_no_lock(bare: Fleet) -> None:

@@ -38,7 +38,7 @@ def test_no_output_has_a_secret(fleet: Fleet) -> None:
     assert [secret for secret in secrets(fleet) if secret in shown] == []
 
 
-def test_no_journal_and_no_readable_file_has_a_secret(fleet: Fleet) -> None:
+def test_no_journal_no_history_and_no_readable_file_has_a_secret(fleet: Fleet) -> None:
     patterns = "\n".join(secrets(fleet))
     for host in HOSTS:
         # The patterns come in a file that only root can read, and that is not looked through itself.
@@ -48,6 +48,7 @@ def test_no_journal_and_no_readable_file_has_a_secret(fleet: Fleet) -> None:
         try:
             fleet.sh(host, "chmod 600 /root/patterns")
             assert fleet.lab.run(host, "journalctl -q --no-pager | grep -F -f /root/patterns").stdout == ""
+            assert fleet.lab.run(host, "grep -rlF -f /root/patterns /var/lib/aerodrome").stdout == ""
             readable = fleet.lab.run(
                 host,
                 "find / -xdev -path /proc -prune -o -path /var/cache/uv -prune -o -type f -perm -o+r "

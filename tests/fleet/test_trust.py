@@ -22,7 +22,9 @@ from aerodrome.components.inputs import Inputs
 from aerodrome.components.node import node
 from aerodrome.controller.keyring import Vault
 from aerodrome.controller.known_hosts import KnownHosts
+from aerodrome.core.lock import Claim
 from aerodrome.core.plan import readable_script
+from aerodrome.core.record import Caller, Origin, Recorder
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage
 from aerodrome.core.step import Step
@@ -171,11 +173,12 @@ class Site:
 class Free:
     """A lock of the run that nobody else wants."""
 
-    def take(self) -> float:
+    def take(self, claim: Claim, start: str) -> float:
         return 0
 
     def check(self) -> None: ...
-    def release(self) -> None: ...
+    def tell(self, event: str) -> None: ...
+    def release(self, end: str, stuck: bool = False) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -194,8 +197,9 @@ def site() -> Iterator[Site]:
         look_up(fleet, vault),
         Connections(fleet, partial(hidden, vault), KnownHosts(fleet.ssh.known_hosts)),
     )
+    recorder = Recorder("20261124T181500Z-1f3a", Caller("test", "fab trust"), lambda: Origin("", ""))
     try:
-        yield Site(lab, fleet, inputs, Run(connections, lambda event: None, Free()))
+        yield Site(lab, fleet, inputs, Run(connections, lambda event: None, Free(), recorder))
     finally:
         connections.close()
         if not os.environ.get("AERODROME_KEEP_LAB"):

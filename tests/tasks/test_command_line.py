@@ -15,6 +15,7 @@ TASKS = {
     "demo",
     "deploy",
     "deploy-dags",
+    "history",
     "lab.down",
     "lab.status",
     "lab.up",
@@ -27,6 +28,10 @@ TASKS = {
     "node.user",
     "node.venv",
     "pin",
+    "lock.hold",
+    "lock.pin",  # the default of lock: fab lock is the old name of fab pin
+    "lock.release",
+    "lock.status",
     "plan",
     "restart",
     "roles.dag-processor",

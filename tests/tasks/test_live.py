@@ -57,35 +57,31 @@ def at(seconds: int) -> Callable[[Screen], bool]:
     return seen
 
 
-@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}])
-def test_a_host_that_does_not_answer_is_shown_with_rising_seconds_until_ctrl_c(
-    silent: None, start: Start, environment: dict[str, str]
-) -> None:
-    terminal = start("deploy", **environment)
-    terminal.until(at(2))
-    before = len(terminal.screen.lines)
-    terminal.until(at(4))
-    assert len(terminal.screen.lines) == before  # one line, drawn anew
-    terminal.type("\x03")
-    assert terminal.end() == 130
-    assert terminal.screen.lines[-1] == "interrupted; what was begun can be finished by the same again"
-    assert not [line for line in terminal.screen.lines if "connect" in line]
-    assert terminal.screen.cursor and terminal.echo
-    if environment:
-        assert not re.search(r"\x1b\[[\d;]*m", terminal.screen.raw)
+def test_a_host_that_does_not_answer_is_shown_with_rising_seconds_until_ctrl_c(silent: None, start: Start) -> None:
+    terminals = [start("deploy"), start("deploy", NO_COLOR="1")]
+    for terminal in terminals:
+        terminal.until(at(3))
+        before = len(terminal.screen.lines)
+        terminal.until(at(4))
+        assert len(terminal.screen.lines) == before  # one line, drawn anew
+        terminal.type("\x03")
+        assert terminal.end() == 130
+        assert terminal.screen.lines[-1] == "interrupted; what was begun can be finished by the same again"
+        assert not [line for line in terminal.screen.lines if "connect" in line]
+        assert terminal.screen.cursor and terminal.echo
+    assert not re.search(r"\x1b\[[\d;]*m", terminals[1].screen.raw)
 
 
-@pytest.mark.parametrize("arguments, environment", [([], {"TERM": "dumb"}), (["--json"], {})])
-def test_a_dumb_terminal_and_json_are_drawn_nowhere(
-    silent: None, start: Start, arguments: list[str], environment: dict[str, str]
-) -> None:
-    terminal = start("deploy", *arguments, **environment)
-    with pytest.raises(AssertionError):
-        terminal.until(at(1), seconds=7)
-    assert "\x1b" not in terminal.screen.raw
-    terminal.type("\x03")
-    assert terminal.end() == 130
-    assert ('"outcome": "interrupted"' in terminal.screen.raw) == bool(arguments)
+def test_a_dumb_terminal_and_json_are_drawn_nowhere(silent: None, start: Start) -> None:
+    dumb, program, drawn = start("deploy", TERM="dumb"), start("deploy", "--json"), start("deploy")
+    drawn.until(at(4))
+    for terminal in (dumb, program):
+        with pytest.raises(AssertionError):
+            terminal.until(at(1), seconds=1)
+        assert "\x1b" not in terminal.screen.raw
+        terminal.type("\x03")
+        assert terminal.end() == 130
+    assert '"outcome": "interrupted"' in program.screen.raw
 
 
 def test_a_terminal_that_is_resized_is_drawn_as_it_is_then(silent: None, start: Start) -> None:
@@ -106,7 +102,7 @@ def test_a_question_is_not_drawn_over(hosts: Path, silent: None, start: Start) -
     terminal = start("deploy")
     terminal.until(lambda screen: "ssh.sudo_password: " in screen.raw)
     with pytest.raises(AssertionError):
-        terminal.until(at(1), seconds=7)
+        terminal.until(at(1), seconds=4)
     assert not terminal.echo
     assert "\x1b" not in terminal.screen.raw
     terminal.type("one\n")

@@ -162,4 +162,7 @@ def test_an_output_that_is_no_file(fab: Fab, output: str) -> None:
 
 def test_the_old_name_still_works(fab: Fab) -> None:
     done = fab("lock", "--version=4.0.0")
-    assert (done.code, done.err) == (1, "error: --version=4.0.0: Airflow 1.10, 2 and 3 are supported\n")
+    assert done.code == 1
+    assert done.err == (
+        "note: fab lock is called fab pin now\nerror: --version=4.0.0: Airflow 1.10, 2 and 3 are supported\n"
+    )

@@ -15,8 +15,8 @@ from aerodrome.checks import keys
 from aerodrome.checks.claims import OwnHome
 from aerodrome.components import node as node_of
 from aerodrome.components.inputs import Inputs
-from aerodrome.core import lock as fleet_lock
 from aerodrome.core import plan as plans
+from aerodrome.engine import lock as fleet_lock
 from aerodrome.errors import FleetError
 from aerodrome.fleet import checks
 from aerodrome.resources import files
@@ -25,6 +25,7 @@ from aerodrome.resources.home import ServiceHome
 from aerodrome.secrets import FERNET_KEY
 from tasks import node, plan
 from tasks.session import Session
+from tests.unit.core.test_lock import lock_script_below
 from tests.unit.make import ME, MY_GROUP, load
 from tests.unit.remote.local import Local
 
@@ -79,8 +80,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("AERODROME_HOSTS", raising=False)
     monkeypatch.setattr(plans, "LOCK", "")
-    monkeypatch.setattr(fleet_lock, "RUNTIME", "")  # the fleet's lock is a file of this test's, too
-    monkeypatch.setattr(fleet_lock, "_SCRIPT", fleet_lock._SCRIPT.replace("/run/aerodrome", str(tmp_path)))
+    monkeypatch.setattr(fleet_lock, "lock_script", partial(lock_script_below, tmp_path))
     monkeypatch.setattr(keys, "as_user", lambda user, command: command)  # the service user is not on this machine
     monkeypatch.setattr(OwnHome, "judge", lambda self, answer: [])  # whoever runs the tests owns this test's folder
     monkeypatch.setattr(ServiceHome, "_check_parents", lambda self, found: None)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from aerodrome.catalogue.version import BROKER_URL, RESULT_BACKEND, SECRET_KEY
 from aerodrome.components.command import python_program
 from aerodrome.components.component import AirflowRole, Seen
+from aerodrome.components.health import refused
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.check import Verdict
 from aerodrome.core.resource import Change, quote
@@ -88,8 +89,8 @@ class Worker(AirflowRole):
     def _queues(self, host: Host) -> list[str]:
         return list(host.of_role.get(self.name, {}).get("queues", ()))
 
-    def asks(self, inputs: Inputs, host: Host) -> dict[str, object]:
-        return {"worker": LOGS.default}
+    def answers_on(self, inputs: Inputs) -> int:
+        return LOGS.default
 
     def look(self, inputs: Inputs) -> str:
         """Return sh that prints whether its journal since its start contains Celery's message that it is ready."""
@@ -101,8 +102,8 @@ class Worker(AirflowRole):
 
     def judge(self, seen: Seen) -> tuple[Verdict, str]:
         port, ready = LOGS.default, "Ready=yes" in seen.lines
-        if "worker" not in seen.answers:
-            return "waiting", f"port {port}: {seen.answers.get('worker_error', 'not checked')}"
+        if why := refused(self.name, seen):
+            return "waiting", f"port {port}: {why}"
         if not ready and seen.now - seen.state.started < SETTLES:
             return "waiting", "Celery is not ready yet"
         return "ok", f"Celery {'is ready' if ready else 'runs'}, log port {port} answers"

@@ -98,7 +98,7 @@ def test_the_program_asks_what_the_version_has(version: str, variable: str, web:
     # Also Python 3.6, on which Airflow 1.10 runs, has to read it.
     ast.parse(program, feature_version=(3, 6))
     assert parameters(program) == {
-        "ask": {"name": True, "jobs": True, "web": web, "worker": 8793},
+        "ask": {"name": True, "jobs": True, "web": web, "ports": {"worker": 8793}},
         "hostname_callable": "AIRFLOW__CORE__HOSTNAME_CALLABLE",
         "variable": variable,
         "public": ["airflow", "airflow", "10.0.0.1", "5432", "postgresql"],
@@ -107,7 +107,7 @@ def test_the_program_asks_what_the_version_has(version: str, variable: str, web:
 
 def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
     # The worker of Airflow 3 does not know the metadata database.
-    for version, asked in (("2.11.2", ["jobs_error", "name", "worker_error"]), ("3.3.2", ["name", "worker_error"])):
+    for version, asked in (("2.11.2", ["jobs_error", "name", "ports"]), ("3.3.2", ["name", "ports"])):
         script = RoleHealth(inputs(fleet(version=version)), WEB, ("worker",)).probe()
         program = script.partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
         program = program.replace("8793", "1")  # where nobody listens
@@ -115,7 +115,7 @@ def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
         answer = json.loads(done.stdout)
         assert sorted(answer) == asked
         assert answer["name"] == socket.getfqdn()
-        assert answer["worker_error"].startswith("ConnectionRefusedError: ")
+        assert answer["ports"]["worker"].startswith("ConnectionRefusedError: ")
 
 
 def test_airflow_is_asked_in_the_environment_of_a_role_that_knows_the_database() -> None:
@@ -358,11 +358,11 @@ def test_the_body_is_kept_for_those_who_want_all_of_it() -> None:
 
 def test_a_worker_by_its_log_port_and_by_celery_s_word() -> None:
     ready = UNIT + "Ready=yes\n"
-    assert judged("worker", {"jobs": {}, "worker": True}, ready) == (
+    assert judged("worker", {"jobs": {}, "ports": {"worker": ""}}, ready) == (
         "ok",
         "Celery is ready, log port 8793 answers",
     )
-    error = {"jobs": {}, "worker_error": "ConnectionRefusedError: [Errno 111] Connection refused"}
+    error = {"jobs": {}, "ports": {"worker": "ConnectionRefusedError: [Errno 111] Connection refused"}}
     assert judged("worker", error, ready) == (
         "waiting",
         "port 8793: ConnectionRefusedError: [Errno 111] Connection refused",
@@ -374,7 +374,7 @@ def test_a_worker_by_its_log_port_and_by_celery_s_word() -> None:
     [(59, ("waiting", "Celery is not ready yet")), (60, ("ok", "Celery runs, log port 8793 answers"))],
 )
 def test_a_worker_whose_log_level_hides_that_word_has_to_run_for_a_while(age: int, verdict: tuple[str, str]) -> None:
-    text = output({"jobs": {}, "worker": True}, UNIT).replace(str(NOW), str(STARTED + age), 1)
+    text = output({"jobs": {}, "ports": {"worker": ""}}, UNIT).replace(str(NOW), str(STARTED + age), 1)
     (health,) = RoleHealth(inputs(), WEB, ("worker",)).judge(text)
     assert (health.verdict, health.detail) == verdict
 
@@ -392,7 +392,7 @@ def test_the_journal_of_an_earlier_start_does_not_count(sh: Shell) -> None:
 
 @pytest.mark.parametrize("version, role", [("3.3.2", "scheduler"), ("3.3.2", "webserver"), ("2.11.2", "worker")])
 def test_nobody_who_knows_the_database_is_healthy_without_it(version: str, role: str) -> None:
-    answer = {"jobs_error": "OperationalError: password authentication failed", "web": BODY, "worker": True}
+    answer = {"jobs_error": "OperationalError: password authentication failed", "web": BODY, "ports": {"worker": ""}}
     given = inputs(fleet(version=version))
     (health,) = RoleHealth(given, WEB, (role,)).judge(output(answer, f"{UNIT}Ready=yes\n"))
     assert (health.verdict, health.detail) == ("waiting", "OperationalError: password authentication failed")
@@ -411,8 +411,8 @@ def test_a_role_that_nobody_judges_is_not_taken_for_another() -> None:
 
 def test_a_worker_of_airflow_3_needs_no_database() -> None:
     unit = f"{UNIT}Ready=yes\n"
-    assert judged("worker", {"worker": True}, unit) == ("ok", "Celery is ready, log port 8793 answers")
-    assert judged("worker", {}, unit) == ("waiting", "port 8793: not checked")
+    assert judged("worker", {"ports": {"worker": ""}}, unit) == ("ok", "Celery is ready, log port 8793 answers")
+    assert judged("worker", {}, unit) == ("waiting", "port 8793: not asked")
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "no JSON", "Failed to start transient service unit"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +27,9 @@ from aerodrome.core.event import (
     StillWaiting,
     Waiting,
 )
+from aerodrome.core.lock import Claim
 from aerodrome.core.plan import PlannedChange
+from aerodrome.core.record import Caller, Origin, Recorder
 from aerodrome.core.resource import Change, Seen
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage
@@ -45,6 +48,8 @@ from aerodrome.resources.files import File
 from aerodrome.resources.systemd import Service, Stopped
 from tests.unit.make import HOSTS, ME, MY_GROUP, fleet
 from tests.unit.remote.local import Local
+
+RECORDER = Recorder("20261124T181500Z-1f3a", Caller("ann@laptop", "fab test"), lambda: Origin("sha256:0", "1.0"))
 
 
 @dataclass
@@ -78,17 +83,23 @@ class Held:
     age: float = 1e9
     log: list[str] = field(default_factory=list)
     lost: bool = False
+    history: list[dict[str, Any]] = field(default_factory=list)
 
-    def take(self) -> float:
+    def take(self, claim: Claim, start: str) -> float:
         self.log.append("take")
+        self.history.append(json.loads(start))
         return self.age
 
     def check(self) -> None:
         if self.lost:
             raise HostError("db1", "lock", "the lock is lost")
 
-    def release(self) -> None:
-        self.log.append("release")
+    def tell(self, event: str) -> None:
+        self.history.append(json.loads(event))
+
+    def release(self, end: str, stuck: bool = False) -> None:
+        self.log.append("stuck" if stuck else "release")
+        self.history.append(json.loads(end))
 
 
 @dataclass(frozen=True)
@@ -122,7 +133,7 @@ class World:
 
     def new_run(self) -> Run:
         self.local.fleet = fleet(deploy=self.deploy)
-        return Run(self.local, self.heard.emit, self.lock, HINTS)  # type: ignore[arg-type]
+        return Run(self.local, self.heard.emit, self.lock, RECORDER, HINTS)  # type: ignore[arg-type]
 
     def perform(self, stages: Sequence[Stage]) -> bool:
         return perform.perform(self.run, Runbook("test", tuple(stages)))
@@ -171,7 +182,7 @@ def test_what_is_missing_is_made_and_told_then_nothing_is_left(world: World) -> 
         "stage nodes",
         ["stage late", f"w1 late.step: write {world.folder}/c"],
     )
-    assert world.run.changed == {"w1", "w2"}
+    assert sorted(world.run.changed) == ["w1", "w2"]
     assert (world.folder / "c").read_text() == "x\n"
 
     execs.clear()
@@ -292,7 +303,7 @@ def test_a_host_between_that_is_down_is_told_where_it_stands(world: World) -> No
 def test_a_worker_that_fails_does_not_keep_the_other_from_starting(world: World) -> None:
     # Both take from one queue, so they start one after the other.
     alike = {name: replace(HOSTS[name], of_role={"worker": {"queues": ("default",)}}) for name in ("w1", "w2")}
-    world.run.fleet = fleet(hosts=alike)
+    world.run.fleet = fleet(hosts={**HOSTS, **alike})
     stages = [stage("workers", w1=world.scripted("a", "exit 1"), w2=world.scripted("b"))]
     errors = failed(lambda: world.perform(stages))
     assert [error.host for error in errors] == ["w1"]
@@ -394,7 +405,7 @@ def test_a_host_that_is_down_and_takes_no_part_in_a_stage_does_not_end_it(world:
         stage("third", web1=world.file("c")),
     ]
     (error,) = failed(lambda: world.perform(stages))
-    assert (error.host, world.run.changed) == ("web1", {"s1", "w1"})
+    assert (error.host, sorted(world.run.changed)) == ("web1", ["s1", "w1"])
 
 
 # Before the first change
@@ -653,9 +664,9 @@ def test_what_was_asked_before_another_run_ended_is_asked_again(world: World) ->
     wanted = world.file("a")
 
     class Other(Held):
-        def take(self) -> float:
+        def take(self, claim: Claim, start: str) -> float:
             (world.folder / "a").write_text("of the other run\n")
-            return super().take()
+            return super().take(claim, start)
 
     world.lock = Other(age=0)
     (world.folder / "b").touch()
@@ -668,9 +679,9 @@ def test_what_was_asked_before_another_run_ended_is_asked_again(world: World) ->
 
 def test_where_the_other_run_has_done_it_all_nothing_is_left(world: World) -> None:
     class Other(Held):
-        def take(self) -> float:
+        def take(self, claim: Claim, start: str) -> float:
             (world.folder / "a").touch()
-            return super().take()
+            return super().take(claim, start)
 
     world.lock = Other(age=0)
     assert not world.perform_again([stage("nodes", w1=world.scripted("a"))])

@@ -2,117 +2,240 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from aerodrome.core import lock as script
-from aerodrome.core.event import Event, Idle, Waiting
-from aerodrome.core.lock import Holder
+from aerodrome.core.event import Event, Idle, Note, Waiting
+from aerodrome.core.lock import Claim, Found
 from aerodrome.engine import lock as fleet_lock
-from aerodrome.engine.lock import FleetLock, described
+from aerodrome.engine.lock import FleetLock, _who
 from aerodrome.errors import HostError
 from aerodrome.fleet.model import Host
+from tests.unit.core.test_lock import START, history, lock_script_below
 from tests.unit.remote.local import Local
 
 DB = Host("db1", "10.0.0.1")
+ANN = Claim("20261124T181500Z-aaaa", "ann@laptop", "fab deploy", "7 changes on 2 of 5 hosts")
+BOB = Claim("20261124T181600Z-bbbb", "bob@desk", "fab stop", "1 changes on 1 of 5 hosts")
+END = '{"event": "end"}'
 
 
 class Locks:
-    """Locks over one fleet, and the events of their waits."""
+    """Locks over one fleet, and what was said while they were waited for."""
 
     def __init__(self, folder: Path) -> None:
-        self.local = Local(folder)
-        self.events: list[Event] = []
+        self.folder, self.local = folder, Local(folder)
+        self.emitted: list[Event] = []
 
-    def lock(self, holder: str = "ann@laptop: fab deploy", patience: int = 20) -> FleetLock:
-        return FleetLock(
-            self.local,  # type: ignore[arg-type]
-            DB,
-            holder,
-            patience,
-            self.events.append,
-        )
+    def lock(self, patience: int = 20, force: bool = False) -> FleetLock:
+        return FleetLock(self.local, DB, patience, self.emitted.append, force)  # type: ignore[arg-type]
+
+    @property
+    def said(self) -> list[str]:
+        """What there was to wait for, and to know."""
+        return [
+            each.why if isinstance(each, Waiting) else each.text
+            for each in self.emitted
+            if isinstance(each, Waiting | Note)
+        ]
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        path = self.folder / "var" / "lock"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def events(self, run: str) -> list[object]:
+        return [each["event"] for each in history(self.folder, run)]
+
+    def left(self, claim: Claim = ANN, stuck: bool = False) -> None:
+        """Leave the lock as a run does that is killed."""
+        lock = self.lock()
+        lock.take(claim, START)
+        if stuck:
+            lock.release(END, stuck=True)
+            return
+        lock._hold.let_go()
+        assert lock._thread
+        lock._thread.join(10)
 
 
 @pytest.fixture
 def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Locks:
-    for name in ("RUNTIME", "_SCRIPT"):
-        monkeypatch.setattr(script, name, getattr(script, name).replace("/run/aerodrome", f"{tmp_path}/aerodrome"))
+    monkeypatch.setattr(fleet_lock, "lock_script", partial(lock_script_below, tmp_path))
     return Locks(tmp_path)
+
+
+def refused(lock: FleetLock, claim: Claim) -> HostError:
+    with pytest.raises(HostError) as caught:
+        lock.take(claim, START)
+    assert (caught.value.host, caught.value.step) == ("db1", "lock")
+    return caught.value
 
 
 def test_a_lock_that_is_free_is_taken_at_once_and_given_back(locks: Locks) -> None:
     lock = locks.lock()
-    assert lock.take() > 1_000_000
+    assert lock.take(ANN, START) > 1_000_000
     lock.check()
-    lock.release()
+    lock.tell('{"event": "stage"}')
+    lock.release(END)
+    assert (locks.record, locks.events(ANN.run)) == (None, ["start", "stage", "end"])
     again = locks.lock()
-    assert again.take() <= 2
-    again.release()
-    assert locks.events == []
+    assert again.take(BOB, START) <= 2
+    again.release(END)
+    assert locks.said == []
 
 
 def test_a_second_run_says_for_whom_it_waits(locks: Locks) -> None:
-    first, second = locks.lock(), locks.lock("bob@desk: fab stop", patience=1)
-    first.take()
-    with pytest.raises(HostError) as caught:
-        second.take()
-    waits, idle = locks.events
-    assert isinstance(waits, Waiting) and waits.host == "db1" and idle == Idle("db1")
-    assert waits.why.startswith("waiting for ann@laptop: fab deploy, which has been changing the fleet since ")
-    assert waits.why.endswith("; at most 1 s")
-    assert (caught.value.host, caught.value.step) == ("db1", "lock")
-    assert "cannot take the fleet's lock, nothing was changed: waited 1 s for ann@laptop" in caught.value.message
-    assert caught.value.hint == "wait longer with --wait, or deploy.lock_timeout in hosts.yaml"
-    second.release()
+    first, second = locks.lock(), locks.lock(patience=1)
+    first.take(ANN, START)
+    error = refused(second, BOB)
+    (said,) = locks.said
+    assert said.startswith("waiting for ann@laptop: fab deploy, which has been changing the fleet since ")
+    assert said.endswith("; at most 1 s")
+    assert "cannot take the fleet's lock, nothing was changed: waited 1 s for ann@laptop" in error.message
+    assert error.hint == "wait longer with --wait, or deploy.lock_timeout in hosts.yaml"
+    assert locks.emitted[1:] == [Idle("db1")]
     first.check()
-    first.release()
+    first.release(END)
 
 
 def test_after_a_wait_what_was_asked_is_old(locks: Locks) -> None:
     first, second = locks.lock(), locks.lock()
-    first.take()
-    threading.Timer(0.5, first.release).start()
-    assert second.take() == 0
-    second.release()
+    first.take(ANN, START)
+    threading.Timer(0.5, first.release, [END]).start()
+    assert second.take(BOB, START) == 0
+    second.release(END)
+
+
+# What another run has left
+
+
+def test_the_next_run_of_the_same_performer_takes_over_and_says_so(locks: Locks) -> None:
+    locks.left()
+    lock = locks.lock()
+    again = replace(ANN, run="20261124T182000Z-cccc", what="fab start")
+    lock.take(again, START)
+    (said,) = locks.said
+    assert said.startswith("a run of ann@laptop that began ")
+    assert said.endswith(f" ago did not end: fab deploy ({ANN.run}): this run takes it over")
+    assert locks.record and locks.record["run"] == again.run
+    lock.release(END)
+    assert locks.record is None
+    assert (locks.events(ANN.run), locks.events(again.run)) == (["start", "lost"], ["start", "end"])
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_anybody_else_is_told_whose_it_is_and_how_to_break_it(locks: Locks, stuck: bool) -> None:
+    locks.left(stuck=stuck)
+    error = refused(locks.lock(), BOB)
+    assert error.message.startswith(
+        "cannot take the fleet's lock, nothing was changed: a run of ann@laptop that began "
+    )
+    how = "failed, and so did its way back" if stuck else "did not end"
+    assert error.message.endswith(f"ago {how}: fab deploy ({ANN.run})")
+    assert error.hint.startswith("if nobody is going to finish it: fab lock.release --reason=…")
+    assert locks.record and locks.record["run"] == ANN.run
+    breaking = locks.lock(patience=0, force=True)
+    breaking.take(BOB, START)
+    assert breaking.found and breaking.found.claim and breaking.found.claim.run == ANN.run
+    breaking.release(END)
+    assert locks.record is None
+
+
+@pytest.mark.parametrize("performer", ["ann@laptop", "bob@desk"])
+def test_a_fleet_that_is_held_is_changed_by_nobody(locks: Locks, performer: str) -> None:
+    lock = locks.lock()
+    lock.take(ANN, START)
+    lock.keep(replace(ANN, hold=True, why="new switches"))
+    error = refused(locks.lock(), replace(BOB, performer=performer))
+    assert "nothing was changed: ann@laptop has held the fleet for " in error.message
+    assert error.message.endswith(" s: new switches")
+    assert error.hint == "once that is over: fab lock.release --reason=…"
+
+
+def test_a_run_that_is_alive_is_broken_by_nobody(locks: Locks) -> None:
+    first = locks.lock()
+    first.take(ANN, START)
+    assert "waited 0 s for ann@laptop" in refused(locks.lock(patience=0, force=True), BOB).message
+    first.check()
+    first.release(END)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_broken_record_is_nobodys(locks: Locks, force: bool) -> None:
+    (locks.folder / "var").mkdir()
+    (locks.folder / "var" / "lock").write_bytes(b"\0\0\xff")
+    if force:
+        lock = locks.lock(force=True)
+        lock.take(ANN, START)
+        lock.release(END)
+        assert locks.record is None
+        return
+    error = refused(locks.lock(), ANN)
+    assert "the record of the fleet's lock is broken (/var/lib/aerodrome/lock, " in error.message
+    assert "fab lock.release --reason=…" in error.hint
+
+
+# What goes wrong
 
 
 def test_a_host_that_cannot_be_reached_is_named(locks: Locks) -> None:
     locks.local.broken = lambda host: HostError("db1", "connect", "cannot connect", "is it up?")
-    with pytest.raises(HostError) as caught:
-        locks.lock().take()
-    assert (caught.value.host, caught.value.step, caught.value.hint) == ("db1", "lock", "is it up?")
-    assert caught.value.message == "cannot take the fleet's lock, nothing was changed: cannot connect"
+    error = refused(locks.lock(), ANN)
+    assert error.message == "cannot take the fleet's lock, nothing was changed: cannot connect"
+    assert error.hint == (
+        "is it up? db1 keeps the fleet's lock and history: nothing can be changed before it answers; "
+        "if it is gone for good, give its role to another host in hosts.yaml"
+    )
 
 
 def test_an_answer_that_makes_no_sense_is_named(locks: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet_lock, "lock_script", lambda holder, patience: "echo @taken soon; cat <&3")
-    with pytest.raises(HostError, match="unexpected answer '@taken soon'"):
-        locks.lock().take()
-    monkeypatch.setattr(fleet_lock, "lock_script", lambda holder, patience: "echo no disk >&2; exit 3")
-    with pytest.raises(HostError, match=r"the script that takes the fleet's lock ended \(exit 3\)") as caught:
-        locks.lock().take()
-    assert caught.value.detail == "no disk"
+    monkeypatch.setattr(fleet_lock, "lock_script", lambda *given: "echo @taken soon; cat <&3")
+    assert "unexpected answer '@taken soon'" in refused(locks.lock(), ANN).message
+    monkeypatch.setattr(fleet_lock, "lock_script", lambda *given: "echo no disk >&2; exit 3")
+    error = refused(locks.lock(), ANN)
+    assert "the script that takes the fleet's lock ended (exit 3)" in error.message
+    assert error.detail == "no disk"
+    monkeypatch.setattr(fleet_lock, "lock_script", lambda *given: "echo 'cat: No space left on device' >&2; exit 74")
+    error = refused(locks.lock(), ANN)
+    assert error.message.endswith("cannot write to /var/lib/aerodrome on db1: cat: No space left on device")
+    assert error.hint == "make room there: fab -H db1 run 'df -h /var/lib/aerodrome'"
 
 
 def test_a_lock_that_is_lost_is_noticed(locks: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet_lock, "lock_script", lambda holder, patience: "echo @taken 5")
+    monkeypatch.setattr(fleet_lock, "lock_script", lambda *given: "echo @taken 5")
     lock = locks.lock()
-    assert lock.take() == 5
+    assert lock.take(ANN, START) == 5
     deadline = time.monotonic() + 10
     with pytest.raises(HostError, match="the connection that holds the fleet's lock broke"):
         while time.monotonic() < deadline:
             lock.check()
             time.sleep(0.01)
-    lock.release()
+    lock.release(END)
+    (said,) = locks.said
+    assert said == "the host did not confirm that the fleet's lock is released: see fab lock.status"
+
+
+def test_an_end_that_cannot_be_written_is_said_and_is_no_failure(locks: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet_lock, "lock_script", lambda *given: "echo @taken 5; cat <&3 >/dev/null; echo @unrecorded")
+    lock = locks.lock()
+    lock.take(ANN, START)
+    lock.release(END)
+    (said,) = locks.said
+    assert said == "this run is not recorded to its end: cannot write to /var/lib/aerodrome/history"
 
 
 def test_how_a_holder_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet_lock.time, "time", lambda: 1_000_000.0)
     monkeypatch.setattr(fleet_lock.time, "localtime", time.gmtime)
     told = "ann@laptop: fab deploy, which has been changing the fleet since "
-    assert described(Holder("ann@laptop: fab deploy", 240)) == f"{told}13:42:40 (4 min)"
-    assert described(Holder("ann@laptop: fab deploy", 100)) == f"{told}13:45:00 (100 s)"
+    assert _who(Found(ANN, 240)) == f"{told}13:42:40 (4 min)"
+    assert _who(Found(ANN, 100)) == f"{told}13:45:00 (100 s)"
+    assert _who(Found(None, 100)).startswith("another run, which has been")

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core.check import Finding, Verdict
+from aerodrome.core.event import Note
+from aerodrome.core.lock import Claim, LockState
 from aerodrome.core.resource import Change, Seen
-from aerodrome.core.runbook import Action
+from aerodrome.core.runbook import Action, Runbook
 from aerodrome.core.stage import Stage, only
 from aerodrome.core.step import Step
-from aerodrome.errors import AerodromeError, FleetError
+from aerodrome.engine.perform import WayBackFailed, perform
+from aerodrome.errors import AerodromeError, FleetError, HostError
 from aerodrome.remote.run import execs
 from tests.unit.engine.test_converge import World, failed, stage, world
 
@@ -162,3 +165,95 @@ def test_a_stage_for_some_hosts_only_keeps_all_that_it_is(world: World) -> None:
     )
     (part,) = only([whole], ["w1"])
     assert (list(part.steps), list(part.requires), list(part.way_back), part.commits) == (["w1"], ["w1"], ["w1"], True)
+
+
+# What is written down
+
+
+def written(world: World) -> list[tuple[object, ...]]:
+    """Return the history of a run in short."""
+    shown = {"start": ("runbook", "why"), "stage": ("stage", "hosts"), "end": ("outcome", "changed", "errors")}
+    return [(each["event"], *(each[name] for name in shown[each["event"]])) for each in world.lock.history]
+
+
+def test_a_run_that_changes_something_is_written_down(world: World) -> None:
+    (world.folder / "done").touch()
+    stages = [
+        stage("one", s1=world.scripted("done"), w1=world.scripted("a"), w2=world.scripted("done")),
+        stage("two", s1=world.scripted("done")),
+        stage("three", w1=world.scripted("b")),
+    ]
+    world.perform(stages)
+    folder = world.folder
+    assert written(world) == [
+        ("start", "test", "2 changes on 1 of 3 hosts"),
+        ("stage", "one", ["w1"]),
+        ("stage", "three", ["w1"]),
+        ("end", "changed", {"w1": [f"file {folder}/a", f"file {folder}/b"]}, []),
+    ]
+    world.lock.history.clear()
+    world.perform_again(stages)
+    assert written(world) == []
+
+
+def test_a_run_that_fails_is_written_down_without_what_a_program_printed(world: World) -> None:
+    thing = world.scripted("a", "echo secret; false")
+    failed(lambda: world.perform([stage("one", w1=thing, w2=world.scripted("b"))]))
+    *_, (_, outcome, changed, errors) = written(world)
+    assert (outcome, sorted(changed)) == ("failed", ["w1", "w2"])  # type: ignore[call-overload]
+    assert errors == ["w1: one.step: could not make a (exit 1)"]
+
+
+def test_a_run_that_has_killed_tasks_has_failed_unless_that_was_allowed(world: World) -> None:
+    for force, outcome in ((False, "failed"), (True, "changed")):
+        world.run = world.new_run()
+        world.run.killed = [HostError("w1", "stop", "running tasks were killed: x")]
+        thing = world.scripted(f"killed {force}")
+        perform(world.run, Runbook("stop", (stage("one", w1=thing),), force))
+        assert written(world)[-1][1] == outcome
+
+
+def test_a_run_that_is_interrupted_gives_the_lock_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    world.run.before_change = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        world.perform([stage("one", w1=world.scripted("a"))])
+    assert world.lock.log == ["take", "release"]
+    assert written(world)[-1] == ("end", "interrupted", {}, [])
+
+
+def test_where_a_way_back_fails_the_lock_is_kept_and_it_is_said_how_to_go_on(world: World) -> None:
+    way = {"w1": [Step("back.step", (world.scripted("back", "exit 3"),))]}
+    with pytest.raises(WayBackFailed) as caught:
+        world.perform([replace(stage("two", w1=world.scripted("b", "exit 1")), way_back=way)])
+    assert caught.value.failures[1].hint == (
+        "the fleet's lock is kept: to go on, run the same command again (fab test); "
+        "to give up: fab lock.release --reason=…"
+    )
+    assert world.lock.log == ["take", "stuck"]
+    assert written(world)[-3:] == [
+        ("stage", "two", ["w1"]),
+        ("stage", "two: undo", ["w1"]),
+        (
+            "end",
+            "stuck",
+            {"w1": [f"file {world.folder}/b", f"file {world.folder}/back"]},
+            ["w1: two.step: could not make b (exit 1)", "w1: back.step: could not make back (exit 3)"],
+        ),
+    ]
+
+
+def test_whose_the_lock_is_is_a_note_of_a_run_that_changes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Claim("20261124T181500Z-aaaa", "bob@desk", "fab deploy", "x").record()
+    monkeypatch.setattr(LockState, "probe", lambda self: f"printf '%s\\n' left '70 {record}'")
+    thing = world.scripted("a")
+    note = "the fleet's lock: a run of bob@desk that began 70 s ago did not end: fab deploy (20261124T181500Z-aaaa)"
+    notes = lambda: [each.text for each in world.heard.events if isinstance(each, Note)]  # noqa: E731
+    world.perform([stage("one", w1=thing, db1=world.scripted("c"))])
+    assert notes() == []  # to take the lock says it
+    world.perform_again([stage("one", w1=thing, db1=world.scripted("c"))])
+    assert notes() == [note]

@@ -22,11 +22,11 @@ def airflow(**ask: object) -> Airflow:
 def test_a_name_that_cannot_be_asked_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAMED_BY", "no_such_module:name")
     monkeypatch.setenv("AIRFLOW_HOME", "/nowhere")
-    asked = airflow(name=True, worker=1)
-    monkeypatch.setattr(asked, "worker", lambda: True)
+    asked = airflow(name=True, ports={})
+    monkeypatch.setattr(asked, "ports", lambda: {"worker": ""})
     assert json.loads(asked.look()) == {
         "name_error": "ModuleNotFoundError: No module named 'no_such_module'",
-        "worker": True,
+        "ports": {"worker": ""},
     }
 
 

@@ -179,6 +179,19 @@ def test_what_is_finished_stays_above_what_goes_on_and_only_that_in_the_end(scre
     assert "\x1b[?25l" not in screen.raw  # fab may be killed at any moment
 
 
+def test_what_is_printed_is_never_above_what_is_over(screen: Screen) -> None:
+    live = Live(HOSTS)
+    live.emit(Waiting("w1", "waiting for ann"))
+    shows(screen, lambda lines: len(lines) == 1)
+    live.emit(Idle("w1"))
+    before = len(screen.raw)
+    say("no changes")
+    assert "waiting for ann" not in screen.raw[before:]
+    live.close()
+    assert "waiting for ann" not in screen.raw[before:]
+    assert screen.lines == ["no changes"]
+
+
 def test_a_change_that_fails_or_is_left_is_named_with_its_time(screen: Screen, clock: list[float]) -> None:
     live = Live(HOSTS)
     for host in HOSTS:

@@ -1,0 +1,37 @@
+"""Which hosts.yaml and which Aerodrome a run was made with, as its record tells."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from hashlib import sha256
+from pathlib import Path
+
+AERODROME = Path(__file__).resolve().parents[2]
+CODE = ("aerodrome", "probes", "tasks", "templates")  # what decides what is done
+
+
+def digest_of(path: str) -> str:
+    """Return the digest of a file's bytes, or why there is none."""
+    try:
+        return f"sha256:{sha256(Path(path).read_bytes()).hexdigest()}"
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def version() -> str:
+    """Return the version of this Aerodrome: its number, and a digest of its files.
+
+    A checkout may be of any commit and have changes of its own, and need not have git: only its files say what it is.
+    """
+    whole = sha256()
+    for name in CODE:
+        for folder, folders, files in os.walk(AERODROME / name):
+            folders.sort()
+            for file in sorted(files):
+                if file.endswith((".py", ".j2")):
+                    path = os.path.join(folder, file)
+                    content = Path(path).read_bytes()
+                    whole.update(f"{os.path.relpath(path, AERODROME)} {len(content)}\n".encode() + content)
+    number = tomllib.loads((AERODROME / "pyproject.toml").read_text())["project"]["version"]
+    return f"{number}+{whole.hexdigest()[:12]}"
