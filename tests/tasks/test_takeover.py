@@ -109,7 +109,7 @@ def test_a_host_is_taken_over_and_nothing_is_lost(site: Site, capsys: Capture) -
     lines, out = told(capsys)
     assert (lines[0], lines[-1], out) == (NOTE, "done: 1 hosts changed", "")
     assert [re.sub(" +", " ", line).replace(str(site.environment), "FILE") for line in lines[2:-1]] == [
-        " one node.environment keep TOKEN, LINES of the FILE that was written by hand, in FILE.local",
+        " one node.environment keep TOKEN, LINES of the hand-written FILE in FILE.local",
         " one node.environment write FILE",
         *(
             f" one node.environment write FILE-{role}"

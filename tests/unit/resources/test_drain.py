@@ -91,7 +91,7 @@ BY_PROCESSES = 'case "$*" in *SubState*) cat {folder}/state;; show*) echo timeou
             "/bin/sleep 1; echo stop-sigkill >{folder}/state; : >{folder}/tasks; /bin/sleep 1",
             "@killed 1 running task: a.b",
         ),
-        (": >{folder}/tasks; /bin/sleep 1; echo stop-sigkill >{folder}/state; /bin/sleep 1", "@note: it did not end"),
+        (": >{folder}/tasks; /bin/sleep 1; echo stop-sigkill >{folder}/state; /bin/sleep 1", "@note: it did not stop"),
     ],
 )
 def test_of_processes_those_are_lost_that_ran_until_the_kill(sh: Shell, tmp_path: Path, stop: str, last: str) -> None:
@@ -177,9 +177,9 @@ KEPT = f"{RECORDS}/{UNIT}"
         (
             "interrupted 1 running task: a.b\nreboot\x1b[2J\n",
             Change(
-                f"take note: a stop of {UNIT} was interrupted: the fate of 1 running task: a.b reboot [2J",
+                f"take note: a stop of {UNIT} was interrupted: the fate of 1 running task: a.b reboot [2J is unknown",
                 f"printf '%s\\n' '@note: a stop of {UNIT} was interrupted: the fate of "
-                f"1 running task: a.b reboot [2J'\nrm -f {KEPT}",
+                f"1 running task: a.b reboot [2J is unknown'\nrm -f {KEPT}",
             ),
         ),
     ],

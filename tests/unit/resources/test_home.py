@@ -68,7 +68,7 @@ def test_one_of_the_service_users_is_taken_before_anything_in_it() -> None:
     "parent", ["astro|root|755", "root|root|1777", "root|astro|775", "astro|astro|777"], ids=lambda text: text
 )
 def test_one_that_somebody_could_replace_as_a_whole_is_refused(parent: str) -> None:
-    with pytest.raises(AerodromeError, match="^/srv/my air lies in /srv, which users other than root can write to$"):
+    with pytest.raises(AerodromeError, match="^/srv/my air is in /srv, which users other than root can write to$"):
         found(f"/srv|directory|{parent}\n")
 
 

@@ -304,7 +304,7 @@ def test_a_server_on_another_port_is_left_alone() -> None:
     with pytest.raises(AerodromeError) as caught:
         SERVER.changes(Seen(answer("5433|*|*|0|f")))
     assert (caught.value.message, caught.value.hint) == (
-        "PostgreSQL listens on port 5433, and hosts.yaml says 5432",
+        "PostgreSQL listens on port 5433, but hosts.yaml says 5432",
         "set database.port: 5433",
     )
 
