@@ -164,7 +164,7 @@ def test_what_a_command_gives_cannot_be_taken_in_and_stops_the_run(site: Site, c
     with pytest.raises(FleetError) as caught:
         node.environment(Context())
     (failure,) = caught.value.failures
-    assert failure.message.startswith("the host has a Fernet key, and here there is none")
+    assert failure.message.startswith("the host has a Fernet key, but this checkout has none")
     assert told(capsys) == ([], "")
     assert [path.exists() for path in (site.kept, site.aside, site.secrets)] == [False] * 3
 
@@ -206,6 +206,6 @@ def test_a_host_with_another_home_is_not_taken_over(site: Site) -> None:
         node.environment(Context())
     (failure,) = caught.value.failures
     assert failure.message.startswith(
-        "the host was set up by hand with AIRFLOW_HOME=/opt/airflow/, and hosts.yaml says "
+        "the host was set up by hand with AIRFLOW_HOME=/opt/airflow/, but hosts.yaml says "
     )
     assert site.environment.read_text() == text
