@@ -199,7 +199,7 @@ def test_its_port_cannot_be_another_s(tree: Path) -> None:
         HOSTS.replace("webserver: [one]", "webserver: [two]") + "airflow: {web_port: 5555}\n"
     )
     said = run(tree, FAB, "plan", hosts="clash.yaml", code=1)
-    assert "clash.yaml:6: airflow.web_port: Flower and the web server would both listen on 5555 of two" in said
+    assert "clash.yaml:6: airflow.web_port: Flower and the web server would both listen on port 5555 of two" in said
 
 
 def test_what_a_host_says_of_it_is_checked(tree: Path) -> None:

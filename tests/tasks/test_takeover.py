@@ -144,7 +144,7 @@ def test_a_plan_shows_each_difference_and_no_value(site: Site, capsys: Capture, 
     lines, out = told(capsys)
     assert lines[0] == NOTE
     assert re.fullmatch(r"\d+ changes on 1 of 1 hosts", lines[-1])
-    assert f"keep TOKEN, LINES of the {site.environment} that was written by hand" in out
+    assert f"keep TOKEN, LINES of the hand-written {site.environment}" in out
     if options.get("json"):
         (host,) = json.loads(out)
         (diff,) = [each["diff"] for each in host["changes"] if each["resource"] == f"file {site.environment}"]
