@@ -44,6 +44,10 @@ class Component(Role, ABC):
         """Return the steps that its host needs besides those of every node."""
         return []
 
+    def settings(self, inputs: Inputs, host: Host) -> list[Step]:
+        """Return what of its host may disturb units that run: not before those have halted that this run halts."""
+        return []
+
     def afterwards(self, inputs: Inputs) -> list[Step]:
         """Return the steps to do on its host once all units run with the current hosts.yaml."""
         return []
