@@ -1,4 +1,4 @@
-"""The errors that an operator sees: one line that says what is wrong, and one that says what to do next."""
+"""The errors that an operator sees: one line says what is wrong, another what to do next."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class AerodromeError(Exception):
-    """Say in one line what is wrong; `hint` says what to do about it.
+    """An error whose message is one line; `hint` says what to do about it.
 
-    `detail` is several lines of evidence: a journal, a command's last words, what somebody has to run.
-    None of them may hold a secret: all are printed.
+    `detail` is evidence of several lines: a journal, the end of a command's output, statements that somebody must run.
+    All of them are printed, so none may hold a secret.
     """
 
     exit_code = 1
@@ -27,9 +27,9 @@ class AerodromeError(Exception):
 
 
 class InvalidInput(AerodromeError):
-    """What the operator wrote cannot be used: hosts.yaml, secrets.yaml, an option, a value's source.
+    """The operator's input is invalid: hosts.yaml, secrets.yaml, an option, or the source of a value.
 
-    `problems` holds every mistake found, each naming file, line and key where there is one.
+    `problems` holds every error found, each with file, line and key where there is one.
     """
 
     def __init__(self, problems: list[str] | str, hint: str = "") -> None:
@@ -52,13 +52,13 @@ class HostError(AerodromeError):
         super().__init__(message, hint, detail)
         self.host = host
         self.step = step
-        self.refusal = refusal  # what a check has found, where the host must not be touched
+        self.refusal = refusal  # a check's finding, if the host must not be touched
 
 
 class FleetError(AerodromeError):
-    """Some hosts of a stage failed; the others of that stage are done, later stages were not begun.
+    """Some hosts of a stage failed; the others finished that stage, and later stages did not start.
 
-    `results` holds what the others gave, by host name.
+    `results` holds the others' results by host name.
     """
 
     def __init__(self, failures: list[HostError], results: Mapping[str, Any] | None = None) -> None:
@@ -68,17 +68,15 @@ class FleetError(AerodromeError):
         super().__init__(f"failed on {hosts}")
 
 
-# What code raises that reads text which is not what it expected.
+# What parsing code raises when the text is not what it expects.
 UNEXPECTED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 @contextmanager
 def reading(host: str, step: str) -> Iterator[None]:
-    """Turn an answer that cannot be read into an error of that host and step: what a host prints is not trusted."""
+    """Turn an answer that cannot be parsed into an error of that host and step: a host's output is untrusted."""
     try:
         yield
     except UNEXPECTED as error:
-        message = f"the host's answer cannot be read ({type(error).__name__}: {str(error)[:200]})"
-        raise HostError(
-            host, step, message, f"see what is wrong with {host}; --debug shows where it was read"
-        ) from error
+        message = f"cannot parse the host's answer ({type(error).__name__}: {str(error)[:200]})"
+        raise HostError(host, step, message, f"check {host}; --debug shows where parsing failed") from error

@@ -1,4 +1,4 @@
-"""Secrets: a type that does not show itself, and where values of hosts.yaml come from."""
+"""Secrets: a type that masks itself, and the sources of values in hosts.yaml."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from urllib.parse import quote
 from aerodrome.dataclass import dataclass
 
 MASK = "********"
-# What PostgreSQL keeps of a password (RFC 5803): no password, but something to guess against.
+# What PostgreSQL stores of a password (RFC 5803): not the password, but enough to test guesses against.
 VERIFIER = re.compile(r"SCRAM-SHA-256\$\d+:[\w+/=]+\$[\w+/=]+:[\w+/=]+")
 
 
 class Secret:
-    """Hold a value that must not be seen: `str()` and `repr()` are masked, `reveal()` is the value."""
+    """A value that must not be shown: `str()` and `repr()` are masked, `reveal()` returns the value."""
 
     __slots__ = ("_value",)
 
@@ -25,7 +25,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the plain value; what receives it must reach the host on stdin or in a 0600 file only."""
+        """Return the plain value; it may reach the host only on stdin or in a 0600 file."""
         return self._value
 
     def __repr__(self) -> str:
@@ -44,16 +44,16 @@ class Secret:
         return hash(self._value)
 
     def __reduce__(self) -> str:
-        raise TypeError("a Secret is not pickled")
+        raise TypeError("a Secret cannot be pickled")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Say where a value of hosts.yaml comes from; it is looked up only when a task needs it.
+    """The source of a value in hosts.yaml, which is looked up only when a task needs it.
 
     `kind` is the YAML tag: `!env NAME`, `!file PATH`, `!command "…"` or `!prompt`. `where` is
-    `file:line: key.path`, which begins every message about it. `folder` is that of hosts.yaml: relative
-    paths begin there.
+    `file:line: key.path`, the start of every message about it. `folder` is that of hosts.yaml: relative
+    paths start there.
     """
 
     kind: Literal["env", "file", "command", "prompt"]
@@ -62,39 +62,39 @@ class Reference:
     folder: str = ""
 
 
-# A value of hosts.yaml that may be given plainly or by reference, and one that must not be seen.
+# A value of hosts.yaml, given directly or by reference; and one that must not be shown.
 Value = str | Reference
 SecretValue = Secret | Reference
 
-# One Fernet key, or several while they are being rotated: Airflow writes with the first and reads with each.
-# Python decodes + and / in the place of - and _ too, so a key of `openssl rand -base64 32` is one that is in use.
+# One Fernet key, or several during a rotation: Airflow encrypts with the first and decrypts with any.
+# Python also decodes + and / in place of - and _, so keys from `openssl rand -base64 32` work and are in use.
 FERNET_KEY = r"[A-Za-z0-9+/_-]{43}=(,[A-Za-z0-9+/_-]{43}=)*"
-FERNET_KEY_RIGHT = "32 bytes as URL-safe base64: 43 characters and =, several with commas between"
+FERNET_KEY_RIGHT = "32 bytes as URL-safe base64 (43 characters and =), or several, separated by commas"
 
 
 def check_text(text: str) -> None:
-    """Refuse control characters, which neither an environment file nor PostgreSQL takes whole: ValueError."""
+    """Raise ValueError for control characters: neither environment files nor PostgreSQL preserve them."""
     if any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\t\n" for letter in text):
-        raise ValueError("holds a control character; only tab and newline can be in a value")
+        raise ValueError("contains a control character; only tabs and newlines are allowed")
 
 
 def new_password() -> str:
-    """Make a password: 48 random bytes as 64 URL-safe characters, the bytes that HMAC with SHA-512 wants of a key."""
+    """Generate a password: 48 random bytes as 64 URL-safe characters, as long as HMAC-SHA-512 asks of a key."""
     return base64.urlsafe_b64encode(os.urandom(48)).decode()
 
 
 def new_fernet_key() -> str:
-    """Make a Fernet key: 32 random bytes, URL-safe base64 (https://github.com/fernet/spec)."""
+    """Generate a Fernet key: 32 random bytes, URL-safe base64 (https://github.com/fernet/spec)."""
     return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 
 def hexadecimal(text: str) -> str:
-    """Write every byte of a text but letters and digits as \\xNN, as redis.conf and redis-cli read it (src/sds.c)."""
+    """Write every byte except letters and digits as \\xNN, which redis.conf and redis-cli read (src/sds.c)."""
     return re.sub(rb"[^A-Za-z0-9]", lambda found: b"\\x%02x" % found[0][0], text.encode()).decode()
 
 
 class Redactor:
-    """Hide known secrets in text that is about to be shown: the last line of defence, not the first."""
+    """Mask known secrets in text before it is shown: the last line of defence, not the first."""
 
     SHORTEST = 4  # characters; shorter ones would hide half of every line
 
@@ -102,7 +102,7 @@ class Redactor:
         self._forms: set[str] = set()
 
     def know(self, secret: Secret) -> Secret:
-        """Hide `secret` from now on, also as URLs, systemd, SQL and Redis write it; return it."""
+        """Mask `secret` from now on, also in the spellings of URLs, systemd, SQL and Redis; return it."""
         value = secret.reveal()
         systemd = re.sub(r'(["\\$`])', r"\\\1", value)
         forms = {value, systemd, quote(value, safe=""), value.replace("'", "''"), hexadecimal(value)}

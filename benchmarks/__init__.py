@@ -1,1 +1,1 @@
-"""How long Aerodrome takes, against what it cannot beat and against an operator's own hands. Not a test."""
+"""How long Aerodrome takes, compared with the floor and with an operator's own script. Not a test."""

@@ -27,14 +27,14 @@ PARTS = ("list", "same", "first", "cold", "nothing", "change", "dags", "growth")
 
 
 def main() -> int:
-    """Measure what was asked for and return the exit code."""
+    """Measure what was requested and return the exit code."""
     options = _options()
-    # A lab outlives whoever raised it: leave by way of its `finally` when asked to go.
+    # A lab outlives the process that started it: on a signal, exit through its `finally`.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     head, done, code = heading(os.getloadavg()[0]), [], 0
     print(head, flush=True)
     try:
-        # closing(): the fleet comes down also when a table cannot be printed.
+        # closing(): the fleet goes down even if a table cannot be printed.
         with closing(_sections(options)) as sections:
             for section in sections:
                 done.append(section)
@@ -58,7 +58,7 @@ def _keep(head: str, sections: Sequence[Section]) -> None:
 
 
 def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
-    """Measure part by part: what is done is shown, whatever comes of the rest."""
+    """Measure part by part: finished parts are shown, whatever happens to the rest."""
     peers = [peer for peer in PEERS if peer.name in options.peers]
     if "list" in options.only:
         yield from listing(options.rounds)

@@ -1,4 +1,4 @@
-"""Whether each way leaves on bare hosts what `fab deploy` leaves there. If not, its time means nothing."""
+"""Whether each way leaves bare hosts in the same state as `fab deploy`. If not, its time means nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.report import Section
 
 
 def bare(fleet: Practice, peers: Sequence[Peer]) -> Section:
-    """Deploy bare hosts by each way once, `fab deploy` first; raise Failed where another leaves something else."""
+    """Deploy bare hosts once in each way, `fab deploy` first; raise Failed if another way leaves a different state."""
     may = {peer.name: peer.may for peer in peers}
     rows = []
     ways = {OURS: fleet.fab("deploy"), **commands(fleet, peers, "same", lay_out(fleet))}

@@ -1,10 +1,10 @@
-"""One setting changed: a variable of all nodes, whose files are written and whose services restart.
+"""One setting changed: a variable of all nodes, so that files are written and services restart.
 
-What an engine adds to that is all but the restarts. They are taken out by the hosts' own word, so that nothing in
-Aerodrome has to be told that it is being measured: from the moment when a host's systemd stops a unit (its journal)
-until the Airflow in it is healthy (the web server's and Celery's own lines in the journal; of a job its row in the
-metadata database). During that time an engine can only wait. All else is the engine's: connecting, asking, writing,
-asking again, finding out that a unit is healthy after it was, and going on to the next one.
+An engine's own cost is everything except the restarts. The restarts are subtracted according to the hosts' own records,
+so that Aerodrome need not know that it is being measured: from the moment when a host's systemd stops a unit (its
+journal) until its Airflow is healthy (the web server's and Celery's own lines in the journal; for a job, its row in the
+metadata database). Meanwhile an engine can only wait. Everything else is the engine's: connecting, asking, writing,
+asking again, noticing that a unit has become healthy, and going on to the next one.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from benchmarks.restarts import restarts
 
 
 class Setting:
-    """The variable of all nodes that is changed, to a value that it has never had."""
+    """The variable of all nodes that is changed, each time to a new value."""
 
     def __init__(self, fleet: Practice) -> None:
         self._fleet, self._values = fleet, count(time.time_ns())
 
     def change(self) -> None:
-        """Give it another value in hosts.yaml, and in what the peers send."""
+        """Set a new value in hosts.yaml and in what the peers send."""
         self._fleet.write_hosts({"BENCHMARK": str(next(self._values))})
         lay_out(self._fleet)
         pack(self._fleet)
 
     def assert_made(self) -> None:
-        """Raise Failed where Aerodrome finds something left to do: a file to write, a unit to restart."""
+        """Raise Failed if Aerodrome finds anything left to do: a file to write, a unit to restart."""
         self._fleet.fab("plan").run()
 
 
 def change(fleet: Practice, peers: Sequence[Peer], rounds: int, long_rounds: int) -> Iterator[Section]:
-    """Measure the engine against the floor of the same round, then the whole against the peers."""
+    """Compare the engine with the floor of the same round, then the whole run with the peers."""
     setting = Setting(fleet)
     yield _engine(fleet, setting, rounds)
     if any("change" in peer.ways for peer in peers):
@@ -66,7 +66,7 @@ def _engine(fleet: Practice, setting: Setting, rounds: int) -> Section:
 
 
 def report(costs: Mapping[str, Sequence[Cost]], engines: Sequence[Engine]) -> Section:
-    """Return the engine's time, part by part, beside the floor of the same round."""
+    """Return the engine's time, part by part, next to the floor of the same round."""
     floors = [cost.seconds for cost in costs["floor"]]
 
     def row(name: str, values: Sequence[float]) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ def report(costs: Mapping[str, Sequence[Cost]], engines: Sequence[Engine]) -> Se
 def _side_by_side(fleet: Practice, setting: Setting, peers: Sequence[Peer], rounds: int) -> Section:
     theirs = commands(fleet, peers, "change", lay_out(fleet))
     for command in theirs.values():
-        command.run()  # brings what only the peer needs, such as uv in a place of its own
+        command.run()  # installs what only the peer needs, such as its own uv
 
     def before(way: str) -> None:
         setting.assert_made()  # by the one before

@@ -1,4 +1,4 @@
-"""Many real practice hosts, each a clone of a worker that was deployed."""
+"""Many real practice hosts, each a clone of a deployed worker."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ UNIT = "airflow@worker"
 
 @contextmanager
 def clones(fleet: Practice, number: int) -> Iterator[Callable[[int], Command]]:
-    """Raise the clones; yield what returns `fab setup-node` of the first so many of them, with nothing to do.
+    """Start the clones; yield a function that returns `fab setup-node` for the first n of them, with nothing to do.
 
-    No Airflow runs in them: fifty idle workers would take all of a machine's memory, and be what is measured.
+    Airflow does not run in them: fifty idle workers would take all of a machine's memory, and distort the measurement.
     """
     names = [spec.name for spec in MANY[:number]]
     folder = fleet.folder / "clones"

@@ -1,6 +1,6 @@
 """Run fab as it is, and count what it asks of each host: python -m benchmarks.counted FILE TASK…
 
-FILE gets a JSON object: host → what was counted → how often.
+FILE receives a JSON object: host → what was counted → how often.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from paramiko import common
 from aerodrome.fleet.model import Host
 from aerodrome.remote.connection import Connections
 
-# The messages after which a client waits for the server (RFC 4253, 4252, 4254), so a round trip each; 30 is that of
+# The messages after which a client waits for the server (RFC 4253, 4252, 4254), so one round trip each; 30 is used by
 # every Diffie-Hellman exchange (RFC 8731).
 ROUND_TRIPS = {
     common.MSG_KEXINIT: "key exchanges",
@@ -34,7 +34,7 @@ def count(arguments: list[str]) -> dict[str, Counter[str]]:
     """Run fab with these arguments and return what was counted, by host."""
     of_transport: dict[paramiko.Transport, Counter[str]] = {}
     of_host: dict[str, Counter[str]] = {}
-    # Private methods, which the types of paramiko leave out.
+    # Private methods, which paramiko's types omit.
     transports: Any = paramiko.Transport
     clients: Any = paramiko.SFTPClient
     send, request, connect = transports._send_message, clients._async_request, Connections._connect

@@ -1,4 +1,4 @@
-"""What a deploy with nothing to do asks of each host, counted: figures that do not depend on a machine's speed."""
+"""What a deploy with nothing to do asks of each host: counts, which do not depend on a machine's speed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Counts = Mapping[str, Mapping[str, int]]  # host → what → how often
 
 
 def counted(fleet: Practice) -> Section:
-    """Count on a fleet that is deployed."""
+    """Count on a deployed fleet."""
     found = counts(fleet.lab, fleet.hosts_yaml, fleet.environment())
     rows = tuple((host, *(str(found[host].get(what, 0)) for what in WHATS)) for host in found)
     note = (
@@ -35,7 +35,7 @@ def counted(fleet: Practice) -> Section:
 
 
 def counts(lab: Lab, hosts_yaml: Path, environment: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """Return what was counted, by host, in order of their names."""
+    """Return the counts by host, in order of their names."""
     file = hosts_yaml.with_name("counts.json")
     argv = (sys.executable, "-m", "benchmarks.counted", str(file), "deploy")
     Command(argv, PROJECT, environment, last="no changes").run()
@@ -47,19 +47,19 @@ def counts(lab: Lab, hosts_yaml: Path, environment: Mapping[str, str]) -> dict[s
 
 
 def probes(hosts_yaml: Path) -> dict[str, str]:
-    """Return the probe that a deploy sends to each host, at its first asking."""
+    """Return the probe that a deploy first sends to each host."""
     found = steps(inputs_of(hosts_yaml))
     return {host: probe_script(own, os.urandom(6).hex()) for host, own in found.items()}
 
 
 def processes(lab: Lab, host: str, script: str) -> int:
-    """Return how many processes and threads a script makes on a host.
+    """Return how many processes and threads a script creates on a host.
 
-    It runs in a process namespace of its own (unshare(1)), where they are numbered from 1 on: the number of the one
-    that comes last tells.
+    It runs in its own process namespace (unshare(1)), where processes are numbered from 1: the last number is the
+    count.
     """
     inner = f"({script}) >/dev/null 2>&1\nsh -c 'echo $$'"
     done = lab.run(host, f"unshare --pid --fork --mount-proc sh -c {quote(inner)}")
     if done.returncode:
         raise Failed(f"{host}: the processes of the probe cannot be counted: {done.stderr.strip()}")
-    return int(done.stdout) - 3  # the shell, the one in brackets, and the last one
+    return int(done.stdout) - 3  # the shell, the subshell, and the last one

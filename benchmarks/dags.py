@@ -17,12 +17,12 @@ FILES, BYTES = 1000, 10_000  # and in each
 NODES = ("sched1", "web1", "worker1", "worker2")
 OURS, RSYNC = "fab deploy-dags", "rsync"
 HOME = "/usr/local/airflow"
-# rsync has a folder of its own: where Aerodrome's is, it has a link.
+# rsync has its own directory: at Aerodrome's path there is a link.
 FOLDERS = {OURS: f"{HOME}/dags {HOME}/dags-releases", RSYNC: f"{HOME}/dags-by-rsync"}
 
 
 def dags(fleet: Practice, rounds: int) -> Iterator[Section]:
-    """Measure both by turns, on a fleet that is deployed; its own DAGs are put back at the end."""
+    """Measure both in turn on a deployed fleet; its own DAGs are restored at the end."""
     folder = fleet.folder / "dags"
     _let_rsync_in(fleet)
     shipped = fleet.hosts_yaml.read_text()
@@ -58,7 +58,7 @@ def _goal(what: str, costs: Costs, limit: float) -> Goal:
 
 
 def _write(folder: Path) -> None:
-    """Write the files: what compresses as Python does, the same in every run, and none like another."""
+    """Write the files: as compressible as Python, identical in every run, and all different."""
     words = (PROJECT / "examples").rglob("*.py")
     known = " ".join(file.read_text() for file in words).split(" ")
     chance = random.Random(0)
@@ -76,7 +76,7 @@ def _rsync(fleet: Practice, folder: Path) -> Command:
 
 
 def _let_rsync_in(fleet: Practice) -> None:
-    """Do what an operator does who sends by rsync: install it, and let the login user run it as root."""
+    """Prepare for rsync as an operator would: install it, and let the login user run it as root."""
     if not shutil.which("rsync"):
         raise Failed("rsync is not on this machine: apt-get install rsync")
     for node in NODES:
@@ -85,7 +85,7 @@ def _let_rsync_in(fleet: Practice) -> None:
 
 
 def _assert_there(fleet: Practice, folder: Path) -> None:
-    """Raise Failed unless all nodes have the very files, by each way."""
+    """Raise Failed unless all nodes have exactly these files, in both ways."""
     sums = "find . -type f | sort | xargs sha256sum | sha256sum"
     here = Command(("sh", "-c", sums), folder, dict(os.environ)).run().lines[0][1]
     for node in NODES:

@@ -1,4 +1,4 @@
-"""What of a run is the engine's own time, and where it goes."""
+"""How much of a run is the engine's own time, and where it goes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Engine:
 
 
 def engine(lines: Lines, seconds: float, begun: float, restarts: Iterable[Restart]) -> Engine:
-    """Take the restarts of a run out of it; `begun` is seconds since the epoch.
+    """Subtract the restarts from a run; `begun` is seconds since the epoch.
 
-    A restart lasts from when systemd stops the unit until Airflow itself is healthy: all that an engine can do then is
-    to wait. What it needs to find out that the wait is over is its own time.
+    A restart lasts from the moment when systemd stops the unit until Airflow itself is healthy: an engine can only wait
+    then. The time that it takes to notice the end of the wait is its own.
     """
     end = begun + seconds
     during = [(each.stopping - begun, each.healthy - begun) for each in restarts if begun < each.stopping < end]
@@ -41,7 +41,7 @@ def engine(lines: Lines, seconds: float, begun: float, restarts: Iterable[Restar
 
 
 def outside(spans: Iterable[Span], end: float) -> list[Span]:
-    """Return what of 0 to `end` is in none of the spans, in order."""
+    """Return the parts of 0 to `end` that are in none of the spans, in order."""
     gaps, reached = [], 0.0
     for start, stop in sorted(spans):
         if start > reached:

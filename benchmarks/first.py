@@ -16,7 +16,7 @@ HEADER = ("", "fab deploy s", "by hand s", "×")
 
 
 def first(fleet: Practice, peers: Sequence[Peer], rounds: int) -> Iterator[Section]:
-    """Measure all by turns, the hosts wiped before each; what they download they have already."""
+    """Measure all in turn, with hosts wiped before each; all downloads are cached."""
     fleet.keep_downloads()
 
     def before(way: str) -> None:
@@ -29,7 +29,7 @@ def first(fleet: Practice, peers: Sequence[Peer], rounds: int) -> Iterator[Secti
 
 
 def cold(fleet: Practice, peers: Sequence[Peer], rounds: int) -> Iterator[Section]:
-    """Measure all by turns, on hosts that are wiped and have never downloaded anything before each."""
+    """Measure all in turn, each on wiped hosts with empty download caches."""
 
     def before(way: str) -> None:
         fleet.wipe()
@@ -51,7 +51,7 @@ def _sections(state: str, note: str, costs: Costs) -> Iterator[Section]:
 
 
 def goals(title: str, costs: Costs) -> tuple[Goal, ...]:
-    """Return what is aimed at, for those that were measured."""
+    """Return the goals for what was measured."""
     found = []
     if "ansible-pip" in costs:
         what = f"{title}: ansible-pip / fab deploy"

@@ -18,7 +18,7 @@ opened: dict[str, fabric.Connection] = {}
 
 
 def connect(name: str) -> fabric.Connection:
-    """Return the open connection to a host, through its jump host where it has one."""
+    """Return the open connection to a host, through its jump host if it has one."""
     host = HOSTS[name]
     with locks[name]:
         if name not in opened:

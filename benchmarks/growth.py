@@ -19,7 +19,7 @@ Points = Mapping[tuple[int, int], Sequence[Cost]]  # hosts, round trip → runs
 
 
 def growth(fleet: Practice, rounds: int) -> Iterator[Section]:
-    """Measure real hosts, then simulated ones, on a fleet that is deployed."""
+    """Measure real hosts, then simulated ones, on a deployed fleet."""
     yield _real(fleet, rounds)
     yield _simulated(fleet, rounds)
 
@@ -36,7 +36,7 @@ def _real(fleet: Practice, rounds: int) -> Section:
 
 
 def _simulated(fleet: Practice, rounds: int) -> Section:
-    fleet.settle()  # what a real worker answers then is what all of them will answer
+    fleet.settle()  # a real worker's answer at this point is what all of them will give
     points = [(number, delay) for number in SIMULATED for delay in DELAYS]
     with ExitStack() as stack:
         stack.enter_context(addresses())
@@ -51,7 +51,7 @@ def _simulated(fleet: Practice, rounds: int) -> Section:
 
 
 def goals(points: Points) -> tuple[Goal, ...]:
-    """Return what is aimed at with simulated hosts."""
+    """Return the goals for simulated hosts."""
     least, most = min(SIMULATED), max(SIMULATED)
     memory = Spread.of([cost.memory for delay in DELAYS for cost in points[most, delay]])
     return (
@@ -70,7 +70,7 @@ def straight(what: str, points: Points, delay: int) -> Goal:
 
 
 def bend(points: Sequence[tuple[int, float]]) -> float:
-    """Return what a further host costs in the second half of the points over what it costs in the first: 1 is a line.
+    """Return the cost of one more host in the second half of the points, relative to the first half: 1 is linear.
 
     `points` are numbers of hosts with seconds, at least three.
     """

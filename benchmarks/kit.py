@@ -1,4 +1,4 @@
-"""What the operator of by_hand.sh has at hand: for each host a folder with the very files that `fab deploy` writes."""
+"""The input of by_hand.sh: for each host, a directory with exactly the files that `fab deploy` writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PYTHON = "3.11"  # of the practice hosts
 
 
 def pack(fleet: Practice) -> Path:
-    """Write the folders, readable by their owner only, and return where they are."""
+    """Write the directories, readable only by their owner, and return their path."""
     place = fleet.folder / "by-hand"
     shutil.rmtree(place, ignore_errors=True)
     for host, own in resources(inputs_of(fleet.hosts_yaml)).items():

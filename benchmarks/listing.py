@@ -13,15 +13,15 @@ EMPTY = Path(__file__).with_name("empty")
 
 
 def listing(rounds: int) -> Iterator[Section]:
-    """Measure both by turns: what lists the tasks, and what a tab key runs."""
+    """Measure both in turn: the listing, and what a tab key runs."""
     yield _measure("fab --list", ("--list",), rounds)
-    # As the script runs it that `fab --print-completion-script bash` prints.
+    # As in the script printed by `fab --print-completion-script bash`.
     yield _measure("Tab completion", ("--complete", "--", "fab"), rounds)
 
 
 def _measure(title: str, arguments: tuple[str, ...], rounds: int) -> Section:
     ours = Command((FAB, *arguments), PROJECT, operators())
-    # Its folder has no fabric.yaml either: Fabric alone is what is measured.
+    # Its directory has no fabric.yaml either: only Fabric is measured.
     empty = Command((FAB, *arguments), EMPTY, operators())
     costs = by_turns({"Aerodrome": ours, "empty fabfile": empty}, rounds)
     goal = Goal(f"{title}: Aerodrome / empty fabfile", ratios(costs["Aerodrome"], costs["empty fabfile"]), 1.3)

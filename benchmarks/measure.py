@@ -1,4 +1,4 @@
-"""Run whole processes and say what they cost."""
+"""Run whole processes and measure their cost."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pathlib import Path
 
 
 class Failed(Exception):
-    """A measured command that did not do what it should: its time means nothing."""
+    """A measured command did not do its job: its time means nothing."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one process cost: wall time, user and system time with its children's, and its lines as they came."""
+    """The cost of one process: wall time, user and system time including children, and its lines with their times."""
 
     seconds: float
     cpu: float
     lines: tuple[tuple[float, str], ...]  # seconds since the start, line
-    memory: float = 0  # MB at its peak, and no less than this process had when it started the other (Linux)
+    memory: float = 0  # peak MB, at least this process's own at the start of the other (Linux)
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command that can be measured again and again; `last` is how its output must end."""
+    """A command that can be measured repeatedly; `last` is how its output must end."""
 
     argv: tuple[str, ...]
     folder: Path
@@ -54,7 +54,7 @@ class Command:
         assert process.stdout is not None
         try:
             lines = tuple((time.perf_counter() - begun, line.rstrip("\n")) for line in process.stdout)
-            # Not wait(): it throws away what the kernel has counted.
+            # Not wait(): it discards the kernel's counters.
             _, status, used = os.wait4(process.pid, 0)
             code = process.returncode = os.waitstatus_to_exitcode(status)
         finally:
@@ -75,7 +75,7 @@ def by_turns(
     before: Callable[[str], None] = lambda way: None,
     warm_up: bool = True,
 ) -> dict[str, list[Cost]]:
-    """Measure all ways by turns, as noise then falls on all alike; `before` makes the hosts ready for a way.
+    """Measure all ways in turn, so that noise affects all alike; `before` prepares the hosts for a way.
 
     With `warm_up` each way is run once before, unmeasured.
     """
@@ -92,7 +92,7 @@ def by_turns(
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle of several values, and how far apart they lie."""
+    """The median and spread of several values."""
 
     median: float
     low: float
@@ -108,10 +108,10 @@ class Spread:
 
 
 def ratios(first: Sequence[Cost], second: Sequence[Cost]) -> Spread:
-    """Return how many times longer the first took than the second of the same pair."""
+    """Return the median ratio of the first to the second of each pair."""
     return Spread.of([one.seconds / other.seconds for one, other in zip(first, second, strict=True)])
 
 
 def median(values: Sequence[float]) -> float:
-    """Return the middle value."""
+    """Return the median."""
     return statistics.median(values)

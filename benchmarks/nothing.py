@@ -20,24 +20,24 @@ FLOOR = Path(__file__).with_name("floor.py")
 
 
 def nothing(fleet: Practice, peers: Sequence[Peer], rounds: int) -> Section:
-    """Measure all by turns on a fleet that is deployed, after it has been made sure that none changes anything."""
+    """Measure all in turn on a deployed fleet, after ensuring that none of them changes anything."""
     theirs = commands(fleet, peers, "nothing", lay_out(fleet))
     wanted = fingerprints(fleet.lab)
     for command in theirs.values():
-        command.run()  # brings what only the peer needs, such as uv in a place of its own
+        command.run()  # installs what only the peer needs, such as its own uv
     fleet.settle()
     costs = by_turns({OURS: fleet.fab("deploy", last="no changes"), "floor": floor(fleet), **theirs}, rounds)
     for name in theirs:
         for cost in costs[name]:
             unchanged(cost)
-    # On the same hosts, one after another: what one may leave is found after the others too.
+    # On the same hosts, one after another: leftovers of one are detected after the others too.
     assert_same(wanted, fingerprints(fleet.lab), ", ".join(theirs), [each for peer in peers for each in peer.may])
     note = "Five hosts; the floor is a minimal Fabric script: connect and one exec a host, all at once."
     return side_by_side("Nothing to do", note, costs, OURS, goals(costs))
 
 
 def goals(costs: Costs) -> tuple[Goal, ...]:
-    """Return what is aimed at, for those that were measured."""
+    """Return the goals for what was measured."""
     floor = Goal("Nothing to do: fab deploy / floor", ratios(costs[OURS], costs["floor"]), 1.2)
     aims = {"pyinfra": 5, "ansible": 80}
     return (

@@ -1,6 +1,6 @@
 """Draw what a run of the benchmarks measured: picture.py RESULTS.json PICTURE.svg
 
-It runs in an environment of its own (benchmarks/tools.py), which has matplotlib.
+It runs in its own environment (benchmarks/tools.py), which has matplotlib.
 """
 
 import json
@@ -21,7 +21,7 @@ OURS, OTHER, MISSED = "#1f77b4", "#b0b7bf", "#c0392b"
 
 
 def draw(results: Json, picture: str) -> None:
-    """Draw a panel for each measurement, with the seconds of each way, and below them one for all goals."""
+    """Draw a panel per measurement with the seconds of each way, and one below for all goals."""
     sections = [section for section in results["sections"] if section["runs"]]
     goals = [goal for section in results["sections"] for goal in section["goals"]]
     rows, lines = -(-len(sections) // COLUMNS), max(len(goals), 1)
@@ -36,7 +36,7 @@ def draw(results: Json, picture: str) -> None:
 
 
 def seconds(panel: Any, section: Json) -> None:
-    """Draw the median of each way's runs as a bar, their least and greatest as a whisker."""
+    """Draw the median of each way's runs as a bar, with minimum and maximum as a whisker."""
     ways = list(section["runs"])
     values = list(section["runs"].values())
     medians = [statistics.median(each) for each in values]
@@ -51,7 +51,7 @@ def seconds(panel: Any, section: Json) -> None:
 
 
 def reached(panel: Any, goals: list[Json]) -> None:
-    """Draw how far each goal is reached: right of the line is better than the goal."""
+    """Draw how well each goal is met: right of the line is better than the goal."""
     for place, goal in enumerate(goals):
         shares = [share(goal, goal["found"][end]) for end in ("median", "low", "high")]
         color = OURS if goal["met"] else MISSED

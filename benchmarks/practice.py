@@ -55,7 +55,7 @@ rm -rf /var/lib/apt/lists/*"""
 
 
 def operators() -> dict[str, str]:
-    """Return the environment of an operator, who has not told Python or Aerodrome anything."""
+    """Return an operator's environment, without variables for Python or Aerodrome."""
     told = ("AERODROME_", "PYTHON")
     return {name: value for name, value in os.environ.items() if not name.startswith(told)}
 
@@ -68,7 +68,7 @@ class Practice:
 
     @property
     def folder(self) -> Path:
-        """Where key, known_hosts, ssh_config, sudo password and hosts.yaml are."""
+        """The directory of key, known_hosts, ssh_config, sudo password and hosts.yaml."""
         return self.lab.layout.client
 
     @property
@@ -76,7 +76,7 @@ class Practice:
         return self.folder / "hosts.yaml"
 
     def environment(self) -> dict[str, str]:
-        """Return what fab runs with."""
+        """Return fab's environment."""
         return {**operators(), "AERODROME_HOSTS": str(self.hosts_yaml)}
 
     def fab(self, *arguments: str, last: str = "") -> Command:
@@ -84,28 +84,28 @@ class Practice:
         return Command((FAB, *arguments), PROJECT, self.environment(), last)
 
     def wipe(self) -> None:
-        """Make every host bare again."""
+        """Reset every host to a bare system."""
         for name in HOSTS:
             self.lab.wipe_host(name)
 
     def settle(self) -> None:
-        """Wait until no unit was started just now: its health would be asked too, with nothing to do."""
+        """Wait until no unit has started recently: otherwise its health would be checked too, with nothing to do."""
         time.sleep(SETTLES + 15)
 
     def keep_downloads(self) -> None:
-        """Install worker1 anew, and keep what uv and pip download for it."""
+        """Install worker1 from scratch, and keep what uv and pip download."""
         self.lab.wipe_host("worker1")
         self._run("worker1", KEEP_UV)
         self.fab("-H", "worker1", "setup-node").run()
         self._run("worker1", KEEP_WHEELS)
 
     def lend_downloads(self) -> None:
-        """Let uv and pip on every host find what has been kept, until the host is wiped."""
+        """Let uv and pip on every host use the kept downloads, until the host is wiped."""
         for name in HOSTS:
             self._run(name, LEND)
 
     def forget_downloads(self) -> None:
-        """Make every host one that has never downloaded a package, until it is wiped."""
+        """Make every host look as if it had never downloaded a package, until it is wiped."""
         for name in HOSTS:
             self._run(name, COLD)
 
@@ -115,7 +115,7 @@ class Practice:
             raise Failed(f"{name} could not be made ready: {done.stderr.strip()}")
 
     def write_hosts(self, environment: Mapping[str, str] | None = None) -> None:
-        """Write the hosts.yaml that ships, with this lab's addresses and keys, and with variables for every node."""
+        """Write the shipped hosts.yaml with this lab's addresses and keys, and with variables for every node."""
         subnet = self.lab.address("db1").rpartition(".")[0]
         text = (PROJECT / "hosts.yaml").read_text()
         text = text.replace("10.213.77.", f"{subnet}.").replace(".lab/demo/", "")
@@ -142,7 +142,7 @@ class Practice:
 
 @contextmanager
 def practice(keep: bool) -> Iterator[Practice]:
-    """Raise the fleet, and bring it down at the end, however that comes; `keep` leaves it for the next run."""
+    """Start the fleet, and take it down at the end in any case; `keep` leaves it for the next run."""
     lab = Lab(os.environ.get("AERODROME_BENCH_LAB", "bench"))
     try:
         lab.up()

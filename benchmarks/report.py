@@ -1,4 +1,4 @@
-"""What was measured, as Markdown, JSON and a picture: on the terminal and in benchmarks/results/."""
+"""The results as Markdown, JSON and a picture: on the terminal and in benchmarks/results/."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PICTURE = Path(__file__).with_name("picture.py")
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure that was measured, and what it should be: at most `limit`, or with `at_least` no less."""
+    """A measured figure and its goal: at most `limit`, or at least `limit` with `at_least`."""
 
     what: str
     found: Spread
@@ -30,11 +30,11 @@ class Goal:
 
     @property
     def met(self) -> bool:
-        """Tell whether the middle of what was found is what it should be."""
+        """Tell whether the median meets the goal."""
         return self.found.median >= self.limit if self.at_least else self.found.median <= self.limit
 
     def plain(self) -> dict[str, object]:
-        """Return it as what JSON knows."""
+        """Return it in JSON types."""
         return {**asdict(self), "met": self.met}
 
     def line(self) -> str:
@@ -46,7 +46,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Section:
-    """One table, what is to be known of it, the goals it is read against, and every single run behind it."""
+    """One table with a note, its goals, and every single run behind it."""
 
     title: str
     note: str
@@ -56,7 +56,7 @@ class Section:
     runs: Mapping[str, Sequence[float]] = field(default_factory=dict)  # what was run → seconds of each run
 
     def plain(self) -> dict[str, object]:
-        """Return the section as what JSON knows: a row is a mapping."""
+        """Return the section in JSON types: a row is a mapping."""
         rows = [dict(zip(self.header, row, strict=True)) for row in self.rows]
         goals = [goal.plain() for goal in self.goals]
         return {"title": self.title, "note": self.note, "rows": rows, "goals": goals, "runs": dict(self.runs)}
@@ -75,7 +75,7 @@ Costs = Mapping[str, Sequence[Cost]]  # what was run → what each run of it cos
 
 
 def side_by_side(title: str, note: str, costs: Costs, base: str, goals: tuple[Goal, ...] = ()) -> Section:
-    """Return a row a way; its ratio is that of its time to the time of `base` in the same round."""
+    """Return a row per way; its ratio is its time relative to `base` in the same round."""
     header = ("", "runs", "median s", "min–max s", "CPU s", f"× {base}", "min–max ×")
     rows = tuple(_row(way, own, ratios(own, costs[base])) for way, own in costs.items())
     runs = {way: [round(cost.seconds, 3) for cost in own] for way, own in costs.items()}
@@ -96,14 +96,14 @@ def _row(way: str, costs: Sequence[Cost], times: Spread) -> tuple[str, ...]:
 
 
 def heading(load: float) -> str:
-    """Return on what and when it was measured; `load` is the load average at the beginning."""
+    """Return the machine and time of the measurement; `load` is the load average at its start."""
     now = datetime.now().strftime("%Y-%m-%d %H:%M")
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
     return f"# Aerodrome's benchmarks, {now}\n\nController and hosts on one machine: {machine}; load {load:.1f}."
 
 
 def save(head: str, sections: Sequence[Section]) -> Path:
-    """Write the results of a run, as Markdown and beside it as JSON, and return where."""
+    """Write the results of a run as Markdown and JSON, and return the path."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}.md"
     path.write_text("\n\n".join([head, *(section.markdown() for section in sections)]) + "\n")
@@ -113,9 +113,9 @@ def save(head: str, sections: Sequence[Section]) -> Path:
 
 
 def draw(results: Path) -> None:
-    """Draw the picture of results that were saved, beside them.
+    """Draw the picture of saved results next to them.
 
-    Raises Failed where that is not possible; the results are kept.
+    Raises Failed if that is not possible; the results are kept.
     """
     python = tool("picture") / "bin" / "python"
     data, picture = results.with_suffix(".json"), results.with_suffix(".svg")

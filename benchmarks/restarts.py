@@ -1,4 +1,4 @@
-"""When units of Airflow restarted, and when each was healthy by its own word, as the hosts have it on record."""
+"""When Airflow units restarted, and when each reported itself healthy, according to the hosts' records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.measure import Failed
 from benchmarks.practice import HOSTS, Practice
 
 STOPPING = "de5b426a63be47a7b6ac3eaac82e2f6f"  # SD_MESSAGE_UNIT_STOPPING, systemd's sd-messages.h
-# What the web server says once it answers (uvicorn; Airflow 3), and Celery once it takes tasks.
+# Logged by the web server once it answers (uvicorn; Airflow 3), and by Celery once it accepts tasks.
 WORDS = {"airflow@webserver.service": "Uvicorn running on", "airflow@worker.service": READY}
 
 # Both run as root with $since in seconds. This on every host: systemd's lines that a unit stops, and those words.
@@ -29,7 +29,7 @@ SQL"""
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to a unit, in seconds since the epoch by the clock that all practice hosts share."""
+    """A unit's times, in seconds since the epoch, by the clock that all practice hosts share."""
 
     host: str
     unit: str
@@ -38,7 +38,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Restart:
-    """A unit that was told to stop, and was healthy again."""
+    """A unit that was stopped, and became healthy again."""
 
     host: str
     unit: str
@@ -47,7 +47,7 @@ class Restart:
 
 
 def restarts(fleet: Practice, since: float) -> list[Restart]:
-    """Return all restarts since a time, in the order in which they began."""
+    """Return all restarts since a time, in order of their start."""
     stops: list[Event] = []
     ups = job_starts(_run(fleet, "db1", STARTS, since))
     for host in HOSTS:
@@ -64,7 +64,7 @@ def _run(fleet: Practice, host: str, script: str, since: float) -> str:
 
 
 def journal(host: str, text: str) -> Iterator[tuple[Event, bool]]:
-    """Yield what JOURNAL printed, each with whether it is the unit's stop."""
+    """Yield the events that JOURNAL printed, each with whether it is the unit's stop."""
     for line in text.splitlines():
         entry = json.loads(line)
         when = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
@@ -76,7 +76,7 @@ def journal(host: str, text: str) -> Iterator[tuple[Event, bool]]:
 
 
 def job_starts(text: str) -> list[Event]:
-    """Return what STARTS printed."""
+    """Return the starts that STARTS printed."""
     roles = [each for each in components().values() if isinstance(each, AirflowRole) and each.job]
     units = {role.job: f"airflow@{role.name}.service" for role in roles}
     rows = [line.split() for line in text.splitlines()]
@@ -84,7 +84,7 @@ def job_starts(text: str) -> list[Event]:
 
 
 def pair(stops: Iterable[Event], ups: Sequence[Event]) -> list[Restart]:
-    """Return each stop with the first time after it that the unit was healthy; Failed where there is none."""
+    """Return each stop with the unit's first healthy time after it; raises Failed if there is none."""
     found = []
     for stop in sorted(stops, key=lambda event: event.when):
         later = [up.when for up in ups if (up.host, up.unit) == (stop.host, stop.unit) and up.when > stop.when]

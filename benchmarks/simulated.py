@@ -1,4 +1,4 @@
-"""Simulated hosts: one process (ssh_server.py) answers for hundreds as a real practice host did."""
+"""Simulated hosts: one process (ssh_server.py) answers for hundreds with a real practice host's answer."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def addresses() -> Iterator[None]:
 
 
 def _know(folder: Path, addresses: Iterable[str], port: int) -> None:
-    """Make a host key, and make it known as that of all addresses; let the operator's own key in."""
+    """Create a host key, add it to known_hosts for all addresses, and authorize the operator's key."""
     _keygen("-q", "-t", "ed25519", "-N", "", "-f", str(folder / "host_key"))
     (folder / "authorized_keys").write_text(_keygen("-y", "-f", str(folder / "id_ed25519")))
     shown = " ".join((folder / "host_key.pub").read_text().split()[:2])
@@ -62,7 +62,7 @@ def _know(folder: Path, addresses: Iterable[str], port: int) -> None:
 
 
 def _record(fleet: Practice, folder: Path) -> None:
-    """Keep the probe of a real worker that is as this hosts.yaml wants it, what it prints, and how long it takes."""
+    """Save the probe of a real, fully deployed worker, its output, and its duration."""
     hosts_yaml = folder / "hosts.yaml"
     environment = {**fleet.environment(), "AERODROME_HOSTS": str(hosts_yaml)}
     Command((FAB, "-H", "worker1", "setup-node"), PROJECT, environment).run()  # all their names in its /etc/hosts
@@ -73,7 +73,7 @@ def _record(fleet: Practice, folder: Path) -> None:
     nonce = done.stdout.split()[0].removeprefix("@")
     if f"@{nonce} end" not in done.stdout:
         raise Failed(f"worker1: its probe cannot be recorded: {done.stdout[-500:]}{done.stderr}")
-    # They hold the secrets of a node.
+    # They contain a node's secrets.
     write_secret(folder / "answer", done.stdout.replace(nonce, "NONCE"))
     write_secret(folder / "probe", script.replace(nonce, "NONCE"))
     write_secret(folder / "seconds", f"{seconds}\n")

@@ -2,11 +2,11 @@
 
     ssh_server.py FOLDER PORT MILLISECONDS
 
-FOLDER has host_key and authorized_keys; probe, the script that the real host was asked with, and answer, what it
-printed, both with NONCE in the place of the run's own; and seconds, how long it took. Any other script is refused.
-They listen on each address of this machine. MILLISECONDS is the round trip that is added to each connection, as if it
-were that of the line. It prints a line when they are ready, and ends with its standard input. It runs in an environment
-of its own (benchmarks/tools.py), which has asyncssh.
+FOLDER contains host_key and authorized_keys; probe, the script that was sent to the real host, and answer, its output,
+both with NONCE in place of the run's own; and seconds, how long it took. Any other script is rejected. The servers
+listen on every address of this machine. MILLISECONDS is the round trip to simulate on each connection. It prints a line
+once they are ready, and ends with its standard input. It runs in its own environment (benchmarks/tools.py), which has
+asyncssh.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ USERS = asyncssh.read_authorized_keys(str(FOLDER / "authorized_keys"))
 
 
 async def answer(process: Any) -> None:
-    """Read the script, as a host does, and print what the real one printed."""
+    """Read the script as a host does, and print the real host's output."""
     found = re.search(r"head -c (\d+)", process.command)
     size = int(found[1]) if found else 0
     script = await process.stdin.readexactly(size)
@@ -43,10 +43,10 @@ async def answer(process: Any) -> None:
 
 
 async def serve(reader: StreamReader, writer: StreamWriter) -> None:
-    """Put the line between a client and its server.
+    """Simulate the network between a client and its server.
 
-    The kernel has made TCP's handshake at once. On a line the client may send after one round trip, which the server
-    has, as it has the connection, after one and a half.
+    The kernel has completed TCP's handshake at once. Over a real network, the client could send after one round trip,
+    and the server would receive that after one and a half.
     """
     begin = asyncio.get_running_loop().time() + 1.5 * ROUND_TRIP
     near, far = socket.socketpair()
@@ -60,7 +60,7 @@ async def serve(reader: StreamReader, writer: StreamWriter) -> None:
 
 
 async def carry(reader: StreamReader, writer: StreamWriter, begin: float = 0.0) -> None:
-    """Hand on what comes, in order, half a round trip later and not before `begin`."""
+    """Forward the data in order, half a round trip later and not before `begin`."""
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[tuple[float, bytes]]()
 
     async def take() -> None:
@@ -89,7 +89,7 @@ async def main() -> None:
     async with await asyncio.start_server(serve, "0.0.0.0", PORT, backlog=1000):  # noqa: S104
         print("ready", flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-        os._exit(0)  # past what asyncio says of connections that are still open
+        os._exit(0)  # skip asyncio's warnings about open connections
 
 
 asyncio.run(main())

@@ -1,4 +1,4 @@
-"""What a first deploy printed, as seconds a stage and a step. Both `fab deploy` and by_hand.sh print in this form:
+"""The output of a first deploy, as seconds per stage and step. `fab deploy` and by_hand.sh both print in this form:
 
 database  (2 s)
   db1      database.packages     install postgresql
@@ -10,23 +10,23 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 Lines = Sequence[tuple[float, str]]
-PARTS = {"node.files": "node.unit"}  # what has one name by hand, and the first of several with fab
+PARTS = {"node.files": "node.unit"}  # one step by hand, the first of several with fab
 CONNECT = "connect, ask"
 
 
 def stage_seconds(lines: Lines, end: float) -> dict[str, float]:
-    """Return how long each stage took: until the next one was announced, or the end."""
+    """Return how long each stage took: until the next one started, or the end."""
     begun = [(when, line.split("  ")[0]) for when, line in lines if line and not line.startswith((" ", "done"))]
     marks = [(0.0, CONNECT), *begun, (end, "")]
     return {name: later - when for (when, name), (later, _) in pairwise(marks) if later - when > 0.05}
 
 
 def step_seconds(lines: Lines, end: float) -> dict[str, float]:
-    """Return how long each step took, on the host where it took longest.
+    """Return how long each step took, on its slowest host.
 
     It lasts until the next line of that host, or the end of the stage.
 
-    A line that says `healthy` ends its step, and begins none.
+    A line with `healthy` ends its step and starts none.
     """
     longest: dict[str, float] = {}
     running: dict[str, tuple[float, str]] = {}

@@ -1,4 +1,4 @@
-"""Programs of others, each in a virtual environment of its own, as benchmarks/requirements.txt pins them."""
+"""Other tools, each in its own virtual environment, pinned in benchmarks/requirements.txt."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PACKAGES = {
 
 
 def tool(name: str) -> Path:
-    """Return the environment of a program; it is made where it is not there, or older than the pins."""
+    """Return a tool's environment; it is created if it is missing or older than the pins."""
     place = ENVIRONMENTS / name
     done = place / "installed"
     if not done.exists() or done.stat().st_mtime < PINS.stat().st_mtime:
         _run("venv", "-q", "--clear", "--python", sys.executable, str(place))
-        # Compiled, as pip does it: else the first run of a program would do that, or every one.
+        # Byte-compiled, as pip does it: otherwise the first run of a tool, or every run, would do that.
         compiled = ("--compile-bytecode", "--python", f"{place}/bin/python")
         _run("pip", "install", "-q", *compiled, "-c", str(PINS), *PACKAGES[name])
         done.touch()

@@ -1,4 +1,4 @@
-"""What a deploy of a whole hosts.yaml wants on each host, as Aerodrome itself works it out."""
+"""What a deploy of a whole hosts.yaml should leave on each host, according to Aerodrome itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.values import look_up
 
 
 def inputs_of(hosts_yaml: Path) -> Inputs:
-    """Read hosts.yaml, and look up its values; the secrets that are made are kept, for `fab deploy` to use the same."""
+    """Read hosts.yaml and look up its values; generated secrets are stored, so that `fab deploy` uses the same ones."""
     fleet = load(components().values(), str(hosts_yaml))
     vault = Vault(fleet)
     inputs = look_up(fleet, vault)
@@ -31,7 +31,7 @@ def steps(inputs: Inputs) -> dict[str, list[Step]]:
 
 
 def resources(inputs: Inputs) -> dict[str, list[Resource]]:
-    """Return all resources of each host; a module is a file as any other."""
+    """Return all resources of each host; a module is a file like any other."""
     return {
         host: [each.file if isinstance(each, Module) else each for step in own for each in step.resources]
         for host, own in steps(inputs).items()

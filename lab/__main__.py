@@ -11,7 +11,7 @@ from lab.report import status_lines
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the one argument says; return the exit code."""
+    """Run the command in the only argument; return the exit code."""
     try:
         lab = Lab()
         actions: dict[str, Callable[[], None]] = {
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
             "status": lambda: _print_status(lab),
         }
         if len(arguments) != 1 or arguments[0] not in actions:
-            raise LabError("what shall the lab do?", f"python -m lab {'|'.join(actions)}")
+            raise LabError("unknown command", f"python -m lab {'|'.join(actions)}")
         actions[arguments[0]]()
     except LabError as error:
         print(f"lab: {error}" + (f" ({error.hint})" if error.hint else ""), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What the hosts borrow from this machine, so that they reach the package registries as it does."""
+"""What the hosts copy from this machine, to reach the package registries in the same way."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from lab.shell import run
 
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # the machine's, and the hosts': both Debian
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # on the machine and on the hosts: both are Debian
 
-# Hooks of mmdebstrap. The certificates added on the machine are added to the image the way Debian
-# does it (OpenSSL looks them up by hash); last the bundle, which may hold more than those.
+# mmdebstrap hooks. Certificates added on the machine are added to the image the Debian way (OpenSSL
+# looks them up by hash); last comes the bundle, which may contain more of them.
 TRUST_HOOKS = (
     'cp -rT /usr/local/share/ca-certificates "$1"/usr/local/share/ca-certificates',
     'chroot "$1" update-ca-certificates',
@@ -33,13 +33,13 @@ def certificates() -> bytes:
 
 
 def apt_conf() -> str:
-    """Return how apt reaches its registry here: proxies, checks."""
+    """Return how apt reaches its registry on this machine: proxies, checks."""
     dump = run(["apt-config", "dump", "--no-empty", "--format", '%F "%v";%n', "Acquire"])
     return only_reaching(dump.stdout)
 
 
 def only_reaching(dump: str) -> str:
-    """Return those of apt's settings that say how to reach a registry."""
+    """Return only the apt settings about reaching a registry."""
     lines = [line for line in dump.splitlines() if _APT_SETTINGS.match(line)]
     return "".join(f"{line}\n" for line in lines)
 
@@ -66,18 +66,18 @@ def source_lines(suite: str, targets: str) -> list[str]:
 
 
 def pip_settings() -> dict[str, str]:
-    """Return how pip reaches its registry here."""
+    """Return how pip reaches its registry on this machine."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read("/etc/pip.conf")
     found = {key: parser.get("global", key, fallback="") for key in _PIP_SETTINGS}
-    # A folder of this machine is none of the hosts'.
+    # The hosts do not have this machine's directories.
     return {key: value for key, value in found.items() if value and "file:" not in value}
 
 
 def resolv_conf() -> str:
     """Return a resolv.conf that works from another address.
 
-    systemd-resolved listens on the machine's own loopback only; the servers it asks are listed in
+    systemd-resolved listens only on the machine's loopback; its upstream servers are listed in
     /run/systemd/resolve/resolv.conf (systemd-resolved.service(8)).
     """
     real = Path("/run/systemd/resolve/resolv.conf")
@@ -86,6 +86,6 @@ def resolv_conf() -> str:
 
 
 def on_loopback(lines: Iterable[str]) -> bool:
-    """Tell whether a resolv.conf names only servers on the machine's loopback."""
+    """Tell whether a resolv.conf names only servers on loopback."""
     servers = [line.split()[1] for line in lines if re.match(r"nameserver\s+\S", line)]
     return bool(servers) and all(server.startswith("127.") for server in servers)

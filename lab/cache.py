@@ -9,11 +9,11 @@ from pathlib import Path
 
 from lab.layout import CACHE
 
-# Folder in CACHE, and where the hosts see it.
+# Directory in CACHE → mount point on the hosts.
 BINDS = {"uv": "/var/cache/uv", "pip": "/var/cache/pip"}
 
-# The service user is 1000 on one host and 1001 on the next: the uids that useradd gives first,
-# to people from 1000 up, to system users from 999 down.
+# The service user's uid differs between hosts, such as 1000 and 1001. These are the uids that useradd
+# assigns first: to people from 1000 up, to system users from 999 down.
 WRITERS = range(990, 1021)
 
 _VERSION = 2  # of the attribute: linux/posix_acl_xattr.h
@@ -22,11 +22,11 @@ _NO_ID = 0xFFFFFFFF
 
 
 def acl(writers: Iterable[int]) -> bytes:
-    """Return the POSIX ACL under which all these users may write, as the kernel stores it.
+    """Return the POSIX ACL that lets all these users write, in the kernel's format.
 
-    World-writable (1777) folders would not do: the folders that uv makes in them are its user's
-    alone. A default ACL is inherited. It names users, and does not say "other: write", because uv
-    copies modes, and the virtual environments would be writable for everybody.
+    World-writable (1777) directories are not enough: directories that uv creates in them belong to its
+    user alone. A default ACL is inherited. It names users instead of allowing "other" to write, because
+    uv copies modes, which would make the virtual environments world-writable.
     """
     entries = [
         (_OWNER, 7, _NO_ID),
@@ -39,7 +39,7 @@ def acl(writers: Iterable[int]) -> bytes:
 
 
 def prepare() -> None:
-    """Make the shared caches."""
+    """Create the shared caches."""
     for name in BINDS:
         _share(CACHE / name)
 

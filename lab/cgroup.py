@@ -1,7 +1,7 @@
 """A control group for each host.
 
-Without one, all hosts share one tree: they start and stop services in the same groups, and units
-fail now and then with "Failed to attach to cgroup".
+Without it, all hosts share one tree and start and stop services in the same groups, so that units
+sometimes fail with "Failed to attach to cgroup".
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ SYSTEM = Path("/sys/fs/cgroup")
 
 
 def trees(mount: Path = SYSTEM) -> list[Path]:
-    """Return the trees in which systemd keeps its groups: one with cgroup v2, two beside v1."""
+    """Return the trees in which systemd keeps its groups: one with cgroup v2, two alongside v1."""
     beside_v1 = [mount / name for name in ("systemd", "unified") if (mount / name).is_dir()]
     return beside_v1 or [mount]
 
 
 def enter_script(groups: list[Path]) -> str:
-    """Return the shell that moves the shell itself into these groups."""
+    """Return a shell script that moves its own shell into these groups."""
     quoted = [shlex.quote(str(group)) for group in groups]
     return "; ".join(f"mkdir -p {group}; echo $$ >{group}/cgroup.procs" for group in quoted)
 
 
 def remove(groups: list[Path]) -> None:
-    """Remove groups and what is below; the kernel takes a moment to see that they are empty."""
+    """Remove groups and everything below; the kernel needs a moment to notice that they are empty."""
     for group in groups:
         wait_until(partial(_removed, group), 20)
 

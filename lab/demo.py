@@ -1,4 +1,4 @@
-"""The demo's side of the web server: a login, and a DAG run over the REST API (Airflow 3)."""
+"""The demo's web client: a login, and a DAG run over the REST API (Airflow 3)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from typing import Any
 from aerodrome.errors import AerodromeError
 from aerodrome.secrets import Secret, new_password
 
-PATIENCE = 300  # seconds; a new DAG is seen when the DAG processor looks again, and the first task imports for long
+PATIENCE = (
+    300  # seconds; a new DAG appears at the DAG processor's next scan, and the first task imports for a long time
+)
 
 
 def keep_password(path: Path) -> None:
-    """Make the demo's password, once, in a file of its own (0600)."""
+    """Generate the demo's password once, in its own file (0600)."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -33,7 +35,7 @@ class WebServer:
         self._token = Secret(token["access_token"])
 
     def unpause(self, dag: str) -> None:
-        """Let a DAG run; wait until the web server has heard of it."""
+        """Unpause a DAG; wait until the web server knows it."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -42,7 +44,7 @@ class WebServer:
             except urllib.error.HTTPError as error:
                 if error.code != 404 or time.monotonic() > deadline:
                     raise AerodromeError(
-                        f"{self._url} says {error.code} of the DAG {dag}",
+                        f"{self._url} answers {error.code} for the DAG {dag}",
                         "fab logs --role=dag-processor",
                     ) from None
             time.sleep(2)
@@ -53,7 +55,7 @@ class WebServer:
         return str(answer["dag_run_id"])
 
     def await_end(self, dag: str, run_id: str) -> str:
-        """Wait until a run is over and return its state; AerodromeError where it is no success."""
+        """Wait until a run ends and return its state; raises AerodromeError unless it succeeded."""
         deadline = time.monotonic() + PATIENCE
         state = ""
         while state not in ("success", "failed"):
@@ -82,6 +84,6 @@ class WebServer:
         if body is not None:
             data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
-        # Practice hosts are on this machine: a proxy of the environment has nothing to do with them.
+        # Practice hosts are on this machine: ignore proxies from the environment.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         return json.loads(opener.open(request, data, timeout=30).read() or "null")

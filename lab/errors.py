@@ -1,7 +1,7 @@
-"""What the practice fleet says when it cannot go on."""
+"""The practice fleet's errors."""
 
 from aerodrome.errors import AerodromeError
 
 
 class LabError(AerodromeError):
-    """Say in one line why the practice fleet cannot go on; `hint` says what to do about it."""
+    """The practice fleet cannot continue: a one-line reason; `hint` says what to do about it."""

@@ -1,4 +1,4 @@
-"""A practice fleet: raise it, stop it, and make trouble in it."""
+"""A practice fleet: start it, stop it, and break things in it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from lab.layout import (
 from lab.nspawn import Boot
 from lab.shell import locked, say
 
-AT_ONCE = 8  # clones that boot or stop together: of 50, the last one would take minutes to answer
+AT_ONCE = 8  # clones that boot or stop together: with 50 at once, the last would take minutes to answer
 
 
 @dataclass(frozen=True)
 class HostStatus:
-    """How a host does, and how one gets there."""
+    """The state of a host, and how to reach it."""
 
     name: str
     address: str
@@ -44,27 +44,27 @@ class HostStatus:
 class Lab:
     """One practice fleet, by name; several can be up at once.
 
-    Every method can be called at any time, again, from any process: what there is, is asked of the
-    machine, and a lock holds off a second caller.
+    Every method can be called repeatedly, at any time, from any process: state is read from the machine,
+    and a lock serializes callers.
     """
 
     def __init__(self, name: str | None = None) -> None:
-        """Take the lab of that name: by default what AERODROME_LAB says, else "demo"."""
+        """Use the lab `name`, or else $AERODROME_LAB, or else "demo"."""
         self.layout = Layout(name or os.environ.get("AERODROME_LAB") or DEFAULT_LAB)
         self.name = self.layout.name
 
     # The whole fleet
 
     def up(self, hosts: Sequence[str] | None = None, suite: str | None = None) -> None:
-        """Raise hosts, by default the five of the fleet; those that are up stay as they are.
+        """Start hosts, by default the five of the fleet; hosts that are up are left alone.
 
-        A host that was down goes on with what it had, unless another `suite` is asked for.
+        A host that was down keeps its files, unless another `suite` is requested.
         """
         specs = FLEET if hosts is None else tuple(host_spec(name) for name in hosts)
         self._up(specs, suite, None)
 
     def down(self) -> None:
-        """Stop everything and leave nothing behind, whatever state the lab is in."""
+        """Stop everything and leave nothing behind, in whatever state the lab is."""
         machine.require_root()
         with self._alone():
             found = self.layout.state.exists()
@@ -76,7 +76,7 @@ class Lab:
         say(f"{self.name} is down" + ("" if found else " already"))
 
     def status(self) -> list[HostStatus]:
-        """Tell how the fleet does, and the further hosts that were raised."""
+        """Return the state of the fleet and of any additional hosts."""
         machine.require_root()
         made = {each.spec.name for each in self._made()}
         specs = [spec for spec in HOSTS.values() if spec in FLEET or spec.name in made]
@@ -88,10 +88,10 @@ class Lab:
     # One host
 
     def up_host(self, name: str, suite: str | None = None, binds: Sequence[str] | None = None) -> None:
-        """Raise one host, of the fleet or beyond it.
+        """Start one host, from the fleet or an additional one.
 
-        `binds` are folders of this machine that it sees read-only: SOURCE or SOURCE:DESTINATION.
-        Without them, and without `suite`, it is as it was before.
+        `binds` are directories of this machine to mount read-only: SOURCE or SOURCE:DESTINATION.
+        Without them and without `suite`, the host keeps its previous ones.
         """
         self._up((host_spec(name),), suite, None if binds is None else tuple(binds))
 
@@ -106,7 +106,7 @@ class Lab:
             self._host(name).reboot()
 
     def wipe_host(self, name: str) -> None:
-        """Make one host bare again, with the host key it had."""
+        """Reset one host to a bare system, keeping its host key."""
         with self._alone():
             each = self._host(name)
             boot = self._boot(each)
@@ -126,22 +126,22 @@ class Lab:
         return self.layout.address(host_spec(name))
 
     def run(self, name: str, command: str) -> subprocess.CompletedProcess[str]:
-        """Run shell in the host as root, past ssh: to look at what ssh has done."""
+        """Run a shell command in the host as root without ssh, to inspect what ssh has done."""
         argv = self._host(name).enter(command)
         return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
     # Many hosts
 
     def clone(self, source: str, names: Sequence[str]) -> None:
-        """Raise hosts that begin with all that `source` has become, but for its name, address and keys.
+        """Start hosts as copies of `source`, except for its name, address and keys.
 
-        They have it below their own files, as they have the base image: `source` has to be down, and to stay so.
+        It becomes a lower layer of theirs, like the base image: `source` must be down, and stay down.
         """
         with self._alone():
             of = self._host(source)
             made = of.made()
             if made is None or of.up():
-                raise LabError(f"{source} is up, or was never made", "only a host that is down can be cloned")
+                raise LabError(f"{source} is up, or does not exist", "only a host that is down can be cloned")
             boot = Boot(f"{of.upper}:{made.image}", made.binds)
             specs = [host_spec(name) for name in names]
             keyring.prepare(self.layout, specs)
@@ -151,7 +151,7 @@ class Lab:
             keyring.hand_out(self.layout, HOSTS.values())
 
     def remove(self, names: Sequence[str]) -> None:
-        """Stop hosts and leave nothing of them."""
+        """Stop hosts and delete them."""
         with self._alone():
             for start in range(0, len(names), AT_ONCE):
                 self._each(lambda each: each.remove(), [self._host(name) for name in names[start : start + AT_ONCE]])
@@ -163,18 +163,18 @@ class Lab:
         self._host(name).plug("down")
 
     def mend(self, name: str) -> None:
-        """Plug the host's network cable in again."""
+        """Plug the host's network cable back in."""
         self._host(name).plug("up")
 
     def limit_disk(self, name: str, path: str, megabytes: int) -> None:
-        """Give a folder of the host a small disk of its own, until the host goes down."""
+        """Mount a small disk on a directory of the host, until the host goes down."""
         command = f"mkdir -p {path} && mount -t tmpfs -o size={megabytes}m,mode=755 tmpfs {path}"
         done = self.run(name, command)
         if done.returncode != 0:
-            raise LabError(f"{name}: no disk on {path}: {done.stderr.strip()}")
+            raise LabError(f"{name}: cannot mount a disk on {path}: {done.stderr.strip()}")
 
     def free_disk(self, name: str, path: str) -> None:
-        """Take the small disk away again."""
+        """Unmount the small disk."""
         self.run(name, f"umount {path}")
 
     # Within
@@ -199,14 +199,14 @@ class Lab:
         say(f"{self.name}: {names} {seconds}")
 
     def _boot(self, each: Host, suite: str | None = None, binds: tuple[str, ...] | None = None) -> Boot:
-        """Return what to boot a host from: what it had, where nothing else is asked for."""
+        """Return what to boot a host from: what it had before, unless something else is requested."""
         made = each.made() or Boot(f"{DEFAULT_SUITE}-")
         kept = made.binds if binds is None else binds
         return Boot(str(image.ensure(suite or image.suite_of(made.image))), kept)
 
     def _start(self, each: Host, boot: Boot) -> None:
         began = time.monotonic()
-        each.stop()  # what is left of one that died
+        each.stop()  # remains of one that died
         each.start(boot, keyring.of(self.layout, each.spec))
         say(f"{each.spec.name} is up at {each.address} ({time.monotonic() - began:.1f} s)")
 
@@ -217,7 +217,7 @@ class Lab:
         return [self._host(name) for name in host.names(self.layout)]
 
     def _each(self, act: Callable[[Host], None], hosts: Iterable[Host]) -> None:
-        """Act on all hosts at once; when all are done, fail with every reason."""
+        """Act on all hosts in parallel; once all are done, fail with every reason."""
         hosts = list(hosts)
         with ThreadPoolExecutor(max_workers=max(len(hosts), 1)) as pool:
             futures = [pool.submit(act, each) for each in hosts]
@@ -231,6 +231,6 @@ class Lab:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        busy = f"another command works on {self.name}, waiting for it"
+        busy = f"another command is working on {self.name}, waiting for it"
         with locked(CACHE / f"{self.name}.lock", busy):
             yield

@@ -19,7 +19,7 @@ from lab.nspawn import Boot
 from lab.shell import run, say, wait_until
 
 BOOT_SECONDS = 60
-STOP_SECONDS = 20  # what systemd in the host gets to stop its services
+STOP_SECONDS = 20  # for systemd in the host to stop its services
 STOP_TRIES = 4
 
 
@@ -40,7 +40,7 @@ class Host:
 
     @property
     def upper(self) -> Path:
-        """What the host has that the base image has not; its processes are known by it."""
+        """The host's own layer over the base image; also identifies its processes."""
         return self.folder / "upper"
 
     @property
@@ -63,19 +63,19 @@ class Host:
         return next(iter(process.leaders(self.upper)), None)
 
     def supervised(self) -> bool:
-        """Tell whether the host's systemd-nspawn is there."""
+        """Tell whether the host's systemd-nspawn is running."""
         return bool(process.supervisors(nspawn.marker(self.root)))
 
     def pids(self) -> list[int]:
-        """Return all pids that have to go for the host to be down."""
+        """Return all pids that must end for the host to be down."""
         return process.supervisors(nspawn.marker(self.root)) + process.leaders(self.upper)
 
     def mounted(self) -> bool:
-        """Tell whether the overlay is there."""
+        """Tell whether the overlay is mounted."""
         return self.root.is_mount()
 
     def answers(self) -> bool:
-        """Tell whether sshd greets who connects."""
+        """Tell whether sshd answers."""
         try:
             with socket.socket() as connection:
                 connection.settimeout(2)
@@ -86,13 +86,13 @@ class Host:
             return False
 
     def up(self) -> bool:
-        """Tell whether the host runs and lets one in."""
+        """Tell whether the host is running and reachable."""
         return self.supervised() and self.pid() is not None and self.answers()
 
     # Starting
 
     def start(self, boot: Boot, keys: seed.Keys) -> None:
-        """Boot the host and wait until it is up; one that was made before keeps what it has."""
+        """Boot the host and wait until it is up; an existing host keeps its files."""
         made = self.made()
         if made is None or not made.fits(boot):
             self.discard()
@@ -105,7 +105,7 @@ class Host:
         self._await_boot()
 
     def made(self) -> Boot | None:
-        """Return what the host was made from; None when it was not made, or only half."""
+        """Return what the host was created from, or None if it was not, or only partly, created."""
         record = self.folder / "boot.json"
         if not record.exists():
             return None
@@ -117,7 +117,7 @@ class Host:
         seed.plant(self.root, self.layout, self.spec, keys)
 
     def _remember(self, boot: Boot) -> None:
-        # Whole, and after all else: it says that the host is made.
+        # Written atomically and last: it means that the host is complete.
         record = self.folder / "boot.json"
         part = record.with_suffix(".part")
         part.write_text(json.dumps({"image": boot.image, "binds": boot.binds}))
@@ -177,7 +177,7 @@ class Host:
         return nspawn.enter_command(pid, command)
 
     def inside(self, command: str, seconds: float) -> str:
-        """Return what a command in the host prints; nothing when it takes too long."""
+        """Return a command's output in the host, or "" if it takes too long."""
         try:
             done = subprocess.run(self.enter(command), capture_output=True, text=True, timeout=max(seconds, 1))
         except subprocess.TimeoutExpired:
@@ -189,8 +189,8 @@ class Host:
     def reboot(self) -> None:
         """Reboot the host and wait until it is up.
 
-        By a signal: "systemctl reboot" through nsenter would be a child of a process outside, whose
-        end the host's PID 1 does not see, and systemd-shutdown would wait 90 s for it.
+        With a signal: "systemctl reboot" through nsenter would be a child of a process outside, so the
+        host's PID 1 would not see its end, and systemd-shutdown would wait 90 s for it.
         """
         before = self.pid()
         process.send([before] if before else [], process.REBOOT)
@@ -201,44 +201,44 @@ class Host:
         """Power the host off; after a deadline, pull the plug."""
         if not any(self._powered_off() for _ in range(STOP_TRIES)):
             self._show_end()
-            say(f"{self.spec.name} does not power off, killing it")
+            say(f"{self.spec.name} does not shut down, killing it")
             wait_until(self._killed, STOP_SECONDS)
         cgroup.remove(self.groups)
         if not wait_until(self._unplugged, STOP_SECONDS):
-            raise LabError(f"{self.spec.name}: {self.layout.port(self.spec)} does not go away")
+            raise LabError(f"{self.spec.name}: {self.layout.port(self.spec)} does not disappear")
         self._unmount()
 
     def _powered_off(self) -> bool:
-        # Asked more than once: the first moments of a boot do not hear it.
+        # Sent repeatedly: a host that has just begun to boot ignores it.
         process.send(process.leaders(self.upper), process.POWER_OFF)
         return wait_until(lambda: not self.pids(), STOP_SECONDS / STOP_TRIES)
 
     def _unplugged(self) -> bool:
-        # The kernel takes the host's network apart a moment after its last process: minutes, where sockets linger.
+        # The kernel removes the host's network some time after its last process: minutes if sockets linger.
         port = self.layout.port(self.spec)
         run(["ip", "link", "delete", port], check=False)
         return not Path("/sys/class/net", port).exists()
 
     def _killed(self) -> bool:
-        # All that runs in the host goes with its PID 1.
+        # Everything in the host ends with its PID 1.
         process.send(self.pids(), signal.SIGKILL)
         return not self.pids()
 
     def _unmount(self) -> None:
-        # What a killed run has left in there goes in a moment.
+        # Processes that a killed run left in there end in a moment.
         umount = ["umount", str(self.root)]
         if self.mounted() and not wait_until(lambda: _succeeds(umount), 5):
             run(umount)
 
     def discard(self) -> None:
-        """Throw away what the host has become; it must be down."""
+        """Delete the host's own files; it must be down."""
         self._unmount()
         (self.folder / "boot.json").unlink(missing_ok=True)
         for name in ("upper", "work"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def remove(self) -> None:
-        """Stop the host and leave nothing of it."""
+        """Stop the host and delete it."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""The base image: a bare Debian that boots, made once for each suite and shared by all hosts.
+"""The base image: a bare, bootable Debian, built once per suite and shared by all hosts.
 
 Bare is what a new machine is: no compiler, no venv, no PostgreSQL. Their packages lie downloaded in
 apt's archive cache, so that five hosts can install them at once without a network, and without
@@ -20,14 +20,14 @@ from lab.shell import locked, run, say
 
 INCLUDE = "systemd,systemd-sysv,dbus,openssh-server,sudo,python3,iproute2,ca-certificates,procps"
 
-# Downloaded, not installed: what deploy installs, and what one reaches for while trying things.
+# Downloaded, not installed: what deploy installs, and tools for experiments.
 DOWNLOADS = "python3-venv python3-dev python3-pip gcc g++ libpq-dev postgresql redis-server acl rsync curl"
 
-# Hooks get the image's folder as "$1".
+# Hooks get the image's directory as "$1".
 HOOKS = (
-    'chroot "$1" apt-get clean',  # the base's own packages: nobody installs them again
+    'chroot "$1" apt-get clean',  # the base packages: they are never installed again
     'chroot "$1" apt-get update -q',
-    # With what they recommend: mmdebstrap turns that off, the hosts do not.
+    # With recommended packages: mmdebstrap turns them off, the hosts do not.
     f'chroot "$1" apt-get install -q -y --install-recommends --download-only {DOWNLOADS}',
     # systemd-sysctl: the kernel's settings are the machine's. The timers: apt would hold its lock
     # when a deploy comes along, now and then.
@@ -39,7 +39,7 @@ HOOKS = (
 
 
 def ensure(suite: str) -> Path:
-    """Return the folder of the suite's base image; make it if there is none yet."""
+    """Return the directory of the suite's base image; build it if needed."""
     image = CACHE / f"{suite}-{fingerprint(suite)}"
     if image.is_dir():
         return image
@@ -50,20 +50,20 @@ def ensure(suite: str) -> Path:
 
 
 def suite_of(image: str) -> str:
-    """Return the suite that an image was made of."""
+    """Return the suite of an image."""
     return Path(image).name.rpartition("-")[0]
 
 
 @cache
 def fingerprint(suite: str) -> str:
-    """Return what changes when the image would: its recipe, the machine's certificates."""
+    """Return a digest of what the image depends on: its recipe and the machine's certificates."""
     recipe = command(suite, Path("target"), Path("apt.conf"), borrowed.apt_sources(suite))
     text = "\0".join([*recipe, borrowed.apt_conf()])
     return hashlib.sha256(text.encode() + borrowed.certificates()).hexdigest()[:8]
 
 
 def command(suite: str, target: Path, apt_conf: Path, sources: list[str]) -> list[str]:
-    """Return the command that makes the image."""
+    """Return the command that builds the image."""
     hooks = [f"--customize-hook={hook}" for hook in (*borrowed.TRUST_HOOKS, *HOOKS)]
     return [
         *mortal(),
@@ -80,16 +80,16 @@ def command(suite: str, target: Path, apt_conf: Path, sources: list[str]) -> lis
 
 
 def mortal() -> list[str]:
-    """Return the prefix under which a command leaves nothing running or mounted, however it ends.
+    """Return a command prefix that leaves nothing running or mounted, however the command ends.
 
-    It dies with the process that started it, and takes its whole namespace along.
+    The command dies with the process that started it, together with its whole namespace.
     """
     unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     return ["setpriv", "--pdeathsig", "KILL", *unshare]
 
 
 def _make(suite: str, image: Path) -> None:
-    say(f"making the base image of Debian {suite}; once, about two minutes")
+    say(f"building the base image of Debian {suite}; this happens once and takes about two minutes")
     began = time.monotonic()
     _remove_stale(suite)
     target = CACHE / f".{image.name}.part"
@@ -100,13 +100,13 @@ def _make(suite: str, image: Path) -> None:
         run(command(suite, target, apt_conf, borrowed.apt_sources(suite)))
     except LabError as error:
         why = str(error).partition(": ")[2]
-        raise LabError(f"no base image of Debian {suite}: {why}", error.hint) from None
+        raise LabError(f"cannot build the base image of Debian {suite}: {why}", error.hint) from None
     target.rename(image)
-    say(f"base image of Debian {suite} made in {time.monotonic() - began:.0f} s")
+    say(f"base image of Debian {suite} built in {time.monotonic() - began:.0f} s")
 
 
 def _remove_stale(suite: str) -> None:
-    """Remove what a killed run left half made, and outdated images that no host stands on."""
+    """Remove partial images of killed runs, and outdated images that no host uses."""
     stands = "".join(record.read_text() for record in STATE.glob("*/hosts/*/boot.json"))
     outdated = [each for each in CACHE.glob(f"{suite}-*") if str(each) not in stands]
     for folder in [*CACHE.glob(f".{suite}-*.part"), *outdated]:

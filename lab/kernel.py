@@ -1,4 +1,4 @@
-"""The kernel settings that a lab needs on this machine, and their way back."""
+"""The kernel settings that a lab needs on this machine, and how to restore them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from lab.layout import CACHE, STATE, labs
 from lab.shell import locked
 
 SYSCTL = Path("/proc/sys")
-OWED = STATE / "sysctl"  # the values from before: we owe them to the machine
+OWED = STATE / "sysctl"  # the original values, to be restored
 
-# Each setting, and the least that a lab needs.
+# Each setting, and the minimum that a lab needs.
 NEEDS = {
-    "net/ipv4/ip_forward": 1,  # the way out to the registries
-    # All hosts' root is one user to the kernel, and a host's systemd takes about ten. When the
+    "net/ipv4/ip_forward": 1,  # to reach the registries
+    # All hosts' root is one user to the kernel, and a host's systemd takes about ten. Once the
     # usual 128 are used up, units fail: "Failed to create inotify object: Too many open files".
     "fs/inotify/max_user_instances": 4096,
 }
 
 
 def prepare() -> None:
-    """Give the labs the settings that they need."""
+    """Apply the settings that labs need."""
     with locked(CACHE / "sysctl.lock", "waiting for another lab's settings"):
         for name, least in NEEDS.items():
             if int((SYSCTL / name).read_text()) < least:
@@ -29,7 +29,7 @@ def prepare() -> None:
 
 
 def restore() -> None:
-    """Set everything as it was, once no lab is left."""
+    """Restore everything, once no lab is left."""
     with locked(CACHE / "sysctl.lock", "waiting for another lab's settings"):
         if labs():
             return
@@ -43,7 +43,7 @@ def restore() -> None:
 
 
 def _remember(name: str) -> None:
-    # The first value is the machine's own; a later one may be what a killed run has set.
+    # Only the first value is the machine's own; a later one may come from a killed run.
     if not _owed(name).exists():
         OWED.mkdir(parents=True, exist_ok=True)
         _owed(name).write_text((SYSCTL / name).read_text())

@@ -1,4 +1,4 @@
-"""The lab's secrets and keys, which live as long as the lab, and their copy in the project."""
+"""The lab's secrets and keys, which exist as long as the lab, and their copy in the project."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SSH_CONFIG = "ssh_config"
 
 
 def prepare(layout: Layout, specs: Iterable[HostSpec]) -> None:
-    """Make the keys and the password that are not there yet."""
+    """Create any missing keys, and the password."""
     _key(layout.state / CLIENT_KEY, f"aerodrome-lab-{layout.name}")
     password = layout.state / SUDO_PASSWORD
     if not password.exists():
@@ -29,7 +29,7 @@ def prepare(layout: Layout, specs: Iterable[HostSpec]) -> None:
 
 
 def of(layout: Layout, spec: HostSpec) -> Keys:
-    """Return what is planted in a host."""
+    """Return the keys and password of a host."""
     private = _host_key(layout, spec)
     return Keys(
         host_private=private.read_text(),
@@ -40,7 +40,7 @@ def of(layout: Layout, spec: HostSpec) -> Keys:
 
 
 def hand_out(layout: Layout, specs: Iterable[HostSpec]) -> None:
-    """Write into the project what one needs to log in; it belongs to the project's owner."""
+    """Write everything needed to log in into the project, owned by the project's owner."""
     folder = layout.client
     folder.mkdir(parents=True, exist_ok=True)
     specs = [spec for spec in specs if _host_key(layout, spec).exists()]
@@ -55,7 +55,7 @@ def hand_out(layout: Layout, specs: Iterable[HostSpec]) -> None:
 
 
 def take_back(layout: Layout) -> None:
-    """Remove from the project what was handed out."""
+    """Remove those files from the project."""
     shutil.rmtree(layout.client, ignore_errors=True)
     parent = layout.client.parent
     if parent.is_dir() and not any(parent.iterdir()):
@@ -63,12 +63,12 @@ def take_back(layout: Layout) -> None:
 
 
 def known_hosts(publics: dict[str, str]) -> str:
-    """Return a known_hosts file from the hosts' public keys."""
+    """Return a known_hosts file for the hosts' public keys."""
     return "".join(f"{address} {' '.join(public.split()[:2])}\n" for address, public in publics.items())
 
 
 def ssh_config(layout: Layout, specs: Iterable[HostSpec]) -> str:
-    """Return a configuration for `ssh -F`, which knows the hosts by name."""
+    """Return a configuration for `ssh -F` with the hosts' names."""
     common = {
         "IdentityFile": layout.client / CLIENT_KEY,
         "IdentitiesOnly": "yes",
@@ -88,7 +88,7 @@ def _block(pattern: str, options: Mapping[str, object]) -> str:
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Write a file that nobody else can read, not even for a moment."""
+    """Write a file that nobody else can read, not even briefly."""
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text(text)

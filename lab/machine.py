@@ -1,4 +1,4 @@
-"""What the lab asks of this machine: Linux, root, and a few packages, which it installs."""
+"""What the lab requires of this machine: Linux, root, and a few packages, which it installs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.shell import run, say
 
-# What has to be there, and the Debian package that brings it.
+# Required programs, and the Debian packages that provide them.
 NEEDS = {
     "systemd-nspawn": "systemd-container",
     "mmdebstrap": "mmdebstrap",
@@ -25,7 +25,7 @@ NEEDS = {
 
 
 def require() -> None:
-    """Make sure that the lab can run here; install what is missing."""
+    """Ensure that the lab can run here; install what is missing."""
     require_root()
     packages = missing(_present)
     if packages:
@@ -33,7 +33,7 @@ def require() -> None:
 
 
 def require_root() -> None:
-    """Stop where no lab can run, or where this user may not run one."""
+    """Raise LabError if no lab can run here, or not as this user."""
     if sys.platform != "linux":
         raise LabError(
             "the practice fleet needs Linux, with systemd-nspawn",
@@ -44,7 +44,7 @@ def require_root() -> None:
 
 
 def missing(present: Callable[[str], bool]) -> list[str]:
-    """Return the packages of what is not present, in order."""
+    """Return the packages of missing programs, in order."""
     return sorted({package for need, package in NEEDS.items() if not present(need)})
 
 

@@ -1,4 +1,4 @@
-"""The lab's network: a bridge with an address on this machine, and a way out to the registries."""
+"""The lab's network: a bridge with an address on this machine, and access to the registries."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from lab.layout import HostSpec, Layout
 from lab.shell import run
 
-# The lab's own look at sshd carries this mark, and passes where ssh is refused.
+# The lab's own probes of sshd carry this mark, and pass even if ssh is refused.
 PROBE_MARK = 0xAE20
 
 
 def ruleset(layout: Layout, refused: Iterable[str]) -> str:
-    """Return the nftables table of a lab, which replaces the one before.
+    """Return the nftables table of a lab, which replaces the previous one.
 
     `refused` are the addresses that this machine may not reach by ssh. A reset, not a drop: who
     tries it should hear so at once. What other hosts send goes over the bridge, past this table.
@@ -27,14 +27,14 @@ def ruleset(layout: Layout, refused: Iterable[str]) -> str:
     chains = [
         _chain("output", "type filter hook output priority filter", rejects),
         _chain("leave", "type nat hook postrouting priority srcnat", [f"{leaving} masquerade"]),
-        # The way out may carry smaller packets than the bridge.
+        # The way out may have a smaller MTU than the bridge.
         _chain(
             "forward",
             "type filter hook forward priority mangle",
             [f"ip saddr {layout.subnet} tcp flags syn tcp option maxseg size set rt mtu"],
         ),
     ]
-    # Empty, delete, define: nft has no other "replace" that works the first time too.
+    # Declare, delete, define: nft has no other "replace" that also works the first time.
     return f"{table}\ndelete {table}\n{table} {{\n{''.join(chains)}}}\n"
 
 
@@ -44,7 +44,7 @@ def _chain(name: str, hook: str, rules: list[str]) -> str:
 
 
 def bridge_commands(layout: Layout, there: bool) -> list[list[str]]:
-    """Return the commands that raise the bridge, whether it is there or not."""
+    """Return the commands that bring up the bridge, whether or not it exists."""
     create = [f"ip link add {layout.bridge} type bridge"] if not there else []
     rest = [
         f"ip address replace {layout.gateway}/24 dev {layout.bridge}",
@@ -54,7 +54,7 @@ def bridge_commands(layout: Layout, there: bool) -> list[list[str]]:
 
 
 def up(layout: Layout, specs: Iterable[HostSpec]) -> None:
-    """Raise the bridge and the rules."""
+    """Bring up the bridge and the rules."""
     for command in bridge_commands(layout, bridge_exists(layout)):
         run(command)
     refused = [layout.address(spec) for spec in specs if spec.via]
@@ -62,7 +62,7 @@ def up(layout: Layout, specs: Iterable[HostSpec]) -> None:
 
 
 def down(layout: Layout) -> None:
-    """Take the rules and the bridge away."""
+    """Remove the rules and the bridge."""
     table = ["table", "ip", layout.table]
     if shutil.which("nft") and run(["nft", "list", *table], check=False).returncode == 0:
         run(["nft", "delete", *table])
@@ -71,5 +71,5 @@ def down(layout: Layout) -> None:
 
 
 def bridge_exists(layout: Layout) -> bool:
-    """Tell whether the lab's bridge is there."""
+    """Tell whether the lab's bridge exists."""
     return Path("/sys/class/net", layout.bridge).exists()

@@ -1,4 +1,4 @@
-"""The commands that make a base image a host, with systemd-nspawn: built here, run elsewhere."""
+"""The commands that turn a base image into a host, with systemd-nspawn: built here, run elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Boot:
-    """What a host is booted from: the base image, and folders of the machine bound read-only."""
+    """What a host boots from: the base image, and directories of the machine mounted read-only."""
 
     image: str
     binds: tuple[str, ...] = ()  # SOURCE or SOURCE:DESTINATION
@@ -30,12 +30,12 @@ class Boot:
 
 
 def marker(root: Path) -> str:
-    """Return the argument by which a host's systemd-nspawn is known among all processes."""
+    """Return the argument that identifies a host's systemd-nspawn among all processes."""
     return f"--directory={root}"
 
 
 def mount_command(folder: Path, lower: str) -> list[str]:
-    """Return the command that lays a host's own files over the base image."""
+    """Return the command that mounts a host's own files over the base image."""
     options = f"lowerdir={lower},upperdir={folder / 'upper'},workdir={folder / 'work'}"
     return ["mount", "-t", "overlay", "overlay", "-o", options, str(folder / "root")]
 
@@ -57,7 +57,7 @@ def boot_command(layout: Layout, spec: HostSpec, root: Path, binds: Sequence[str
         f"--network-bridge={layout.bridge}",
         "--resolv-conf=off",
         "--console=pipe",
-        # Nothing here has to outlive a power cut, and packages install faster.
+        # Nothing here must survive a power cut, and packages install faster.
         "--suppress-sync=yes",
         *shared,
         *(f"--bind-ro={bind}" for bind in binds),
@@ -66,7 +66,7 @@ def boot_command(layout: Layout, spec: HostSpec, root: Path, binds: Sequence[str
 
 
 def detached(groups: list[Path], command: Sequence[str]) -> list[str]:
-    """Return the command that runs another for itself, in these control groups.
+    """Return the command that runs another one detached, in these control groups.
 
     Again at each reboot: systemd-nspawn ends with 133 when the host was asked to reboot, and with
     another code else (its --keep-unit leaves the next boot to whoever started it).
@@ -77,9 +77,9 @@ def detached(groups: list[Path], command: Sequence[str]) -> list[str]:
 
 
 def enter_command(pid: int, command: str) -> list[str]:
-    """Return the command that runs shell beside the PID 1 of a host, with a fresh environment.
+    """Return the command that runs a shell command in a host's namespaces, with a fresh environment.
 
-    It ends when nsenter does: what is left behind in a host holds up its shutdown.
+    It ends with nsenter: processes left behind in a host would delay its shutdown.
     """
     mortal = ["setpriv", "--pdeathsig", "KILL"]
     environment = ["env", "-i", PATH, "HOME=/root", "LANG=C.UTF-8"]

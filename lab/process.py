@@ -1,4 +1,4 @@
-"""The processes of a host, found by the folder that it was started on.
+"""The processes of a host, found by the directory that it was started on.
 
 Not by a file with a pid in it: a controller that is killed may not have written one yet, and a pid
 comes again for something else. Nor as children of systemd-nspawn: when that is killed, they live.
@@ -12,13 +12,13 @@ from pathlib import Path
 
 PROC = Path("/proc")
 
-# What systemd does on these; see SIGNALS in systemd(1).
+# What systemd does on these signals: see SIGNALS in systemd(1).
 POWER_OFF = signal.SIGRTMIN + 4
 REBOOT = signal.SIGRTMIN + 5
 
 
 def supervisors(marker: str) -> list[int]:
-    """Return the pids of what was started with this argument, ordered."""
+    """Return the sorted pids of processes started with this argument."""
     return sorted(pid for pid in _pids() if marker in arguments(pid))
 
 
@@ -42,12 +42,12 @@ def _pids() -> list[int]:
 
 
 def arguments(pid: int) -> list[str]:
-    """Return a process's argv; empty when it is gone."""
+    """Return a process's argv, empty if it has ended."""
     return _read(pid, "cmdline").split("\0")
 
 
 def is_init(pid: int) -> bool:
-    """Tell whether a process is number 1 in a namespace of its own."""
+    """Tell whether a process is PID 1 in its own namespace."""
     for line in _read(pid, "status").splitlines():
         if line.startswith("NSpid:"):
             numbers = line.split()[1:]
@@ -58,12 +58,12 @@ def is_init(pid: int) -> bool:
 def _read(pid: int, name: str) -> str:
     try:
         return (PROC / str(pid) / name).read_text(errors="replace")
-    except OSError:  # gone, or about to go
+    except OSError:  # ended, or about to end
         return ""
 
 
 def send(pids: list[int], number: int) -> None:
-    """Send a signal to each; those that are gone already do not matter."""
+    """Send a signal to each process, ignoring those that have ended."""
     for pid in pids:
         try:
             os.kill(pid, number)

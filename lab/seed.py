@@ -1,4 +1,4 @@
-"""What makes one host of the base image: its name, its address, its keys, the user who logs in."""
+"""What turns the base image into a particular host: its name, address, keys and login user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.shell import run
 
 @dataclass(frozen=True)
 class File:
-    """A file of root's."""
+    """A file owned by root."""
 
     text: str
     mode: int = 0o644
@@ -22,7 +22,7 @@ class File:
 
 @dataclass(frozen=True)
 class Keys:
-    """What a host has to know to be the one that the client expects."""
+    """The keys and password that a client expects of a host."""
 
     host_private: str
     host_public: str
@@ -40,25 +40,25 @@ def plant(root: Path, layout: Layout, spec: HostSpec, keys: Keys) -> None:
 
 
 def write(root: Path, files: Mapping[str, File]) -> None:
-    """Write files below `root`, and the folders on the way."""
+    """Write files below `root`, creating directories as needed."""
     for path, file in files.items():
         target = root / path.lstrip("/")
         for folder in reversed(target.parents):
             if not folder.exists():
                 folder.mkdir(mode=0o700 if folder.name == ".ssh" else 0o755)
-        target.unlink(missing_ok=True)  # a symbolic link would lead to the machine's own file
+        target.unlink(missing_ok=True)  # a symbolic link would point to the machine's own file
         target.touch(mode=0o600)
         target.chmod(file.mode)
         target.write_text(file.text)
 
 
 def identity(layout: Layout, spec: HostSpec) -> dict[str, File]:
-    """Return the files that give the host its name and its address."""
+    """Return the files that set the host's name and address."""
     return {
         "/etc/hostname": File(f"{spec.node}\n"),
-        # As Debian's installer leaves it: no host knows another's name.
+        # As Debian's installer writes it: no host knows another's name.
         "/etc/hosts": File(f"127.0.0.1\tlocalhost\n127.0.1.1\t{spec.node}\n"),
-        # An empty one makes systemd-firstboot fail, and the host "degraded".
+        # If it is empty, systemd-firstboot fails, and the host is "degraded".
         "/etc/machine-id": File(f"{uuid.uuid4().hex}\n", 0o444),
         "/etc/resolv.conf": File(borrowed.resolv_conf()),
         # The name sorts before 80-container-host0.network, which would ask for DHCP.
@@ -67,7 +67,7 @@ def identity(layout: Layout, spec: HostSpec) -> dict[str, File]:
 
 
 def network_unit(layout: Layout, spec: HostSpec) -> str:
-    """Return systemd-networkd's file; a cable pulled (Lab.cut) does not cost the address."""
+    """Return systemd-networkd's file; the address survives a pulled cable (Lab.cut)."""
     return f"""[Match]
 Name=host0
 
@@ -79,12 +79,12 @@ IgnoreCarrierLoss=yes
 
 
 def registries(pip_settings: Mapping[str, str]) -> dict[str, File]:
-    """Return the files by which pip and uv find their registry, and the caches shared by all."""
+    """Return the files that point pip and uv to their registry and the shared caches."""
     pip = {"cert": borrowed.CERTIFICATES, "cache-dir": cache.BINDS["pip"], **pip_settings}
     uv = f'cache-dir = "{cache.BINDS["uv"]}"\nlink-mode = "copy"\nnative-tls = true\n'
     if "index-url" in pip_settings:
         uv += f'index-url = "{pip_settings["index-url"]}"\n'
-    # uv --config-file leaves /etc/uv/uv.toml out; PAM gives these to ssh sessions and to sudo.
+    # uv --config-file ignores /etc/uv/uv.toml; PAM passes these to ssh sessions and sudo.
     environment = {
         "SSL_CERT_FILE": borrowed.CERTIFICATES,
         "UV_CACHE_DIR": cache.BINDS["uv"],
@@ -102,7 +102,7 @@ def _settings(values: Mapping[str, str], equals: str) -> str:
 
 
 def login(spec: HostSpec, keys: Keys) -> dict[str, File]:
-    """Return the files that let the client in, and let it become root."""
+    """Return the files that let the client log in and become root."""
     home = "/root" if spec.user == "root" else f"/home/{spec.user}"
     files = {
         "/etc/ssh/ssh_host_ed25519_key": File(keys.host_private, 0o600),
@@ -117,7 +117,7 @@ def login(spec: HostSpec, keys: Keys) -> dict[str, File]:
 
 
 def user_script(user: str) -> str:
-    """Return the shell that makes the user; chpasswd reads the passwords, if any, from stdin."""
+    """Return the shell script that creates the user; chpasswd reads any passwords from stdin."""
     return (
         f"useradd --no-create-home --shell /bin/bash {user}; "
         f"cp -rT /etc/skel /home/{user}; chown -R {user}: /home/{user}; chpasswd"

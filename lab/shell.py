@@ -1,4 +1,4 @@
-"""Run the machine's own commands, and say on stderr what goes on."""
+"""Run the machine's own commands, and report progress on stderr."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from lab.errors import LabError
 def say(line: str) -> None:
     """Print one line of progress.
 
-    In one write: hosts boot in parallel, and print() writes the newline apart from the line.
+    In one write: hosts boot in parallel, and print() writes the newline separately.
     """
     sys.stderr.write(f"lab: {line}\n")
     sys.stderr.flush()
 
 
 def run(argv: Sequence[str], stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, its output kept; unless `check` is off, a failure is a LabError."""
+    """Run a command and capture its output; unless `check` is off, a failure is a LabError."""
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True)
     if check and done.returncode != 0:
         why = last_line(done.stderr or done.stdout)
-        raise LabError(f"{argv[0]} failed: {why}", f"to see it again: {shlex.join(argv)}")
+        raise LabError(f"{argv[0]} failed: {why}", f"to reproduce it: {shlex.join(argv)}")
     return done
 
 
 def last_line(text: str) -> str:
-    """Return the last line that says something."""
+    """Return the last line that is not empty."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"
 
 
 def wait_until(true: Callable[[], bool], seconds: float, pause: float = 0.1) -> bool:
-    """Ask until it is true or the time is over; return the last answer."""
+    """Poll until it is true or the time is up; return the last answer."""
     deadline = time.monotonic() + seconds
     while not (answer := true()) and time.monotonic() < deadline:
         time.sleep(pause)
@@ -48,9 +48,9 @@ def wait_until(true: Callable[[], bool], seconds: float, pause: float = 0.1) -> 
 
 @contextmanager
 def locked(path: Path, busy: str, seconds: float = 600) -> Iterator[None]:
-    """Hold a lock on a file; say `busy` when another process has it, and wait for that long.
+    """Hold a lock on a file; if another process has it, print `busy` and wait up to that long.
 
-    A lock of the kernel's: it goes with the process that holds it, even if that is killed.
+    A kernel lock: it ends with the process that holds it, even if that is killed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:

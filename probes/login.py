@@ -17,7 +17,7 @@ def main(url: str, command: str, variable: str, public: "list[str]") -> None:
         connection = connect(variable, public)
         cursor = connection.cursor()
         cursor.execute("SELECT has_schema_privilege(current_user, 'public', 'CREATE')")
-        print("in" if cursor.fetchone()[0] else "the login may make no tables in the schema public")
+        print("in" if cursor.fetchone()[0] else "the login may not create tables in the schema public")
         connection.close()
     except ImportError:
         pass  # an environment that somebody else made, or that is not whole: nothing to try it with yet

@@ -17,7 +17,7 @@ def main(queues: "list[str]", section: str) -> None:
         if url.startswith("sqla+"):
             declare(url, queues or [default_queue(section)])
     except Exception as error:  # its words may hold the URL, and the password with it
-        sys.exit("the queues could not be declared: " + type(error).__name__)
+        sys.exit("cannot declare the queues: " + type(error).__name__)
 
 
 def broker() -> str:

@@ -15,7 +15,7 @@ def main(servers: "list[tuple[str, int]]") -> None:
     asked = {f"{name}:{port}": pool.submit(ask, name, port) for name, port in servers}
     # All together: one that answers byte by byte must not hide what the others say.
     concurrent.futures.wait(asked.values(), timeout=10)
-    print(json.dumps({key: one.result() if one.done() else "no whole answer in time" for key, one in asked.items()}))
+    print(json.dumps({key: one.result() if one.done() else "no complete answer in time" for key, one in asked.items()}))
     sys.stdout.flush()
     os._exit(0)  # whoever still asks is not waited for
 

@@ -6,13 +6,13 @@ import sys
 from types import TracebackType
 from typing import NoReturn
 
-# Invoke keeps Python from writing bytecode, so that a tasks.py leaves nothing beside it. Here all of Aerodrome would be
-# compiled anew in every run, which is a tenth of a run with nothing to do. So: as the interpreter was told.
+# Invoke turns off bytecode, so that a tasks.py leaves nothing beside it. But recompiling all of Aerodrome would take a
+# tenth of every run with nothing to do, so restore the interpreter's own setting.
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 
 def _cannot_write(error: OSError) -> NoReturn:
-    """End as other programs do if stdout takes nothing: without a word if its reader has gone, else with one line."""
+    """Exit as other programs do if stdout fails: silently if its reader has gone, or else with one line."""
     if isinstance(error, BrokenPipeError):
         os._exit(141)  # `fab --list | head`
     os.write(2, f"error: cannot write to stdout: {error.strerror}\n".encode())
@@ -21,7 +21,7 @@ def _cannot_write(error: OSError) -> NoReturn:
 
 @atexit.register
 def _flush() -> None:
-    """Write what is left of stdout before Python does, which would show a traceback."""
+    """Flush stdout before Python does, which would show a traceback."""
     try:
         if sys.stdout is not None and not sys.stdout.closed:
             sys.stdout.flush()
@@ -30,7 +30,7 @@ def _flush() -> None:
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Show an error that nobody has caught, unless it is Invoke's that it cannot print its lists and help."""
+    """Show an uncaught error, unless it is Invoke failing to print its lists and help."""
     last = trace
     while last and last.tb_next:
         last = last.tb_next

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aerodrome.fleet.model import Host
 
 
-@task(positional=["command"], help={"command": 'what comes after “airflow”: "dags list"'})
+@task(positional=["command"], help={"command": 'the arguments of “airflow”: "dags list"'})
 def airflow(context: Any, command: str) -> None:
     """Run an Airflow command on the first scheduler's host (or that of -H), as the service user and with its settings.
 
@@ -37,9 +37,9 @@ def airflow(context: Any, command: str) -> None:
     try:
         arguments = shlex.split(command)
     except ValueError as error:
-        raise InvalidInput(f"the command's quotes do not match: {error}") from None
+        raise InvalidInput(f"the command has unbalanced quotes: {error}") from None
     with session(context) as run:
-        alone = wants_json(arguments)  # it is kept until its end
+        alone = wants_json(arguments)  # it is buffered until its end
         target = _host(run)
         script = airflow_command(run.inputs, arguments, run.inputs.role_for_commands(target))
 
@@ -67,11 +67,11 @@ def airflow(context: Any, command: str) -> None:
 @task(
     help={
         "name": "login name",
-        "role": "Airflow's role: Admin, Op, User, Viewer, Public",
+        "role": "Airflow role: Admin, Op, User, Viewer, Public",
         "email": "default: NAME@localhost",
         "first_name": "default: NAME",
         "last_name": "default: NAME",
-        "password": "where it comes from: '!env NAME', '!file PATH' or '!command …' (default: asked twice)",
+        "password": "its source: '!env NAME', '!file PATH' or '!command …' (default: prompt twice)",
     }
 )
 def create_user(
@@ -85,7 +85,7 @@ def create_user(
 ) -> None:
     """Create a web UI user, or reset the password of an existing one.
 
-    The password is asked for twice unless --password names where it comes from. It never appears in an argument list.
+    You are prompted for the password twice, unless --password names its source. It never appears in an argument list.
 
     Examples:
       fab create-user                                                       # an administrator named admin
@@ -110,11 +110,11 @@ def create_user(
         output = run_script(run.connections, host, script, payload, limit=Limit.command(run.fleet.deploy))
         if output.status:
             words = last_words(output.text + output.errors)
-            raise HostError(host.name, "create-user", f"could not make the login {name}", "", words)
-        say(f"login {name}: {output.text.strip().splitlines()[-1]}; log in at {run.inputs.web_url}")
+            raise HostError(host.name, "create-user", f"could not create the user {name}", "", words)
+        say(f"user {name}: {output.text.strip().splitlines()[-1]}; log in at {run.inputs.web_url}")
 
 
-# Tags of hosts.yaml that say where a password comes from.
+# Tags, as in hosts.yaml, for the source of a password.
 KINDS: dict[str, Literal["env", "file", "command"]] = {"!env": "env", "!file": "file", "!command": "command"}
 
 
@@ -128,12 +128,12 @@ def _reference(text: str | None) -> Any:
     from aerodrome.secrets import Reference
 
     if text is None:
-        return Reference("prompt", "Password of the new login", "create-user")
+        return Reference("prompt", "Password of the user", "create-user")
     tag, _, argument = text.partition(" ")
     if tag not in KINDS or not argument:
         raise InvalidInput(
-            "--password: a password itself would be seen in the process list",
-            "say where it comes from: --password='!env NAME' (or '!file PATH', '!command …')",
+            "--password: a literal password would be visible in the process list",
+            "name its source: --password='!env NAME' (or '!file PATH', '!command …')",
         )
     if len(argument) > 1 and argument[0] == argument[-1] == '"':
         argument = argument[1:-1]

@@ -1,4 +1,4 @@
-"""DAGs to every node."""
+"""Copy DAGs to every node."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def deploy_dags(context: Any, wait: str | None = None, json: bool = False) -> No
     Examples:
       fab deploy-dags
       fab -H worker1,worker2 deploy-dags    # only these hosts
-      fab deploy-dags --wait=1h             # another run is changing the fleet, and takes long
+      fab deploy-dags --wait=1h             # wait longer for another run that is changing the fleet
     """
     from aerodrome.runbooks.dags import deploy_dags
 

@@ -13,7 +13,7 @@ from tasks.session import JSON, perform
 def setup_db(context: Any, json: bool = False) -> None:
     """Step 1: set up PostgreSQL with its user, its database and access for the nodes.
 
-    With `database.managed: false`, every node tries to log in to the database that you name.
+    With `database.managed: false`, each node verifies that it can log in to the database instead.
 
     Examples:
       fab setup-db

@@ -1,4 +1,4 @@
-"""The practice fleet at work: a DAG run from its trigger to its success."""
+"""The practice fleet at work: a DAG run from trigger to success."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def demo(context: Any) -> None:
     deploy(context)
     with session(context) as run:
         url = run.inputs.web_url
-    say("2. fab create-user: a login of the web server")
+    say("2. fab create-user: a web UI user")
     keep_password(PASSWORD)
     create_user(context, password=f"!file {PASSWORD}")
     web = WebServer(url, "admin", Secret(PASSWORD.read_text().strip()))
@@ -44,5 +44,5 @@ def demo(context: Any) -> None:
         data(f"   {name:14} ran on {host:10} {result}")
     say("4. fab status")
     status(context)
-    data(f"\nLook at it: {url}  login admin, password in {PASSWORD}")
-    data("End it:     .venv/bin/fab lab.down")
+    data(f"\nOpen it:    {url}  login admin, password in {PASSWORD}")
+    data("Stop it:    .venv/bin/fab lab.down")

@@ -1,4 +1,4 @@
-"""Everything in order."""
+"""Deploy everything, in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aerodrome.core.runbook import Runbook
 
 
-DOWNTIME = "stop everything first, in a safe order, where Airflow's version changes: tasks that run are waited for"
+DOWNTIME = "if Airflow's version changes, stop everything first, in a safe order, once running tasks have finished"
 
 
 @task(
@@ -43,7 +43,7 @@ def deploy(
     """
 
     def runbook(inputs: Inputs, hosts: Sequence[str], roles: Sequence[str]) -> Runbook:
-        # What takes time to import is imported while hosts answer.
+        # Slow imports happen while hosts answer.
         from aerodrome.runbooks.deploy import deploy
 
         return deploy(inputs, hosts, roles, accept_downtime, force)

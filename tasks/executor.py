@@ -1,6 +1,6 @@
-"""The executor that fabric.yaml names: `-H` picks hosts of hosts.yaml, known errors are one line.
+"""The executor named in fabric.yaml: `-H` selects hosts of hosts.yaml, and known errors are one line.
 
-Everything in which Aerodrome differs from Fabric's own way of running tasks is in this file.
+All differences from the way Fabric runs tasks are in this file.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from aerodrome.errors import AerodromeError, InvalidInput
 
 
 class FleetExecutor(fabric.Executor):
-    """Run each task once with the hosts of `-H`, where Fabric would run it once per host, one after another.
+    """Run each task once with all hosts of `-H`; Fabric would run it once per host, one after another.
 
-    A task therefore sees all its hosts: it can keep the order between them, and work on them at once.
+    So a task sees all of its hosts, and can order them and work on them in parallel.
     """
 
     def expand_calls(self, calls: Any, apply_hosts: bool = True) -> list[Any]:
-        """Leave calls as they are, and hand the names of `-H` to the tasks as `context.hosts`."""
+        """Leave calls unchanged; the names of `-H` are passed in the configuration instead."""
         if self.core.remainder:
-            # Fabric runs `fab -H x -- cmd` without the project's config, so past hosts.yaml and its host keys.
-            raise InvalidInput("“fab -H HOST -- COMMAND” is not used here", "fab -H HOST run 'COMMAND'")
-        # Fabric's own expansion makes a Connection of each name; Invoke's is what is wanted.
+            # Fabric runs `fab -H x -- cmd` without the project's configuration, hosts.yaml and its host keys.
+            raise InvalidInput("“fab -H HOST -- COMMAND” is not supported", "fab -H HOST run 'COMMAND'")
+        # Fabric's expansion would turn each name into a Connection; use Invoke's.
         return invoke.Executor.expand_calls(self, calls)
 
     def execute(self, *tasks: Any) -> Any:
@@ -38,7 +38,7 @@ class FleetExecutor(fabric.Executor):
         put_back = _terminal()
         names = self.core[0].args.hosts.value
         self.config.selected_hosts = [name.strip() for name in names.split(",")] if names else []
-        # What the fleet's lock says is going on. Names only: arguments may hold what is nobody else's business.
+        # Shown by the fleet's lock as what is going on. Names only: arguments may be private.
         self.config.performing = " ".join(["fab", *(["-H", names] if names else []), *_names(tasks)])
         try:
             return super().execute(*tasks)
@@ -50,7 +50,7 @@ class FleetExecutor(fabric.Executor):
                 raise
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            # Threads that still wait for their hosts are not waited for: what they run ends at its next step.
+            # Do not wait for threads that still wait for their hosts: their scripts end at the next step.
             put_back()
             say("\ninterrupted; what was begun can be finished by the same again")
             os._exit(130)
@@ -61,7 +61,7 @@ class FleetExecutor(fabric.Executor):
 
 
 def _terminal() -> Callable[[], None]:
-    """Return what puts the terminal back as it is now.
+    """Return a function that restores the terminal's current state.
 
     A question for a secret turns the echo off, and one that a thread asks is not ended by Ctrl-C.
     """
@@ -74,5 +74,5 @@ def _terminal() -> Callable[[], None]:
 
 
 def _names(tasks: Sequence[Any]) -> list[str]:
-    """Return the names of tasks as the command line or a test gives them."""
+    """Return the names of tasks, from the command line or a test."""
     return [str(getattr(each, "name", each)) for each in tasks]

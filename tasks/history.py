@@ -9,9 +9,9 @@ from invoke import task
 from tasks.session import session
 
 
-@task(help={"last": "how many runs", "run": "show one run whole: its name, or a part of it", "json": "print JSON"})
+@task(help={"last": "number of runs", "run": "show one run in full: its id, or a part of it", "json": "print JSON"})
 def history(context: Any, last: str = "20", run: str = "", json: bool = False) -> None:
-    """Show the runs that have changed the fleet, the newest first: who, what, when, and how each ended.
+    """Show the runs that have changed the fleet, newest first: who, what, when, and how each ended.
 
     Examples:
       fab history --last=5

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aerodrome.fleet.model import Host
 
 
-@task(help={"yes": "do not ask (you have compared the fingerprints by other means)"})
+@task(help={"yes": "do not ask (only after you have verified the fingerprints in another way)"})
 def trust_hosts(context: Any, yes: bool = False) -> None:
     """Show the fingerprints of hosts whose keys are not known yet, and add them to known_hosts.
 
@@ -23,7 +23,7 @@ def trust_hosts(context: Any, yes: bool = False) -> None:
 
     Examples:
       fab trust-hosts
-      fab -H worker3 trust-hosts --yes    # its fingerprint has been compared by other means
+      fab -H worker3 trust-hosts --yes    # after verifying its fingerprint in another way
     """
     from aerodrome.errors import FleetError, HostError
     from aerodrome.remote.hostkeys import offered_key
@@ -40,7 +40,7 @@ def trust_hosts(context: Any, yes: bool = False) -> None:
 
 
 def _jump_hosts_first(run: Session) -> list[Host]:
-    """Return the picked hosts, those that others are reached through before these."""
+    """Return the selected hosts, jump hosts first."""
 
     def depth(host: Host) -> int:
         return 1 + depth(run.fleet.hosts[host.jump]) if host.jump else 0
@@ -49,17 +49,17 @@ def _jump_hosts_first(run: Session) -> list[Host]:
 
 
 def _trust(run: Session, host: Host, key: PKey, yes: bool) -> None:
-    """Compare a host's key with the known one, or add it once somebody has said that it is right."""
+    """Compare a host's key with the known one, or add it after confirmation."""
     from aerodrome.errors import HostError
     from aerodrome.remote.hostkeys import add_host_key, fingerprint, is_changed, trust_anew
     from aerodrome.report.terminal import say
 
-    shown, known_hosts = f"{host.address} shows {fingerprint(key)}", run.fleet.ssh.known_hosts
+    shown, known_hosts = f"{host.address} presents {fingerprint(key)}", run.fleet.ssh.known_hosts
     if is_changed(run.connections, host, key):
         raise HostError(
             host.name,
             "trust-hosts",
-            f"{shown}, which is not the key in {known_hosts}",
+            f"{shown}, which does not match {known_hosts}",
             f"if the machine was reinstalled: {trust_anew(host, known_hosts)}",
         )
     if run.connections.knows(host):
@@ -70,18 +70,18 @@ def _trust(run: Session, host: Host, key: PKey, yes: bool) -> None:
         add_host_key(run.connections, host, key)
         say(f"{host.name}: added to {known_hosts}")
     else:
-        say(f"{host.name}: left out")
+        say(f"{host.name}: not added")
 
 
 def _is_right(host: Host) -> bool:
-    """Ask whether the fingerprint is the right one; InvalidInput where nobody can answer."""
+    """Ask whether the fingerprint is right; raises InvalidInput if nobody can answer."""
     from aerodrome.errors import InvalidInput
 
-    hint = "compare the fingerprints, then add --yes"
+    hint = "verify the fingerprints, then add --yes"
     if not sys.stdin.isatty():
-        raise InvalidInput("there is no terminal to ask on", hint)
+        raise InvalidInput("cannot ask without a terminal", hint)
     try:
-        return input("Is it the right one? [y/N] ").strip().lower() in ("y", "yes")
+        return input("Trust this key? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         print(file=sys.stderr)
         raise InvalidInput(f"no answer: the key of {host.name} was not added", hint) from None

@@ -1,4 +1,4 @@
-"""The practice fleet: five real hosts on this machine, to try everything on."""
+"""The practice fleet: five real hosts on this machine for trying everything."""
 
 from __future__ import annotations
 

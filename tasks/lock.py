@@ -1,4 +1,4 @@
-"""The fleet's lock: whose it is, hold it for maintenance, release what a killed run has left."""
+"""The fleet's lock: show its owner, hold it for maintenance, release what a killed run has left."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def status(context: Any, json: bool = False) -> None:
     (show_lock_as_json if json else show_lock)(found)
 
 
-@task(help={"reason": "why nobody may change the fleet; whoever tries is told", **WAIT})
+@task(help={"reason": "why the fleet must not change; shown to everyone who tries", **WAIT})
 def hold(context: Any, reason: str = "", wait: str | None = None) -> None:
-    """Keep every run from changing the fleet, your own too, until lock.release; what changes nothing still runs.
+    """Prevent all runs, your own too, from changing the fleet until lock.release; runs without changes still work.
 
     Examples:
       fab lock.hold --reason="new switches in rack 4, until 18:00"
-      fab lock.hold --reason=freeze --wait=1h    # another run is changing the fleet, and takes long
+      fab lock.hold --reason=freeze --wait=1h    # wait longer for another run that is changing the fleet
     """
     from aerodrome.engine.maintenance import hold
     from aerodrome.report.terminal import say
@@ -40,14 +40,14 @@ def hold(context: Any, reason: str = "", wait: str | None = None) -> None:
     why = _reason(reason)
     with session(context, wait) as run:
         hold(run.lock(), run.recorder, why)
-    say("the fleet is held: nothing changes before fab lock.release --reason=…")
+    say("the fleet is held: nothing changes until fab lock.release --reason=…")
 
 
-@task(help={"reason": "why it may be released; fab history keeps it"})
+@task(help={"reason": "why it can be released; recorded in fab history"})
 def release(context: Any, reason: str = "") -> None:
-    """End lock.hold, or break the lock that a killed run has left. The lock of a run that is alive stays.
+    """End lock.hold, or break the lock that a killed run has left. The lock of a live run stays.
 
-    The next run of whoever left the lock takes it over by itself, and finishes what was begun.
+    The next run of the same performer takes such a lock over by itself, and finishes the job.
 
     Examples:
       fab lock.release --reason="maintenance is over"
@@ -68,14 +68,14 @@ def _reason(text: str) -> str:
 
     reason = " ".join(text.split())
     if not reason:
-        raise InvalidInput("--reason is missing", 'say why: --reason="new switches, until 18:00"')
+        raise InvalidInput("--reason is missing", 'give a reason: --reason="new switches, until 18:00"')
     if len(reason) > 300:
         raise InvalidInput(f"--reason has {len(reason)} characters", "at most 300")
     return reason
 
 
 def _pin(context: Any, **given: Any) -> None:
-    """Pin an Airflow version. This is the old name of `fab pin`, and goes with the next release.
+    """Pin an Airflow version. This is the old name of `fab pin`, to be removed in the next release.
 
     Examples:
       fab lock --version=2.10.5 --python=3.12

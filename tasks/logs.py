@@ -1,4 +1,4 @@
-"""What the units say."""
+"""The units' journals."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from aerodrome.report.journal import Journal
 
 
-@task(help={**ROLE, "follow": "go on until Ctrl-C", "lines": "how many of the last entries of each unit"})
+@task(help={**ROLE, "follow": "keep printing until Ctrl-C", "lines": "number of latest entries per unit"})
 def logs(context: Any, role: str | None = None, follow: bool = False, lines: str = "50") -> None:
-    """Show the units' journals in order of time, each line with its host and role.
+    """Show the units' journals in time order, each line with its host and role.
 
     Examples:
       fab logs --role=scheduler --follow
       fab -H worker1 logs --lines=500
-      fab logs --lines=0 --follow          # only what comes from now on
+      fab logs --lines=0 --follow          # only new entries
     """
     from aerodrome.report.journal import Journal
     from tasks.numbers import number
@@ -37,7 +37,7 @@ def logs(context: Any, role: str | None = None, follow: bool = False, lines: str
 
 
 def _read_journals(run: Session, hosts: list[Host], roles: list[str], lines: int, journal: Journal) -> None:
-    """Read the journals of all hosts at once."""
+    """Read the journals of all hosts in parallel."""
     from aerodrome.components.logs import journal_script, journal_units
     from aerodrome.engine.words import last_words
     from aerodrome.errors import HostError, reading
@@ -47,7 +47,7 @@ def _read_journals(run: Session, hosts: list[Host], roles: list[str], lines: int
     from aerodrome.remote.run import run as run_script
     from aerodrome.report.output import waiting_for
 
-    # Generous for the entries that were asked for; followed, a journal has no end.
+    # Generous for the requested entries; a followed journal has no end.
     most = max(run.fleet.deploy.output_limit, lines * 2 // 1000)
 
     def read(host: Host) -> None:
@@ -59,7 +59,7 @@ def _read_journals(run: Session, hosts: list[Host], roles: list[str], lines: int
         with reading(host.name, "logs"):
             output = run_script(run.connections, host, script, on_text=reader.read, hold=hold, limit=limit, keep=False)
         if output.errors and not reader.entries:
-            raise HostError(host.name, "logs", "its journal cannot be read", "", last_words(output.errors))
+            raise HostError(host.name, "logs", "cannot read its journal", "", last_words(output.errors))
 
     waiting = waiting_for(None if journal.follow else "its journals")
     each(hosts, read, len(hosts) if journal.follow else run.fleet.deploy.parallel, waiting)

@@ -1,4 +1,4 @@
-"""Step 2 of the guide: the whole, and each part for a rerun."""
+"""Step 2 of the guide: all of it, and each part separately."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _node(context: Any, json: bool, part: str | None = None) -> None:
 
 @task(help=JSON)
 def setup_node(context: Any, json: bool = False) -> None:
-    """Step 2: set up everything that a machine needs before it can run a part of Airflow.
+    """Step 2: set up everything that a machine needs before it can run an Airflow role.
 
     It runs the steps node.packages, node.user, node.hosts, node.venv, node.install, node.unit and node.environment, and
     copies the DAG folder. Nothing is started.
@@ -65,7 +65,7 @@ def hosts(context: Any, json: bool = False) -> None:
 
 @task(help=JSON)
 def venv(context: Any, json: bool = False) -> None:
-    """Create the virtual environment, still without packages.
+    """Create the virtual environment, without packages.
 
     Examples:
       fab node.venv
@@ -76,7 +76,7 @@ def venv(context: Any, json: bool = False) -> None:
 
 @task(help=JSON)
 def install(context: Any, json: bool = False) -> None:
-    """Install Airflow from its lock file, and put that virtual environment in use.
+    """Install Airflow from its lock file, and switch to that virtual environment.
 
     Examples:
       fab node.install

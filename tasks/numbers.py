@@ -1,4 +1,4 @@
-"""Numbers that are options: Invoke would end in a traceback for one that is none."""
+"""Numeric options: Invoke would end in a traceback for anything that is not a number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def number(option: str, text: str, low: int, high: int) -> int:
-    """Return the number that an option has; InvalidInput for anything else than plain digits from low to high."""
+    """Return an option's number; raises InvalidInput unless it is plain digits from low to high."""
     from aerodrome.errors import InvalidInput
     from aerodrome.fleet.reader import shortened
 

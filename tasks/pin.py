@@ -20,14 +20,14 @@ LOCKS = Path(__file__).resolve().parent.parent / "locks"
     auto_shortflags=False,
     help={
         "version": "of Airflow: 3.3.2",
-        "python": "the version on the nodes: 3.11",
-        "date": "leave out what was uploaded after that day, UTC (default: as tested, else today)",
-        "constraints": "stay within the versions of a constraints file, a path or a URL",
-        "extra": "a further extra of Airflow: amazon (may be repeated)",
-        "package": "a further package: pandas==2.2.3 (may be repeated)",
-        "distribution": "the package that Airflow comes as",
+        "python": "the nodes' Python version: 3.11",
+        "date": "exclude uploads after that day, UTC (default: the tested day, or else today)",
+        "constraints": "stay within a constraints file (path or URL)",
+        "extra": "an additional Airflow extra: amazon (repeatable)",
+        "package": "an additional package: pandas==2.2.3 (repeatable)",
+        "distribution": "the package that provides Airflow",
         "output": "the file to write (default: where deploy looks for it, in locks/)",
-        "force": "replace a lock file that ships with Aerodrome",
+        "force": "overwrite a lock file that ships with Aerodrome",
     },
 )
 def pin(
@@ -36,7 +36,7 @@ def pin(
     python: str = "3.11",
     date: str = "",
     constraints: str = "",
-    extra: Any = None,  # Invoke makes a list; a default of () would split a value into letters
+    extra: Any = None,  # Invoke passes a list; a default of () would split a value into letters
     package: Any = None,
     distribution: str = "apache-airflow",
     output: str = "",
@@ -76,7 +76,7 @@ def pin(
     text = header(request) + _compile(request)
     made = parse(text)
     if not made.hashed:
-        raise AerodromeError("the index tells no hashes for some of the packages: a lock without them protects nothing")
+        raise AerodromeError("the index has no hashes for some packages: a lock without them protects nothing")
     if text != before:
         _write(path, text)
     change = "unchanged" if text == before else "written"
@@ -84,14 +84,14 @@ def pin(
 
 
 def _read(path: Path) -> str | None:
-    """Return what a lock file says; None where there is none yet."""
+    """Return a lock file's content, or None if there is none yet."""
     from aerodrome.controller.files import read_text
 
     return read_text(path, "--output: ") if path.exists() else None
 
 
 def _refuse_shipped(request: Request, path: Path) -> None:
-    """Refuse to replace a lock file that Aerodrome was tested with: deploy would install something else by it."""
+    """Refuse to replace a lock file that Aerodrome was tested with: deploy would install something else."""
     import os
 
     from aerodrome.catalogue.packages import DATES, DISTRIBUTION
@@ -100,14 +100,14 @@ def _refuse_shipped(request: Request, path: Path) -> None:
 
     if request.distribution == DISTRIBUTION and release(request.version) in DATES:
         raise AerodromeError(
-            f"{os.path.relpath(path)} ships with Aerodrome, which was tested with it",
+            f"{os.path.relpath(path)} ships with Aerodrome and was tested with it",
             "write your own with --output=locks/mine.txt and name it in hosts.yaml (airflow.lock: locks/mine.txt),"
             " or replace it with --force",
         )
 
 
 def _day(version: str) -> str:
-    """Return the day that a version was tested with, else today's."""
+    """Return the day that a version was tested with, or else today."""
     import datetime
 
     from aerodrome.catalogue.packages import DATES
@@ -117,14 +117,14 @@ def _day(version: str) -> str:
 
 
 def _check(request: Request) -> None:
-    """Refuse a Python that this Airflow does not run on, which uv would lock all the same."""
+    """Refuse a Python that this Airflow does not run on; uv would lock it anyway."""
     from aerodrome.catalogue.version import catalogue
     from aerodrome.errors import AerodromeError
 
     try:
         known = catalogue(request.version)
     except KeyError:
-        raise AerodromeError(f"--version={request.version}: Airflow 1.10, 2 and 3 are known") from None
+        raise AerodromeError(f"--version={request.version}: Airflow 1.10, 2 and 3 are supported") from None
     if request.python not in known.pythons:
         raise AerodromeError(
             f"Airflow {request.version} does not run on Python {request.python}",
@@ -133,7 +133,7 @@ def _check(request: Request) -> None:
 
 
 def _compile(request: Request) -> str:
-    """Run uv; return the pins that it found. What it warns of is passed on."""
+    """Run uv and return the pins that it found; its warnings are passed on."""
     import dataclasses
     import importlib.util
     import subprocess
@@ -144,7 +144,7 @@ def _compile(request: Request) -> str:
     from aerodrome.report.terminal import say
 
     if importlib.util.find_spec("uv") is None:
-        raise AerodromeError("uv is not installed beside fab", "pip install -r requirements.txt")
+        raise AerodromeError("uv is not installed alongside fab", "pip install -r requirements.txt")
     asked = dataclasses.replace(request, constraints=_absolute(request.constraints))
     with _folder(request) as folder:
         done = subprocess.run(
@@ -166,7 +166,7 @@ def _compile(request: Request) -> str:
 
 @contextmanager
 def _folder(request: Request) -> Iterator[Path]:
-    """Give the folder that uv runs in: where the operator stands, or one with the uv.toml that the version needs.
+    """Yield the directory that uv runs in: the current one, or one with the uv.toml that the version needs.
 
     uv reads a uv.toml that it finds there beside the user's own; one that is named to it, it reads in place of that.
     """
@@ -179,14 +179,14 @@ def _folder(request: Request) -> Iterator[Path]:
     if not settings.exists():
         yield Path.cwd()
         return
-    # Not in locks/ itself: within a Python project, such as this one, uv reads the uv.toml of its top folder only.
+    # Not in locks/ itself: inside a Python project such as this one, uv reads only the uv.toml of its top directory.
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(settings, folder)
         yield Path(folder)
 
 
 def _absolute(constraints: str) -> str:
-    """Return a path that means the same in any folder; a URL stays as it is."""
+    """Return an absolute path; a URL stays as it is."""
     from aerodrome.controller.files import expand
     from aerodrome.errors import AerodromeError
 
@@ -199,7 +199,7 @@ def _absolute(constraints: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file whole: a run that is killed leaves the old one, or the new one."""
+    """Write a file atomically: a killed run leaves either the old or the new one."""
     import os
     import tempfile
 
@@ -211,7 +211,7 @@ def _write(path: Path, text: str) -> None:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
-                os.fchmod(handle, 0o644)  # mkstemp makes it 0600
+                os.fchmod(handle, 0o644)  # mkstemp creates it with 0600
                 os.fsync(handle)
             Path(temporary).replace(path)
         except BaseException:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     help={
         "role": "only hosts with this role",
         "accept_downtime": "what deploy would do with this option",
-        "script": "print the very shell that each host would run, secrets masked",
+        "script": "print the exact script that each host would run, with secrets masked",
         "json": "print JSON",
     }
 )

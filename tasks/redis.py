@@ -1,4 +1,4 @@
-"""Celery's broker, where it is not the metadata database."""
+"""Celery's broker, if it is not the metadata database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.session import JSON, perform
 
 @task(help=JSON)
 def setup_redis(context: Any, json: bool = False) -> None:
-    """Set up the broker: Redis with a password, on the address of the host that has the role redis.
+    """Set up the broker: Redis with a password, on the address of the host with the role redis.
 
     Examples:
       fab setup-redis

@@ -1,4 +1,4 @@
-"""Steps 3 to 5 of the guide, a task for each role: enable, drop-in, start, and wait until it is healthy."""
+"""Steps 3 to 5 of the guide, a task per role: write the drop-in, enable, start, and wait until it is healthy."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ FOLDER = Path(__file__).resolve().parent.parent / "aerodrome" / "components" / "
 
 
 def role_tasks() -> Iterator[Task[Any]]:
-    """Yield the task of each role: its help is the docstring of the role's file, where that has examples of the task.
+    """Yield the task of each role: its help is the docstring of the role's file, if that has examples of the task.
 
-    The files are only read: what they import is not worth its time while somebody presses the tab key.
+    The files are read, not imported: their imports are too slow for a tab key.
     """
     for file in sorted(FOLDER.glob("[a-z]*.py")):
         name, help = file.stem.replace("_", "-"), file.read_text().split('"""')[1]

@@ -1,4 +1,4 @@
-"""What every task begins with: the fleet, the hosts that were picked, the values, the connections."""
+"""What every task starts with: the fleet, the selected hosts, the values, the connections."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from aerodrome.secrets import Secret, SecretValue
 
 T = TypeVar("T")
-# Makes a runbook of the values that components need, for hosts and roles by name.
+# Builds a runbook from the values that components need, for hosts and roles by name.
 Builder = Callable[["Inputs", Sequence[str], Sequence[str]], "Runbook"]
 WAIT = {"wait": "how long to wait while another run is changing the fleet: 90s, 15m, 2h (default: deploy.lock_timeout)"}
 ROLE = {"role": "only this role (several: scheduler,worker)"}
-JSON = {"json": "print what happens as JSON lines on stdout (their keys: python -m pydoc aerodrome.report.json_lines)"}
-FORCE = {"force": "end well even if tasks that outlast deploy.drain_timeout are killed"}
+JSON = {"json": "print events as JSON lines on stdout (their keys: python -m pydoc aerodrome.report.json_lines)"}
+FORCE = {"force": "exit with 0 even if tasks that outlast deploy.drain_timeout are killed"}
 
 
 @dataclass
@@ -38,32 +38,32 @@ class Session:
     fleet: Fleet
     hosts: list[Host]  # those of -H, or all
     vault: Vault
-    performing: str = "fab"  # what others are told that this run does
-    wait: int | None = None  # seconds to wait for another run; None: as hosts.yaml says
-    lines: JsonLines | None = None  # what prints the events of the run for programs, and not for people
+    performing: str = "fab"  # what this run does, as shown to others
+    wait: int | None = None  # seconds to wait for another run; None: as in hosts.yaml
+    lines: JsonLines | None = None  # prints the run's events for programs instead of people
 
     @cached_property
     def inputs(self) -> Inputs:
-        """The values that components need; looking them up may ask, or run the operator's commands."""
+        """The values that components need; looking them up may prompt, or run the operator's commands."""
         from tasks.values import look_up
 
         return look_up(self.fleet, self.vault)
 
     @cached_property
     def connections(self) -> Connections:
-        """The connections of this run; none is opened before it is used."""
+        """The connections of this run, each opened when it is first used."""
         from aerodrome.controller.known_hosts import KnownHosts
         from aerodrome.remote.connection import Connections
 
         return Connections(self.fleet, self.secret, KnownHosts(self.fleet.ssh.known_hosts))
 
     def connect(self, roles: Sequence[str]) -> None:
-        """Begin to connect to the picked hosts with one of `roles`, while it is worked out what to ask them."""
+        """Start connecting to the selected hosts with one of `roles`, while their questions are prepared."""
         self.connections.begin([host for host in self.hosts if not {*roles}.isdisjoint(self.fleet.roles_of(host))])
 
     @cached_property
     def sink(self) -> Terminal | JsonLines:
-        """What takes the events of the run."""
+        """The sink of the run's events."""
         if self.lines:
             return self.lines
 
@@ -88,7 +88,7 @@ class Session:
         return Run(self.connections, emit, self.lock(), self.recorder, HINTS, before_change=self.vault.keep)
 
     def lock(self, breaks: bool = False) -> FleetLock:
-        """Return the fleet's lock; with `breaks` it is taken from whoever has left it, and no run is waited for."""
+        """Return the fleet's lock; `breaks` takes it from a killed run, and does not wait for other runs."""
         from aerodrome.engine.lock import FleetLock
 
         patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
@@ -97,7 +97,7 @@ class Session:
 
     @cached_property
     def recorder(self) -> Recorder:
-        """What writes down who did what."""
+        """The recorder of who did what."""
         import os
         from datetime import UTC, datetime
 
@@ -113,7 +113,7 @@ class Session:
         return Recorder(run, Caller(performer(), self.performing), origin, redactor.hide)
 
     def adopting(self, work: Callable[[], T]) -> T:
-        """Do `work`; where hosts turn out to have Fernet keys of their own, take them in and begin again."""
+        """Do `work`; if hosts turn out to have their own Fernet keys, adopt them and start again."""
         from aerodrome.checks.keys import KeysFound
         from aerodrome.core.event import Note
         from aerodrome.errors import FleetError
@@ -129,13 +129,13 @@ class Session:
                     raise
             self.vault.adopt(redactor.know(key) for each in keys.values() for key in each)
             for host in keys:
-                text = f"{host}: has a Fernet key of its own, which all nodes get beside the fleet's"
+                text = f"{host}: has its own Fernet key, which is added to the fleet's on all nodes"
                 self.sink.emit(Note("", text))
-            for name in ("inputs", "run"):  # they are made anew, with these keys
+            for name in ("inputs", "run"):  # they are built again, with these keys
                 self.__dict__.pop(name, None)
 
     def perform(self, build: Builder, roles: Sequence[str]) -> None:
-        """Perform the runbook that `build` makes for the picked hosts and `roles`; say whether anything was changed.
+        """Perform the runbook that `build` returns for the selected hosts and `roles`; report whether anything changed.
 
         Raises FleetError at the end if running tasks were killed, unless the runbook allows it.
         """
@@ -155,7 +155,7 @@ class Session:
             noted = True
             if not runbook.stages:
                 raise InvalidInput(
-                    "no selected host has a role for this task", "see roles in hosts.yaml, -H and --role"
+                    "no selected host has a role for this task", "check roles in hosts.yaml, -H and --role"
                 )
             return runbook, perform(self.run, runbook)
 
@@ -167,21 +167,21 @@ class Session:
 
     @property
     def changed(self) -> list[str]:
-        """The names of the hosts on which something has been changed."""
+        """The names of the hosts on which something has changed."""
         run = self.__dict__.get("run")
         return [name for name in self.fleet.hosts if run and name in run.changed]
 
     @property
     def names(self) -> list[str]:
-        """The names of the hosts that were picked."""
+        """The names of the selected hosts."""
         return [host.name for host in self.hosts]
 
     def with_role(self, role: str) -> list[Host]:
-        """Return those of the picked hosts that have `role`."""
+        """Return the selected hosts with `role`."""
         return [host for host in self.hosts if host.name in self.fleet.roles[role]]
 
     def secret(self, value: SecretValue) -> Secret:
-        """Look up a secret, and hide it from then on in all that is printed."""
+        """Look up a secret, and mask it in all output from then on."""
         from aerodrome.report.sink import paused
         from aerodrome.secrets import Reference
         from tasks.values import hidden
@@ -193,10 +193,10 @@ class Session:
 
 @contextmanager
 def session(context: Any, wait: str | None = None, json: bool = False) -> Iterator[Session]:
-    """Read hosts.yaml and pick the hosts of `-H`; close every connection at the end.
+    """Read hosts.yaml and select the hosts of `-H`; close every connection at the end.
 
-    `wait` is how long another run that is changing the fleet is waited for, as `--wait` gives it; with `json`, the
-    events of the run are printed for programs, and how it ended.
+    `wait` is how long to wait for another run that is changing the fleet, as in `--wait`; with `json`, the run's events
+    and its outcome are printed for programs.
     """
     if not json:
         with _session(context, wait) as begun:
@@ -233,7 +233,7 @@ def _session(context: Any, wait: str | None, lines: JsonLines | None = None) -> 
 
 
 def seconds(wait: str) -> int:
-    """Read the value of `--wait`: `90`, `90s`, `15m`, `2h`.
+    """Parse the value of `--wait`: `90`, `90s`, `15m`, `2h`.
 
     Raises InvalidInput for anything else.
     """
@@ -263,13 +263,13 @@ def pick(fleet: Fleet, names: list[str]) -> list[Host]:
             picked.add(name)
         else:
             near = get_close_matches(name, fleet.hosts)
-            known = f"did you mean {near[0]}?" if near else f"it has {', '.join(fleet.hosts)}"
+            known = f"did you mean {near[0]}?" if near else f"hosts are {', '.join(fleet.hosts)}"
             raise InvalidInput(f"{fleet.source}: there is no host {name}", known)
     return [host for host in fleet.hosts.values() if host.name in picked]
 
 
 def pick_roles(fleet: Fleet, role: str | None, unused: bool = False) -> list[str]:
-    """Return the roles that `--role` names, parted by commas, or all.
+    """Return the roles in `--role`, separated by commas, or all roles.
 
     Raises InvalidInput for a role that there is not; with `unused` it need not be on any host of hosts.yaml.
     """
@@ -287,11 +287,11 @@ def pick_roles(fleet: Fleet, role: str | None, unused: bool = False) -> list[str
 
 
 def check_downtime(run: Session, role: str | None, accept_downtime: bool) -> None:
-    """Refuse to change Airflow's version in a part of the fleet: the rest would go on as the other version."""
+    """Refuse to change Airflow's version in a part of the fleet: the rest would keep the other version."""
     from aerodrome.errors import InvalidInput
 
     if accept_downtime and (role or len(run.hosts) < len(run.fleet.hosts)):
-        raise InvalidInput("--accept-downtime is for the whole fleet", "leave out -H and --role")
+        raise InvalidInput("--accept-downtime is for the whole fleet", "run without -H and --role")
 
 
 def perform(
@@ -304,7 +304,7 @@ def perform(
     early: bool = False,
     json: bool = False,
 ) -> None:
-    """Perform the runbook that `build` makes for the hosts of -H and the roles of --role.
+    """Perform the runbook that `build` returns for the hosts of -H and the roles of --role.
 
     `unused` allows roles that no host has; `downtime` refuses a part of the fleet; `early` connects to all picked hosts
     while the runbook is worked out; `json` prints the events of the run for programs.

@@ -1,4 +1,4 @@
-"""How everything does: roles, and open ports."""
+"""The state of everything: roles, and open ports."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def status(context: Any, role: str | None = None, json: bool = False, ports: boo
 
 
 def _show_ports(run: Session, json: bool) -> None:
-    """Print what listens on the hosts; a host that cannot be asked does not hide the others."""
+    """Print what listens on the hosts; a host that cannot be reached does not hide the others."""
     from aerodrome.components.listening import Listening, listening_script, read_listening
     from aerodrome.errors import FleetError
     from aerodrome.remote.parallel import each

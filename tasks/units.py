@@ -14,7 +14,7 @@ CHANGES = {**ROLE, **WAIT, **JSON}
 
 @task(help=CHANGES)
 def start(context: Any, role: str | None = None, wait: str | None = None, json: bool = False) -> None:
-    """Start whatever is not running, in deploy's order, and wait until it is healthy.
+    """Start everything that is not running, in deploy's order, and wait until it is healthy.
 
     Examples:
       fab start
@@ -46,7 +46,7 @@ def restart(
 def stop(
     context: Any, role: str | None = None, wait: str | None = None, force: bool = False, json: bool = False
 ) -> None:
-    """Stop, workers first; they finish their running tasks. Enabled units start again at boot.
+    """Stop everything, workers first; they finish their running tasks. Enabled units start again at boot.
 
     Units whose role hosts.yaml no longer gives to their host are stopped too.
 

@@ -1,4 +1,4 @@
-"""Look up what components need beside hosts.yaml: secrets, references, lock files, the DAG folder."""
+"""Look up what components need besides hosts.yaml: secrets, references, lock files, the DAG folder."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ LOCKS = Path(__file__).resolve().parent.parent / "locks"
 
 
 def look_up(fleet: Fleet, vault: Vault) -> Inputs:
-    """Return the fleet with all its values.
+    """Return the fleet with all of its values.
 
-    Raises InvalidInput, naming file, line and key, for a value that cannot be had.
+    Raises InvalidInput, naming file, line and key, for a value that cannot be looked up.
     """
     airflow = fleet.airflow
 
@@ -92,18 +92,18 @@ def dags(fleet: Fleet) -> Tree | None:
 
 
 def hidden(vault: Vault, value: SecretValue) -> Secret:
-    """Look up a secret, and hide it from then on in all that is printed."""
+    """Look up a secret, and mask it in all output from then on."""
     found = vault.value(value)
     return redactor.know(found if isinstance(found, Secret) else Secret(found))
 
 
 def locks(airflow: Airflow) -> dict[str, str]:
-    """Return the lock files for the fleet's version, by Python version; the operator's own serves every one."""
+    """Return the lock files for the fleet's version, by Python version; the operator's own is used for all."""
     pythons = catalogue(airflow.version).pythons
     if airflow.constraints:
         return {}
     if airflow.lock:
-        return dict.fromkeys(pythons, _read("airflow.lock", airflow.lock, "make it: fab pin"))
+        return dict.fromkeys(pythons, _read("airflow.lock", airflow.lock, "create it: fab pin"))
     files = {python: LOCKS / lock_name(airflow.distribution, airflow.version, python) for python in pythons}
     found = {python: file.read_text() for python, file in files.items() if file.exists()}
     default = EXTRAS[catalogue(airflow.version).major]
@@ -113,15 +113,15 @@ def locks(airflow: Airflow) -> dict[str, str]:
         lacking = sorted(wanted.difference(extras_of(next(iter(found.values()))) or default))
         options = " ".join(f"--extra={extra}" for extra in lacking)
         raise InvalidInput(
-            f"airflow.extras: the lock file that ships has not {', '.join(lacking)}",
-            f"make one: fab pin --version={quote(airflow.version)} {options} --output=locks/mine.txt,"
-            " and name it: airflow.lock: locks/mine.txt",
+            f"airflow.extras: the shipped lock file lacks {', '.join(lacking)}",
+            f"create one: fab pin --version={quote(airflow.version)} {options} --output=locks/mine.txt,"
+            " and set airflow.lock: locks/mine.txt",
         )
     return serving
 
 
 def _aid(airflow: Airflow, name: str) -> str:
-    """Return what a version needs beside a lock, where it needs any."""
+    """Return a file that a version needs besides a lock, or "" if it needs none."""
     file = LOCKS / release(airflow.version) / name
     return file.read_text() if file.exists() else ""
 

@@ -1,8 +1,8 @@
-"""Make catalogue/known_settings.txt from installed Airflows: python tools/known_settings.py 1=FOLDER 2=FOLDER 3=FOLDER
+"""Write catalogue/known_settings.txt from installed Airflows: python tools/known_settings.py 1=FOLDER 2=FOLDER 3=FOLDER
 
-Each FOLDER is the site-packages of a major version's tested release, as `fab deploy` installs it. Read are
-config_templates/config.yml, default_airflow.cfg, `config` of each provider, and what the code asks conf for by name,
-as some settings stand in no template.
+Each FOLDER is the site-packages of a major version's tested release, as installed by `fab deploy`. Its sources are
+config_templates/config.yml, default_airflow.cfg, `config` of each provider, and the names that the code passes to conf,
+because some settings are in no template.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NAMED = re.compile(r"""section=["']([a-z_.]+)["'],\s*key=["']([a-z0-9_]+)["']"""
 
 
 def settings(folder: Path) -> Iterator[tuple[str, str]]:
-    """Give section and key of every setting that the packages in a folder know."""
+    """Yield section and key of every setting that the packages in a directory know."""
     for template in folder.glob("airflow/config_templates/config.yml"):
         loaded = yaml.safe_load(template.read_text())
         sections = loaded.items() if isinstance(loaded, dict) else ((each["name"], each) for each in loaded)
@@ -52,7 +52,7 @@ def settings(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def of_provider(program: str) -> Iterator[tuple[str, str]]:
-    """Give the settings in the dictionary that a provider describes itself by."""
+    """Yield the settings in a provider's own description."""
     for node in ast.walk(ast.parse(program)):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
             for section, found in ast.literal_eval(node.value).get("config", {}).items():

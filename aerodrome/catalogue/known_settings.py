@@ -1,4 +1,4 @@
-"""Which settings Airflow has: known_settings.txt, which tools/known_settings.py makes of the packages themselves."""
+"""The settings that Airflow has: known_settings.txt, generated from the packages by tools/known_settings.py."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 from aerodrome.catalogue.settings import has_had_names
 
-# Any key of these is handed on to another library, or belongs to a provider of which not all versions are known.
+# Keys of these sections are passed to other libraries, or belong to providers whose versions are not all known.
 _OPEN = """
     azure_remote_logging celery_broker_transport_options celery_result_backend_transport_options elasticsearch
     elasticsearch_configs kubernetes kubernetes_executor postgres sentry standard"""
-# A key of a known section that Airflow reads as what a command prints, or from a store: its name, and one of these.
+# Suffixes of keys that Airflow reads from a command or a store.
 _SUFFIXES = ("_cmd", "_secret")
 
 
 @cache
 def _known(major: int) -> Mapping[str, frozenset[str]]:
-    """Return the keys of each section of a major version that Aerodrome was tested with."""
+    """Return the keys of each section of a major version, as tested with Aerodrome."""
     found: dict[str, set[str]] = {}
     section = ""
     for line in Path(__file__).with_suffix(".txt").read_text("utf-8").splitlines():
@@ -33,15 +33,15 @@ def _known(major: int) -> Mapping[str, frozenset[str]]:
 
 
 def is_unknown(major: int, section: str, key: str) -> bool:
-    """Tell whether a section of a major version is known, and this key of it is not; by the version's own names."""
+    """Tell whether a major version has this section but not this key, by the version's own names."""
     keys = _known(major).get(section.lower())
     plain = {key.lower().removesuffix(suffix) for suffix in ("", *_SUFFIXES)}
-    # Those that have had several names are the last release's of a major version, which the tested one may not have.
+    # Renamed settings are those of a major version's last release; the tested one may not have them.
     return keys is not None and not plain & keys and not any(has_had_names(section, name) for name in plain)
 
 
 def nearest(major: int, section: str, key: str) -> str:
-    """Return the setting that was probably meant, as section.key; nothing where none is near."""
+    """Return the setting that was probably meant, as section.key, or "" if none is similar."""
     known = _known(major)
     if close := difflib.get_close_matches(key.lower(), known.get(section.lower(), ()), 1, 0.8):
         return f"{section}.{close[0]}"
@@ -50,7 +50,7 @@ def nearest(major: int, section: str, key: str) -> str:
 
 
 def of_variable(major: int, name: str) -> tuple[str, str] | None:
-    """Return section and key of a variable AIRFLOW__SECTION__KEY where the version knows the section."""
+    """Return section and key of a variable AIRFLOW__SECTION__KEY if the version has the section."""
     prefix, _, rest = name.partition("__")
     written, _, key = rest.partition("__")
     sections = {section.replace(".", "_"): section for section in _known(major)}

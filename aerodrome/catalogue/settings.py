@@ -1,18 +1,18 @@
-"""What Airflow's settings are called: options that changed section or name between 1.10, 2 and 3, or are gone.
+"""The names of Airflow's settings: options that were moved, renamed or removed between 1.10, 2 and 3.
 
-Major versions stand for their last: 1.10.10 to 1.10.15, 2.11.2, and 3.3.2. All was read from these releases:
+Each major version means its last releases: 1.10.10 to 1.10.15, 2.11.2, and 3.3.2. Everything was read from these:
 1.10: airflow/config_templates/config.yml and default_airflow.cfg, and `deprecated_options` of airflow/configuration.py.
 2: airflow/config_templates/config.yml and `deprecated_options` of airflow/configuration.py.
 3: the same config.yml, `deprecated_options` of airflow/_shared/configuration/parser.py, and `CONFIGS_CHANGES` of
-airflow/cli/commands/config_command.py, which `airflow config update` goes by.
+airflow/cli/commands/config_command.py, which `airflow config update` uses.
 2 and 3 also: `config` in get_provider_info.py of each provider in locks/, and of those named at _PROVIDERS.
 
-Only pure renames are mapped. These are not, for what came after means something else; `gone` knows them:
+Only pure renames are mapped. These are not, because the new option means something else; `gone` knows them:
 [api] auth_backend (the experimental API, one backend), [api] auth_backends (the REST API of 2) and [fab] auth_backends
 (the API of FAB alone); [webserver] access_logfile (a log) and [api] log_config (how uvicorn logs);
 [webserver] page_size (of the pages) and [api] fallback_page_limit; [webserver] session_lifetime_days (days) and
 force_log_out_after, now session_lifetime_minutes; [celery] stalled_task_timeout and task_adoption_timeout and
-[kubernetes_executor] worker_pods_pending_timeout, which became one, [scheduler] task_queued_timeout;
+[kubernetes_executor] worker_pods_pending_timeout, which were merged into [scheduler] task_queued_timeout;
 [webserver] worker_refresh_batch_size and worker_refresh_interval, which came back in [api] for gunicorn alone.
 """
 
@@ -22,9 +22,9 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 Name = tuple[str, str]  # section and key
-_NONE = ("", "")  # in place of a name that a version does not have
+_NONE = ("", "")  # for a version that does not have the setting
 
-# The section in 1.10, in 2 and in 3, then those of releases between them → the keys. Empty: not in that version.
+# The section in 1.10, in 2 and in 3, then in releases between them → the keys. Empty: not in that version.
 _MOVED = {
     ("", "", "core", "workers"): "execution_api_server_url",
     ("", "database", "database", "core"): "max_db_retries sql_engine_collation_for_ids",
@@ -61,7 +61,7 @@ _MOVED = {
     ("scheduler", "metrics", "metrics"): "statsd_host statsd_on statsd_port statsd_prefix",
     ("scheduler", "scheduler", "dag_processor"): "min_file_process_interval print_stats_interval",
     ("webserver", "fab", "fab"): "update_fab_perms",
-    # expose_stacktrace: removed in 3.0 says CONFIGS_CHANGES, but 3.3.2 has it again, word for word, in [api].
+    # expose_stacktrace: removed in 3.0 according to CONFIGS_CHANGES, but 3.3.2 has it again, unchanged, in [api].
     ("webserver", "webserver", "api"): """
         base_url default_wrap expose_config expose_stacktrace hide_paused_dags_by_default log_fetch_timeout_sec
         secret_key workers""",
@@ -70,7 +70,7 @@ _MOVED = {
         proxy_fix_x_port proxy_fix_x_prefix proxy_fix_x_proto session_lifetime_minutes""",
 }
 
-# Those whose key changed too: the name in 1.10, in 2 and in 3, then those of releases between or before them.
+# Options whose key changed too: the name in 1.10, in 2 and in 3, then in releases between or before them.
 _RENAMED = (
     ("", "", "scheduler.ti_metrics_interval", "scheduler.running_metrics_interval"),
     ("", "", "workers.missing_dag_retries", "workers.missing_dag_retires"),
@@ -120,10 +120,10 @@ _RENAMED = (
     (*["webserver.web_server_worker_timeout"] * 2, "api.worker_timeout"),
 )
 
-# Sections that changed their name as a whole (`deprecated_sections` of 2.11.2; 3's provider has the new name only).
+# Sections that were renamed as a whole (`deprecated_sections` of 2.11.2; 3's provider has the new name only).
 _SECTIONS_RENAMED = (("kubernetes", "kubernetes_executor", "kubernetes_executor"),)
 
-# Options that a version has no more, under no name: the first such version → section → keys.
+# Options that were removed without a new name: the first version without them → section → keys.
 _REMOVED = {
     2: {
         "api": "auth_backend",
@@ -190,7 +190,7 @@ _SECTIONS = {
         webserver workers {_PROVIDERS}""",
 }
 
-# Airflow reads a secret setting also as what a command prints, or from a store: the same name, and one of these.
+# Airflow can also read a secret setting from a command or a store: the same name with one of these suffixes.
 _SUFFIXES = ("_cmd", "_secret")
 
 
@@ -200,7 +200,7 @@ def _name(text: str) -> Name:
 
 
 def _rows() -> Iterator[tuple[Name, ...]]:
-    """Give the names of each option that had several: in 1.10, 2 and 3, then any others."""
+    """Yield the names of each renamed option: in 1.10, 2 and 3, then any others."""
     for sections, keys in _MOVED.items():
         for key in keys.split():
             yield tuple((section, key) if section else _NONE for section in sections)
@@ -220,7 +220,7 @@ _GONE = {
 def rename(major: int, section: str, key: str) -> Name:
     """Return the section and key under which a major version reads a setting, given by its name in any version.
 
-    A setting that the version has not, and one that was never renamed, stays as it is.
+    A setting that the version lacks, or that was never renamed, is returned unchanged.
     """
     for suffix in ("", *_SUFFIXES):
         row = _NAMES.get((section.lower(), key.lower().removesuffix(suffix)))
@@ -234,12 +234,12 @@ def rename(major: int, section: str, key: str) -> Name:
 
 
 def has_had_names(section: str, key: str) -> bool:
-    """Tell whether a setting, by one of its names, has had several."""
+    """Tell whether a setting, given by one of its names, has ever been renamed."""
     return (section.lower(), key.lower()) in _NAMES
 
 
 def gone(major: int, section: str, key: str) -> bool:
-    """Tell whether a major version has a setting no more that an older one had, under whatever name."""
+    """Tell whether a major version lacks a setting that an older one had, under any name."""
     name = (section.lower(), key.lower())
     if row := _NAMES.get(name):
         return row[major - 1] == _NONE and any(earlier != _NONE for earlier in row[: major - 1])
@@ -247,9 +247,9 @@ def gone(major: int, section: str, key: str) -> bool:
 
 
 def unknown(major: int, sections: Iterable[str]) -> dict[str, str]:
-    """Return the sections that no Airflow of a major version reads, each with the nearest that it does, or "".
+    """Return the sections that no Airflow of a major version reads, each with the nearest one that it reads, or "".
 
-    Ask about sections as `rename` returns them.
+    Pass sections as `rename` returns them.
     """
     known = _SECTIONS[major].split()
     strange = [section for section in dict.fromkeys(sections) if section.lower() not in known]

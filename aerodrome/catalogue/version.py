@@ -1,6 +1,6 @@
-"""The catalogue: all that differs between Airflow 1.10, 2 and 3. Nothing outside this file asks for a version.
+"""The catalogue: everything that differs between Airflow 1.10, 2 and 3. Nothing outside this file asks for a version.
 
-Facts are of 1.10.10, 2.11.2 and 3.3.2, each run with CeleryExecutor over PostgreSQL.
+The facts are from 1.10.10, 2.11.2 and 3.3.2, each tested with CeleryExecutor over PostgreSQL.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from aerodrome.catalogue.settings import rename
 from aerodrome.dataclass import dataclass
 from aerodrome.secrets import Secret
 
-# The module of a node that knows the node's name, in a folder of AIRFLOW_HOME that every version has on its path
-# (`prepare_syspath` of airflow/settings.py), and the function in it.
+# The module on a node that returns the node's name, in a directory of AIRFLOW_HOME that is on every version's path
+# (`prepare_syspath` of airflow/settings.py), and its function.
 NAME_MODULE, NAME_FUNCTION = "aerodrome_host", "name"
 
-Setting = tuple[str, str]  # section and key, in today's names
+Setting = tuple[str, str]  # section and key, by their current names
 
 DATABASE_URL: Setting = ("database", "sql_alchemy_conn")
 FERNET_KEY: Setting = ("core", "fernet_key")  # encrypts connections, variables and triggers in the database
@@ -29,20 +29,20 @@ JWT_SECRET: Setting = ("api_auth", "jwt_secret")  # signs the tasks' own request
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What is particular to one version of Airflow."""
+    """What is specific to one version of Airflow."""
 
     version: str
     major: int
     pythons: tuple[str, ...]  # that this version runs on
-    node_option: str  # of a worker: what it calls itself among Celery's nodes
+    node_option: str  # of a worker: sets its Celery node name
     migrate: str
     health_path: str
-    fixed: Mapping[tuple[str, str], str]  # settings that make it safe and whole, in today's names
-    notes: tuple[str, ...] = ()  # what an operator of it should know
-    secrets_differ: bool = False  # a role's processes need only some of the secrets
-    # The module of the web application, which has the logins; empty where `airflow users reset-password` works.
+    fixed: Mapping[tuple[str, str], str]  # settings that it needs to be safe and complete, by their current names
+    notes: tuple[str, ...] = ()  # what its operator should know
+    secrets_differ: bool = False  # each role's processes need only some of the secrets
+    # The module of the web application, which has the logins; empty if `airflow users reset-password` works.
     logins: str = ""
-    # Files that it would write into AIRFLOW_HOME if they were missing, and what they hold here.
+    # Files that it would create in AIRFLOW_HOME if they were missing, and our content for them.
     home_files: Mapping[str, str] = field(default_factory=dict)
 
     def variable(self, section: str, key: str) -> str:
@@ -54,16 +54,16 @@ class Catalogue:
         return f"AIRFLOW__{section.upper().replace('.', '_')}__{key.upper()}"
 
     def web_host(self, address: str) -> str:
-        """Return an address as the web server's setting has it: gunicorn, up to 2, wants IPv6 in brackets."""
+        """Return an address for the web server's setting: gunicorn (up to 2) needs IPv6 in brackets."""
         return f"[{address}]" if ":" in address and self.major < 3 else address
 
     def create_user(self, name: str, email: str, first: str, last: str, role: str) -> list[str]:
-        """Return the arguments of `airflow` that make a login; the password is asked on stdin, twice."""
+        """Return the `airflow` arguments that create a user; it prompts for the password on stdin, twice."""
         command = ["create_user"] if self.major == 1 else ["users", "create"]
         return [*command, "-u", name, "-e", email, "-f", first, "-l", last, "-r", role]
 
 
-# An empty one: what Airflow would write holds all its defaults, which a later version would read as somebody's choice.
+# Without settings: Airflow would write all of its defaults, which a later version would read as deliberate choices.
 _CONFIG = "# Written by Aerodrome, once: the settings are variables in /etc/default. What is set here is kept.\n"
 
 # Without their comments, the version's own config_templates/default_webserver_config.py.
@@ -106,9 +106,11 @@ _CATALOGUES = {
             ("api", "auth_backend"): "airflow.api.auth.backend.deny_all",  # the experimental API has none
             ("core", "hostname_callable"): f"{NAME_MODULE}:{NAME_FUNCTION}",
         },
-        notes=("Airflow 1.10 shows a worker's task logs to whoever reaches its port 8793: let in only the web server",),
+        notes=(
+            "Airflow 1.10 shows a worker's task logs to anyone who can reach its port 8793: allow only the web server",
+        ),
         logins="airflow.www_rbac.app",
-        # It looks for the configuration of its own unit tests whenever it starts.
+        # It looks for its unit tests' configuration at every start.
         home_files={"airflow.cfg": _CONFIG, "unittests.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_1},
     ),
     2: Catalogue(
@@ -122,7 +124,7 @@ _CATALOGUES = {
             ("api", "auth_backends"): f"{_FAB}.api.auth.backend.basic_auth,{_FAB}.api.auth.backend.session",
             ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
         },
-        # The command came with 2.9, and fails in 2.11.2 (AssertionError: The sqlalchemy extension was not registered).
+        # The command came with 2.9 but fails in 2.11.2 (AssertionError: The sqlalchemy extension was not registered).
         logins="airflow.www.app",
         home_files={"airflow.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_2},
     ),
@@ -133,13 +135,13 @@ _CATALOGUES = {
         node_option="--celery-hostname",
         migrate="db migrate",
         health_path="/api/v2/monitor/health",
-        # The simple auth manager, which is the default, writes its password into a world-readable file.
+        # The default, the simple auth manager, writes its password to a world-readable file.
         fixed={
             ("core", "auth_manager"): f"{_FAB}.fab_auth_manager.FabAuthManager",
             ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
         },
         home_files={"airflow.cfg": _CONFIG},
-        # Read in 3.3.2 and tried. Which ones, each role itself says.
+        # Read in 3.3.2 and tested. Each role lists its own.
         secrets_differ=True,
     ),
 }
@@ -148,16 +150,16 @@ _CATALOGUES = {
 def catalogue(version: str) -> Catalogue:
     """Return the catalogue for a version such as `3.3.2` or `1.10.10.*`.
 
-    Raises KeyError for a major version that there is none for.
+    Raises KeyError for an unknown major version.
     """
     return _CATALOGUES[int(version.split(".")[0])]
 
 
 def url(scheme: str, user: str, password: Secret, host: str, port: int, path: str) -> Secret:
-    """Return a URL with a login; what is not unreserved (RFC 3986) is percent-encoded, as UTF-8.
+    """Return a URL with a login; characters that are not unreserved (RFC 3986) are percent-encoded, as UTF-8.
 
-    A password thus holds no `$` that Airflow would expand, and nothing that systemd would take for its own.
-    `path` is encoded already.
+    So a password contains no `$` that Airflow would expand, and nothing that systemd would interpret.
+    `path` is already encoded.
     """
     address = f"[{host}]" if ":" in host else host
     login = f"{quote(user, safe='')}:{quote(password.reveal(), safe='')}"

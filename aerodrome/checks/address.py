@@ -39,6 +39,6 @@ class OwnAddress:
             return []
         return refused(
             self,
-            f"{self.service} is to listen on {self.address}, and the host does not have that address itself",
-            f"behind address translation, say where to listen: hosts.{self.host}.listen: 0.0.0.0",
+            f"{self.service} should listen on {self.address}, but the host does not have that address",
+            f"behind address translation, set where to listen: hosts.{self.host}.listen: 0.0.0.0",
         )

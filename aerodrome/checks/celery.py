@@ -30,7 +30,7 @@ class Unmoved:
         if reason and running:
             return refused(
                 self,
-                f"{reason}, and a part of the fleet would be left behind with its queued tasks",
+                f"{reason}, which would leave the rest of the fleet behind with its queued tasks",
                 "run fab deploy for the whole fleet, without -H and --role: it waits for all tasks first",
             )
         return []

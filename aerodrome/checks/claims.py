@@ -50,20 +50,20 @@ class OwnHome:
         kind, bar, owner = first.partition("|")
         if not bar:
             return []
-        elsewhere = "set airflow.home in hosts.yaml to a folder of Airflow's own"
+        elsewhere = "set airflow.home in hosts.yaml to a directory of Airflow's own"
         if kind != "directory":
-            return refused(self, f"{self.path} is a {kind}, and AIRFLOW_HOME has to be a folder", elsewhere)
+            return refused(self, f"{self.path} is a {kind}, but AIRFLOW_HOME must be a directory", elsewhere)
         if owner not in ("root", self.user):
             return refused(
                 self,
-                f"{self.path} belongs to {owner}, and not to root or {self.user}",
+                f"{self.path} belongs to {owner}, not to root or {self.user}",
                 f"{elsewhere}, or airflow.user to {owner} if Airflow runs as {owner}",
             )
         names = set(rest.splitlines())
         if names & AIRFLOW_FILES or names <= PERHAPS_AIRFLOW:
             return []
         some = ", ".join([*sorted(names - {"lost+found"})[:3], *(["…"] if len(names) > 3 else [])])
-        return refused(self, f"{self.path} is in use, and not by Airflow: it has {some}", elsewhere)
+        return refused(self, f"{self.path} is in use by something other than Airflow: it contains {some}", elsewhere)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class OwnUnits:
         for path in answer.splitlines():
             return refused(
                 self,
-                f"the host has a unit of that name that is not Airflow's: {path}",
+                f"the host already has a unit of that name that does not belong to Airflow: {path}",
                 "set airflow.service in hosts.yaml to a name that no other unit has",
             )
         return []
@@ -118,7 +118,7 @@ class OwnEnvironment:
         if answer.strip():
             return refused(
                 self,
-                f"{self.path} is there already, and says nothing of Airflow",
+                f"{self.path} already exists and does not mention Airflow",
                 "set airflow.service in hosts.yaml to a name that no other service has",
             )
         return []

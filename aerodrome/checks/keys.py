@@ -53,5 +53,5 @@ class FoundKeys:
         foreign = dict.fromkeys(key for key in found if re.fullmatch(FERNET_KEY, key) and key not in known)
         if not foreign:
             return []
-        why = "the host has Fernet keys of its own, which the fleet does not have"
+        why = "the host has its own Fernet keys, which the fleet does not know"
         return [KeysFound(self.key, "refused", why, keys=tuple(Secret(key) for key in foreign))]

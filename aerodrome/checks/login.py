@@ -33,8 +33,8 @@ class DatabaseLogin:
             return []
         if answer:
             message = f"cannot log in to the database at {self.server}: {answer}"
-            hint = "its administrator has to run what is shown"
+            hint = "its administrator must run the statements shown"
             return [Finding(self.key, "refused", message, hint, self.grants)]
-        message = "Airflow is not set up here, and the login cannot be tried"
+        message = "Airflow is not installed here, so the login cannot be tested"
         waits = f"log in to the database at {self.server}"
         return [Finding(self.key, "refused", message, "fab setup-node does both", waits_for=self.needs, waits_to=waits)]

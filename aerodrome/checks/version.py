@@ -39,7 +39,7 @@ class Version:
         if answer == HERE and _release(wanted) < _release(found):
             return refused(
                 self,
-                f"the metadata database has been migrated by Airflow {found}, and {wanted} cannot use it",
+                f"the metadata database has been migrated by Airflow {found}; {wanted} cannot use it",
                 f"set airflow.version: {found}; the way back is a backup from before, in a new database",
             )
         if self.accepted:

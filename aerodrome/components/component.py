@@ -1,4 +1,4 @@
-"""What a component is: all that is particular to one role. Each file of components/roles has one, and nothing else."""
+"""Components: everything about one role. Each file in components/roles holds exactly one."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look at a role's host has shown."""
+    """What a probe of a role's host has found."""
 
     state: UnitState
     now: int  # the host's clock, seconds since the epoch
-    answers: Mapping[str, Any]  # of Airflow, to what the host's roles ask
-    lines: Sequence[str]  # what the look at the unit has printed, the role's own `look` too
+    answers: Mapping[str, Any]  # Airflow's answers to the questions of the host's roles
+    lines: Sequence[str]  # the output of the unit's probe, including the role's own `look`
 
 
 class Component(Role, ABC):
-    """A role, and all that is particular to it. What it does not say is as these defaults have it."""
+    """A role and everything specific to it; these are the defaults."""
 
-    public = False  # others than the fleet's own hosts may reach its ports
+    public = False  # its ports are reachable from outside the fleet
 
     @abstractmethod
     def unit(self, inputs: Inputs) -> str:
-        """Return the name of its unit, or a pattern of names where distributions differ."""
+        """Return the name of its unit, or a glob if distributions differ."""
 
     def machine(self, inputs: Inputs, host: Host) -> list[Step]:
-        """Return what its host is made of, beside what every node is made of."""
+        """Return the steps that its host needs besides those of every node."""
         return []
 
     def settings(self, inputs: Inputs, host: Host) -> list[Step]:
@@ -49,15 +49,15 @@ class Component(Role, ABC):
         return []
 
     def afterwards(self, inputs: Inputs) -> list[Step]:
-        """Return what is left to do on its host once all units run with what hosts.yaml says."""
+        """Return the steps to do on its host once all units run with the current hosts.yaml."""
         return []
 
     def watches(self, inputs: Inputs, host: Host) -> list[Watch]:
-        """Return what asks after its health, where no unit of Airflow's says it."""
+        """Return the watches of its health, if it is not an Airflow unit."""
         return []
 
     def left(self, inputs: Inputs) -> tuple[Left, ...]:
-        """Return what holds data, and so is left alone on a host that no longer has the role."""
+        """Return the services with data, which are left alone on a host that no longer has the role."""
         return ()
 
 
@@ -65,14 +65,14 @@ class AirflowRole(Component):
     """A role whose unit runs one of Airflow's commands."""
 
     runs_airflow = True
-    commands: Mapping[int, str]  # major version → arguments of `airflow`; a version that is missing has no such role
-    stage: str  # the stage of a deploy in which its units start; stages come in the order of their roles
-    first_alone = False  # its first host starts before all others, in a stage of its own
-    job = ""  # what it calls itself in the metadata database's table `job`
-    secrets: tuple[Setting, ...] = ()  # the only ones that its processes get, where Airflow lets roles differ
+    commands: Mapping[int, str]  # major version → arguments of `airflow`; other versions do not have the role
+    stage: str  # the stage in which its units start; stages are in the order of their roles
+    first_alone = False  # its first host starts before all others, in its own stage
+    job = ""  # its type in the table `job` of the metadata database
+    secrets: tuple[Setting, ...] = ()  # the only ones that its processes get, if the version lets roles differ
     uses_celery = False  # its processes use Celery's broker and results
-    logs: SettingPort | None = None  # where it hands out the logs of tasks, if it does
-    reads_logs = False  # its processes ask for them there
+    logs: SettingPort | None = None  # where it serves task logs, if it does
+    reads_logs = False  # its processes fetch task logs from there
 
     def unit(self, inputs: Inputs) -> str:
         return inputs.unit(self.name)
@@ -82,11 +82,11 @@ class AirflowRole(Component):
         return self.commands[inputs.catalogue.major]
 
     def migration(self, inputs: Inputs, host: Host) -> str:
-        """Return the arguments of `airflow` by which its unit migrates the database first; empty: it does not."""
+        """Return the `airflow` arguments with which its unit migrates the database first, or ""."""
         return ""
 
     def runtime(self, inputs: Inputs) -> str:
-        """Return the name of a directory below /run that is there while its unit runs; empty: it needs none."""
+        """Return the name of a directory in /run that exists while its unit runs, or ""."""
         return ""
 
     def runs_tasks(self, inputs: Inputs) -> bool:
@@ -94,48 +94,48 @@ class AirflowRole(Component):
         return False
 
     def serves_logs(self, executor: str, version: Version) -> bool:
-        """Tell whether it hands out the logs of tasks."""
+        """Tell whether it serves task logs."""
         return self.logs is not None
 
     def ports(self, executor: str, version: Version) -> tuple[KeyPort | SettingPort, ...]:
         return (self.logs,) if self.logs and self.serves_logs(executor, version) else ()
 
     def host_variables(self, inputs: Inputs, host: Host) -> dict[str, str]:
-        """Return the variables that all processes of its host get, as a part of the settings of every node."""
+        """Return the variables of all processes on its host, as part of the node's settings."""
         return {}
 
     def variables(self, inputs: Inputs, host: Host) -> dict[str, str]:
-        """Return the variables that its own processes get, over all others."""
+        """Return the variables of its own processes, which override all others."""
         return {}
 
     def requires(self, inputs: Inputs, host: Host) -> tuple[Check, ...]:
-        """Return what must hold of a host before it runs the role."""
+        """Return what must be true of a host before it runs the role."""
         return ()
 
     def resources(self, inputs: Inputs) -> tuple[Resource, ...]:
-        """Return what must be on a host before its unit starts, beside the drop-in."""
+        """Return what must be on a host before its unit starts, besides the drop-in."""
         return ()
 
     def before_start(self, inputs: Inputs, host: Host) -> tuple[Change, ...]:
-        """Return what is done just before its unit is started."""
+        """Return what to do just before its unit starts."""
         return ()
 
     def asks(self, inputs: Inputs, host: Host) -> dict[str, object]:
-        """Return what the program that asks after its health is to ask, beside its port."""
+        """Return the questions for the health program, besides its port."""
         return {}
 
     def answers_on(self, inputs: Inputs) -> int:
-        """Return the port that takes connections while it is healthy; 0: none is tried."""
+        """Return the port that accepts connections while it is healthy; 0: none is checked."""
         return 0
 
     def look(self, inputs: Inputs) -> str:
-        """Return sh that prints more of its unit than its state."""
+        """Return sh that prints more about its unit than its state."""
         return ""
 
     @abstractmethod
     def judge(self, seen: Seen) -> tuple[Verdict, str]:
-        """Tell, of a unit that is active, whether the role is healthy, and what was seen."""
+        """Return whether the role of an active unit is healthy, and what was seen."""
 
     def reported(self, answers: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return what it says of the health of other roles."""
+        """Return what it reports about the health of other roles."""
         return None

@@ -192,7 +192,7 @@ def _refuse_what_airflow_expands(variables: Mapping[str, Text]) -> None:
         if (found := re.search(r"\$\w+|\$\{[^}]*\}|^~[\w-]*(?=/|$)", _reveal(value)))
     ]
     if problems:
-        hint = "give it by a command (the variable's name with _CMD at its end), whose output Airflow takes as it is"
+        hint = "use a command (the variable's name with _CMD appended), whose output Airflow uses unchanged"
         raise InvalidInput(problems, hint)
 
 

@@ -153,7 +153,7 @@ class RoleHealth:
             found = self._read(answer)
             json.dumps([each.body for each in found], indent=2)  # as `status --json` prints it
         except UNEXPECTED as error:
-            why = f"the host's answer cannot be read ({type(error).__name__})"
+            why = f"cannot parse the host's answer ({type(error).__name__})"
             return [
                 Health(role, "waiting", why, host=self.host.name, unit=self.inputs.unit(role)) for role in self.roles
             ]
@@ -228,7 +228,7 @@ def _judge(inputs: Inputs, role: AirflowRole, seen: Seen) -> tuple[Verdict, str]
     if state.active != "active":
         return "waiting", f"the unit is {state.active or 'not there'}"
     if inputs.uses_database(role.name) and "jobs" not in seen.answers:
-        return "waiting", seen.answers.get("jobs_error", "the metadata database was not asked")
+        return "waiting", seen.answers.get("jobs_error", "the metadata database was not queried")
     return role.judge(seen)
 
 

@@ -42,7 +42,7 @@ def read_listening(inputs: Inputs, host: Host, output: str) -> list[Listening]:
     loaded, _, rest = output.partition("\n")
     lines = [found for line in rest.splitlines() if (found := _LINE.match(line.strip()))]
     if not lines:
-        raise AerodromeError("ss does not say what listens", "install iproute2 (iproute on RHEL-likes)")
+        raise AerodromeError("ss does not show what listens", "install iproute2 (iproute on RHEL-likes)")
     guarded = {port: guard for guard in guards(inputs, host) for port in guard.ports} if loaded == "loaded" else {}
     seen: dict[tuple[str, int], Listening] = {}
     for address, number, users in (found.groups() for found in lines):

@@ -208,7 +208,7 @@ def _check_found(inputs: Inputs, found: str) -> None:
     other = [path for path in there if path.rstrip("/") != home]
     if other and MARK not in found:
         raise AerodromeError(
-            f"the host was set up by hand with AIRFLOW_HOME={other[0]}, and hosts.yaml says {home}",
+            f"the host was set up by hand with AIRFLOW_HOME={other[0]}, but hosts.yaml says {home}",
             f"set airflow.home: {other[0].rstrip('/')} (its DAGs, airflow.cfg and Fernet key are there)",
         )
 
@@ -226,6 +226,6 @@ def _check_keys(inputs: Inputs, found: str) -> None:
         return
     if re.search(rf"^[ \t]*{lost}[ \t]*=[ \t]*\S", found, re.MULTILINE):
         raise AerodromeError(
-            "the host has a Fernet key, and here there is none: a new one would make stored connections unreadable",
-            "copy secrets.yaml from where this fleet was deployed, or give the key: airflow.fernet_key in hosts.yaml",
+            "the host has a Fernet key, but this checkout has none: a new one would make stored connections unreadable",
+            "copy secrets.yaml from the machine that deployed this fleet, or set airflow.fernet_key in hosts.yaml",
         )

@@ -1,4 +1,4 @@
-"""All components: whatever files there are in components/roles."""
+"""All components: the files in components/roles."""
 
 from __future__ import annotations
 

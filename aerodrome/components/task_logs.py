@@ -72,13 +72,13 @@ class TaskLogs:
             return self.unknown("no answer")
         failed = [(server, answers.get(server.key, "not tried")) for server in self.servers]
         return [
-            self._failed(f"task logs of {server.host} cannot be read: {_why(self.host.name, server, str(why))}")
+            self._failed(f"cannot read task logs of {server.host}: {_why(self.host.name, server, str(why))}")
             for server, why in failed
             if why is not None
         ]
 
     def unknown(self, why: str) -> list[Finding]:
-        return [self._failed(f"task logs could not be tried: {why}")]
+        return [self._failed(f"task logs could not be tested: {why}")]
 
     def _failed(self, detail: str) -> Finding:
         return Finding(self.role, "failed", detail)

@@ -27,9 +27,9 @@ def create_user_script(
     reset = _reset_command(inputs, name, role)
     script = (
         f"{_ask(size, create)}\n"
-        'case $answer in *"already exist"*) ;; *) echo made; exit 0;; esac\n'
+        'case $answer in *"already exist"*) ;; *) echo created; exit 0;; esac\n'
         f"{_ask(size, reset)}\n"
-        "echo 'was there, and has this password now'\n"
+        "echo 'already existed, password reset'\n"
     )
     return script, (twice * 2).encode()
 

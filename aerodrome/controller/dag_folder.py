@@ -1,4 +1,4 @@
-"""The local DAG folder: what it holds, and packed to be sent."""
+"""The local DAG folder: its contents, packed for sending."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from aerodrome.errors import InvalidInput
 from aerodrome.resources.release import KEEP
 from aerodrome.resources.tree import Tree
 
-# What Python, editors and version control leave behind, and no DAG needs.
+# Left behind by Python, editors and version control; no DAG needs it.
 LEFT_OUT = {"__pycache__", ".git", ".svn", ".hg", ".idea", ".vscode", ".DS_Store", ".mypy_cache", ".pytest_cache"}
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A file of the folder, or a link in it; the archive gets nothing else of what the folder's files are."""
+    """A file or link in the folder; the archive gets no other metadata."""
 
     path: Path
     name: str  # relative to the folder
     mode: int
-    target: str = ""  # of a link, relative to where it lies
+    target: str = ""  # of a link, relative to its own directory
 
     def content(self) -> bytes:
-        """Return what is in the file; a link that has taken its place since is not followed."""
+        """Return the file's content; if a link has taken its place since, it is not followed."""
         with open(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as opened:
             return opened.read()
 
@@ -38,12 +38,12 @@ class _Entry:
 def dag_tree(folder: str, path: str, user: str, keep: int = KEEP) -> Tree:
     """Return the DAG folder as the resource `path`, which `user` can read; `keep` releases of it stay on a host.
 
-    Raises InvalidInput where the folder is not there, cannot be read, or holds what must not or cannot be sent: links
-    that leave it, sockets, pipes and devices.
+    Raises InvalidInput if the folder does not exist, cannot be read, or holds anything that must not or cannot be sent:
+    links that lead out of it, sockets, pipes and devices.
     """
     base = Path(folder)
     if not base.is_dir():
-        raise InvalidInput(f"deploy.dags: there is no folder {folder}", "make it, or leave the key out")
+        raise InvalidInput(f"deploy.dags: there is no directory {folder}", "create it, or remove the key")
     digest = hashlib.sha256()
     try:
         entries = _entries(base)
@@ -63,22 +63,22 @@ def _entries(base: Path) -> list[_Entry]:
         if stat.S_ISLNK(mode):
             target = Path(os.path.realpath(path))
             if target.is_relative_to(real):
-                # Seen from the real folder, by whatever way it was written: the folder has another name on the node.
+                # Relative to the real folder, however the link was written: the folder has another name on the node.
                 there = os.path.relpath(target, (real / name).parent)
                 entries.append(_Entry(path, name, 0o777, there))
             else:
-                problems.append(f"deploy.dags: the link {path} leaves the folder: it leads to {target}")
+                problems.append(f"deploy.dags: the link {path} leads out of the folder, to {target}")
         elif stat.S_ISREG(mode):
             entries.append(_Entry(path, name, 0o755 if mode & 0o100 else 0o644))
         else:
-            problems.append(f"deploy.dags: {path} is neither a file nor a folder nor a link")
+            problems.append(f"deploy.dags: {path} is not a file, directory or link")
     if problems:
         raise InvalidInput(problems, "copy what the DAGs need into the folder, and remove the rest")
     return entries
 
 
 def _walk(base: Path) -> Iterator[Path]:
-    """Yield all that is wanted of the folder, except the folders in it; links to folders are not followed."""
+    """Yield the files and links to send; links to directories are not followed."""
 
     def refuse(error: OSError) -> NoReturn:
         raise error
@@ -92,7 +92,7 @@ def _walk(base: Path) -> Iterator[Path]:
 
 
 class _Archive:
-    """The files packed, when the first host needs them and once for all hosts, which are planned in threads."""
+    """The packed files: packed once, when the first host needs them; hosts are planned in threads."""
 
     def __init__(self, entries: list[_Entry]) -> None:
         self._entries = entries
@@ -108,7 +108,7 @@ class _Archive:
 
 def _pack(entries: list[_Entry]) -> bytes:
     buffer = io.BytesIO()
-    # Level 1: a LAN is faster than a better compression.
+    # Level 1: a LAN is faster than better compression.
     import tarfile
 
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:

@@ -1,4 +1,4 @@
-"""Files of this machine that the operator names: found, read and said in words when they cannot be."""
+"""Files on this machine that the operator names: find and read them, with clear errors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from aerodrome.errors import InvalidInput
 
-LARGEST = 16 << 20  # bytes; nobody writes more by hand, and /dev/zero never ends
+LARGEST = 16 << 20  # bytes; no hand-written file is larger, and /dev/zero never ends
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-UTF_8_MARK = "\ufeff"  # what Windows editors begin a file with
+UTF_8_MARK = "\ufeff"  # Windows editors put it at the start of a file
 
 
 def hosts_file() -> Path:
-    """Return the hosts.yaml of the current folder, else the one beside the fabfile that Fabric finds further up."""
+    """Return hosts.yaml of the current directory, or else the one beside the fabfile that Fabric finds further up."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         found = folder / "hosts.yaml"
@@ -25,16 +25,18 @@ def hosts_file() -> Path:
 
 
 def expand(path: str, where: str) -> str:
-    """Return a path with `~` and `~name` replaced by home folders; `where` begins the error of an unknown name."""
+    """Return a path with `~` and `~name` expanded; `where` starts the error about an unknown name."""
     expanded = os.path.expanduser(path)
     if expanded.startswith("~"):
         name = expanded.partition("/")[0]
-        raise InvalidInput(f"{where}{name}: no user of this machine is called that", f"is it a folder? ./{name}")
+        raise InvalidInput(
+            f"{where}{name}: this machine has no such user", f"for a directory of that name, write ./{name}"
+        )
     return expanded
 
 
 def read_text(file: Path, where: str, hint: str = "") -> str:
-    """Return the text of a file; InvalidInput says in words why it cannot be read."""
+    """Return the text of a file; InvalidInput says why it cannot be read."""
     try:
         with file.open("rb") as opened:
             content = opened.read(LARGEST + 1)

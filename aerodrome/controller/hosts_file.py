@@ -1,4 +1,4 @@
-"""hosts.yaml: where it is, and the fleet that it describes."""
+"""hosts.yaml: find it, and load the fleet that it describes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from aerodrome.fleet.role import Role
 
 
 def load(roles: Collection[Role], path: str | None = None) -> Fleet:
-    """Return the fleet of `path`, else of $AERODROME_HOSTS, else of hosts.yaml here or beside the fabfile.
+    """Return the fleet of `path`, or else of $AERODROME_HOSTS, or else of hosts.yaml here or beside the fabfile.
 
-    `roles` are those that it can have. Local paths in it are absolute. Raises InvalidInput when the file cannot be read
-    or holds mistakes.
+    `roles` are the roles that it can have. Its local paths are absolute. Raises InvalidInput if the file cannot be read
+    or has errors.
     """
     source = path or os.environ.get("AERODROME_HOSTS") or str(hosts_file())
     file = Path(expand(source, "AERODROME_HOSTS: "))
-    text = read_text(file, f"{source}: ", "say which file describes your hosts: AERODROME_HOSTS=production.yaml fab …")
+    text = read_text(
+        file, f"{source}: ", "set the file that describes your hosts: AERODROME_HOSTS=production.yaml fab …"
+    )
     fleet = parse(text, str(file), roles, base=str(file.absolute().parent), resolve=resolve)
     return _at_home(fleet)
 
 
 def _at_home(fleet: Fleet) -> Fleet:
-    """Return `fleet` with every ~ replaced by the home folder."""
+    """Return `fleet` with every ~ expanded."""
     airflow, deploy = fleet.airflow, fleet.deploy
 
     def home(path: str | None, key: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Every secret of a fleet: given, looked up, kept or made."""
+"""Every secret of a fleet: given, looked up, stored or generated."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from aerodrome.secrets import (
 
 
 class Vault:
-    """Every secret and referenced value of a fleet, each looked up once a run, by whichever thread is first.
+    """Every secret and referenced value of a fleet, looked up once per run by whichever thread comes first.
 
-    A secret that nobody gave is made; `keep` writes those that were made into secrets.yaml beside hosts.yaml.
+    Secrets that are not given are generated; `keep` writes the generated ones to secrets.yaml beside hosts.yaml.
     """
 
     def __init__(self, fleet: Fleet) -> None:
@@ -41,8 +41,8 @@ class Vault:
             "jwt_secret": fleet.airflow.jwt_secret,
         }
         self._file = SecretsFile(secrets_path(Path(fleet.source).absolute()))
-        self.made: dict[str, Secret] = {}  # in this run, and not kept yet
-        self._found: list[Secret] = []  # Fernet keys that were found on hosts in this run, and not kept yet
+        self.made: dict[str, Secret] = {}  # generated in this run, not stored yet
+        self._found: list[Secret] = []  # Fernet keys found on hosts in this run, not stored yet
         self._cache: dict[Hashable, Secret] = {}
         self._locks: dict[Hashable, Lock] = {}
         self._guard = Lock()
@@ -50,7 +50,7 @@ class Vault:
     def secret(self, name: str) -> Secret:
         """Return `database_password`, `redis_password`, `celery_password`, `fernet_key`, `secret_key` or `jwt_secret`.
 
-        Raises InvalidInput when its reference cannot be looked up, or secrets.yaml cannot be used.
+        Raises InvalidInput if its reference cannot be looked up or secrets.yaml cannot be used.
         """
         given = self._given[name]
         if isinstance(given, Secret):
@@ -58,15 +58,15 @@ class Vault:
         return self._once(name, lambda: self._find(name, given))
 
     def fernet_keys(self) -> Secret:
-        """Return all Fernet keys of the fleet: that which encrypts, then those adopted from hosts, with commas between.
+        """Return all Fernet keys of the fleet, separated by commas: the encrypting key, then those adopted from hosts.
 
-        Raises InvalidInput as `secret` does.
+        Raises InvalidInput like `secret`.
         """
         keys = [*self.secret("fernet_key").reveal().split(","), *self._adopted()]
         return Secret(",".join(dict.fromkeys(keys)))
 
     def adopt(self, keys: Iterable[Secret]) -> None:
-        """Take in Fernet keys that were found on hosts: what they encrypted stays readable."""
+        """Adopt Fernet keys found on hosts, so that what they encrypted stays readable."""
         self._found += keys
 
     def _adopted(self) -> list[str]:
@@ -76,7 +76,7 @@ class Vault:
         return [*(kept.reveal().split(",") if kept else ()), *(key.reveal() for key in self._found)]
 
     def value(self, value: Value | SecretValue) -> str | Secret:
-        """Return a plain value as it is, and what a reference names as a Secret."""
+        """Return a plain value as it is, and the value of a reference as a Secret."""
         if not isinstance(value, Reference):
             return value
         return self._once(value, lambda: Secret(resolve(value)))
@@ -96,20 +96,22 @@ class Vault:
         return self.made[name]
 
     def keep(self) -> None:
-        """Write the secrets that were made into secrets.yaml, before anything on a host depends on them.
+        """Write the generated secrets to secrets.yaml, before anything on a host depends on them.
 
-        Raises InvalidInput where another run has made others meanwhile.
+        Raises InvalidInput if another run has generated different ones in the meantime.
         """
         for name, secret in self.made.items():
             if self._file.get_or_keep(name, partial(Secret, secret.reveal())) != secret:
-                raise InvalidInput(f"{self._file.path}: another run has made {name} meanwhile", "run the same again")
+                raise InvalidInput(
+                    f"{self._file.path}: another run has generated {name} in the meantime", "run the same command again"
+                )
         self.made.clear()
         if self._found:
             self._file.join(ADOPTED, [key.reveal() for key in self._found])
             self._found.clear()
 
     def _once(self, key: Hashable, find: Callable[[], Secret]) -> Secret:
-        """Look up each key once; different ones at the same time, as a command may take its while."""
+        """Look up each key once, different ones in parallel, because a command may be slow."""
         with self._guard:
             lock = self._locks.setdefault(key, Lock())
         with lock:
@@ -119,11 +121,11 @@ class Vault:
 
 
 def _fit(name: str, secret: Secret, where: str) -> Secret:
-    """Return `secret` when Airflow and PostgreSQL can take it; InvalidInput does not show it."""
+    """Return `secret` if Airflow and PostgreSQL accept it; InvalidInput does not show it."""
     try:
         check_text(secret.reveal())
     except ValueError as error:
         raise InvalidInput(f"{where}: {error}") from None
     if name == "fernet_key" and not re.fullmatch(FERNET_KEY, secret.reveal()):
-        raise InvalidInput(f"{where}: not a Fernet key; give {FERNET_KEY_RIGHT}")
+        raise InvalidInput(f"{where}: not a Fernet key; expected {FERNET_KEY_RIGHT}")
     return secret

@@ -1,4 +1,4 @@
-"""The operator's known_hosts file, as ssh.known_hosts names it."""
+"""The operator's known_hosts file, from ssh.known_hosts."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from aerodrome.controller.files import read_text
 
 
 class KnownHosts:
-    """A known_hosts file, which need not be there."""
+    """A known_hosts file, which may not exist yet."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(os.path.expanduser(path))
 
     def read(self) -> str:
-        """Return its text; InvalidInput where it is there and cannot be read."""
+        """Return its text; raises InvalidInput if it exists and cannot be read."""
         if not os.path.lexists(self._path):
             return ""
-        return read_text(self._path, "ssh.known_hosts: ", "see ssh.known_hosts in hosts.yaml")
+        return read_text(self._path, "ssh.known_hosts: ", "check ssh.known_hosts in hosts.yaml")
 
     def add(self, line: str) -> None:
-        """Add a line, which makes the file where there is none."""
+        """Append a line, and create the file if needed."""
         os.makedirs(self._path.parent, mode=0o700, exist_ok=True)
         with self._path.open("a+", encoding="utf-8") as file:
             file.seek(0)

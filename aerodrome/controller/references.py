@@ -1,4 +1,4 @@
-"""Values that hosts.yaml refers to: `!env`, `!file`, `!command`, `!prompt`."""
+"""Values that hosts.yaml references: `!env`, `!file`, `!command`, `!prompt`."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _terminal = Lock()  # one question at a time
 
 
 def resolve(reference: Reference) -> str:
-    """Look up the value that `reference` names; InvalidInput begins with its file, line and key."""
+    """Return the value of a reference; InvalidInput starts with its file, line and key."""
     look_up = {"env": _from_env, "file": _from_file, "command": _from_command, "prompt": _from_prompt}
     text = look_up[reference.kind](reference)
     if not text:
-        raise _failed(reference, "gives nothing", "a value must have at least one character")
+        raise _failed(reference, "is empty", "a value needs at least one character")
     try:
         check_text(text)
     except ValueError as error:
@@ -53,13 +53,13 @@ def _from_file(reference: Reference) -> str:
 
 
 def _from_command(reference: Reference) -> str:
-    """Run the command without a shell, in the folder of hosts.yaml; what it printed is never shown."""
+    """Run the command without a shell, in the directory of hosts.yaml; its output is never shown."""
     try:
         argv = shlex.split(reference.argument)
     except ValueError as error:
-        raise _failed(reference, f"its quotes do not match: {error}") from None
+        raise _failed(reference, f"has unbalanced quotes: {error}") from None
     if not argv or "\0" in reference.argument:
-        raise _failed(reference, "names no program", 'give it as in !command "vault kv get -field=password secret/x"')
+        raise _failed(reference, "has no program", 'write it as in !command "vault kv get -field=password secret/x"')
     program = argv[0]
     try:
         done = subprocess.run(
@@ -73,9 +73,9 @@ def _from_command(reference: Reference) -> str:
     except subprocess.TimeoutExpired:
         raise _failed(reference, f"{program}: no answer within {COMMAND_TIMEOUT} s") from None
     except OSError as error:
-        raise _failed(reference, f"{program}: cannot be run: {error.strerror}") from None
+        raise _failed(reference, f"{program}: cannot run: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise _failed(reference, f"{program}: what it prints is not UTF-8 text") from None
+        raise _failed(reference, f"{program}: its output is not UTF-8 text") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise _failed(reference, ": ".join([program, f"exit code {done.returncode}", *said[-1:]]))
@@ -90,13 +90,13 @@ def _from_prompt(reference: Reference) -> str:
     if not sys.stdin.isatty():
         raise _failed(
             reference,
-            "needs a terminal, and there is none",
-            "run fab in a terminal, or give the value by !env NAME, !file PATH or !command",
+            "needs a terminal",
+            "run fab in a terminal, or use !env NAME, !file PATH or !command",
         )
     with _terminal, suppress(EOFError):
         for _ in range(PROMPT_TRIES):
             first = getpass.getpass(f"{reference.argument}: ")
             if first and first == getpass.getpass(f"{reference.argument}, again: "):
                 return first
-            print("The two are not the same." if first else "That was nothing.", file=sys.stderr)
-    raise _failed(reference, "got no answer that was the same twice")
+            print("They do not match." if first else "Nothing was entered.", file=sys.stderr)
+    raise _failed(reference, "did not get the same answer twice")

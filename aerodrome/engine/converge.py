@@ -120,7 +120,7 @@ class Run:
     def _read(self, host: Host, steps: Sequence[Step], status: int, text: str) -> HostPlan:
         """Read what a probe printed, and how it ended."""
         if status == 75:
-            raise HostError(host.name, "lock", text.strip(), "see what it does: fab run 'ps -ef'")
+            raise HostError(host.name, "lock", text.strip(), "check what it is doing: fab run 'ps -ef'")
         return plan_host(host.name, steps, read_probe(text, steps, self._nonce))
 
     def bring_about(self, host: Host, wanted: Sequence[Step], steps: Sequence[Step], plan: HostPlan) -> HostPlan:
@@ -132,7 +132,7 @@ class Run:
                 return plan
         left = plan.only(steps).changes
         rest = "; ".join(planned.change.summary for planned in left)
-        message = f"does not converge, after {ROUNDS} rounds it still needs: {rest}"
+        message = f"does not converge: after {ROUNDS} rounds, it still needs: {rest}"
         raise HostError(host.name, left[0].step, message)
 
     def _apply(self, host: Host, plan: HostPlan, wanted: Sequence[Step]) -> HostPlan:
@@ -153,7 +153,7 @@ class Run:
         words = last_words(output.text.rpartition(f"@{self._nonce} ")[2].partition("\n")[2] + output.errors)
         if planned is None:
             raise HostError(
-                host.name, "apply", f"the script did not begin (exit {output.status})", hint(words, self._hints), words
+                host.name, "apply", f"the script did not start (exit {output.status})", hint(words, self._hints), words
             )
         if planned.change.restarts:
             words = journal(self.connections, host, planned.change.restarts)

@@ -93,7 +93,7 @@ class Gatekeeper:
         """Return why the wait for a host that has not finished looking ends: what was `seen` last, if anything."""
         if seen and time.monotonic() > deadline:
             return self._failed(host, seen, self._late)
-        message = f"its health is not known: the probe {error.message}"
+        message = f"its health is unknown: the probe {error.message}"
         return HostError(host.name, f"roles.{subject}", message, error.hint)
 
     def _look(self, host: Host, gate: Gate) -> Sequence[Finding]:

@@ -1,4 +1,4 @@
-"""The keys of hosts.yaml: which there are, and what each may hold."""
+"""The keys of hosts.yaml and their permitted values."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PACKAGE = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PLAIN_PATH = r"(?!.*/\.\.?(/|$))(/[A-Za-z0-9._+-]+)+"
 
-# localhost would lose its own address in /etc/hosts; digits alone would be taken for an address.
+# localhost would lose its own address in /etc/hosts; digits alone would be read as an address.
 HOST_NAME = Text(
-    "a host name of small letters, digits and -, such as worker1",
+    "a host name of lowercase letters, digits and -, such as worker1",
     rf"(?=.{{1,253}}$)(?!localhost($|\.))(?![0-9.]+$){_LABEL}(\.{_LABEL})*",
 )
 PORT = Number(1, 65535)
 SECONDS = Number(1, 86400, " (seconds)")
 PASSWORD = SecretText("a password")
 WEB_SECRET = SecretText("a long random text")
-INDEX = SecretText("the http(s) address of a package index", r"https?://[^\s\"'\\]+")
+INDEX = SecretText("the http(s) URL of a package index", r"https?://[^\s\"'\\]+")
 ENVIRONMENT = Map(
-    "NAME: value, a line each",
-    Text("a name of letters, digits and _, a letter or _ first", r"[A-Za-z_][A-Za-z0-9_]*"),
+    "NAME: value, one per line",
+    Text("a name of letters, digits and _ that does not start with a digit", r"[A-Za-z_][A-Za-z0-9_]*"),
     AnyText(),
 )
 CONFIG = Map(
     "sections, each with its keys",
-    Text("a section's name of letters, digits, _ and .", r"[A-Za-z][A-Za-z0-9_.]*"),
+    Text("a section name of letters, digits, _ and .", r"[A-Za-z][A-Za-z0-9_.]*"),
     Map(
-        "key: value, a line each",
+        "key: value, one per line",
         Text("a key of letters, digits and _", r"[A-Za-z][A-Za-z0-9_]*"),
         AnyText(),
     ),
 )
 URL = r"[a-z][a-z0-9+.-]*://[^\s\"'\\]+"
-COMMAND = CommandLine('a command of the nodes, such as "vault kv get -field=dsn secret/airflow-db"')
+COMMAND = CommandLine('a command on the nodes, such as "vault kv get -field=dsn secret/airflow-db"')
 
 LOGIN: dict[str, Kind] = {
     "user": Text("a login name of letters, digits and . _ @ -", r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}"),
     "port": PORT,
     "key": LocalPath("the path of a private key"),
-    "sudo_password": SecretText("a password of one line", r"[^\n]+"),
+    "sudo_password": SecretText("a one-line password", r"[^\n]+"),
 }
 HOST: dict[str, Kind] = {
-    "address": Text("an IP address, or a name when deploy.dns is true", r"[0-9A-Za-z.:-]{1,253}"),
+    "address": Text("an IP address, or a name if deploy.dns is true", r"[0-9A-Za-z.:-]{1,253}"),
     **LOGIN,
     "listen": Text("an IP address of the host itself, or 0.0.0.0 for all of them", r"[0-9A-Fa-f.:]{2,45}"),
     "jump": HOST_NAME,
@@ -78,7 +78,7 @@ SANDBOX: dict[str, Kind] = {
 ROLE = Either(
     HOST_LIST,
     Table(
-        "hosts: [worker1, worker2], and environment:, config:, sandbox: or read_write_paths: of the role",
+        "hosts: [worker1, worker2], with optional environment:, config:, sandbox: and read_write_paths:",
         {"hosts": HOST_LIST, "environment": ENVIRONMENT, "config": CONFIG, **SANDBOX},
         required=("hosts",),
     ),
@@ -88,21 +88,21 @@ AIRFLOW = Table(
     {
         "distribution": Text("apache-airflow or astronomer-certified", _PACKAGE),
         "version": Text(
-            "an Airflow version such as 3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known)",
+            "an Airflow version such as 3.3.2, 2.11.2 or 1.10.10 (supported: 1.10, 2 from 2.3, and 3)",
             r"(1\.10|2\.([3-9]|\d\d)|3\.\d{1,3})\.\d{1,3}(\.\*|\.post\d+|(a|b|rc)\d+)?",
         ),
         "executor": Choice(("CeleryExecutor", "LocalExecutor")),
-        "extras": List("a list of extras: [postgres, celery]", Text("an extra's name", _PACKAGE)),
+        "extras": List("a list of extras: [postgres, celery]", Text("the name of an extra", _PACKAGE)),
         "python": Text(
             "a command such as python3.11, or its absolute path", rf"{_PLAIN_PATH}|[A-Za-z][A-Za-z0-9._+-]*"
         ),
-        "service": Text("a unit's name of small letters, digits and -", r"[a-z][a-z0-9-]{0,63}"),
+        "service": Text("a unit name of lowercase letters, digits and -", r"[a-z][a-z0-9-]{0,63}"),
         "user": Text(
-            "a Linux user other than root and aerodrome, of small letters, digits, _ and -",
+            "a Linux user of lowercase letters, digits, _ and -, other than root and aerodrome",
             r"(?!(root|aerodrome)$)[a-z_][a-z0-9_-]{0,31}",
         ),
         "home": Text(
-            "an absolute path of letters, digits and . _ + -, a folder of Airflow's own",
+            "an absolute path of letters, digits and . _ + -, to a directory of Airflow's own",
             rf"{_PLAIN_PATH}/?",
         ),
         "lock": LocalPath("the path of a lock file"),
@@ -110,9 +110,9 @@ AIRFLOW = Table(
         "pinned": Flag(),
         "index_url": INDEX,
         "extra_index_url": INDEX,
-        "web_port": Number(1024, 65535, " (lower ones are root's)"),
+        "web_port": Number(1024, 65535, " (lower ones need root)"),
         "web_workers": Number(1, 256),
-        "base_url": Text("an address that begins with http:// or https://", r"https?://[^\s\"'\\<>]+"),
+        "base_url": Text("a URL that starts with http:// or https://", r"https?://[^\s\"'\\<>]+"),
         "config_file": LocalPath("the path of an airflow.cfg"),
         **SANDBOX,
         "environment": ENVIRONMENT,
@@ -127,11 +127,11 @@ DATABASE = Table(
     "the keys of the section database",
     {
         "name": Text(
-            "a database's name of letters, digits and _ $ -, not PostgreSQL's own",
+            "a database name of letters, digits and _ $ -, not one of PostgreSQL's own",
             r"(?!(postgres|template[01])$)[A-Za-z_][A-Za-z0-9_$-]{0,62}",
         ),
         "user": Text(
-            "a database user of letters, digits and _ $ -, not PostgreSQL's own",
+            "a database user of letters, digits and _ $ -, not one of PostgreSQL's own",
             r"(?!pg_|(postgres|public|none)$)[A-Za-z_][A-Za-z0-9_$-]{0,62}",
         ),
         "port": PORT,
@@ -139,7 +139,7 @@ DATABASE = Table(
         "install": Flag(),
         "managed": Flag(),
         "sandbox": Flag(),
-        "host": Text("the address or the name of the database server", r"[0-9A-Za-z][0-9A-Za-z.:-]{0,252}"),
+        "host": Text("the address or name of the database server", r"[0-9A-Za-z][0-9A-Za-z.:-]{0,252}"),
         "connection_command": COMMAND,
     },
 )
@@ -207,9 +207,9 @@ def fleet_keys(roles: Iterable[Role]) -> Table:
         for role in roles
         if role.host_keys
     }
-    host = Table("its address, as in {address: 10.0.0.1}", {**HOST, **own}, required=("address",))
+    host = Table("an address, as in {address: 10.0.0.1}", {**HOST, **own}, required=("address",))
     return Table(
-        "the sections hosts: and roles:, and if need be ssh:, airflow:, database:, broker:, network:, deploy:",
+        "the sections hosts: and roles:, and optionally ssh:, airflow:, database:, broker:, network:, deploy:",
         {
             "hosts": Map("hosts, each with its address", HOST_NAME, host),
             "roles": Table(f"the roles ({', '.join(names)}), each with its hosts", dict.fromkeys(names, ROLE)),

@@ -1,4 +1,4 @@
-"""Turn the text of hosts.yaml into a Fleet, or say everything that is wrong with it."""
+"""Turn the text of hosts.yaml into a Fleet, or report all of its errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from aerodrome.secrets import Reference
 
 
 def _not_here(reference: Reference) -> str:
-    raise InvalidInput(f"{reference.where}: !{reference.kind} is not looked up here; give the value itself")
+    raise InvalidInput(f"{reference.where}: !{reference.kind} cannot be looked up here; use the value itself")
 
 
 def parse(
@@ -41,10 +41,10 @@ def parse(
 ) -> Fleet:
     """Return the fleet that `text`, the content of hosts.yaml, describes.
 
-    `source` names the file in messages; `roles` are those that it can have, in the order of a deploy. `base`
-    is its folder, where relative paths begin.
-    `resolve` looks up references outside secrets, environment and config: their values are needed at once.
-    Raises InvalidInput with every mistake, each as `file:line: key: what is wrong; what would be right`.
+    `source` names the file in messages; `roles` are the roles that it can have, in the order of a deploy. `base`
+    is its directory, where relative paths start.
+    `resolve` looks up references outside secrets, environment and config, whose values are needed at once.
+    Raises InvalidInput with all errors, each as `file:line: key: what is wrong; how to fix it`.
     """
     reader = Reader(source, posixpath.dirname(source) if base is None else base, resolve)
     keys = fleet_keys(roles)
@@ -64,7 +64,7 @@ def parse(
 
 
 def _part_roles(found: Sections) -> None:
-    """Part what each role says into its hosts, which stay under `roles`, and its `role_settings`."""
+    """Split each role into its hosts, which stay under `roles`, and its `role_settings`."""
     tables = {role: given for role, given in found["roles"].items() if isinstance(given, dict)}
     found["roles"] |= {role: given.get("hosts") for role, given in tables.items()}
     found["role_settings"] = {
@@ -103,7 +103,7 @@ def _airflow(given: dict[str, Any]) -> Airflow:
 
 
 def _hosts_of(found: Sections, roles: Collection[Role]) -> dict[str, tuple[str, ...]]:
-    """Return the hosts of every role, also of those that join the first host of another by themselves."""
+    """Return the hosts of every role, including roles that default to the first host of another."""
     given, version = found["roles"], version_of(found)
 
     def joined(role: Role) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Roles of one host that would want the same port."""
+"""Port conflicts between roles of one host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aerodrome.fleet.role import KeyPort, Role, Sections, SettingPort, version_o
 
 @dataclass(frozen=True)
 class Port:
-    """A port that something on a host listens on; `paths` are the keys that decide it, the best one first."""
+    """A port that something on a host listens on; `paths` are the keys that set it, the best one first."""
 
     number: int
     what: str
@@ -33,15 +33,16 @@ def check_ports(
             if other is port:
                 continue
             path = _given(found, (*port.paths, *other.paths))
-            if (path, port.number) not in told:  # once, and not for each host
+            if (path, port.number) not in told:  # once, not once per host
                 told.add((path, port.number))
                 reader.mistake(
-                    path, f"{port.what} and {other.what} would both listen on {port.number} of {host}; choose another"
+                    path,
+                    f"{port.what} and {other.what} would both listen on port {port.number} of {host}; choose another",
                 )
 
 
 def _ports(found: Sections, roles: Sequence[Role], host: str) -> Iterator[Port]:
-    """Give what listens on a host; what hosts.yaml says wrongly, or looks up elsewhere, is left out."""
+    """Yield what listens on a host, except ports that are invalid or looked up elsewhere."""
     version, executor = version_of(found), found["airflow"].get("executor") or Airflow.executor
     ports = [(role, port) for role in roles for port in role.ports(executor, version)]
     for role, port in sorted(ports, key=lambda each: isinstance(each[1], SettingPort)):
@@ -57,7 +58,7 @@ def _ports(found: Sections, roles: Sequence[Role], host: str) -> Iterator[Port]:
 
 
 def _setting(found: Sections, major: int, host: str, role: str, setting: tuple[str, str]) -> tuple[Any, KeyPath]:
-    """Return what hosts.yaml says of a setting, by whatever name, and where: a host over a role, a role over all."""
+    """Return a setting's value in hosts.yaml, under any name, and its path: host first, then role, then airflow."""
     today = rename(major, *setting)
     variable = "AIRFLOW__{}__{}".format(*today).upper()
     for place, given in (
@@ -75,7 +76,7 @@ def _setting(found: Sections, major: int, host: str, role: str, setting: tuple[s
 
 
 def _given(found: Sections, paths: tuple[KeyPath, ...]) -> KeyPath:
-    """Return the first of `paths` that hosts.yaml has, so that the mistake is shown where it was written."""
+    """Return the first of `paths` that is in hosts.yaml, so that the error points to where it was written."""
     for path in paths:
         value: Any = found
         for key in path:

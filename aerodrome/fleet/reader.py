@@ -1,4 +1,4 @@
-"""Read YAML by line numbers: report every mistake at once, each with its line, and show no secret."""
+"""Read YAML with line numbers: report all errors at once, each with its line, and show no secret."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import yaml
 from aerodrome.errors import InvalidInput
 from aerodrome.secrets import Reference
 
-SHOWN = 100  # characters of a value in a message
+SHOWN = 100  # characters of a value shown in a message
 DEEPEST = 100  # levels of YAML; hosts.yaml has five
 _MAYBE_DEEP = re.compile(r"^ {50}|(?:[-?:] +){50}", re.MULTILINE)
-KeyPath = tuple[str | int, ...]  # the keys that lead to a value; a number is a place in a list
+KeyPath = tuple[str | int, ...]  # the keys that lead to a value; a number is an index in a list
 
-TEXT, NUMBER, FLAG, EMPTY = "text", "a whole number", "a yes or no", "empty"
+TEXT, NUMBER, FLAG, EMPTY = "text", "a whole number", "a boolean", "empty"
 LIST, MAPPING, REFERENCE = "a list", "a mapping", "a reference"
 _TYPES = {
     "tag:yaml.org,2002:str": TEXT,
@@ -39,11 +39,11 @@ _REFERENCES = {
 
 
 class Mistake(Exception):
-    """Say what is wrong with one value; what would be right."""
+    """One value is invalid: what is wrong, and what would be right."""
 
 
 class Kind(Protocol):
-    """What a key may hold: `right` says it to people, `read` makes the value or raises Mistake."""
+    """What a key may hold: `right` describes it, `read` returns the value or raises Mistake."""
 
     @property
     def right(self) -> str: ...
@@ -52,10 +52,10 @@ class Kind(Protocol):
 
 
 class Reader:
-    """Read one YAML text, and gather its mistakes.
+    """Read one YAML text and collect its errors.
 
-    `source` is the file's name in messages, `base` the folder that relative paths begin at. `resolve` looks
-    up a reference whose value is needed at once. A value that is wrong is read as None.
+    `source` is the file's name in messages, `base` the directory of relative paths. `resolve` looks up a
+    reference whose value is needed at once. An invalid value is read as None.
     """
 
     def __init__(self, source: str, base: str, resolve: Callable[[Reference], str]) -> None:
@@ -66,11 +66,11 @@ class Reader:
         self._problems: list[tuple[int, str]] = []
 
     def problems(self) -> list[str]:
-        """Return the mistakes in the order of their lines."""
+        """Return the errors in the order of their lines."""
         return [text for _, text in sorted(self._problems, key=lambda problem: problem[0])]
 
     def mistake(self, path: KeyPath, message: str) -> None:
-        """Note that what is at `path` is wrong."""
+        """Record that the value at `path` is invalid."""
         self._problems.append((self._line(path), f"{self.where(path)}: {message}"))
 
     def where(self, path: KeyPath) -> str:
@@ -83,7 +83,7 @@ class Reader:
         return self._lines[path]
 
     def document(self, kind: Kind, text: str) -> Any:
-        """Return what `kind` makes of the whole text."""
+        """Return the whole text as read by `kind`."""
         try:
             node = _compose(text)
         except yaml.MarkedYAMLError as error:
@@ -91,45 +91,45 @@ class Reader:
             self._lines[()] = mark.line + 1 if mark else 1
             problem = " ".join(filter(None, [error.context, error.problem]))
             problem = re.sub(r"'[\w!-]{2,}'", "…", problem)  # an alias or a tag: may be a password
-            self.mistake((), f"not YAML: {problem}; indent by spaces, and put special characters in quotes")
+            self.mistake((), f"invalid YAML: {problem}; indent with spaces, and quote special characters")
         except yaml.reader.ReaderError as error:
             self._lines[()] = text.count("\n", 0, error.position) + 1
-            self.mistake((), "not YAML: holds a control character; only tab and newline can be in a value")
+            self.mistake((), "invalid YAML: contains a control character; only tabs and newlines are allowed")
         else:
             if node is not None:
                 return self.read(kind, node, ())
-            self.mistake((), f"the file is empty; give {kind.right}")
+            self.mistake((), f"the file is empty; expected {kind.right}")
         return None
 
     def read(self, kind: Kind, node: yaml.Node, path: KeyPath) -> Any:
-        """Return what `kind` makes of `node`, or None when it is wrong."""
+        """Return `node` as read by `kind`, or None if it is invalid."""
         try:
             return kind.read(self, node, path)
         except Mistake as mistake:
             self.mistake(path, str(mistake))
-        except InvalidInput as error:  # from resolve: it names file, line and key already
+        except InvalidInput as error:  # from resolve: already names file, line and key
             self._problems += [(self._line(path), problem) for problem in error.problems]
         return None
 
     def entries(self, node: yaml.Node, path: KeyPath, right: str) -> list[tuple[str, yaml.Node]]:
-        """Return a mapping's keys and values; an empty section has none."""
+        """Return a mapping's keys and values; none for an empty section."""
         if type_of(node) == EMPTY:
             return []
         expect(node, MAPPING, right)
         found: dict[str, yaml.Node] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise Mistake(f"has a key that is not text; give {right}")
+                raise Mistake(f"has a key that is not text; expected {right}")
             here = (*path, key.value)
             first = self._line(here)
             self._lines[here] = key.start_mark.line + 1
             if key.value in found:
-                self.mistake(here, f"given twice, first on line {first}; keep one of them")
+                self.mistake(here, f"set twice, first on line {first}; keep only one")
             found[key.value] = value
         return list(found.items())
 
     def items(self, node: yaml.Node, path: KeyPath, right: str) -> list[tuple[KeyPath, yaml.Node]]:
-        """Return a list's values, each with its path."""
+        """Return a list's values with their paths."""
         if type_of(node) == EMPTY:
             return []
         expect(node, LIST, right)
@@ -138,33 +138,33 @@ class Reader:
         return [((*path, number), item) for number, item in enumerate(node.value)]
 
     def scalar(self, node: yaml.Node, path: KeyPath, wanted: str, right: str) -> tuple[str, str]:
-        """Return a single value as text, and how a message may show it; look up a reference."""
+        """Return a single value as text, and how messages may show it; look up a reference."""
         reference = self.reference(node, path, prompt=False)
         if reference:
-            return self.resolve(reference), f"what !{reference.kind} gives"
+            return self.resolve(reference), f"the value from !{reference.kind}"
         expect(node, wanted, right)
         shown = shortened(node.value)
         return node.value, repr(shown) if wanted == TEXT else shown
 
     def reference(self, node: yaml.Node, path: KeyPath, prompt: bool) -> Reference | None:
-        """Return the reference that `node` is, or None; `prompt` says whether a person may be asked."""
+        """Return `node` as a reference, or None; `prompt` allows !prompt."""
         if not node.tag.startswith("!"):
             return None
         kind: Any = node.tag[1:]
         known = [form for form, _ in _REFERENCES.values()][: None if prompt else -1]
         if kind not in _REFERENCES or not isinstance(node, yaml.ScalarNode):
             # The tag is not shown: a password may begin with !
-            raise Mistake(f"begins with ! and is no known tag; give {' or '.join(known)}, or text in quotes")
+            raise Mistake(f"starts with ! but is not a known tag; use {' or '.join(known)}, or quote the text")
         if kind == "prompt" and not prompt:
-            raise Mistake(f"!prompt is for secrets; give {' or '.join(known)}, or the value itself")
+            raise Mistake(f"!prompt is only for secrets; use {' or '.join(known)}, or the value itself")
         form, pattern = _REFERENCES[kind]
         if not re.fullmatch(pattern, node.value) or (kind == "command" and not splits(node.value)):
-            raise Mistake(f"!{kind} names nothing that can be looked up; give {form}")
+            raise Mistake(f"!{kind} has no valid argument; use {form}")
         return Reference(kind, node.value or dotted(path), self.where(path), self.base)
 
 
 def _compose(text: str) -> yaml.Node | None:
-    """Return the tree of `text`: by libyaml, ten times as fast; what it refuses by PyYAML, for its words."""
+    """Return the tree of `text`: from libyaml, ten times as fast; on errors from PyYAML, for its messages."""
     if text.count("[") + text.count("{") > DEEPEST or _MAYBE_DEEP.search(text):
         _refuse_deep(text)
     with suppress(yaml.YAMLError, AttributeError):  # PyYAML can be built without libyaml
@@ -173,16 +173,18 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 def _refuse_deep(text: str) -> None:
-    """Raise MarkedYAMLError for a text that is nested too deep: libyaml's composer would end the process by it."""
+    """Raise MarkedYAMLError for a text that is nested too deep, which would crash libyaml's composer."""
     depth, mark = 0, None
-    with suppress(yaml.YAMLError):  # what else is wrong is said by whoever composes it
+    with suppress(yaml.YAMLError):  # other errors are reported when it is composed
         for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:
                 mark = event.start_mark
                 break
     if mark:
-        raise yaml.MarkedYAMLError(problem=f"more than {DEEPEST} levels", problem_mark=cast(yaml.Mark, mark))
+        raise yaml.MarkedYAMLError(
+            problem=f"nested more than {DEEPEST} levels deep", problem_mark=cast(yaml.Mark, mark)
+        )
 
 
 def splits(command: str) -> bool:
@@ -194,17 +196,17 @@ def splits(command: str) -> bool:
 
 
 def dotted(path: KeyPath) -> str:
-    """Return the path as people write it, without places in lists."""
+    """Return the path in dotted form, without list indexes."""
     return ".".join(shortened(key) for key in path if isinstance(key, str))
 
 
 def shortened(text: str) -> str:
-    """Return a text as a message may show it: a value can be a whole file that was pasted in the wrong place."""
+    """Return a text short enough for a message: somebody may have pasted a whole file as the value."""
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
 def type_of(node: yaml.Node) -> str:
-    """Name what YAML takes `node` for."""
+    """Name the YAML type of `node`."""
     if node.tag.startswith("!"):
         return REFERENCE
     if isinstance(node, yaml.ScalarNode):
@@ -213,19 +215,19 @@ def type_of(node: yaml.Node) -> str:
 
 
 def expect(node: yaml.Node, wanted: str, right: str) -> None:
-    """Raise Mistake unless YAML takes `node` for `wanted`; the value may be a secret, and is not shown."""
+    """Raise Mistake unless `node` has the YAML type `wanted`; the value is not shown, as it may be a secret."""
     given = type_of(node)
     if given == wanted:
         return
     quotes = ""
     if isinstance(node, yaml.ScalarNode) and given not in (EMPTY, REFERENCE):
         quotes = {TEXT: ", in quotes", NUMBER: ", without quotes" if node.style else ""}.get(wanted, "")
-    raise Mistake(f"is {given}, not {wanted}; give {right}{quotes}")
+    raise Mistake(f"is {given}, not {wanted}; expected {right}{quotes}")
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """Say which of `known` was meant, or all of them; of many, the first."""
+    """Suggest the nearest of `known`, or list them, up to a limit."""
     names = list(known)
     close = difflib.get_close_matches(word, names, 1)
     shown = [*names[:25], *(["…"] if len(names) > 25 else [])]
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(shown) or 'none'}"
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(shown) or 'none'}"

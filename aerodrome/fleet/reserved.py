@@ -1,10 +1,10 @@
-"""Paths and unit names that belong to the operating system, and so can never be Airflow's."""
+"""Paths and unit names that belong to the operating system, and so cannot be used for Airflow."""
 
 from __future__ import annotations
 
 import re
 
-# The system's own, with everything below (file-hierarchy(7), and what Debian and RHEL add to it).
+# The system's own directories with everything below them (file-hierarchy(7), plus those of Debian and RHEL).
 _TREES = """
     bin boot dev efi etc lib lib32 lib64 libx32 lost+found proc root run sbin sys tmp
     usr/bin usr/etc usr/games usr/include usr/lib usr/lib32 usr/lib64 usr/libexec usr/libx32 usr/sbin usr/share
@@ -13,10 +13,10 @@ _TREES = """
     var/backups var/db var/lib/aerodrome var/lib/apt var/lib/dbus var/lib/dnf var/lib/dpkg var/lib/pgsql
     var/lib/postgresql var/lib/redis var/lib/rpm var/lib/systemd var/lock var/mail var/run var/spool var/tmp
     var/cache/aerodrome opt/aerodrome"""
-# Shared folders: a folder below one of them can be Airflow's, they themselves cannot.
+# Shared directories: Airflow can have a directory below one of them, but not one of these themselves.
 _SHARED = "home media mnt opt srv usr usr/local var var/cache var/lib var/local var/log var/opt var/www"
 
-# Units, and files in /etc/default, that distributions ship. A name that is missing here is refused on the host.
+# Units and files in /etc/default that distributions ship. Names missing here are refused on the host.
 _UNITS = """
     accounts-daemon acpid anacron apache2 apparmor apport apt-daily apt-daily-upgrade atd auditd autofs autovt
     avahi-daemon blk-availability bluetooth bsdmainutils cacerts chrony chronyd cloud-config cloud-final cloud-init
@@ -35,16 +35,16 @@ _UNIT_FAMILIES = ("systemd-", "initrd-", "dbus-org-", "lvm2-", "rpc-", "plymouth
 
 
 def home_problem(path: str) -> str:
-    """Return why AIRFLOW_HOME cannot be at an absolute path, or nothing."""
+    """Return why AIRFLOW_HOME cannot be at an absolute path, or an empty string."""
     bare = re.sub(r"/+", "/", path).strip("/")
     for tree in _TREES.split():
         if bare == tree or bare.startswith(f"{tree}/"):
-            return f"{path} belongs to the system: /{tree}, and everything below it"
-    return f"{path} is shared with others" if not bare or bare in _SHARED.split() else ""
+            return f"{path} belongs to the system, as does everything in /{tree}"
+    return f"{path} is shared with other software" if not bare or bare in _SHARED.split() else ""
 
 
 def service_problem(name: str) -> str:
-    """Return why units cannot be called `name`, or nothing."""
+    """Return why units cannot be called `name`, or an empty string."""
     if name in _UNITS.split() or name.startswith(_UNIT_FAMILIES):
         return f"{name} is the name of a system service"
     return ""

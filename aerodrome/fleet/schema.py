@@ -1,4 +1,4 @@
-"""The shapes that a value of hosts.yaml can have: tables, lists, numbers, texts."""
+"""The shapes of values in hosts.yaml: tables, lists, numbers, texts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Table:
                 reader.mistake(here, f"unknown key; {suggest(name, self.fields)}")
         for name in self.required:
             if name not in found:
-                reader.mistake(path, f"{name} is missing; give {self.fields[name].right}")
+                reader.mistake(path, f"{name} is missing; expected {self.fields[name].right}")
         return found
 
 
@@ -64,14 +64,14 @@ class Map:
         for name, value in reader.entries(node, path, self.right):
             here = (*path, name)
             if not self.name.fits(name):
-                reader.mistake(here, f"the name does not fit; give {self.name.right}")
+                reader.mistake(here, f"the name is not valid; expected {self.name.right}")
             found[name] = reader.read(self.item, value, here)
         return found
 
 
 @dataclass(frozen=True)
 class Either:
-    """What may be written shortly, or as a table where there is more to say."""
+    """A value with a short form, and a table for more detail."""
 
     short: Kind
     table: Table
@@ -86,7 +86,7 @@ class Either:
 
 @dataclass(frozen=True)
 class List:
-    """A list, each item of one kind, none twice."""
+    """A list of items of one kind, without duplicates."""
 
     right: str
     item: Kind
@@ -96,32 +96,32 @@ class List:
         for here, item in reader.items(node, path, self.right):
             value = reader.read(self.item, item, here)
             if value is not None and value in found:
-                reader.mistake(here, f"{value} is named twice; keep one of them")
+                reader.mistake(here, f"{value}is listed twice; keep only one")
             found.append(value)
         return tuple(found)
 
 
 @dataclass(frozen=True)
 class Text:
-    """One line of text that matches a pattern as a whole."""
+    """One line of text that fully matches a pattern."""
 
     right: str
     pattern: str
 
     def fits(self, text: str) -> bool:
-        """Tell whether `text` is right."""
+        """Tell whether `text` is valid."""
         return re.fullmatch(self.pattern, text) is not None
 
     def read(self, reader: Reader, node: yaml.Node, path: KeyPath) -> str:
         text, shown = reader.scalar(node, path, TEXT, self.right)
         if not self.fits(text):
-            raise Mistake(f"{shown} does not fit; give {self.right}")
+            raise Mistake(f"{shown} is not valid; expected {self.right}")
         return text
 
 
 @dataclass(frozen=True)
 class LocalPath(Text):
-    """A path on this machine; a relative one begins at the folder of the file."""
+    """A path on this machine, relative to the directory of the file."""
 
     pattern: str = PRINTABLE
 
@@ -137,13 +137,13 @@ class CommandLine(Text):
     pattern: str = PRINTABLE
 
     def fits(self, text: str) -> bool:
-        """Tell whether `text` is right."""
+        """Tell whether `text` is valid."""
         return super().fits(text) and splits(text)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words; without quotes, YAML takes `off` for a no, and it is a word all the same."""
+    """One of a few words; unquoted `off` is a boolean in YAML, but counts as a word here."""
 
     words: tuple[str, ...]
 
@@ -156,7 +156,7 @@ class Choice:
             return str(node.value)
         text, shown = reader.scalar(node, path, TEXT, self.right)
         if text not in self.words:
-            raise Mistake(f"{shown} does not fit; give {self.right}")
+            raise Mistake(f"{shown} is not valid; expected {self.right}")
         return text
 
 
@@ -175,7 +175,7 @@ class Number:
     def read(self, reader: Reader, node: yaml.Node, path: KeyPath) -> int:
         text, shown = reader.scalar(node, path, NUMBER, self.right)
         if not re.fullmatch(r"0|[1-9][0-9]{0,8}", text) or not self.low <= int(text) <= self.high:
-            raise Mistake(f"{shown} does not fit; give {self.right}")
+            raise Mistake(f"{shown} is not valid; expected {self.right}")
         return int(text)
 
 
@@ -188,13 +188,13 @@ class Flag:
     def read(self, reader: Reader, node: yaml.Node, path: KeyPath) -> bool:
         text, shown = reader.scalar(node, path, FLAG, self.right)
         if text.lower() not in ("true", "yes", "on", "false", "no", "off"):
-            raise Mistake(f"{shown} does not fit; give {self.right}")
+            raise Mistake(f"{shown} is not valid; expected {self.right}")
         return text.lower() in ("true", "yes", "on")
 
 
 @dataclass(frozen=True)
 class AnyText:
-    """Any text, number or truth value, as Airflow reads it from its environment, or a reference to it."""
+    """Any text, number or boolean, as Airflow reads it from its environment, or a reference to one."""
 
     right: str = 'text, a number, true or false, !env NAME, !file PATH or !command "program argument …"'
 
@@ -203,18 +203,18 @@ class AnyText:
         if reference:
             return reference
         if not isinstance(node, yaml.ScalarNode) or type_of(node) == EMPTY:
-            raise Mistake(f"is {type_of(node)}; give {self.right} (no text at all is '')")
-        text: str = node.value  # numbers and dates as they are written, not as YAML counts them
+            raise Mistake(f"is {type_of(node)}; expected {self.right} (write '' for empty text)")
+        text: str = node.value  # numbers and dates as written, not as YAML interprets them
         if type_of(node) == FLAG:
             if text.lower() not in ("true", "false"):
-                raise Mistake(f"{text} is a yes or no to YAML; give true or false, or put text in quotes")
+                raise Mistake(f"YAML reads {text} as a boolean; write true or false, or quote the text")
             text = text.capitalize()
         return _checked(text)
 
 
 @dataclass(frozen=True)
 class SecretText:
-    """Text that no message shows, or a reference to it."""
+    """Text that is never shown, or a reference to it."""
 
     right: str
     pattern: str = r"(?s).+"
@@ -225,7 +225,7 @@ class SecretText:
             return reference
         expect(node, TEXT, self.right)
         if not re.fullmatch(self.pattern, node.value):
-            raise Mistake(f"does not fit; give {self.right}")
+            raise Mistake(f"is not valid; expected {self.right}")
         return Secret(_checked(node.value))
 
 

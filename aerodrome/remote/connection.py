@@ -1,4 +1,4 @@
-"""SSH connections to the fleet: one a host and run, with host keys checked."""
+"""SSH connections to the fleet: one per host and run, with host keys checked."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from aerodrome.remote.hostkeys import KnownHosts, known_name, parse_host_keys, t
 from aerodrome.remote.transport import keep_asking, prompt_transport
 from aerodrome.secrets import Secret, SecretValue
 
-# Paramiko's threads log tracebacks of what is told in one line below.
+# Paramiko's threads log tracebacks of errors that we report in one line.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
 
-# A worker that drains is silent for as long as its tasks run. Asking it keeps firewalls from forgetting us, and shows
-# whether it is still there: the kernel itself would wait for a lost host for 15 minutes or longer.
-KEEPALIVE = 10.0  # seconds of silence until a host is asked
+# A draining worker is silent for as long as its tasks run. Keepalives stop firewalls from dropping the connection and
+# detect a lost host: the kernel alone would wait for it for 15 minutes or longer.
+KEEPALIVE = 10.0  # seconds of silence until a keepalive is sent
 LOST = 45.0  # seconds without any sign of life until a host is given up
-WATCH = 2.0  # seconds between two looks at all connections
-# Paramiko 5 has a thread for each connection, which wakes ten times a second to see whether it should end or say that
-# it is alive. With 500 connections that is a third of all that a run costs. A socket that is closed wakes it at once.
+WATCH = 2.0  # seconds between checks of all connections
+# Paramiko 5 has a thread per connection, which wakes ten times a second to see whether it should end or send a
+# keepalive. With 500 connections, that is a third of a run's CPU time. Closing the socket wakes it at once.
 IDLE = 5.0  # seconds
 
 
@@ -44,15 +44,15 @@ class Connections:
         self._password = password
         self._open: dict[str, fabric.Connection] = {}
         self._locks = {name: threading.Lock() for name in fleet.hosts}
-        self._refused: dict[str, Exception] = {}  # why a connection that was begun early could not be had
+        self._refused: dict[str, Exception] = {}  # why a connection that was started early failed
         self._lost: set[str] = set()
         self._watching: threading.Event | None = None  # set to end the watch
         self.host_keys = parse_host_keys(known_hosts.read())
 
     def to(self, host: Host) -> fabric.Connection:
-        """Return the open connection to `host`, through its jump host where it has one.
+        """Return the open connection to `host`, through its jump host if it has one.
 
-        Raises HostError where it cannot be reached, or is not who it should be.
+        Raises HostError if the host cannot be reached, or its host key does not match.
         """
         with self._locks[host.name]:
             if error := self._refused.pop(host.name, None):
@@ -60,13 +60,13 @@ class Connections:
             return self._to(host)
 
     def begin(self, hosts: Sequence[Host]) -> None:
-        """Begin to connect to hosts, and return at once: connecting is mostly waiting for them.
+        """Start connecting to hosts and return at once: connecting is mostly waiting.
 
-        A host that cannot be reached is an error once the connection is asked for (`to`), and not tried twice. Nobody
-        waits for connections that are never asked for.
+        A host that cannot be reached is an error once `to` asks for its connection; it is not tried twice. Connections
+        that are never asked for are not waited for.
         """
         jumps = {host.jump for host in hosts}
-        # Those that others wait for come first.
+        # Hosts that others connect through come first.
         for host in sorted(hosts, key=lambda host: host.name not in jumps)[: self.fleet.deploy.parallel]:
             threading.Thread(target=self._try, args=(host,), daemon=True).start()
 
@@ -89,19 +89,19 @@ class Connections:
             return None
         try:
             with self._locks[host.jump]:
-                if error := self._refused.get(host.jump):  # which it will be told itself
+                if error := self._refused.get(host.jump):  # which will also be raised for the jump host itself
                     raise error
                 return self._to(self.fleet.hosts[host.jump])
         except HostError as error:
             raise HostError(host.name, error.step, f"its jump host {host.jump}: {error.message}", error.hint) from error
 
     def lost(self, host: Host) -> str:
-        """Say that a host was given up because it gave no sign of life, or nothing."""
+        """Return that a host was given up for lack of any sign of life, or an empty string."""
         gone = host.name in self._lost or (host.jump is not None and host.jump in self._lost)
         return f"no sign of life for {LOST:.0f} s" if gone else ""
 
     def _watch(self) -> None:
-        """Begin to watch the connections, by one thread for all of them."""
+        """Start watching the connections, with one thread for all of them."""
         if self._watching is None:
             self._watching = threading.Event()
             threading.Thread(target=self._give_up_the_lost, args=(self._watching,), daemon=True).start()
@@ -117,15 +117,15 @@ class Connections:
                         stream.close()
 
     def sudo_password(self, host: Host) -> Secret | None:
-        """Return the password that sudo asks on `host`, where hosts.yaml has one."""
+        """Return the sudo password of `host`, if hosts.yaml has one."""
         return None if host.sudo_password is None else self._password(host.sudo_password)
 
     def knows(self, host: Host) -> bool:
-        """Tell whether known_hosts has a key of `host`, right or not."""
+        """Tell whether known_hosts has a key of `host`, matching or not."""
         return self.host_keys.lookup(known_name(host)) is not None
 
     def close(self) -> None:
-        """Close all connections: those that go through another host first."""
+        """Close all connections, those through jump hosts first."""
         if self._watching:
             self._watching.set()
             self._watching = None
@@ -135,7 +135,7 @@ class Connections:
 
     def _connect(self, host: Host, gateway: fabric.Connection | None) -> fabric.Connection:
         arguments: dict[str, object] = {"key_filename": [os.path.expanduser(host.key)]} if host.key else {}
-        # A named key is the one to use: further keys in vain would end in “too many authentication failures”.
+        # Use only the named key: trying more keys could end in “too many authentication failures”.
         arguments["look_for_keys"] = host.key is None
         arguments["transport_factory"] = prompt_transport
         connection = fabric.Connection(
@@ -155,37 +155,37 @@ class Connections:
         except (OSError, EOFError, paramiko.SSHException, ValueError, Exit) as error:
             raise _explain(host, error, self.fleet.ssh.known_hosts) from error
         keep_asking(connection.transport, KEEPALIVE)
-        # For those who connect through it: paramiko's own limit is an hour.
+        # For hosts that connect through this one: paramiko's default is an hour.
         connection.transport.channel_timeout = self.fleet.ssh.connect_timeout
         connection.transport.sock.settimeout(IDLE)
         return connection
 
 
 def _explain(host: Host, error: Exception, known_hosts: str) -> HostError:
-    """Turn what paramiko says into which host, what is wrong and what to do."""
+    """Turn paramiko's error into one that says which host, what is wrong and what to do."""
     where = f"{host.user}@{host.address}:{host.port}"
     if isinstance(error, paramiko.BadHostKeyException):
         return HostError(
             host.name,
             "connect",
-            f"the host key of {host.address} is not the one in known_hosts: "
-            f"it shows {error.key.get_name()} {error.key.fingerprint}",
+            f"the host key of {host.address} does not match known_hosts: "
+            f"the host presents {error.key.get_name()} {error.key.fingerprint}",
             f"if the machine was reinstalled: {trust_anew(host, known_hosts)}",
         )
     if isinstance(error, paramiko.AuthenticationException):
-        hint = f"try: ssh -p {host.port} {host.user}@{host.address}; see user and key in hosts.yaml"
+        hint = f"try: ssh -p {host.port} {host.user}@{host.address}; check user and key in hosts.yaml"
         return HostError(host.name, "connect", f"login as {where} was refused", hint)
     if "not found in known_hosts" in str(error):
         hint = f"check its fingerprint and add it: fab -H {host.name} trust-hosts"
-        return HostError(host.name, "connect", f"the host key of {host.address} is not known", hint)
+        return HostError(host.name, "connect", f"the host key of {host.address} is unknown", hint)
     if isinstance(error, FileNotFoundError):
-        return HostError(host.name, "connect", f"no key file {host.key}", "see key in hosts.yaml")
+        return HostError(host.name, "connect", f"there is no key file {host.key}", "check key in hosts.yaml")
     if isinstance(error, TimeoutError | socket.timeout):
         reason = "no answer in time"
     elif isinstance(error, NoValidConnectionsError):
-        # It holds the true reason for each address that the name has.
+        # It holds the actual reason for each address of the name.
         reason = ", ".join(sorted({str(getattr(one, "strerror", one)) for one in error.errors.values()}))
     else:
         reason = str(error).strip() or type(error).__name__
-    hint = "is it up, and its address in hosts.yaml right?"
+    hint = "is the host up, and its address in hosts.yaml correct?"
     return HostError(host.name, "connect", f"cannot connect to {where}: {reason}", hint)

@@ -1,4 +1,4 @@
-"""Host keys: those that are known, and how a new one becomes known."""
+"""Host keys: the known ones, and how to add a new one."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class KnownHosts(Protocol):
-    """Where host keys are kept: the text of a known_hosts file, to which lines can be added."""
+    """The store of host keys: the text of a known_hosts file, to which lines can be added."""
 
     def read(self) -> str: ...
     def add(self, line: str) -> None: ...
 
 
 def parse_host_keys(text: str) -> HostKeys:
-    """Read the text of a known_hosts file line by line: a marker (`@cert-authority`, `@revoked`) would fail it all."""
+    """Parse a known_hosts file line by line: one marker (`@cert-authority`, `@revoked`) would fail the whole file."""
     keys = HostKeys()
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith(("#", "@")):
@@ -42,20 +42,20 @@ def parse_host_keys(text: str) -> HostKeys:
 
 
 def known_name(host: Host) -> str:
-    """Return the name of a host in known_hosts (sshd(8)): `[address]:port` off port 22."""
+    """Return the name of a host in known_hosts (sshd(8)): `[address]:port` if the port is not 22."""
     return host.address if host.port == 22 else f"[{host.address}]:{host.port}"
 
 
 def fingerprint(key: paramiko.PKey) -> str:
-    """Return a key's kind and fingerprint as ssh-keygen -l prints them."""
+    """Return a key's type and fingerprint as ssh-keygen -l prints them."""
     digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
     return f"{key.get_name()} SHA256:{digest}"
 
 
 def offered_key(connections: Connections, host: Host) -> paramiko.PKey:
-    """Ask a host for its key, through its jump host where it has one, without logging in.
+    """Ask a host for its key without logging in, through its jump host if it has one.
 
-    Raises HostError where it cannot be reached.
+    Raises HostError if the host cannot be reached.
     """
     try:
         if host.jump:
@@ -73,12 +73,12 @@ def offered_key(connections: Connections, host: Host) -> paramiko.PKey:
             transport.close()
     except (OSError, paramiko.SSHException, EOFError) as error:
         raise HostError(
-            host.name, "trust-hosts", f"cannot connect to {host.address}:{host.port}: {error}", "is it up?"
+            host.name, "trust-hosts", f"cannot connect to {host.address}:{host.port}: {error}", "is the host up?"
         ) from error
 
 
 def _prefer_known(transport: paramiko.Transport, connections: Connections, host: Host) -> None:
-    """Ask for a kind of key that is known first, as a login does: a host has one of each kind."""
+    """Prefer known key types, as a login does: a host has one key of each type."""
     known = connections.host_keys.lookup(known_name(host))
     kinds = {"ssh-rsa": "rsa-sha2-512"}
     wanted = [kinds.get(kind, kind) for kind in (known or ())]
@@ -88,13 +88,13 @@ def _prefer_known(transport: paramiko.Transport, connections: Connections, host:
 
 
 def is_changed(connections: Connections, host: Host, key: paramiko.PKey) -> bool:
-    """Tell whether known_hosts has keys of a host, and the one that it shows is none of them: a login is refused."""
+    """Tell whether known_hosts has keys of a host, but not the one it presents, so that logins fail."""
     known = connections.host_keys.lookup(known_name(host))
     return known is not None and known.get(key.get_name()) != key
 
 
 def trust_anew(host: Host, known_hosts: str) -> str:
-    """Return the command line that forgets a host's old key and shows the new one."""
+    """Return the command that removes a host's old key and shows the new one."""
     name, path = quote(known_name(host)), quote(os.path.expanduser(known_hosts))
     return f"ssh-keygen -R {name} -f {path} && fab -H {quote(host.name)} trust-hosts"
 

@@ -1,4 +1,4 @@
-"""How long a script on a host may take, and how much it may print, before it is ended."""
+"""How long a script on a host may take, and how much it may print, before it is killed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ STDERR_KEPT = 64_000  # bytes: the last ones
 class Limit:
     """The limits of one script.
 
-    `seconds` is for what the script is doing now: `allow` starts the clock again. `megabytes` is for all that it
-    prints, on stdout and stderr together. None means no limit. `keys` are the settings that the operator can raise.
+    `seconds` limits the script's current activity: `allow` restarts the clock. `megabytes` limits all of its output,
+    stdout and stderr together. None means no limit. `key` is the setting that the operator can raise.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class Limit:
 
     @classmethod
     def stream(cls) -> Limit:
-        """Return no limits, for output that is passed on and not kept: it ends when the operator wants it to."""
+        """Return no limits, for output that is passed on but not kept: the operator ends it."""
         return cls(None, None)
 
     def allow(self, seconds: float | None, key: str = "probe_timeout") -> None:
-        """Start the clock again: from now on, `seconds`."""
+        """Restart the clock with a limit of `seconds`."""
         self._seconds, self._key, self._since = seconds, key, self._clock()
 
     def printed(self, size: int) -> None:
@@ -54,7 +54,7 @@ class Limit:
         self._printed += size
 
     def exceeded(self) -> str:
-        """Say which limit has been exceeded, or nothing."""
+        """Return which limit has been exceeded, or an empty string."""
         if self._megabytes is not None and self._printed > self._megabytes * MEGABYTE:
             return f"printed more than {self._megabytes} MB (deploy.output_limit)"
         if self._seconds is not None and self._clock() - self._since > self._seconds:
@@ -63,10 +63,10 @@ class Limit:
 
 
 class LimitExceeded(HostError):
-    """A script took too long or printed too much, and was ended."""
+    """A script took too long or printed too much, and was killed."""
 
     def __init__(self, host: str, step: str, why: str) -> None:
-        super().__init__(host, step, why, f"see what it is doing: fab -H {host} run 'ps -ef'")
+        super().__init__(host, step, why, f"check what the host is doing: fab -H {host} run 'ps -ef'")
 
 
 class ConnectionBroke(HostError):

@@ -1,4 +1,4 @@
-"""Work on hosts at once, wait for all of them, and then say everything that failed."""
+"""Work on hosts in parallel, wait for all of them, and then report all failures."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from aerodrome.fleet.model import Host
 
 T = TypeVar("T")
 
-# Told which hosts are still at work, and for how many seconds.
+# Called with the hosts that are still busy, and the seconds since the start.
 Waiting = Callable[[list[str], int], object]
 
-FIRST, LONGEST = 10, 300  # seconds until it is said for whom a run waits, and between two times at most
+FIRST, LONGEST = 10, 300  # seconds until the first report of who is waited for, and at most between reports
 
 
 def each(
     hosts: Sequence[Host], work: Callable[[Host], T], limit: int, waiting: Waiting = lambda names, seconds: None
 ) -> dict[str, T]:
-    """Call `work` for every host, at most `limit` at once, and return what it gave by host name.
+    """Call `work` for every host, at most `limit` at once, and return the results by host name.
 
-    `waiting` is called from time to time while hosts are still at work.
+    `waiting` is called from time to time while hosts are still busy.
 
-    Raises FleetError, with the failure of each host, once all have finished.
+    Raises FleetError with the failure of each host, once all have finished.
     """
 
     def guarded(host: Host) -> T | HostError:
@@ -35,7 +35,7 @@ def each(
             return error
         except AerodromeError as error:
             return HostError(host.name, "", error.message, error.hint)
-        except Exception as error:  # one host's trouble never hides the others' answers
+        except Exception as error:  # one host's failure never hides the others' answers
             return _unexpected(host.name, error)
 
     pool = ThreadPoolExecutor(max_workers=max(1, min(limit, len(hosts))))
@@ -44,7 +44,7 @@ def each(
         _await(futures, waiting)
         found = {name: future.result() for name, future in futures.items() if future.done()}
     finally:
-        # After Ctrl-C, which reaches the main thread only, nobody waits for what the others still do.
+        # After Ctrl-C, which reaches only the main thread, do not wait for the others.
         pool.shutdown(wait=False, cancel_futures=True)
     results = {name: each for name, each in found.items() if not isinstance(each, HostError)}
     if failures := [each for each in found.values() if isinstance(each, HostError)]:
@@ -53,7 +53,7 @@ def each(
 
 
 def _await(futures: Mapping[str, Future[Any]], waiting: Waiting) -> None:
-    """Wait for all, or until one ends the whole run (by what is no Exception, and so not a host's)."""
+    """Wait for all, or until one ends the whole run (with a BaseException, which no host's failure is)."""
     began, pauses = time.monotonic(), _pauses()
     due = began + next(pauses)
     pending = set(futures.values())
@@ -68,7 +68,7 @@ def _await(futures: Mapping[str, Future[Any]], waiting: Waiting) -> None:
 
 
 def _pauses() -> Iterator[float]:
-    """Give 10, 10, 20, 40 … seconds: after 10, 20, 40, 80 s and so on."""
+    """Yield 10, 10, 20, 40 … seconds, so reports come after 10, 20, 40, 80 s and so on."""
     pause = FIRST
     yield pause
     while True:
@@ -82,4 +82,4 @@ def _unexpected(name: str, error: Exception) -> HostError:
         where = where.tb_next
     place = f"{where.tb_frame.f_code.co_filename.rpartition('/')[2]}:{where.tb_lineno}" if where else "?"
     message = f"unexpected {type(error).__name__} in {place}: {str(error)[:300]}"
-    return HostError(name, "", message, "what this host answered may be damaged; otherwise please report this")
+    return HostError(name, "", message, "the host's answer may be corrupt; if not, please report this")

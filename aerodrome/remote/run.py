@@ -20,17 +20,17 @@ from aerodrome.remote.connection import Connections
 from aerodrome.remote.hold import Hold
 from aerodrome.remote.limits import STDERR_KEPT, ConnectionBroke, Limit, LimitExceeded
 
-# The script comes first on stdin and is read to the byte (GNU head does not read ahead of what it was asked for),
-# so that what follows is left on descriptor 3 for the script: argv holds neither a script nor a secret.
-# Its pid is the first line that it prints, so that a script that hangs can be ended.
+# The script comes first on stdin and is read to the exact byte (GNU head does not read ahead), so that the rest is
+# left on descriptor 3 for the script: argv holds neither a script nor a secret. The first line that the script prints
+# is its pid, so that a hanging script can be killed.
 READ_SCRIPT = 'echo $$; exec 3<&0; script=$(head -c {size} <&3) || exit; exec </dev/null; eval "$script"'
 
 NO_PASSWORD, WRONG_PASSWORD = 96, 97
 
-# Each call of sudo that checks the password takes as long as the whole of a probe: it is checked once, in a call that
-# reads nothing else, and the ticket that sudo gives for it (it holds for children of this very shell) lets the script
-# in. One try for a password that may be wrong: sudo would take the script as the next two tries. Where sudo gives no
-# tickets (timestamp_timeout=0) it is asked again, with -k: only then is it sure that it reads the password.
+# A sudo call that checks the password takes as long as a whole probe. So it is checked once, in a call that reads
+# nothing else, and sudo's ticket (valid for children of this shell) admits the script. A wrong password gets one try:
+# sudo would read the script as the next two. If sudo gives no tickets (timestamp_timeout=0), it is asked again with
+# -k, which ensures that it reads the password.
 SUDO = """\
 IFS= read -r password
 run={run}
@@ -44,7 +44,7 @@ if sudo -n true 2>/dev/null; then sudo -n sh -c "$run"; status=$?; sudo -k; exit
 {{ printf '%s\\n' "$password"; exec cat; }} | sudo -k -S -p '' sh -c "$run"
 """
 
-# Kill a process and all that it has started, parents first.
+# Kill a process and all of its descendants, parents first.
 END = """\
 end() {{
 set -- "$1" $(cat "/proc/$1/task/"*/children)
@@ -55,12 +55,12 @@ end {pid} 2>/dev/null
 """
 
 PIECE = 1 << 18  # bytes: eight packets
-POLL = 1.0  # seconds between two looks at the limits, while a host is silent
-QUIET, LINGER = 3.0, 30.0  # seconds: how long what a script has left behind may be silent, or go on printing
+POLL = 1.0  # seconds between checks of the limits while a host is silent
+QUIET, LINGER = 3.0, 30.0  # seconds that processes left behind by a script may be silent, or go on printing
 OPEN_TIMEOUT = 60.0  # seconds until a channel must be open
 END_TIMEOUT = 15.0  # seconds
 
-# Execs a host, for the guard that counts them.
+# Execs per host, for the test that counts them.
 execs: Counter[str] = Counter()
 
 
@@ -85,14 +85,14 @@ def run(
     keep: bool = True,
     on_errors: Callable[[str], object] | None = None,
 ) -> Output:
-    """Run `script` as root on `host`, with `payload` on its descriptor 3; hand on its stdout as it comes.
+    """Run `script` as root on `host`, with `payload` on its descriptor 3; pass on its stdout as it arrives.
 
-    Where `on_text` returns True it has read enough: the rest is not waited for, and ends when it next prints.
-    `hold` keeps descriptor 3 open until it is let go, or this side ends: a script can wait for that.
-    `limit` is by default that of a question. Without `keep`, output is only handed on. `on_errors` is given stderr.
+    If `on_text` returns True, it has read enough: the rest is not waited for, and ends when it next prints.
+    `hold` keeps descriptor 3 open until it is released or this side ends, which a script can wait for.
+    `limit` defaults to that of a question. Without `keep`, output is only passed on. `on_errors` receives stderr.
 
-    Raises HostError where the host cannot be reached, or sudo's password is missing or wrong; LimitExceeded where
-    the script was ended because it took too long or printed too much.
+    Raises HostError if the host cannot be reached or the sudo password is missing or wrong; LimitExceeded if the
+    script was killed because it took too long or printed too much.
     """
     text = script.encode("utf-8", "surrogateescape")
     command = READ_SCRIPT.format(size=len(text))
@@ -157,11 +157,11 @@ class _Session:
         return self._connections.lost(self._host) or str(error or "") or type(error).__name__
 
     def _read(self, channel: paramiko.Channel, sender: _Sender) -> bool:
-        """Read stdout until it ends, or until the script has ended and what it left behind is quiet.
+        """Read stdout until it ends, or until the script has ended and processes that it left behind are quiet.
 
-        Return True where `on_text` has read enough.
+        Return True if `on_text` has read enough.
         """
-        ended = None  # when the script did: a process that it left behind may keep stdout open for ever
+        ended = None  # when the script ended: a process that it left behind may keep stdout open forever
         quiet_since = time.monotonic()
         while True:
             block = _receive(channel)
@@ -192,7 +192,7 @@ class _Session:
             raise LimitExceeded(self._host.name, "", why)
 
     def _take(self, block: bytes) -> bool:
-        """Take a part of stdout; tell whether `on_text` has read enough."""
+        """Process a part of stdout; tell whether `on_text` has read enough."""
         self._limit.printed(len(block))
         text = self._pid.without(self._decode(block))
         if self._keep:
@@ -200,7 +200,7 @@ class _Session:
         return bool(text and self._on_text and self._on_text(text) is True)
 
     def _end_there(self, channel: paramiko.Channel) -> None:
-        """Kill what runs on the host, which may hold the host's lock; a host that does not let us is left alone."""
+        """Kill the script on the host, as it may hold the host's lock; if the host does not let us, leave it."""
         channel.close()
         if self._pid.number:
             limit = Limit(END_TIMEOUT, 1)
@@ -225,14 +225,14 @@ class _Pid:
             return ""
         if newline and line.isdecimal() and line.isascii() and len(line) < 20:
             self.number = int(line)
-        else:  # it is not ours: sudo's wrapper said something
+        else:  # not our pid: sudo's wrapper printed something
             rest = self._line
         self._line = None
         return rest
 
 
 def _receive(channel: paramiko.Channel) -> bytes | None:
-    """Return the next part of stdout; nothing where it has ended, None where none has come for a while."""
+    """Return the next part of stdout; b"" at its end, None if none has arrived for a while."""
     try:
         return channel.recv(1 << 16)
     except TimeoutError:
@@ -242,7 +242,7 @@ def _receive(channel: paramiko.Channel) -> bytes | None:
 
 
 class _Errors(threading.Thread):
-    """Read a channel's stderr while its stdout is read: either one, left full, would stop the other."""
+    """Read a channel's stderr along with its stdout: either one, if full, would block the other."""
 
     def __init__(self, channel: paramiko.Channel, limit: Limit, on_errors: Callable[[str], object] | None) -> None:
         super().__init__(daemon=True)
@@ -272,9 +272,9 @@ class _Errors(threading.Thread):
 
 
 class _Sender(threading.Thread):
-    """Start the command and send what it reads, while its output is read.
+    """Start the command and send its input while its output is read.
 
-    In a thread of its own from the start: a host that does not even answer the request must not hold up the reader.
+    In its own thread from the start: a host that does not even answer the request must not block the reader.
     """
 
     def __init__(self, channel: paramiko.Channel, command: str, data: Sequence[bytes], hold: Hold | None) -> None:
@@ -296,7 +296,7 @@ class _Sender(threading.Thread):
 def _send(channel: paramiko.Channel, data: Sequence[bytes], hold: Hold | None) -> None:
     try:
         for part in data:
-            # In pieces: sendall() copies all that is left each time that it has sent a packet (paramiko 5).
+            # In pieces: after each packet, sendall() copies everything that is left (paramiko 5).
             for start in range(0, len(part), PIECE):
                 channel.sendall(part[start : start + PIECE])
         while hold and (more := hold.next()):
@@ -315,5 +315,5 @@ def _sudo_error(host: Host, status: int) -> HostError:
             f"hosts.{host.name}.sudo_password: !env NAME (or !file, !command, !prompt)",
         )
     return HostError(
-        host.name, "sudo", f"sudo refused the password of {host.user}", f"see hosts.{host.name}.sudo_password"
+        host.name, "sudo", f"sudo rejected the password of {host.user}", f"check hosts.{host.name}.sudo_password"
     )

@@ -1,4 +1,4 @@
-"""What is below a connection: a TCP socket that holds nothing back, and paramiko's transport over it."""
+"""The layers below a connection: a TCP socket without delays, and paramiko's transport over it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any, cast
 
 import paramiko
 
-# Bytes of one packet: OpenSSH sends, and takes, no more than a quarter of it (PACKET_MAX_SIZE). paramiko 5 takes
-# whatever length the other side announces, up to 4 GB, before it knows who that is.
+# Bytes of one packet: OpenSSH sends and accepts at most a quarter of it (PACKET_MAX_SIZE). Paramiko 5 accepts any
+# length that the other side announces, up to 4 GB, before it has authenticated the other side.
 LONGEST_PACKET = 1 << 20
 
 
 def _check_length(size: int) -> None:
     if size > LONGEST_PACKET:
-        raise paramiko.SSHException(f"it announced a packet of {size} bytes, which no SSH server sends")
+        raise paramiko.SSHException(f"it announced a packet of {size} bytes, more than any SSH server sends")
 
 
 class PromptSocket(socket.socket):
-    """A connected TCP socket that sends at once, and acknowledges at once what it receives.
+    """A connected TCP socket that sends and acknowledges without delay.
 
-    A handshake is many small messages, and paramiko 5 leaves the kernel to hold them back: Nagle's algorithm here
-    (tcp(7), TCP_NODELAY), and there too, until what came is acknowledged, for which Linux may take 40 ms. OpenSSH's
-    sshd turns it off for sessions with a terminal only. Together that is half of the time of a connect and an exec.
+    A handshake consists of many small messages, and paramiko 5 lets the kernels on both sides delay them: Nagle's
+    algorithm (tcp(7), TCP_NODELAY) holds each back until the last one is acknowledged, for which Linux may take 40 ms.
+    OpenSSH's sshd turns it off only for sessions with a terminal. That is half of the time of a connect and an exec.
 
     `heard` is when something last came from the other side (time.monotonic).
     """
@@ -33,7 +33,7 @@ class PromptSocket(socket.socket):
 
     @classmethod
     def over(cls, connected: socket.socket) -> PromptSocket:
-        """Return this kind of socket in the place of another, which is of no use from then on."""
+        """Return a socket of this kind that takes over another one, which cannot be used any more."""
         timeout = connected.gettimeout()
         prompt = cls(connected.family, connected.type, connected.proto, connected.detach())
         prompt.settimeout(timeout)
@@ -45,19 +45,19 @@ class PromptSocket(socket.socket):
         _check_length(size)
         data = super().recv(size, *flags)
         self.heard = time.monotonic()
-        if hasattr(socket, "TCP_QUICKACK"):  # Linux; it holds until something is sent (tcp(7))
+        if hasattr(socket, "TCP_QUICKACK"):  # Linux; lasts until something is sent (tcp(7))
             self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return data
 
     def close(self) -> None:
-        """Close it, and wake a thread that waits for it."""
+        """Close it, and wake any thread that waits for it."""
         with suppress(OSError):
             self.shutdown(socket.SHUT_RDWR)
         super().close()
 
 
 class JumpStream:
-    """The channel of a jump host as the socket of another connection; `heard` as in PromptSocket."""
+    """A jump host's channel as the socket of another connection; `heard` as in PromptSocket."""
 
     def __init__(self, channel: paramiko.Channel) -> None:
         self._channel = channel
@@ -74,15 +74,15 @@ class JumpStream:
 
 
 def prompt_transport(connected: Any, **options: Any) -> paramiko.Transport:
-    """Return a transport over a socket, or over the channel of a jump host, as SSHClient.connect() wants one."""
+    """Return a transport over a socket or a jump host's channel, for SSHClient.connect()."""
     stream = PromptSocket.over(connected) if isinstance(connected, socket.socket) else JumpStream(connected)
     return paramiko.Transport(cast(paramiko.Channel, stream), **options)
 
 
 def keep_asking(transport: paramiko.Transport, interval: float) -> None:
-    """Ask the other side whether it is still there, whenever nothing has been sent for `interval` seconds.
+    """Ask the other side whether it is still there whenever nothing has been sent for `interval` seconds.
 
-    paramiko's own set_keepalive() does not want an answer. sshd refuses the request, and so gives a sign of life.
+    Paramiko's own set_keepalive() requests no answer. sshd rejects this request, which is a sign of life.
     """
 
     def ask() -> None:

@@ -10,7 +10,7 @@ RECORDS = "/var/lib/aerodrome/drains"
 LONGEST = 4000  # bytes of a census, which runs as the service user
 
 AGAIN = 30  # seconds between two lines about what a stop still waits for
-UNKNOWN = "tasks, if there are any: it cannot be told which"
+UNKNOWN = "tasks, if any: which ones is unknown"
 
 # The unit is stopped, not restarted, for systemd says of a stop how it ended: Result=timeout (systemd.exec(5),
 # $SERVICE_RESULT) after TimeoutStopSec=, when all that is left of the unit has been killed. Airflow 3.3.2's worker
@@ -80,7 +80,7 @@ class Drain:
             after="" if self.by_processes else _AFTER,
             unknown=UNKNOWN,
             idle="the unit to end, of which no task runs any more",
-            hung=f"it did not end by itself within {self.limit} s, but no task was lost",
+            hung=f"it did not stop by itself within {self.limit} s, but no task was lost",
             waiting=WAITING,
             killed=KILLED,
             note=NOTE,
@@ -119,7 +119,7 @@ class Unreported:
         if how == WAS_KILLED:
             summary, told = f"a stop of {self.unit} killed {tasks}", KILLED + tasks
         elif how == INTERRUPTED:
-            words = f"a stop of {self.unit} was interrupted: it is not known what became of {tasks}"
+            words = f"a stop of {self.unit} was interrupted: the fate of {tasks} is unknown"
             summary, told = words, NOTE + words
         else:
             return []

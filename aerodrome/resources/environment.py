@@ -121,7 +121,7 @@ class KeptVariables:
         if file.kind == "symbolic link":
             raise AerodromeError(
                 f"{self.found_in} is a symbolic link, and its variables must not be lost",
-                "put the file itself in its place (cp --remove-destination)",
+                "replace the link with the file itself (cp --remove-destination)",
             )
         found = file.content
         kept = [] if MARK in found else [each for each in assignments(found) if each[0] and not self.ours(each[0])]
@@ -134,6 +134,6 @@ class KeptVariables:
         payload = (text + lines).encode("utf-8", "surrogateescape")
         put = f"{{ cat {quote(self.path)} 2>/dev/null || :; head -c {len(payload)} <&3; }}"
         shown = "\n".join(f"{name}={MASK}" for name, _ in kept)
-        summary = f"keep {names} of the {self.found_in} that was written by hand, in {self.path}"
+        summary = f"keep {names} of the hand-written {self.found_in} in {self.path}"
         diff = unified_diff(self.path, "", shown)
         return [Change(summary, write_into(self.path, put, "root", "root", 0o600), diff, payload)]

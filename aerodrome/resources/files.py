@@ -97,7 +97,7 @@ def refuse_foreign(path: str) -> str:
     own: it costs no process).
     """
     folder = path.rpartition("/")[0] or "/"
-    words = f"{folder} does not belong to root: its owner could replace what root writes there"
+    words = f"{folder} does not belong to root: its owner could replace files that root writes"
     return f"[ -O {quote(folder)} ] || {{ echo {quote(words)}; exit 1; }}"
 
 
@@ -161,14 +161,14 @@ class File:
         text = self.beside.own(self.path, seen.text, self.content) if self.beside else seen.text
         found = Found.parse(text, self.path)
         if found.kind == "directory":
-            raise AerodromeError(f"{self.path} is a directory, and a file is wanted there", "move it away")
+            raise AerodromeError(f"{self.path} is a directory, but should be a file", "move it away")
         if found.kind == "regular file" and found.content == self.content:
             return self._own(found)
         if self.check:
             if found.kind == "symbolic link":
                 raise AerodromeError(
                     f"{self.path} is a symbolic link, and what it points to must not be lost",
-                    "put the file itself in its place (cp --remove-destination)",
+                    "replace the link with the file itself (cp --remove-destination)",
                 )
             self.check(found.content)
         script = f"mkdir -p {quote(self.path.rpartition('/')[0])}\n"
@@ -258,7 +258,7 @@ class Block:
             return []
         found = Found.parse(seen.text, self.path)
         if found.kind not in ("", "regular file"):
-            raise AerodromeError(f"{self.path} is a {found.kind}, and a file is wanted there", "move it away")
+            raise AerodromeError(f"{self.path} is a {found.kind}, but should be a file", "move it away")
         content = self.placed_in(found.content)
         if content == found.content:
             return []
@@ -270,7 +270,7 @@ class Block:
             script = (
                 # Somebody may have edited it since it was read: their lines must not be lost.
                 f"[ \"$(sha256sum <{quote(self.path)})\" = '{digest}  -' ] || "
-                f"{{ echo {quote(f'{self.path} was changed by somebody else meanwhile: run again')}; exit 1; }}\n"
+                f"{{ echo {quote(f'{self.path} has been changed in the meantime: run again')}; exit 1; }}\n"
             ) + write_whole(self.path, content, found.owner, found.group, found.mode)
         if self.user != "root":
             script = f"{as_user(self.user, 'sh -eu')} {heredoc(script + chr(10))}"
@@ -329,7 +329,7 @@ class Directory:
             summary = f"own {self.path} {self.owner}:{self.group} {self.mode:04o}"
             return [Change(summary, self._own(found), attributes=True)]
         if found.kind:
-            raise AerodromeError(f"{self.path} is a {found.kind}, and a directory is wanted there", "move it away")
+            raise AerodromeError(f"{self.path} is a {found.kind}, but should be a directory", "move it away")
         if self.owner_makes:
             script = as_user(self.owner, f"mkdir -m {self.mode:04o} {quote(self.path)}")
         else:

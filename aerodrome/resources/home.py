@@ -56,7 +56,7 @@ class ServiceHome:
             writable = parent.kind != "symbolic link" and (parent.mode & 0o002 or by_group)
             if parent.owner != "root" or writable:
                 raise AerodromeError(
-                    f"{self.path} lies in {path}, which is not writable by root alone",
+                    f"{self.path} is in {path}, which users other than root can write to",
                     "set airflow.home to a directory whose parents all belong to root",
                 )
 
@@ -65,7 +65,7 @@ class ServiceHome:
         if not home.kind:
             return [Change(f"make directory {self.path}", f"install -d -o root -g root -m 0755 {path}")]
         if home.kind != "directory":
-            raise AerodromeError(f"{self.path} is a {home.kind}, and a directory is wanted there", "move it away")
+            raise AerodromeError(f"{self.path} is a {home.kind}, but should be a directory", "move it away")
         if (home.owner, home.group, home.mode) == ("root", "root", 0o755):
             return []
         summary = f"take {self.path} from {home.owner}: only {', '.join(self.writable)} in it stays {self.user}'s"
@@ -80,7 +80,7 @@ class ServiceHome:
             make = f"install -d -o {user} -g {user} -m 0750 {name}"
             return [Change(f"make directory {path}", f"[ -h {name} ] || [ -e {name} ] || {make}")]
         if found.kind != "directory":
-            raise AerodromeError(f"{path} is a {found.kind}, and a directory is wanted there", "move it away")
+            raise AerodromeError(f"{path} is a {found.kind}, but should be a directory", "move it away")
         return [Change(f"own {path} {self.user}:{self.user}", _if_directory(path, f"chown -h {user}:{user} {name}"))]
 
     def _close(self, found: Found, path: str) -> list[Change]:
@@ -124,7 +124,7 @@ class Default:
             script = write_whole(self.path, self.content, "root", self.user, 0o640)
             return [Change(f"write {self.path}", script, unified_diff(self.path, "", self.content))]
         if found.kind not in ("regular file", "symbolic link"):
-            raise AerodromeError(f"{self.path} is a {found.kind}, and a file is wanted there", "move it away")
+            raise AerodromeError(f"{self.path} is a {found.kind}, but should be a file", "move it away")
         # A file with a second name may be one of those that nobody but its owner should read: it stays as it is.
         if found.kind == "symbolic link" or found.owner != self.user or links != "1":
             return []

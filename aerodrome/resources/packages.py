@@ -73,7 +73,7 @@ class Packages:
             script = self._dnf(missing)
         else:
             raise AerodromeError(
-                "neither apt-get nor dnf is there",
+                "there is neither apt-get nor dnf",
                 f"install these packages by hand, then run again: {' '.join(self.apt)}",
             )
         return [Change(f"install {', '.join(missing)}", script)] if missing else []

@@ -150,7 +150,7 @@ class PostgresServer:
         port, running, written, clients, newer = server
         if int(port) != self.port:
             raise AerodromeError(
-                f"PostgreSQL listens on port {port}, and hosts.yaml says {self.port}", f"set database.port: {port}"
+                f"PostgreSQL listens on port {port}, but hosts.yaml says {self.port}", f"set database.port: {port}"
             )
         reasons = [] if self._fits(running) else ["listen_addresses was changed"]
         reasons += ["its drop-in was changed"] if newer == "t" or KEY in seen.changing else []
@@ -239,15 +239,15 @@ class PostgresAccount:
             if role:
                 return []
             raise AerodromeError(
-                f"there is no role {self.user}, and its password is not known here",
-                "give it once, beside the command: database.password in hosts.yaml (or make the role by hand)",
+                f"there is no role {self.user}, and its password is unknown here",
+                "set it once, in addition to the command: database.password in hosts.yaml (or create the role by hand)",
             )
         if role and role[0] == "t" and verifies(self.password, role[1]):
             return []
         if role and role[1] and self.made:
             raise AerodromeError(
-                f"role {self.user} is there, with a password that is not known here",
-                "copy secrets.yaml from where this fleet was deployed, or give it: database.password in hosts.yaml",
+                f"role {self.user} exists, with a password that is unknown here",
+                "copy secrets.yaml from the machine that deployed this fleet, or set database.password in hosts.yaml",
             )
         secret = literal(scram_verifier(self.password, self.salt))
         verb, summary = ("ALTER", "set the password of") if role else ("CREATE", "make")

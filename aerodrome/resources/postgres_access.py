@@ -71,7 +71,7 @@ class AccessClosed:
         path, _ = answer.rows["hba"]
         changes = Block(path, lines(self.logins), first=True, user="postgres").changes(Seen(text))
         count = "1 line" if len(others) == 1 else f"{len(others)} lines"
-        summary = f"take {count} by which nothing logs in any more out of {path}"
+        summary = f"take {count} for logins that no longer exist from {path}"
         return [Change(summary, f"{each.script}\n{RELOAD}", each.diff) for each in changes]
 
 

@@ -159,7 +159,7 @@ class _Environment:
         if any(self._may_replace(line) for line in found):
             raise AerodromeError(
                 f"the service user {self.user} could replace {self.python}",
-                "install Python where only root can write, such as /opt, and name it in airflow.python",
+                "install Python where only root can write, such as /opt, and set airflow.python to it",
             )
         return python, link, found
 

@@ -34,7 +34,7 @@ class User:
         if home != self.home:
             raise AerodromeError(
                 f"user {self.name} has the home {home}, and {self.home} is expected",
-                f"name another user in hosts.yaml (airflow.user), or run: usermod --home {self.home} {self.name}",
+                f"set another user in hosts.yaml (airflow.user), or run: usermod --home {self.home} {self.name}",
             )
         changes = []
         if shell not in (self.shell, "/usr/sbin/nologin", "/sbin/nologin"):

@@ -39,7 +39,7 @@ class Installation:
         if name != "found":
             return "", ""
         if not re.fullmatch(r"[0-9A-Za-z.+_-]{1,64}", found):
-            raise AerodromeError("the name of the Airflow that is installed cannot be read", "see its dist-info folder")
+            raise AerodromeError("cannot read the name of the installed Airflow", "check its dist-info directory")
         return found, rest.partition("\n")[0].strip()
 
     def reason(self, text: str) -> str:

@@ -19,7 +19,7 @@ def deploy_dags(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) 
     """Copy the DAG folder and airflow.cfg to the nodes among `hosts`; InvalidInput if there is neither."""
     resources = dags(inputs)
     if not resources:
-        raise InvalidInput(f"{inputs.fleet.source}: there is no DAG folder to deploy", "name one: deploy.dags")
+        raise InvalidInput(f"{inputs.fleet.source}: there is no DAG folder to deploy", "set deploy.dags")
     steps = {host.name: [Step("node.dags", resources)] for host in inputs.fleet.nodes()}
     return Runbook("deploy-dags", tuple(only([Stage("dags", steps, {})], hosts)))
 

@@ -1,1 +1,1 @@
-"""What an operator would use in Aerodrome's place, each written as its own users would."""
+"""The alternatives to Aerodrome, each written as its own users would."""

@@ -1,4 +1,4 @@
-"""A deploy by each peer, as a command that can be measured."""
+"""A deploy with each peer, as a command that can be measured."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def ansible(fleet: Practice, place: Path, *options: str, **environment: str) -> 
     argv = (str(bin / "ansible-playbook"), "-i", str(place / "inventory.json"), "site.yml", *options)
     folder = HERE / "ansible"
     path = f"{bin}:{os.environ['PATH']}"
-    # A socket's path holds 108 bytes, and the fleet's folder may be deep.
+    # A socket's path is limited to 108 bytes, and the fleet's directory may be deep.
     settings = {"ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PATH": path}
     return Command(argv, folder, {**_inherited(), **settings, **environment})
 
 
 def ansible_pip(fleet: Practice, place: Path) -> Command:
-    """Return a run of the playbook that installs with pip, as Ansible's users do."""
+    """Return a run of the playbook that installs with pip, as Ansible users do."""
     return ansible(fleet, place, "-e", "airflow_installer=pip")
 
 
 def ansible_pipelining(fleet: Practice, place: Path) -> Command:
-    """Return a run of the playbook that sends each module over the session that runs it."""
+    """Return a run of the playbook with pipelining: modules are sent over the session that runs them."""
     return ansible(fleet, place, ANSIBLE_PIPELINING="True")
 
 
 def ansible_mitogen(fleet: Practice, place: Path) -> Command:
-    """Return a run of the playbook with mitogen's strategy: one interpreter a host, all modules in it."""
+    """Return a run of the playbook with mitogen's strategy: one interpreter per host for all modules."""
     plugins = next((tool("ansible") / "lib").glob("python3*/site-packages/ansible_mitogen/plugins/strategy"))
     return ansible(fleet, place, ANSIBLE_STRATEGY_PLUGINS=str(plugins), ANSIBLE_STRATEGY="mitogen_linear")
 
@@ -67,7 +67,7 @@ Way = Callable[[Practice, Path], Command]
 
 @dataclass(frozen=True)
 class Peer:
-    """A way to deploy, how it takes part in which measurements, and what it may leave beside what Aerodrome leaves."""
+    """A way to deploy: its command for each measurement, and what else it may leave on hosts."""
 
     name: str
     ways: Mapping[str, Way]  # by the measurement's name on the command line
@@ -105,6 +105,6 @@ def commands(fleet: Practice, peers: Sequence[Peer], part: str, place: Path) -> 
 
 
 def unchanged(cost: Cost) -> None:
-    """Raise Failed where a run says that it changed something: it then did more than look."""
+    """Raise Failed if a run reports a change: it then did more than look."""
     if any(CHANGED.search(line) for _, line in cost.lines):
         raise Failed("there was something to do:\n" + "\n".join(line for _, line in cost.lines[-60:]))

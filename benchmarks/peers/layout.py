@@ -1,4 +1,4 @@
-"""What the peers send: the very files that `fab deploy` writes, as a folder, an inventory and variables."""
+"""What the peers send: exactly the files that `fab deploy` writes, as a directory, an inventory and variables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Variables = dict[str, Any]
 
 
 def lay_out(fleet: Practice) -> Path:
-    """Write it all, readable by its owner only, and return where it is."""
+    """Write everything, readable only by its owner, and return its path."""
     inputs = inputs_of(fleet.hosts_yaml)
     place = fleet.folder / "peers"
     shutil.rmtree(place, ignore_errors=True)
@@ -49,7 +49,7 @@ def _write_files(folder: Path, resources: Iterable[Resource]) -> None:
 
 
 def _common(inputs: Inputs, resources: Sequence[Resource], place: Path) -> Variables:
-    """Return what holds for the whole fleet, and write the lock files beside it."""
+    """Return the fleet's variables, and write the lock files next to them."""
     airflow, database = inputs.fleet.airflow, inputs.fleet.database
     installed = next(each for each in resources if isinstance(each, Installed))
     lock = installed.requirements.text(PYTHON)
@@ -87,7 +87,7 @@ def _host(inputs: Inputs, host: Host, folder: Path) -> Variables:
 
 
 def inventory(common: Variables, hosts: dict[str, Variables], place: str) -> Variables:
-    """Return Ansible's inventory: a group a role, the processors beside the scheduler, and what all hosts share."""
+    """Return Ansible's inventory: a group per role, the processors with the scheduler, and shared variables."""
     ours = ("user", "home", "user_home", "service", "environment", "link")
     shared = {f"airflow_{key}" if key in ours else key: value for key, value in common.items()}
     shared |= {

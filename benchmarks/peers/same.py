@@ -1,4 +1,4 @@
-"""Whether two ways of deploying left the same: what a host has, line by line, and what may differ, with the reason."""
+"""Whether two ways of deploying left the same state: a host's fingerprint by line, and permitted differences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Fingerprint = Mapping[str, str]  # kind and key → value
 
 @dataclass(frozen=True)
 class MayDiffer:
-    """What is left out of the comparison: lines whose kind and key match `pattern` as a whole."""
+    """An exception to the comparison: lines whose kind and key fully match `pattern`."""
 
     pattern: str
     reason: str
@@ -41,7 +41,7 @@ BY_HAND = (MayDiffer(r"python uv", "by hand, the environment has the uv that fil
 
 
 def fingerprints(lab: Lab) -> dict[str, dict[str, str]]:
-    """Return what each host of the fleet has now."""
+    """Return the fingerprint of each host of the fleet."""
     script = SCRIPT.read_text()
     found = {}
     for host in HOSTS:
@@ -59,7 +59,7 @@ def parse(text: str) -> dict[str, str]:
 
 
 def differences(wanted: Fingerprint, found: Fingerprint, may: Iterable[MayDiffer] = ()) -> list[str]:
-    """Return in which lines a host differs from what is wanted there, in order of their keys."""
+    """Return the lines in which a host differs from the expected state, in order of their keys."""
     left_out = [re.compile(each.pattern) for each in may]
     keys = [key for key in sorted({*wanted, *found}) if not any(pattern.fullmatch(key) for pattern in left_out)]
     return [
@@ -72,7 +72,7 @@ def differences(wanted: Fingerprint, found: Fingerprint, may: Iterable[MayDiffer
 def assert_same(
     wanted: Mapping[str, Fingerprint], found: Mapping[str, Fingerprint], who: str, may: Iterable[MayDiffer] = ()
 ) -> None:
-    """Raise Failed, with every difference, where `who` left another fleet than is wanted."""
+    """Raise Failed with every difference if `who` left a fleet in another than the expected state."""
     may = [*ALWAYS, *may]
     wrong = [f"{host}: {each}" for host in wanted for each in differences(wanted[host], found[host], may)]
     if wrong:

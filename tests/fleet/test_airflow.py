@@ -47,7 +47,7 @@ def test_the_exit_code_and_the_words_of_a_failure_are_handed_through(fleet: Flee
 def test_quotes_that_do_not_match_are_refused_before_anything_runs(fleet: Fleet) -> None:
     refused = fleet.fab("airflow", "variables set a 'b", code=1)
 
-    assert refused.err.startswith("error: the command's quotes do not match")
+    assert refused.err.startswith("error: the command has unbalanced quotes")
 
 
 VALUES = ["two words", "$HOME `id` $(id) %h %% #;", "it's", 'say "hi"', "back\\slash", "Grüße ☃ ÁÈ", "two\nlines"]
@@ -73,12 +73,12 @@ def test_a_login_made_twice_has_the_second_password(fleet: Fleet, request: pytes
 
     file.write_text(first)
     made = fleet.fab("create-user", "--name=twice", f"--password=!file {file}")
-    assert made.err.splitlines()[-1] == f"login twice: made; log in at {fleet.web_url}"
+    assert made.err.splitlines()[-1] == f"user twice: created; log in at {fleet.web_url}"
     assert token(fleet.web_url, "twice", first)
 
     file.write_text(second + "\n")
     again = fleet.fab("create-user", "--name=twice", f"--password=!file {file}")
-    assert again.err.splitlines()[-1].startswith("login twice: was there, and has this password now")
+    assert again.err.splitlines()[-1].startswith("user twice: already existed, password reset")
     assert token(fleet.web_url, "twice", second)
     with pytest.raises(HTTPError):
         token(fleet.web_url, "twice", first)
@@ -88,5 +88,5 @@ def test_a_login_made_twice_has_the_second_password(fleet: Fleet, request: pytes
 def test_a_password_on_the_command_line_is_refused(fleet: Fleet) -> None:
     refused = fleet.fab("create-user", "--name=twice", "--password=secret", code=1)
 
-    assert "a password itself would be seen in the process list" in refused.err
+    assert "a literal password would be visible in the process list" in refused.err
     assert "--password='!env NAME'" in refused.err

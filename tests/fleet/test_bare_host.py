@@ -58,19 +58,19 @@ def refusal(fleet: Fleet, task: str = "plan") -> str:
     return line.removeprefix(f"{HOST}: ")
 
 
-ELSEWHERE = "set airflow.home in hosts.yaml to a folder of Airflow's own"
+ELSEWHERE = "set airflow.home in hosts.yaml to a directory of Airflow's own"
 
 
 @pytest.mark.parametrize(
     "made, told",
     [
         ("mkdir /srv/airflow; touch /srv/airflow/index.html /srv/airflow/a /srv/airflow/b /srv/airflow/c",
-         f"/srv/airflow is in use, and not by Airflow: it has a, b, c, … → {ELSEWHERE}"),
+         f"/srv/airflow is in use by something other than Airflow: it contains a, b, c, … → {ELSEWHERE}"),
         ("mkdir /srv/airflow; touch /srv/airflow/dags; chown nobody /srv/airflow",
-         f"/srv/airflow belongs to nobody, and not to root or astro → {ELSEWHERE}, "
+         f"/srv/airflow belongs to nobody, not to root or astro → {ELSEWHERE}, "
          "or airflow.user to nobody if Airflow runs as nobody"),
         ("touch /srv/airflow",
-         f"/srv/airflow is a regular empty file, and AIRFLOW_HOME has to be a folder → {ELSEWHERE}"),
+         f"/srv/airflow is a regular empty file, but AIRFLOW_HOME must be a directory → {ELSEWHERE}"),
     ],
 )  # fmt: skip
 def test_a_home_that_is_somebody_else_s(host: Fleet, made: str, told: str) -> None:
@@ -105,7 +105,8 @@ def test_a_unit_that_is_somebody_else_s(host: Fleet, path: str) -> None:
     try:
         shown = path.removeprefix("/usr")
         assert re.fullmatch(
-            rf"node.unit: the host has a unit of that name that is not Airflow's: (/usr)?{re.escape(shown)} → "
+            "node.unit: the host already has a unit of that name that does not belong to Airflow: "
+            rf"(/usr)?{re.escape(shown)} → "
             "set airflow.service in hosts.yaml to a name that no other unit has",
             refusal(host),
         )
@@ -120,7 +121,7 @@ def test_an_environment_file_that_is_somebody_else_s(host: Fleet) -> None:
     host.sh(HOST, "echo TEAM_OPTIONS=-v >/etc/default/team")
     try:
         assert refusal(host) == (
-            "node.environment: /etc/default/team is there already, and says nothing of Airflow → "
+            "node.environment: /etc/default/team already exists and does not mention Airflow → "
             "set airflow.service in hosts.yaml to a name that no other service has"
         )
         assert refusal(host, "deploy") == refusal(host)
@@ -180,7 +181,7 @@ def test_a_host_key_that_changed_is_told_with_the_line_that_forgets_it(host: Fle
         hint = f"if the machine was reinstalled: {forget} && fab -H {HOST} trust-hosts"
         told = host.fab("trust-hosts", "--yes", code=1).err
         assert re.fullmatch(
-            rf"{HOST}: trust-hosts: \S+ shows ssh-ed25519 SHA256:\S+, which is not the key in .* → {re.escape(hint)}\n",
+            rf"{HOST}: trust-hosts: \S+ presents ssh-ed25519 SHA256:\S+, which does not match .* → {re.escape(hint)}\n",
             told,
         )
         assert known(host).read_text() == keys
@@ -214,5 +215,5 @@ def test_a_question_about_a_host_key_that_nobody_answers(host: Fleet) -> None:
     assert "Traceback" not in told
     assert told.splitlines()[-2:] == [
         f"error: no answer: the key of {HOST} was not added",
-        "  → compare the fingerprints, then add --yes",
+        "  → verify the fingerprints, then add --yes",
     ]

@@ -255,4 +255,4 @@ def test_a_folder_that_is_not_there_is_said_before_anything_is_touched(fleet: Fl
 
     refused = fleet.fab("deploy-dags", code=1)
 
-    assert refused.err == f"error: deploy.dags: there is no folder {folder}\n  → make it, or leave the key out\n"
+    assert refused.err == f"error: deploy.dags: there is no directory {folder}\n  → create it, or remove the key\n"

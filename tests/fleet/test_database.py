@@ -147,7 +147,7 @@ def test_a_part_of_the_fleet_closes_nothing_that_is_in_use_and_says_so(fleet: Fl
     line = more.splitlines()[0].decode()
     write(fleet, "db1", path, before + b"# BEGIN aerodrome\n" + opened + b"# END aerodrome\n" + after + more[:-1])
     try:
-        assert "take 2 lines by which nothing logs in any more out of" in fleet.fab("deploy").err
+        assert "take 2 lines for logins that no longer exist from" in fleet.fab("deploy").err
         done = fleet.fab("deploy")
         assert done.err.splitlines()[-1] == "no changes"
         assert f"pg_hba.conf has, outside of the lines that are managed here, {line}; host" in done.err

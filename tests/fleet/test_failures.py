@@ -26,7 +26,7 @@ def test_a_host_that_is_down(fleet: Fleet) -> None:
 
     line = line_of(done, "worker1")
     assert "connect: cannot connect to root@" in line
-    assert "→ is it up, and its address in hosts.yaml right?" in line
+    assert "→ is the host up, and its address in hosts.yaml correct?" in line
     fleet.nothing_to_do("deploy")
 
 
@@ -36,7 +36,7 @@ def test_a_wrong_sudo_password(fleet: Fleet) -> None:
     try:
         password.write_text("nonsense\n")
         done = fleet.fab("deploy", code=1)
-        assert "sudo: sudo refused the password of ops → see hosts.web1.sudo_password" in line_of(done, "web1")
+        assert "sudo: sudo rejected the password of ops → check hosts.web1.sudo_password" in line_of(done, "web1")
         # One try, and the script never was taken for a password.
         failures = fleet.sh(
             "web1", "journalctl -q --no-pager -t sudo --since -30s | grep -c 'incorrect password' || true"
@@ -62,11 +62,11 @@ def test_a_host_key_that_changed_or_is_not_known(fleet: Fleet) -> None:
         known.write_text("\n".join(by_address.values()) + "\n")
         done = fleet.fab("deploy", code=1)
 
-        assert "the host key of" in line_of(done, "web1") and "is not the one in known_hosts" in line_of(done, "web1")
-        assert "is not known → check its fingerprint and add it: fab -H worker1 trust-hosts" in line_of(done, "worker1")
+        assert "the host key of" in line_of(done, "web1") and "does not match known_hosts" in line_of(done, "web1")
+        assert "is unknown → check its fingerprint and add it: fab -H worker1 trust-hosts" in line_of(done, "worker1")
 
         done = fleet.fab("-H", "worker1", "trust-hosts", code=1)
-        assert re.search(r"worker1: \S+ shows ssh-ed25519 SHA256:\S{43}", done.err)
+        assert re.search(r"worker1: \S+ presents ssh-ed25519 SHA256:\S{43}", done.err)
         fleet.fab("-H", "worker1", "trust-hosts", "--yes")
         assert fleet.fab("-H", "worker1", "trust-hosts").err == "worker1: known\n"
         fleet.nothing_to_do("-H", "worker1", "deploy")
@@ -85,7 +85,7 @@ def test_a_full_disk(fleet: Fleet) -> None:
 
         line = line_of(done, "worker1")
         assert "node.dags: could not put 1 files into /usr/local/airflow/full/dags" in line
-        assert "→ the disk is full: make room, and run the same again" in line
+        assert "→ the disk is full: free some space, and run the same command again" in line
     finally:
         shutil.rmtree(fleet.folder / "dags", ignore_errors=True)
         fleet.lab.free_disk("worker1", "/usr/local/airflow/full")
@@ -99,7 +99,7 @@ def test_a_database_that_refuses_the_password(fleet: Fleet) -> None:
         done = fleet.fab("-H", "sched1", "roles.scheduler", code=1)
         line = line_of(done, "sched1")
         assert "roles.scheduler: could not start airflow@scheduler.service" in line
-        assert "→ the database refuses the password: fab setup-db sets it from hosts.yaml" in line
+        assert "→ the database rejects the password: fab setup-db sets it from hosts.yaml" in line
         assert 'password authentication failed for user "airflow"' in done.err  # the journal's own words
     finally:
         fleet.fab("setup-db")

@@ -138,7 +138,7 @@ def test_status_says_that_a_worker_s_logs_cannot_be_read(fleet: Fleet) -> None:
         found = {row["host"]: row for row in rows(fleet, code=1) if not row["healthy"]}
         assert list(found) == ["web1"]
         detail = str(found["web1"]["detail"])
-        assert detail.endswith('; task logs of worker2 cannot be read: web1 does not resolve "worker2"'), detail
+        assert detail.endswith('; cannot read task logs of worker2: web1 does not resolve "worker2"'), detail
         assert "task logs of worker1" not in detail
     finally:
         fleet.fab("-H", "web1", "node.hosts")

@@ -164,7 +164,7 @@ def test_a_unit_that_hangs_after_its_task_has_lost_nothing(started: Unit) -> Non
         said = drained(started, lambda drain: Stopped(UNIT, drain), "sleep 1; rm /run/task")
     finally:
         started.sh(f"rm -r /run/systemd/system/{UNIT}.d; systemctl daemon-reload")
-    assert said == [WAITS, "@note: it did not end by itself within 3 s, but no task was lost"]
+    assert said == [WAITS, "@note: it did not stop by itself within 3 s, but no task was lost"]
 
 
 LOCKED = "import fcntl, time; opened = open('/var/lib/dpkg/lock-frontend', 'r+'); fcntl.lockf(opened, 2); time.sleep(4)"

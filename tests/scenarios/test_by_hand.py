@@ -169,7 +169,7 @@ def test_a_plan_shows_each_difference_and_changes_nothing(site: Site, key: str) 
     before, started = state(site), site.started()
     done = site.fab("plan", code=2)
 
-    assert f"note: {HEAD}: has a Fernet key of its own" in done.err
+    assert f"note: {HEAD}: has its own Fernet key" in done.err
     head = done.out.partition(f"\n{WORKER}\n")[0]
     for shown in (
         "make virtual environment /opt/aerodrome/astronomer-certified/venvs/1.10.10",
@@ -178,7 +178,7 @@ def test_a_plan_shows_each_difference_and_changes_nothing(site: Site, key: str) 
         "-Description=Airflow %I daemon",
         "+KillMode=mixed",
         "keep AIRFLOW__CORE__PARALLELISM, AIRFLOW__CELERY__WORKER_CONCURRENCY, TEAM_NAME, AIRFLOW_CONN_BILLING, "
-        f"INDENTED, GREETING, LAST of the {ENVIRONMENT} that was written by hand, in {ENVIRONMENT}.local",
+        f"INDENTED, GREETING, LAST of the hand-written {ENVIRONMENT} in {ENVIRONMENT}.local",
         f"write {ENVIRONMENT}\n",
         "-AIRFLOW__CORE__SQL_ALCHEMY_CONN=******** (differs)",
         "+AIRFLOW__CORE__FERNET_KEY=********",

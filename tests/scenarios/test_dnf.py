@@ -98,7 +98,7 @@ def test_a_package_that_the_repository_lacks_is_one_clear_error(rhel: RhelLike) 
 
     assert f"{HOST}: node.packages: could not install python3.12, python3.12-devel (exit 1)" in failed.err
     assert "No match for argument: python3.12\n" in failed.err
-    assert "its package sources do not have it: see dnf repolist" in failed.err
+    assert "its package sources do not have it: check dnf repolist" in failed.err
     assert "Traceback" not in failed.err
     assert rhel.installed() == before
 

@@ -113,4 +113,4 @@ def test_without_the_password_the_role_is_left_alone(site: Site) -> None:
 
     site.change("database: {", "database: {user: nobody_made_me, ")
     done = site.fab("setup-db", code=1)
-    assert "there is no role nobody_made_me, and its password is not known here" in done.err
+    assert "there is no role nobody_made_me, and its password is unknown here" in done.err

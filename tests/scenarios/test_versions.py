@@ -74,8 +74,8 @@ def test_a_login_with_an_awkward_password_is_made_and_made_again(site: Site) -> 
         made.append(site.fab("create-user", "--name=ada", f"--password=!file {file}"))
         assert lets_in(major, site.web_url, "ada", password)
 
-    assert "login ada: made; log in at" in made[0].err
-    assert "login ada: was there, and has this password now" in made[1].err
+    assert "user ada: created; log in at" in made[0].err
+    assert "user ada: already existed, password reset" in made[1].err
     assert PASSWORD not in made[1].text
     for wrong in ("first of two", "wrong"):
         assert not lets_in(major, site.web_url, "ada", wrong)

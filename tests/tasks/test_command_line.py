@@ -50,7 +50,7 @@ TASKS = {
     "stop",
     "trust-hosts",
 }
-UP = "is it up, and its address in hosts.yaml right?"
+UP = "is the host up, and its address in hosts.yaml correct?"
 
 
 def test_every_task_is_listed_with_what_it_does(fab: Fab) -> None:
@@ -97,8 +97,8 @@ def test_every_mistake_of_hosts_yaml_is_told_at_once(fab: Fab, hosts: Path, argu
     assert (done.code, done.out) == (1, "")
     assert done.err.splitlines() == [
         f"error: {hosts}:2: hosts.one.addres: unknown key; did you mean address?",
-        f"{hosts}:2: hosts.one: address is missing; give an IP address, or a name when deploy.dns is true",
-        f"{hosts}:3: hosts.two.port: is text, not a whole number; give a number from 1 to 65535",
+        f"{hosts}:2: hosts.one: address is missing; expected an IP address, or a name if deploy.dns is true",
+        f"{hosts}:3: hosts.two.port: is text, not a whole number; expected a number from 1 to 65535",
         f"{hosts}:4: roles.scheduler: no host is named onee; did you mean one?",
         f"{hosts}:5: airflow.versoin: unknown key; did you mean version?",
     ]
@@ -109,7 +109,7 @@ def test_a_hosts_yaml_that_is_not_there(fab: Fab, hosts: Path) -> None:
     assert done.code == 1
     assert done.err.splitlines() == [
         f"error: production.yaml: there is no file {PROJECT}/production.yaml",
-        "  → say which file describes your hosts: AERODROME_HOSTS=production.yaml fab …",
+        "  → set the file that describes your hosts: AERODROME_HOSTS=production.yaml fab …",
     ]
 
 
@@ -120,8 +120,8 @@ def test_a_hosts_yaml_that_is_not_there(fab: Fab, hosts: Path) -> None:
     "arguments, error, what",
     [
         (("-H", "onne", "deploy"), "HOSTS: there is no host onne", "did you mean one?"),
-        (("-H", "nosuch", "deploy"), "HOSTS: there is no host nosuch", "it has one"),
-        (("-H", "one,@nosuch", "status"), "HOSTS: there is no host @nosuch", "it has one"),
+        (("-H", "nosuch", "deploy"), "HOSTS: there is no host nosuch", "hosts are one"),
+        (("-H", "one,@nosuch", "status"), "HOSTS: there is no host @nosuch", "hosts are one"),
         (
             ("deploy", "--role=nope"),
             "--role: there is no role nope",
@@ -130,13 +130,13 @@ def test_a_hosts_yaml_that_is_not_there(fab: Fab, hosts: Path) -> None:
         (("stop", "--role", "worker,nope"), "--role: there is no role nope", None),
         (
             ("-H", "one", "status", "--", "uptime"),
-            "“fab -H HOST -- COMMAND” is not used here",
+            "“fab -H HOST -- COMMAND” is not supported",
             "fab -H HOST run 'COMMAND'",
         ),
-        (("airflow", "dags list '"), "the command's quotes do not match: No closing quotation", None),
+        (("airflow", "dags list '"), "the command has unbalanced quotes: No closing quotation", None),
         (("deploy", "--wait=soon"), "--wait: soon is not a duration", "--wait=90s, --wait=15m or --wait=2h"),
         (("stop", "--wait=²"), "--wait: ² is not a duration", "--wait=90s, --wait=15m or --wait=2h"),
-        (("deploy-dags",), "HOSTS: there is no DAG folder to deploy", "name one: deploy.dags"),
+        (("deploy-dags",), "HOSTS: there is no DAG folder to deploy", "set deploy.dags"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -250,8 +250,8 @@ def test_a_password_in_an_argument_is_refused_and_not_shown(fab: Fab) -> None:
     done = fab("create-user", "--password=hunter2-hunter2")
     assert (done.code, done.out) == (1, "")
     assert done.err.splitlines() == [
-        "error: --password: a password itself would be seen in the process list",
-        "  → say where it comes from: --password='!env NAME' (or '!file PATH', '!command …')",
+        "error: --password: a literal password would be visible in the process list",
+        "  → name its source: --password='!env NAME' (or '!file PATH', '!command …')",
     ]
 
 
@@ -290,8 +290,8 @@ def test_a_question_without_a_terminal_fails_before_anything_else(
     done = fab(*arguments)
     assert done.code == 1
     assert done.err.splitlines() == [
-        f"error: {where.replace('HOSTS', str(hosts))}: !prompt needs a terminal, and there is none",
-        "  → run fab in a terminal, or give the value by !env NAME, !file PATH or !command",
+        f"error: {where.replace('HOSTS', str(hosts))}: !prompt needs a terminal",
+        "  → run fab in a terminal, or use !env NAME, !file PATH or !command",
     ]
     assert not (hosts.parent / "secrets.yaml").exists()
 
@@ -308,7 +308,9 @@ def test_secrets_that_others_can_read_are_refused(fab: Fab, hosts: Path) -> None
     secrets.chmod(0o644)
     done = fab("deploy")
     assert done.code == 1
-    assert done.err.startswith(f"error: {secrets}: others can read or write it (mode 0644)\n  → chmod 600 {secrets}")
+    assert done.err.startswith(
+        f"error: {secrets}: other users can read or write it (mode 0644)\n  → chmod 600 {secrets}"
+    )
 
 
 def test_a_value_that_airflow_would_expand_is_refused_without_showing_it(fab: Fab, hosts: Path) -> None:
@@ -325,7 +327,10 @@ def test_a_value_that_airflow_would_expand_is_refused_without_showing_it(fab: Fa
 def test_a_dag_folder_that_is_not_there(fab: Fab, hosts: Path) -> None:
     hosts.write_text(ONE + "deploy: {dags: dags}\n")
     done = fab("deploy")
-    assert (done.code, done.err.splitlines()[0]) == (1, f"error: deploy.dags: there is no folder {hosts.parent}/dags")
+    assert (done.code, done.err.splitlines()[0]) == (
+        1,
+        f"error: deploy.dags: there is no directory {hosts.parent}/dags",
+    )
 
 
 @pytest.mark.parametrize(

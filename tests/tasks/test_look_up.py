@@ -104,7 +104,7 @@ def test_constraints_stand_in_for_lock_files_whatever_the_extras(looked_up: Look
     Path("c.txt").write_text("celery==5.5\n")
     given = looked_up(HOSTS + "airflow: {constraints: c.txt, extras: [postgres, celery, amazon]}\n")
     assert (given.constraints, given.locks) == ("celery==5.5\n", {})
-    with pytest.raises(InvalidInput, match="airflow.extras: the lock file that ships has not amazon"):
+    with pytest.raises(InvalidInput, match="airflow.extras: the shipped lock file lacks amazon"):
         looked_up(HOSTS + "airflow: {extras: [postgres, celery, amazon]}\n")
     Path("c.txt").unlink()
     with pytest.raises(InvalidInput, match="airflow.constraints: there is no file .*/c.txt"):

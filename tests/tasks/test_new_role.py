@@ -199,13 +199,13 @@ def test_its_port_cannot_be_another_s(tree: Path) -> None:
         HOSTS.replace("webserver: [one]", "webserver: [two]") + "airflow: {web_port: 5555}\n"
     )
     said = run(tree, FAB, "plan", hosts="clash.yaml", code=1)
-    assert "clash.yaml:6: airflow.web_port: Flower and the web server would both listen on 5555 of two" in said
+    assert "clash.yaml:6: airflow.web_port: Flower and the web server would both listen on port 5555 of two" in said
 
 
 def test_what_a_host_says_of_it_is_checked(tree: Path) -> None:
     (tree / "wrong.yaml").write_text(HOSTS.replace("pages: 3", "pages: 33"))
     said = run(tree, FAB, "plan", hosts="wrong.yaml", code=1)
-    assert "wrong.yaml:3: hosts.two.flower.pages: 33 does not fit; give a number from 1 to 9" in said
+    assert "wrong.yaml:3: hosts.two.flower.pages: 33 is not valid; expected a number from 1 to 9" in said
 
 
 def test_without_the_file_there_is_no_such_role(tree: Path) -> None:

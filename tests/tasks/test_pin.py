@@ -120,7 +120,7 @@ def test_an_index_without_upload_times_and_with_a_login(lock: Locker, index: str
             ("--version=1.10.10", "--python=3.11"),
             "Airflow 1.10.10 does not run on Python 3.11\n  → it runs on 3.7, 3.8",
         ),
-        (("--version=4.0.0",), "--version=4.0.0: Airflow 1.10, 2 and 3 are known"),
+        (("--version=4.0.0",), "--version=4.0.0: Airflow 1.10, 2 and 3 are supported"),
         (("--constraints=/no/such/file",), "--constraints=/no/such/file: no such file"),
     ],
 )
@@ -143,7 +143,7 @@ def test_a_lock_file_that_ships_is_not_replaced_by_accident(fab: Fab) -> None:
     done = fab("pin", UV_NO_INDEX="1", UV_OFFLINE="1")
     assert done.code == 1
     assert done.err.splitlines() == [
-        "error: locks/airflow-3.3.2-py3.11.txt ships with Aerodrome, which was tested with it",
+        "error: locks/airflow-3.3.2-py3.11.txt ships with Aerodrome and was tested with it",
         "  → write your own with --output=locks/mine.txt and name it in hosts.yaml (airflow.lock: locks/mine.txt),"
         " or replace it with --force",
     ]
@@ -164,5 +164,5 @@ def test_the_old_name_still_works(fab: Fab) -> None:
     done = fab("lock", "--version=4.0.0")
     assert done.code == 1
     assert done.err == (
-        "note: fab lock is called fab pin now\nerror: --version=4.0.0: Airflow 1.10, 2 and 3 are known\n"
+        "note: fab lock is called fab pin now\nerror: --version=4.0.0: Airflow 1.10, 2 and 3 are supported\n"
     )

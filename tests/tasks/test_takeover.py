@@ -32,7 +32,7 @@ from tests.unit.remote.local import Local
 Capture = pytest.CaptureFixture[str]
 
 OLD, OLDER = "a-_" + "d" * 40 + "=", "+/" + "r" * 41 + "="
-NOTE = "note: one: has a Fernet key of its own, which all nodes get beside the fleet's"
+NOTE = "note: one: has its own Fernet key, which is added to the fleet's on all nodes"
 HOSTS = """\
 hosts:
   one: {{address: 127.0.0.1}}
@@ -109,7 +109,7 @@ def test_a_host_is_taken_over_and_nothing_is_lost(site: Site, capsys: Capture) -
     lines, out = told(capsys)
     assert (lines[0], lines[-1], out) == (NOTE, "done: 1 hosts changed", "")
     assert [re.sub(" +", " ", line).replace(str(site.environment), "FILE") for line in lines[2:-1]] == [
-        " one node.environment keep TOKEN, LINES of the FILE that was written by hand, in FILE.local",
+        " one node.environment keep TOKEN, LINES of the hand-written FILE in FILE.local",
         " one node.environment write FILE",
         *(
             f" one node.environment write FILE-{role}"
@@ -144,7 +144,7 @@ def test_a_plan_shows_each_difference_and_no_value(site: Site, capsys: Capture, 
     lines, out = told(capsys)
     assert lines[0] == NOTE
     assert re.fullmatch(r"\d+ changes on 1 of 1 hosts", lines[-1])
-    assert f"keep TOKEN, LINES of the {site.environment} that was written by hand" in out
+    assert f"keep TOKEN, LINES of the hand-written {site.environment}" in out
     if options.get("json"):
         (host,) = json.loads(out)
         (diff,) = [each["diff"] for each in host["changes"] if each["resource"] == f"file {site.environment}"]
@@ -164,7 +164,7 @@ def test_what_a_command_gives_cannot_be_taken_in_and_stops_the_run(site: Site, c
     with pytest.raises(FleetError) as caught:
         node.environment(Context())
     (failure,) = caught.value.failures
-    assert failure.message.startswith("the host has a Fernet key, and here there is none")
+    assert failure.message.startswith("the host has a Fernet key, but this checkout has none")
     assert told(capsys) == ([], "")
     assert [path.exists() for path in (site.kept, site.aside, site.secrets)] == [False] * 3
 
@@ -206,6 +206,6 @@ def test_a_host_with_another_home_is_not_taken_over(site: Site) -> None:
         node.environment(Context())
     (failure,) = caught.value.failures
     assert failure.message.startswith(
-        "the host was set up by hand with AIRFLOW_HOME=/opt/airflow/, and hosts.yaml says "
+        "the host was set up by hand with AIRFLOW_HOME=/opt/airflow/, but hosts.yaml says "
     )
     assert site.environment.read_text() == text

@@ -26,7 +26,7 @@ def test_fewer_extras_are_served_too() -> None:
 def test_further_extras_want_a_lock_of_their_own() -> None:
     with pytest.raises(InvalidInput) as caught:
         locks(Airflow(version="2.11.2", extras=("postgres", "amazon", "ssh")))
-    assert caught.value.message == "airflow.extras: the lock file that ships has not amazon, ssh"
+    assert caught.value.message == "airflow.extras: the shipped lock file lacks amazon, ssh"
     assert "fab pin --version=2.11.2 --extra=amazon --extra=ssh --output=locks/mine.txt" in caught.value.hint
 
 

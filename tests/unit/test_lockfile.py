@@ -137,19 +137,19 @@ def test_airflow_locks_have_short_names() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"version": "3.3.2\n-r x"}, "--version='3.3.2\\n-r x': such as 3.3.2 is wanted"),
-        ({"version": "3"}, "--version='3': such as 3.3.2 is wanted"),
-        ({"python": "3.11.7"}, "--python='3.11.7': such as 3.11 is wanted"),
-        ({"extras": ("a]",)}, "--extra='a]': such as amazon is wanted"),
-        ({"date": "2026-13-01"}, "--date=2026-13-01: no such day; write it as 2026-09-18"),
-        ({"date": "20260918"}, "--date=20260918: no such day; write it as 2026-09-18"),
+        ({"version": "3.3.2\n-r x"}, "--version='3.3.2\\n-r x': expected something like 3.3.2"),
+        ({"version": "3"}, "--version='3': expected something like 3.3.2"),
+        ({"python": "3.11.7"}, "--python='3.11.7': expected something like 3.11"),
+        ({"extras": ("a]",)}, "--extra='a]': expected something like amazon"),
+        ({"date": "2026-13-01"}, "--date=2026-13-01: not a date; write it as 2026-09-18"),
+        ({"date": "20260918"}, "--date=20260918: not a date; write it as 2026-09-18"),
         (
             {"packages": ("--index-url https://me:secret@pypi.example.com",)},
-            "--package: a name and a version are wanted, such as pandas==2.2.3",
+            "--package: expected a name and a version, such as pandas==2.2.3",
         ),
         (
             {"constraints": "https://me:secret@pypi.example.com/c.txt"},
-            "--constraints: the URL holds a login, which would stand in the lock file",
+            "--constraints: the URL contains a login, which would end up in the lock file",
         ),
     ],
 )
@@ -185,9 +185,9 @@ def test_one_pin_without_hash_is_noticed() -> None:
         ),
         (
             "--index-url https://me:secret@example.com",
-            "lock file, line 2: --index-url has no place in a lock",
+            "lock file, line 2: --index-url is not allowed in a lock file",
         ),
-        ("idna==3.0", "lock file, line 2: idna is locked twice, to 2.0 and 3.0"),
+        ("idna==3.0", "lock file, line 2: idna is pinned twice, to 2.0 and 3.0"),
     ],
 )
 def test_what_is_no_lock_is_refused_without_showing_it(line: str, message: str) -> None:
@@ -217,7 +217,7 @@ def test_uv_fails_in_one_line() -> None:
         " Because there is no version of apache-airflow==3.3.2 and you require it."
     )
     assert error.hint == (
-        "`apache-airflow` was filtered by `exclude-newer`. It was published at 2026-09-17. Give a later --date."
+        "`apache-airflow` was filtered by `exclude-newer`. It was published at 2026-09-17. Use a later --date."
     )
 
 
@@ -234,7 +234,7 @@ def test_uv_fails_to_reach_the_index() -> None:
         " error sending request for url (https://index.example.com/simple/six/);"
         " invalid peer certificate: UnknownIssuer"
     )
-    assert error.hint == "is there a network? UV_DEFAULT_INDEX names another index, UV_INDEX one beside it"
+    assert error.hint == "is there a network? UV_DEFAULT_INDEX sets another index, UV_INDEX an additional one"
 
 
 def test_uv_cannot_read_an_old_wheel() -> None:
@@ -247,7 +247,7 @@ def test_uv_cannot_read_an_old_wheel() -> None:
         "  after parsing `0.0.45a`, found `zure-mgmt-datalake-store>=0.5.0`, which is not part of a valid version\n",
     )
     assert error.hint.startswith(
-        "write what it should say as [[dependency-metadata]] into locks/1.10.12/uv.toml, as locks/1.10.10/uv.toml"
+        "add the right metadata as [[dependency-metadata]] to locks/1.10.12/uv.toml, as in locks/1.10.10/uv.toml"
     )
 
 
@@ -260,7 +260,7 @@ def test_a_constraints_file_that_pins_what_cannot_work() -> None:
         "         and apache-airflow-providers-celery=={}, we can conclude that your requirements are unsatisfiable.\n"
     )
     assert explain(request, lines.format("3.17.1")).hint == (
-        "with that version no task runs: change it in the constraints file to fit"
+        "no task runs with that version: change the constraints file to satisfy"
         " apache-airflow-providers-celery!=3.16.0,!=3.17.0,!=3.17.1"
     )
     assert explain(request, lines.format("3.17.10")).hint == ""

@@ -78,12 +78,12 @@ def test_the_error_names_the_step_and_what_was_wrong() -> None:
     with pytest.raises(HostError) as caught:
         plan_host(of, [step], ["NRestarts=²\n"])
     assert (caught.value.host, caught.value.step) == (of, step.name)
-    assert caught.value.message.startswith("the host's answer cannot be read (ValueError: invalid literal for int()")
+    assert caught.value.message.startswith("cannot parse the host's answer (ValueError: invalid literal for int()")
 
 
 def test_a_refusal_of_a_resource_is_still_its_own() -> None:
     of, step = next((host, step) for host, step in every_part() if step.parts[0].key.startswith("packages "))
-    with pytest.raises(HostError, match="neither apt-get nor dnf is there") as caught:
+    with pytest.raises(HostError, match="there is neither apt-get nor dnf") as caught:
         plan_host(of, [step], ["pacman\n"])
     assert caught.value.refusal is not None
     assert caught.value.refusal.verdict == "refused"

@@ -17,7 +17,7 @@ from aerodrome.fleet.role import Sections, version_of
 
 
 class DagProcessor(AirflowRole):
-    """Reads DAG files."""
+    """Parses DAG files."""
 
     name, place, stage = "dag-processor", 40, "schedulers"
     since, joins = (3, 0), "scheduler"
@@ -31,7 +31,7 @@ class DagProcessor(AirflowRole):
     def mistakes(self, found: Sections) -> Iterator[str]:
         yield from super().mistakes(found)
         if found["roles"].get(self.name) == () and version_of(found) >= self.since:
-            yield "no host, and Airflow 3 reads no DAG without one; name one, or leave the role out"
+            yield "no host has this role, and Airflow 3 cannot read DAGs without it; name one, or omit the role"
 
     def judge(self, seen: Seen) -> tuple[Verdict, str]:
         return heartbeat(self.job, seen)

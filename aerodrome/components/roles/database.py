@@ -29,9 +29,9 @@ UNIT = "postgresql.service"
 
 
 def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
-    """Return the server; of one that was there already, the unit and other addresses are the operator's."""
+    """Return the server; if it existed before, its unit and other addresses belong to the operator."""
     settings, address = inputs.fleet.database, listens(host)
-    local = "127.0.0.1"  # for what else runs on its host
+    local = "127.0.0.1"  # for other programs on its host
     listen = ("*",) if address == EVERYWHERE else tuple(dict.fromkeys((address, local)))
     server = PostgresServer(settings.port, _logins(inputs), listen, only=settings.install)
     if not settings.install:
@@ -42,15 +42,15 @@ def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
 
 
 def _reachable(inputs: Inputs, host: Host) -> tuple[Check, ...]:
-    """Return what must hold of the address and port on which the server is to listen."""
+    """Return what must be true of the server's address and port."""
     own = own_address("PostgreSQL", host) if inputs.fleet.database.install else ()
-    # Whatever a distribution calls its unit.
+    # Units are named differently by each distribution.
     return (*own, FreePort(inputs.fleet.database.port, "postgresql*.service", "database.port"))
 
 
 def _accounts(inputs: Inputs, logins: tuple[Login, ...]) -> tuple[Resource, ...]:
     settings, salt = inputs.fleet.database, inputs.salt
-    # Where workers know its password anyway, all roles may connect to the metadata database as before.
+    # If workers know its password anyway, all roles may connect to the metadata database as before.
     private = inputs.celery_is_separate and not inputs.workers_may_use_database
     made = "database_password" in inputs.made and settings.password is None
     airflow = PostgresAccount(settings.user, inputs.password, settings.name, salt, made, private, logins)
@@ -61,7 +61,7 @@ def _accounts(inputs: Inputs, logins: tuple[Login, ...]) -> tuple[Resource, ...]
 
 
 def _logins(inputs: Inputs) -> tuple[Login, ...]:
-    """Return who may log in, to which database and from where."""
+    """Return who may log in, to which database, and from where."""
     settings = inputs.fleet.database
     airflow = Login(settings.user, settings.name, clients(inputs))
     if not inputs.celery_has_database:
@@ -119,7 +119,7 @@ class DatabaseHealth:
 
 
 class Database(Component):
-    """Keeps Airflow's metadata, and what Celery keeps where nothing else is named for it."""
+    """Holds Airflow's metadata, and Celery's data unless that is elsewhere."""
 
     name, place, single = "database", 10, True
 
@@ -152,7 +152,7 @@ class Database(Component):
         return [DatabaseHealth(inputs, host)]
 
     def left(self, inputs: Inputs) -> tuple[Left, ...]:
-        units, data = (DEBIAN, OTHERS), "every database in it"
+        units, data = (DEBIAN, OTHERS), "all of its databases"
         return (Left("PostgreSQL", self.name, units, self.unit(inputs), "postgresql", data),)
 
 

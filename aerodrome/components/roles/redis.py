@@ -1,4 +1,4 @@
-"""Redis as Celery's broker: an instance of its own, with a password, on the host's own address."""
+"""Redis as Celery's broker: a separate instance with a password, on the host's own address."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _reached_at(host: Host) -> str:
 
 @dataclass(frozen=True)
 class RedisHealth:
-    """Redis answers on its host, and takes the password."""
+    """Redis answers on its host and accepts the password."""
 
     inputs: Inputs
     host: Host
@@ -62,7 +62,7 @@ class RedisHealth:
         return "health of Redis"
 
     def probe(self) -> str:
-        """Return sh that prints the state of Redis' unit, and what Redis says of itself; the password is on stdin."""
+        """Return sh that prints the state of Redis' unit, and Redis' INFO; the password is on stdin."""
         assert self.inputs.redis_password is not None
         ask = f"AUTH {redis_text(self.inputs.redis_password)}\nINFO\n"
         client = f"redis-cli -h {quote(_reached_at(self.host))} -p {self.inputs.fleet.broker.port}"
@@ -71,7 +71,7 @@ class RedisHealth:
     def judge(self, answer: str) -> list[Health]:
         state, now, info = read_service(answer)
         told = dict(re.findall(r"^(\w+):(.*?)\r?$", info, re.MULTILINE))
-        why = "Redis does not answer, or refuses the password"
+        why = "Redis does not answer, or rejects the password"
         seen = Health(
             "redis", "failed", why, host=self.host.name, unit=COMPONENT.unit(self.inputs), state=state, now=now
         )
@@ -86,7 +86,7 @@ class RedisHealth:
 
 
 class Redis(Component):
-    """Carries tasks from the schedulers to Celery's workers."""
+    """Carries tasks from the schedulers to the Celery workers."""
 
     name, place, single = "redis", 20, True
 
@@ -94,7 +94,7 @@ class Redis(Component):
         return (KeyPort("Redis", "broker", "port", Broker.port),)
 
     def unit(self, inputs: Inputs) -> str:
-        """Return the name of the unit, beside the distribution's own."""
+        """Return the name of the unit, separate from the distribution's own."""
         return f"{inputs.fleet.airflow.service}-redis.service"
 
     def machine(self, inputs: Inputs, host: Host) -> list[Step]:
@@ -129,7 +129,7 @@ class Redis(Component):
         return [RedisHealth(inputs, host)]
 
     def left(self, inputs: Inputs) -> tuple[Left, ...]:
-        unit, data = self.unit(inputs), f"{_data(inputs)}: tasks that are queued"
+        unit, data = self.unit(inputs), f"{_data(inputs)}: queued tasks"
         return (Left("Redis", self.name, (f"/etc/systemd/system/{unit}",), unit, unit, data),)
 
 

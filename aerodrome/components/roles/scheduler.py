@@ -41,7 +41,7 @@ class Scheduler(AirflowRole):
     def mistakes(self, found: Sections) -> Iterator[str]:
         yield from super().mistakes(found)
         if len(found["roles"].get(self.name) or ()) > 1 and version_of(found) < (2, 0):
-            yield "Airflow 1.10 can have one scheduler only; name one host"
+            yield "Airflow 1.10 supports only one scheduler; name one host"
 
     def ports(self, executor: str, version: Version) -> tuple[SettingPort, ...]:
         # That of Airflow 1.10 serves no logs itself, but a unit of the operator's own may (`airflow serve_logs`).

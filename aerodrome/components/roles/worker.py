@@ -1,4 +1,4 @@
-"""Step 5: set up and start the workers; those that run already restart one after another.
+"""Step 5: set up and start the workers; running ones restart one after another.
 
 Examples:
   fab roles.worker
@@ -21,12 +21,12 @@ from aerodrome.fleet.role import Sections, SettingPort
 from aerodrome.fleet.schema import List, Number, Text
 from aerodrome.program import program
 
-# Celery's word that a worker takes tasks; its log port answers before that, and it may die in between.
+# Celery's message that a worker accepts tasks; its log port answers earlier, and it may die in between.
 READY = " ready."
-# Bytes of its journal in which that word is looked for. Tasks can fill a journal with gigabytes, and push the word out
-# of it: to look through all of that takes minutes.
+# Bytes of its journal that are searched for that message. Tasks can fill a journal with gigabytes, which take minutes
+# to search.
 READY_WITHIN = 1_000_000
-# Seconds after which a worker that still runs is taken for ready, where its log level hides that word.
+# Seconds after which a running worker counts as ready, in case its log level hides that message.
 SETTLES = 60
 # Seconds for declaring its queues; a first start of Python on a slow machine is a part of them.
 PATIENCE = 60
@@ -36,7 +36,7 @@ LOGS = SettingPort("the worker's log server", ("logging", "worker_log_server_por
 
 
 class Worker(AirflowRole):
-    """Runs tasks, with Celery."""
+    """Runs tasks with Celery."""
 
     name, place, stage = "worker", 70, "workers"
     commands = {1: "worker", 2: "celery worker", 3: "celery worker"}
@@ -46,7 +46,7 @@ class Worker(AirflowRole):
     host_keys = {
         "queues": List(
             "a list of queues: [default, reports]",
-            Text("a queue's name of letters, digits and . _ -", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"),
+            Text("a queue name of letters, digits and . _ -", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"),
         ),
         "concurrency": Number(1, 1000),
     }
@@ -55,16 +55,16 @@ class Worker(AirflowRole):
         yield from super().mistakes(found)
         executor, names = found["airflow"].get("executor", Airflow.executor), found["roles"].get(self.name, ())
         if executor == "CeleryExecutor" and names == ():
-            yield "no worker, and CeleryExecutor needs one; name a host, or set executor: LocalExecutor"
+            yield "CeleryExecutor needs a worker; name a host, or set executor: LocalExecutor"
         if executor == "LocalExecutor" and names:
-            yield "LocalExecutor uses no workers; leave them out, or set executor: CeleryExecutor"
+            yield "LocalExecutor does not use workers; remove them, or set executor: CeleryExecutor"
 
     def runs_tasks(self, inputs: Inputs) -> bool:
         return True
 
     def command(self, inputs: Inputs, host: Host) -> str:
-        # Its default name is the machine's own hostname, and two may have the same. Then neither of them can be asked,
-        # and from Celery's provider 3.24 on the second one is refused.
+        # Its default name is the machine's hostname, which two machines may share. Then neither of them can be queried,
+        # and from version 3.24 of the Celery provider the second one is rejected.
         name = f"{inputs.catalogue.node_option} {inputs.known_as(host)}"
         queues = self._queues(host)
         return f"{super().command(inputs, host)} {name}" + (f" --queues {','.join(queues)}" if queues else "")
@@ -74,11 +74,11 @@ class Worker(AirflowRole):
         return {inputs.catalogue.variable("celery", "worker_concurrency"): str(at_once)} if at_once else {}
 
     def before_start(self, inputs: Inputs, host: Host) -> tuple[Change, ...]:
-        """Return what declares the host's queues in a broker that is a database, so that all workers can start at once.
+        """Return the change that declares the host's queues in a database broker, so that workers can start at once.
 
-        Celery's workers each look for their queue's row and make it where there is none: of two that do so at once one
-        dies of the other's row (kombu's sqlalchemy transport; seen with 5.6.2). Whether the broker is a database is
-        seen on the node, for hosts.yaml may name a command that knows its URL.
+        Each Celery worker looks for its queue's row and creates it if it is missing: of two that do so at once, one
+        fails because of the other's row (kombu's sqlalchemy transport; seen with 5.6.2). Whether the broker is a
+        database is decided on the node, because only a command in hosts.yaml may know its URL.
         """
         if inputs.fleet.roles["redis"]:
             return ()
@@ -100,7 +100,7 @@ class Worker(AirflowRole):
         return LOGS.default
 
     def look(self, inputs: Inputs) -> str:
-        """Return sh that prints whether its journal, since its start, has Celery's word that it is ready."""
+        """Return sh that prints whether its journal since its start contains Celery's message that it is ready."""
         this_start = f"_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value {quote(self.unit(inputs))})"
         return (
             f"journalctl --no-pager -q -o cat {this_start} | head -c {READY_WITHIN} | "

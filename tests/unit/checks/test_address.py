@@ -23,8 +23,8 @@ def test_another_is_refused(sh: Shell, address: str) -> None:
     assert finding == Finding(
         "address of PostgreSQL",
         "refused",
-        f"PostgreSQL is to listen on {address}, and the host does not have that address itself",
-        "behind address translation, say where to listen: hosts.db1.listen: 0.0.0.0",
+        f"PostgreSQL should listen on {address}, but the host does not have that address",
+        "behind address translation, set where to listen: hosts.db1.listen: 0.0.0.0",
     )
     assert sh(own.find()).returncode == 1
 

@@ -14,7 +14,7 @@ def test_a_part_of_a_fleet_that_runs_does_not_move_alone() -> None:
     for states in (f"{STOPPED}\n\n{RUNS}", f"{RUNS}\n\n{STOPPED}"):
         (finding,) = UNMOVED.judge(f"{moved}\n\n{states}")
         assert finding.verdict == "refused"
-        assert "a part of the fleet would be left behind" in finding.detail
+        assert "leave the rest of the fleet behind" in finding.detail
         assert finding.hint.startswith("run fab deploy for the whole fleet")
     assert UNMOVED.judge(f"{moved}\n\n{STOPPED}\n\n{STOPPED}") == []
     assert UNMOVED.judge(f"\n\n{RUNS}\n\n{RUNS}") == []

@@ -69,17 +69,17 @@ def test_a_home_is_airflow_s_by_what_is_in_it(sh: Shell, tmp_path: Path, files: 
     if fits:
         assert check.judge(text) == []
     else:
-        assert refused(check, text).startswith(f"{home} is in use, and not by Airflow: it has ")
+        assert refused(check, text).startswith(f"{home} is in use by something other than Airflow: it contains ")
 
 
 def test_a_home_of_somebody_else_or_no_folder(sh: Shell, tmp_path: Path) -> None:
     check = OwnHome(str(tmp_path), "astro", str(tmp_path / "none"))
     assert check.judge("directory|astro\ndags\n") == []
-    assert refused(check, "directory|bob\ndags\n") == f"{tmp_path} belongs to bob, and not to root or astro"
+    assert refused(check, "directory|bob\ndags\n") == f"{tmp_path} belongs to bob, not to root or astro"
     file = tmp_path / "file"
     file.write_text("x")
     check = OwnHome(str(file), "astro", str(tmp_path / "none"))
-    assert refused(check, asked(sh, check)) == f"{file} is a regular file, and AIRFLOW_HOME has to be a folder"
+    assert refused(check, asked(sh, check)) == f"{file} is a regular file, but AIRFLOW_HOME must be a directory"
     assert check.judge("") == []
 
 
@@ -113,7 +113,7 @@ def test_an_environment_file_is_airflow_s_by_what_it_says(
     if fits:
         assert check.judge(said) == []
     else:
-        assert refused(check, said) == f"{path} is there already, and says nothing of Airflow"
+        assert refused(check, said) == f"{path} already exists and does not mention Airflow"
     if text is None or "Aerodrome" in text:
         assert asked(sh, check, FORBIDDEN) == ""
 
@@ -127,5 +127,8 @@ def test_units_are_asked_for_by_both_names(sh: Shell, tmp_path: Path) -> None:
         answer = f"case $5 in *@*) echo {paths[0]} ;; *) echo {paths[1]} ;; esac"
         assert asked(sh, check, {"systemctl": answer}) == said
     assert asked(sh, check, {"systemctl": "echo"}) == ""
-    assert refused(check, f"{other}\n") == f"the host has a unit of that name that is not Airflow's: {other}"
+    assert (
+        refused(check, f"{other}\n")
+        == f"the host already has a unit of that name that does not belong to Airflow: {other}"
+    )
     assert check.judge("") == []

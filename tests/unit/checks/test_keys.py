@@ -52,7 +52,7 @@ def test_keys_that_were_adopted_are_known() -> None:
 def test_keys_are_not_shown() -> None:
     (finding,) = found_keys().judge(f"{OTHER}\n")
     assert finding.verdict == "refused"
-    assert finding.detail == "the host has Fernet keys of its own, which the fleet does not have"
+    assert finding.detail == "the host has its own Fernet keys, which the fleet does not know"
     assert OTHER not in f"{finding!r}{finding.keys}"
 
 

@@ -32,7 +32,7 @@ def test_a_login_that_does_not_is_told_with_what_has_to_be_run() -> None:
         'OperationalError: FATAL:  password authentication failed for user "airflow"'
     )
     assert (finding.hint, finding.evidence) == (
-        "its administrator has to run what is shown",
+        "its administrator must run the statements shown",
         "CREATE ROLE airflow LOGIN;",
     )
 
@@ -41,7 +41,7 @@ def test_a_login_that_does_not_is_told_with_what_has_to_be_run() -> None:
 def test_a_login_that_cannot_be_tried_says_what_is_missing(text: str) -> None:
     finding = refused(text)
     assert (finding.detail, finding.hint, finding.evidence) == (
-        "Airflow is not set up here, and the login cannot be tried",
+        "Airflow is not installed here, so the login cannot be tested",
         "fab setup-node does both",
         "",
     )

@@ -117,12 +117,12 @@ def test_a_table_that_somebody_flushed_is_loaded_again() -> None:
 @pytest.mark.parametrize(
     "network, problem",
     [
-        ("{allow: [10.0.0.0/8]}", "network.allow: it is the firewall's, which is off; set network.firewall: true"),
+        ("{allow: [10.0.0.0/8]}", "network.allow: used only by the firewall, which is off; set network.firewall: true"),
         (
             "{firewall: true, allow: [10.0.0.1/8]}",
-            "network.allow: 10.0.0.1/8 has host bits set; give a network such as",
+            "network.allow: 10.0.0.1/8 has host bits set; use a network such as",
         ),
-        ("{firewall: true, allow: [all]}", "network.allow: 'all' does not fit; give a network such as 10.0.0.0/8"),
+        ("{firewall: true, allow: [all]}", "network.allow: 'all' is not valid; expected a network such as 10.0.0.0/8"),
     ],
 )
 def test_what_does_not_fit_is_one_line(network: str, problem: str) -> None:

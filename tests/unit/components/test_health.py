@@ -285,7 +285,7 @@ def test_a_role_that_nobody_judges_is_not_taken_for_another() -> None:
 
 @pytest.mark.parametrize("answer", ["", "\n", "no JSON", "Failed to start transient service unit"])
 def test_a_program_that_did_not_run_is_no_health(answer: str) -> None:
-    assert judged("scheduler", answer) == ("waiting", "the metadata database was not asked")
+    assert judged("scheduler", answer) == ("waiting", "the metadata database was not queried")
 
 
 @pytest.mark.parametrize("text", ["", "sh: 1: systemctl: not found\n"])

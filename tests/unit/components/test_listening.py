@@ -51,5 +51,5 @@ def test_what_a_program_calls_itself_reaches_no_terminal() -> None:
 
 
 def test_a_host_without_ss_is_one_clear_error() -> None:
-    with pytest.raises(AerodromeError, match="ss does not say what listens"):
+    with pytest.raises(AerodromeError, match="ss does not show what listens"):
         read_listening(OF, HOSTS["db1"], "\n")

@@ -136,7 +136,7 @@ def tried(sh: Shell, folder: Path, of: Database, driver: str = PSYCOPG2) -> str:
         (Database("d", "u", managed=False, host="10.0.0.9"), "in\n"),
         (
             Database("d", "reader", managed=False, host="10.0.0.9"),
-            "the login may make no tables in the schema public\n",
+            "the login may not create tables in the schema public\n",
         ),
         (
             Database("d", "u", managed=False, host="10.0.0.8"),

@@ -292,7 +292,9 @@ def test_a_key_in_the_file_of_a_role_is_not_replaced_by_one_that_nobody_gave() -
 # What somebody set up by hand
 
 HEAD = "regular file|root|root|600\n"
-NO_KEY_GIVEN = "the host has a Fernet key, and here there is none: a new one would make stored connections unreadable"
+NO_KEY_GIVEN = (
+    "the host has a Fernet key, but this checkout has none: a new one would make stored connections unreadable"
+)
 
 
 @pytest.mark.parametrize(

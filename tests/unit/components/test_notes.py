@@ -20,7 +20,7 @@ TWO_INDEXES = (
     "airflow.extra_index_url without a lock file: whoever can put a package of the same name on one of the"
     " indexes can replace it; the hashes of a lock file (fab pin, airflow.lock) protect"
 )
-LOGS = "Airflow 1.10 shows a worker's task logs to whoever reaches its port 8793: let in only the web server"
+LOGS = "Airflow 1.10 shows a worker's task logs to anyone who can reach its port 8793: allow only the web server"
 SIMPLE = "the simple auth manager is for development: its passwords lie readable in a file; leave it out"
 NO_CELERY = {"executor": "LocalExecutor"}
 

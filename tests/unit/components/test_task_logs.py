@@ -75,16 +75,16 @@ def test_the_program_tells_answers_from_names_that_do_not_resolve(sh: Shell) -> 
     done = sh(f"env -u http_proxy -u HTTP_PROXY python3 - {script}")
     server.shutdown()
     assert problems(servers, done.stdout.decode()) == [
-        f"task logs of w2 cannot be read: web1 gets no answer from 127.0.0.1, port {port}: HTTP status 502",
-        'task logs of w3 cannot be read: web1 does not resolve "no-such-host.invalid"',
-        "task logs of w4 cannot be read: web1 gets no answer from localhost, port 1: [Errno 111] Connection refused",
-        f"task logs of w5 cannot be read: web1 gets no answer from 127.0.0.2, port {port}: no whole answer in time",
+        f"cannot read task logs of w2: web1 gets no answer from 127.0.0.1, port {port}: HTTP status 502",
+        'cannot read task logs of w3: web1 does not resolve "no-such-host.invalid"',
+        "cannot read task logs of w4: web1 gets no answer from localhost, port 1: [Errno 111] Connection refused",
+        f"cannot read task logs of w5: web1 gets no answer from 127.0.0.2, port {port}: no complete answer in time",
     ]
 
 
 @pytest.mark.parametrize("output", ["", "{", "[]", "3"])
 def test_an_answer_that_is_none_is_said(output: str) -> None:
-    assert problems([LogServer("w1", "w1", 8793)], output) == ["task logs could not be tried: no answer"]
+    assert problems([LogServer("w1", "w1", 8793)], output) == ["task logs could not be tested: no answer"]
     assert problems([LogServer("w1", "w1", 8793)], json.dumps({})) == [
-        "task logs of w1 cannot be read: web1 gets no answer from w1, port 8793: not tried"
+        "cannot read task logs of w1: web1 gets no answer from w1, port 8793: not tried"
     ]

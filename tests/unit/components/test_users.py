@@ -36,12 +36,12 @@ def run(sh: Shell, folder: object, there: str, password: str = AWKWARD):  # type
 
 def test_a_new_login(sh: Shell, tmp_path: object) -> None:
     done, log = run(sh, tmp_path, "no")
-    assert (done.returncode, done.stdout, log) == (0, b"made\n", f"create|{AWKWARD}\n")
+    assert (done.returncode, done.stdout, log) == (0, b"created\n", f"create|{AWKWARD}\n")
 
 
 def test_a_login_that_is_there_gets_this_password(sh: Shell, tmp_path: object) -> None:
     done, log = run(sh, tmp_path, "yes")
-    assert (done.returncode, done.stdout) == (0, b"was there, and has this password now\n")
+    assert (done.returncode, done.stdout) == (0, b"already existed, password reset\n")
     assert log == f"create|{AWKWARD}\nreset|{AWKWARD}\n"
 
 
@@ -115,7 +115,7 @@ def reset(folder: Path, sh: Shell, version: str, password: str, deaf: bool = Fal
 def test_versions_without_a_command_for_it_get_a_program(
     sh: Shell, tmp_path: Path, version: str, password: str
 ) -> None:
-    assert reset(tmp_path, sh, version, password) == (0, b"was there, and has this password now\n")
+    assert reset(tmp_path, sh, version, password) == (0, b"already existed, password reset\n")
 
 
 @pytest.mark.parametrize("version", ["1.10.10", "2.11.2"])

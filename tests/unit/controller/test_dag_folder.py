@@ -95,7 +95,7 @@ def test_a_link_that_leaves_the_folder_is_refused(
     with pytest.raises(InvalidInput) as caught:
         tree(folder)
     leads = os.path.realpath(folder / name)
-    assert caught.value.problems == [f"deploy.dags: the link {folder / name} leaves the folder: it leads to {leads}"]
+    assert caught.value.problems == [f"deploy.dags: the link {folder / name} leads out of the folder, to {leads}"]
 
 
 def test_a_link_that_leaves_by_way_of_another_is_refused(folder: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_pipe_is_refused_and_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     with pytest.raises(InvalidInput) as caught:
         tree(folder)
-    assert caught.value.problems == [f"deploy.dags: {folder}/pipe is neither a file nor a folder nor a link"]
+    assert caught.value.problems == [f"deploy.dags: {folder}/pipe is not a file, directory or link"]
 
 
 def test_a_file_that_has_become_a_link_meanwhile_is_not_followed(folder: Path) -> None:
@@ -170,7 +170,7 @@ def test_where_one_file_ends_and_the_next_begins_counts(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as caught:
         tree(tmp_path / "dags")
-    assert caught.value.problems == [f"deploy.dags: there is no folder {tmp_path}/dags"]
+    assert caught.value.problems == [f"deploy.dags: there is no directory {tmp_path}/dags"]
 
 
 def test_a_file_name_that_is_no_utf_8_is_refused_or_taken(folder: Path) -> None:

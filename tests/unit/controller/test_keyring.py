@@ -105,7 +105,7 @@ def test_load_says_every_mistake_with_those_of_references(folder: Path, monkeypa
         fleet(folder, "bogus: 1")
     assert caught.value.problems == [
         "hosts.yaml:4: hosts.s1.address: !env S1: the variable is not set",
-        "hosts.yaml:6: bogus: unknown key; known are hosts, roles, ssh, airflow, database, broker, network, deploy",
+        "hosts.yaml:6: bogus: unknown key; known: hosts, roles, ssh, airflow, database, broker, network, deploy",
     ]
 
 
@@ -154,10 +154,10 @@ def test_hosts_yaml_is_found_beside_the_fabfile_from_a_folder_below(
 
 def test_a_home_folder_of_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AERODROME_HOSTS", "~nosuch/x")
-    with pytest.raises(InvalidInput, match=r"^AERODROME_HOSTS: ~nosuch: no user of this machine is called that$"):
+    with pytest.raises(InvalidInput, match=r"^AERODROME_HOSTS: ~nosuch: this machine has no such user$"):
         load()
     monkeypatch.delenv("AERODROME_HOSTS")
-    with pytest.raises(InvalidInput, match=r"^hosts.yaml: deploy.dags: ~nosuch: no user"):
+    with pytest.raises(InvalidInput, match=r"^hosts.yaml: deploy.dags: ~nosuch: this machine"):
         fleet(folder, "deploy: {dags: ~nosuch/dags}\n")
 
 
@@ -196,9 +196,9 @@ def test_a_file_of_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_file_that_cannot_be_used(folder: Path) -> None:
     assert failure(reference("file", "pw", folder))[0] == f"{WHERE}: !file: there is no file {folder}/pw"
     (folder / "pw").write_text("\n")
-    assert failure(reference("file", "pw", folder))[0] == f"{WHERE}: !file gives nothing"
+    assert failure(reference("file", "pw", folder))[0] == f"{WHERE}: !file is empty"
     (folder / "pw").write_bytes(b"a\0b")
-    message = f"{WHERE}: !file holds a control character; only tab and newline can be in a value"
+    message = f"{WHERE}: !file contains a control character; only tabs and newlines are allowed"
     assert failure(reference("file", "pw", folder))[0] == message
 
 
@@ -215,9 +215,9 @@ def test_a_command_that_fails_shows_its_last_words_and_not_its_output(folder: Pa
 
 
 def test_a_command_that_does_not_exist_or_says_nothing() -> None:
-    message = f"{WHERE}: !command no-such-program: cannot be run: No such file or directory"
+    message = f"{WHERE}: !command no-such-program: cannot run: No such file or directory"
     assert failure(reference("command", "no-such-program a"))[0] == message
-    assert failure(reference("command", "true"))[0] == f"{WHERE}: !command gives nothing"
+    assert failure(reference("command", "true"))[0] == f"{WHERE}: !command is empty"
     assert failure(reference("command", "false"))[0] == f"{WHERE}: !command false: exit code 1"
 
 
@@ -259,19 +259,19 @@ def test_a_prompt_asks_twice_and_again_when_the_answers_differ(
     first, again = "database.password: ", "database.password, again: "
     assert terminal.asked == [first, again, first, first, again]
     said = capsys.readouterr()
-    assert (said.out, said.err) == ("", "The two are not the same.\nThat was nothing.\n")
+    assert (said.out, said.err) == ("", "They do not match.\nNothing was entered.\n")
 
 
 @pytest.mark.parametrize("answers", [["a", "b"] * 3, ["a"], []])
 def test_a_prompt_gives_up(terminal: Terminal, answers: list[str]) -> None:
     terminal.answers = answers
-    assert failure(reference("prompt", "x"))[0] == f"{WHERE}: !prompt got no answer that was the same twice"
+    assert failure(reference("prompt", "x"))[0] == f"{WHERE}: !prompt did not get the same answer twice"
 
 
 def test_a_prompt_needs_a_terminal() -> None:
     assert failure(reference("prompt", "x")) == (
-        f"{WHERE}: !prompt needs a terminal, and there is none",
-        "run fab in a terminal, or give the value by !env NAME, !file PATH or !command",
+        f"{WHERE}: !prompt needs a terminal",
+        "run fab in a terminal, or use !env NAME, !file PATH or !command",
     )
 
 
@@ -296,7 +296,7 @@ def test_secrets_are_kept_for_the_owner_only(folder: Path, open_umask: None) -> 
     assert yaml.safe_load(file.path.read_text()) == {
         "fernet_key": "abc=", "odd": " 'ü\"\n: #\t", "number": "4", "truth": "no",
     }  # fmt: skip
-    assert file.path.read_text().startswith("# The secrets of this fleet")
+    assert file.path.read_text().startswith("# Secrets of this fleet")
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
     assert os.listdir(folder) == ["secrets.yaml"]
 
@@ -310,15 +310,15 @@ def test_secrets_that_others_can_reach_are_refused(folder: Path, mode: int) -> N
     for use in uses:
         with pytest.raises(InvalidInput) as caught:
             use()
-        assert caught.value.message == f"{file.path}: others can read or write it (mode {mode:04o})"
+        assert caught.value.message == f"{file.path}: other users can read or write it (mode {mode:04o})"
         assert caught.value.hint.startswith(f"chmod 600 {file.path}; ")
     assert "b:" not in file.path.read_text()
 
 
 @pytest.mark.parametrize(
     "text, problem",
-    [("a: hunter2: b", ":1: not YAML"), ("- hunter2", ": not lines of a name and its text"),
-     ("a: 123", ": a: not text; put it in quotes"), ("a: *hunter2", ":1: not YAML")],
+    [("a: hunter2: b", ":1: invalid YAML"), ("- hunter2", ": not a mapping of names to texts"),
+     ("a: 123", ": a: not text; quote it"), ("a: *hunter2", ":1: invalid YAML")],
 )  # fmt: skip
 def test_secrets_that_someone_broke_are_refused_without_showing_them(folder: Path, text: str, problem: str) -> None:
     path = folder / "secrets.yaml"
@@ -401,7 +401,7 @@ def test_a_secret_that_another_run_has_kept_meanwhile_is_not_replaced(folder: Pa
     mine.secret("jwt_secret")
     kept = other.secret("jwt_secret")
     other.keep()
-    with pytest.raises(InvalidInput, match="another run has made jwt_secret meanwhile"):
+    with pytest.raises(InvalidInput, match="another run has generated jwt_secret in the meantime"):
         mine.keep()
     assert Vault(fleet(folder)).secret("jwt_secret") == kept
 
@@ -441,8 +441,8 @@ def test_a_secret_that_another_run_has_made_meanwhile_stays_and_ends_this_run(fo
     for _ in range(2):
         with pytest.raises(InvalidInput) as caught:
             mine.keep()
-        assert caught.value.message == f"{folder}/secrets.yaml: another run has made fernet_key meanwhile"
-        assert caught.value.hint == "run the same again"
+        assert caught.value.message == f"{folder}/secrets.yaml: another run has generated fernet_key in the meantime"
+        assert caught.value.hint == "run the same command again"
         assert lost.reveal() not in str(caught.value)
     # A secret that this run has not asked for before is the other's already.
     assert mine.secret("jwt_secret") == made["jwt_secret"]
@@ -490,7 +490,9 @@ def test_a_prompt_without_a_terminal_keeps_nothing(folder: Path) -> None:
 
 
 def test_a_fernet_key_that_is_none_is_refused_and_not_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = "not a Fernet key; give 32 bytes as URL-safe base64: 43 characters and =, several with commas between"
+    right = (
+        "not a Fernet key; expected 32 bytes as URL-safe base64 (43 characters and =), or several, separated by commas"
+    )
     monkeypatch.setenv("KEY", "hunter2")
     with pytest.raises(InvalidInput) as caught:
         Vault(fleet(folder, "airflow: {fernet_key: !env KEY}")).secret("fernet_key")
@@ -627,7 +629,7 @@ def test_a_failed_lookup_is_tried_again_by_the_next_who_asks(folder: Path) -> No
 
 def test_a_secrets_file_that_is_no_file(folder: Path) -> None:
     (folder / "secrets.yaml").mkdir(mode=0o700)
-    with pytest.raises(InvalidInput, match="secrets.yaml: not a file; the fleet's secrets go there$"):
+    with pytest.raises(InvalidInput, match="secrets.yaml: not a file, but the fleet's secrets belong there$"):
         SecretsFile(folder / "secrets.yaml").get("a")
 
 

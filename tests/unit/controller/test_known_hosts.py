@@ -24,7 +24,7 @@ def test_a_file_that_cannot_be_read_is_no_empty_one(tmp_path: Path, content: byt
     with pytest.raises(InvalidInput) as caught:
         KnownHosts(str(path)).read()
     assert caught.value.message.startswith(f"ssh.known_hosts: {path}")
-    assert caught.value.hint == "see ssh.known_hosts in hosts.yaml"
+    assert caught.value.hint == "check ssh.known_hosts in hosts.yaml"
 
 
 @pytest.mark.parametrize(

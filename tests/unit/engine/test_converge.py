@@ -210,7 +210,7 @@ def test_what_does_not_converge_is_said_after_three_rounds(world: World) -> None
     thing = world.scripted("never", f"echo round >>'{log}'")
     (error,) = failed(lambda: world.perform([stage("nodes", w1=thing)]))
     assert (error.host, error.step) == ("w1", "nodes.step")
-    assert error.message == "does not converge, after 3 rounds it still needs: make never"
+    assert error.message == "does not converge: after 3 rounds, it still needs: make never"
     assert log.read_text().count("round") == 3
 
 
@@ -218,7 +218,7 @@ def test_a_change_that_fails_is_told_with_its_last_words(world: World) -> None:
     script = "echo one; echo 'cp: error writing: No space left on device' >&2; exit 9"
     (error,) = failed(lambda: world.perform([stage("nodes", w1=world.scripted("a", script))]))
     assert (error.host, error.step, error.message) == ("w1", "nodes.step", "could not make a (exit 9)")
-    assert error.hint == "the disk is full: make room, and run the same again"
+    assert error.hint == "the disk is full: free some space, and run the same command again"
     assert error.detail == "one\ncp: error writing: No space left on device"
 
 
@@ -227,7 +227,7 @@ def test_a_unit_that_does_not_start_is_told_with_its_journal(world: World, monke
     thing = world.scripted("a", "echo 'Job failed.' >&2; false", restarts="airflow@worker.service")
     (error,) = failed(lambda: world.perform([stage("workers", w1=thing)]))
     assert error.detail == "w1 airflow@worker.service: Address already in use"
-    assert error.hint == "something else uses the port: ss -ltnp"
+    assert error.hint == "something else is using the port: ss -ltnp"
 
 
 def test_the_other_hosts_of_a_stage_finish_and_the_next_stage_is_not_begun(world: World) -> None:
@@ -348,7 +348,7 @@ def test_where_a_host_s_state_is_refused_nothing_is_touched_anywhere(world: Worl
     ]
     errors = failed(lambda: world.perform(stages))
     told = {(error.host, error.step, error.message) for error in errors}
-    refused = f"{world.folder}/b is a directory, and a file is wanted there"
+    refused = f"{world.folder}/b is a directory, but should be a file"
     assert told == {("w1", "second.step", refused), ("web1", "connect", "is down")}
     assert [name for name in "acde" if (world.folder / name).exists()] == []
     assert world.heard.lines == []
@@ -420,7 +420,7 @@ def test_something_is_done_before_the_first_change(world: World) -> None:
 
 def test_what_fails_before_the_first_change_lets_nothing_be_changed(world: World) -> None:
     def conflict() -> None:
-        raise InvalidInput("another run has made fernet_key meanwhile", "run the same again")
+        raise InvalidInput("another run has made fernet_key meanwhile", "run the same command again")
 
     world.run.before_change = conflict
     with pytest.raises(InvalidInput, match="^another run has made fernet_key meanwhile$"):
@@ -486,7 +486,7 @@ def test_one_host_s_trouble_never_hides_what_the_others_answer(world: World) -> 
         ("w1", "failed"),
         ("w2", "failed"),
     ]
-    assert "the host's answer cannot be read (KeyError" in found["w1"][0].detail
+    assert "cannot parse the host's answer (KeyError" in found["w1"][0].detail
     assert "unexpected AssertionError in test_converge.py" in found["w2"][0].detail
 
 
@@ -522,8 +522,8 @@ def test_a_script_that_never_began_says_why(world: World) -> None:
     shell.chmod(0o755)
     world.local._shell = str(shell)
     (error,) = failed(lambda: world.perform([stage("nodes", w1=world.file("a"))]))
-    assert (error.step, error.message) == ("apply", "the script did not begin (exit 2)")
-    assert error.hint == "the disk is full: make room, and run the same again"
+    assert (error.step, error.message) == ("apply", "the script did not start (exit 2)")
+    assert error.hint == "the disk is full: free some space, and run the same command again"
 
 
 def test_units_that_run_are_restarted_one_host_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -856,21 +856,21 @@ def test_last_words_are_the_last_lines_that_say_something() -> None:
 @pytest.mark.parametrize(
     "words, what",
     [
-        ('FATAL:  password authentication failed for user "airflow"', "the database refuses the password"),
-        ('FATAL:  no pg_hba.conf entry for host "10.0.0.4"', "the database does not let this host in"),
+        ('FATAL:  password authentication failed for user "airflow"', "the database rejects the password"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.4"', "the database does not allow this host"),
         ("tar: x: Cannot write: No space left on device", "the disk is full"),
-        ("curl: (6) Could not resolve host: index.example.com", "the host cannot look up names"),
-        ("curl error: Couldn't resolve host name for https://mirrors.example.com", "the host cannot look up names"),
-        ("E: Unable to locate package postgresql", "its package sources do not have it: see /etc/apt/sources.list.d"),
-        ("E: Package 'python3.7' has no installation candidate", "its package sources do not have it: see /etc/apt/"),
-        ("No match for argument: python3.12", "its package sources do not have it: see dnf repolist"),
+        ("curl: (6) Could not resolve host: index.example.com", "the host cannot resolve names"),
+        ("curl error: Couldn't resolve host name for https://mirrors.example.com", "the host cannot resolve names"),
+        ("E: Unable to locate package postgresql", "its package sources do not have it: check /etc/apt/sources.list.d"),
+        ("E: Package 'python3.7' has no installation candidate", "its package sources do not have it: check /etc/apt/"),
+        ("No match for argument: python3.12", "its package sources do not have it: check dnf repolist"),
         (
             "  - nothing provides libpq needed by postgresql-server",
-            "its package sources do not have it: see dnf repolist",
+            "its package sources do not have it: check dnf repolist",
         ),
-        ("OSError: [Errno 98] Address already in use", "something else uses the port"),
+        ("OSError: [Errno 98] Address already in use", "something else is using the port"),
         ("mkdir: cannot create directory: Read-only file system", "a file system is mounted read-only"),
-        ("Failed to set up mount namespacing: /data: No such file", "a path of read_write_paths is missing"),
+        ("Failed to set up mount namespacing: /data: No such file", "a path in read_write_paths is missing"),
     ],
 )
 def test_failures_that_are_known_by_what_they_print(words: str, what: str) -> None:

@@ -83,7 +83,7 @@ def test_a_look_that_never_comes_is_not_waited_for(tmp_path: Path, script: str) 
     with pytest.raises(HostError) as caught:
         world.wait(W1, Looks(script, never))
     assert (caught.value.host, caught.value.step) == ("w1", "roles.worker")
-    assert caught.value.message.startswith("its health is not known: the probe ")
+    assert caught.value.message.startswith("its health is unknown: the probe ")
 
 
 def test_a_look_that_takes_longer_than_the_rest_of_the_time_leaves_what_was_seen_last(
@@ -193,7 +193,7 @@ def test_a_unit_that_dies_after_its_start_is_a_failure(waits: Waits, seen: list[
     assert (error.host, error.step) == ("w1", "roles.worker")
     assert error.message == "airflow@worker.service died after its start: the unit is failed"
     assert error.detail == "last lines: no pg_hba.conf entry"
-    assert error.hint == "the database does not let this host in: fab setup-db"
+    assert error.hint == "the database does not allow this host: run fab setup-db"
 
 
 def test_what_is_not_ok_in_time_is_a_failure(waits: Waits) -> None:

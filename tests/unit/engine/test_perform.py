@@ -146,7 +146,7 @@ def test_an_action_is_done_once_and_is_proven_to_be_done(world: World) -> None:
 def test_an_action_that_does_not_do_what_it_should_fails(world: World) -> None:
     action = Action(There(world.folder / "migrated"), Change("migrate", "true"))
     (error,) = failed(lambda: world.perform([Stage("migrate", {"db1": [Step("migrate", (action,))]}, {})]))
-    assert error.message == "does not converge, after 3 rounds it still needs: migrate"
+    assert error.message == "does not converge: after 3 rounds, it still needs: migrate"
 
 
 def test_an_action_may_be_refused() -> None:

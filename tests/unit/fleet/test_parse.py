@@ -377,223 +377,224 @@ roles:
 """) == [
         "hosts.yaml:2: airflow.verson: unknown key; did you mean version?",
         "hosts.yaml:3: airflow.web_port: is text, not a whole number; "
-        "give a number from 1024 to 65535 (lower ones are root's), without quotes",
-        "hosts.yaml:5: hosts.db1.user: 'a b' does not fit; give a login name of letters, digits and . _ @ -",
-        "hosts.yaml:7: hosts.db2: given twice, first on line 6; keep one of them",
+        "expected a number from 1024 to 65535 (lower ones need root), without quotes",
+        "hosts.yaml:5: hosts.db1.user: 'a b' is not valid; expected a login name of letters, digits and . _ @ -",
+        "hosts.yaml:7: hosts.db2: set twice, first on line 6; keep only one",
         "hosts.yaml:7: hosts.db2.adress: unknown key; did you mean address?",
-        "hosts.yaml:7: hosts.db2: address is missing; give an IP address, or a name when deploy.dns is true",
-        "hosts.yaml:8: roles.worker: no worker, and CeleryExecutor needs one; "
-        "name a host, or set executor: LocalExecutor",
-        "hosts.yaml:10: roles.scheduler: no scheduler; name a host, as in scheduler: [db1]",
+        "hosts.yaml:7: hosts.db2: address is missing; expected an IP address, or a name if deploy.dns is true",
+        "hosts.yaml:8: roles.worker: CeleryExecutor needs a worker; name a host, or set executor: LocalExecutor",
+        "hosts.yaml:10: roles.scheduler: no host has this role; name one, as in scheduler: [db1]",
         "hosts.yaml:11: roles.webserver: no host is named db11; did you mean db1?",
     ]
 
 
-VALUE = 'give text, a number, true or false, !env NAME, !file PATH or !command "program argument …"'
+VALUE = 'expected text, a number, true or false, !env NAME, !file PATH or !command "program argument …"'
 ANY_REFERENCE = '!env NAME or !file PATH or !command "program argument …"'
-COMMAND = 'give a command of the nodes, such as "vault kv get -field=dsn secret/airflow-db"'
-OWN_HOME = "give a folder of Airflow's own, such as /usr/local/airflow"
-HOME = "give an absolute path of letters, digits and . _ + -, a folder of Airflow's own"
+COMMAND = 'expected a command on the nodes, such as "vault kv get -field=dsn secret/airflow-db"'
+OWN_HOME = "use a directory of Airflow's own, such as /usr/local/airflow"
+HOME = "expected an absolute path of letters, digits and . _ + -, to a directory of Airflow's own"
 
 
 @pytest.mark.parametrize(
     "added, problem",
     [
         # the shape
-        ("bogus: 1", "bogus: unknown key; known are hosts, roles, ssh, airflow, database, broker, network, deploy"),
-        ("deploy: [1]", "deploy: is a list, not a mapping; give the keys of the section deploy"),
-        ("deploy: {? [a] : 1}", "deploy: has a key that is not text; give the keys of the section deploy"),
-        ("deploy: !file x", "deploy: is a reference, not a mapping; give the keys of the section deploy"),
-        ("  x: 10.0.0.9", "hosts.x: is text, not a mapping; give its address, as in {address: 10.0.0.1}"),
+        ("bogus: 1", "bogus: unknown key; known: hosts, roles, ssh, airflow, database, broker, network, deploy"),
+        ("deploy: [1]", "deploy: is a list, not a mapping; expected the keys of the section deploy"),
+        ("deploy: {? [a] : 1}", "deploy: has a key that is not text; expected the keys of the section deploy"),
+        ("deploy: !file x", "deploy: is a reference, not a mapping; expected the keys of the section deploy"),
+        ("  x: 10.0.0.9", "hosts.x: is text, not a mapping; expected an address, as in {address: 10.0.0.1}"),
         # wrong types
         ("airflow: {version: 3.3}",
-         "airflow.version: is a decimal number, not text; give an Airflow version such "
-         "as 3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known), in quotes"),
-        ("airflow: {user: yes}", "airflow.user: is a yes or no, not text; give a Linux user other than root and "
-         "aerodrome, of small letters, digits, _ and -, in quotes"),
-        ("airflow: {pinned: maybe}", "airflow.pinned: is text, not a yes or no; give true or false"),
+         "airflow.version: is a decimal number, not text; expected an Airflow version such "
+         "as 3.3.2, 2.11.2 or 1.10.10 (supported: 1.10, 2 from 2.3, and 3), in quotes"),
+        ("airflow: {user: yes}", "airflow.user: is a boolean, not text; expected a Linux user of lowercase letters, "
+         "digits, _ and -, other than root and aerodrome, in quotes"),
+        ("airflow: {pinned: maybe}", "airflow.pinned: is text, not a boolean; expected true or false"),
         ("airflow: {extras: postgres}",
-         "airflow.extras: is text, not a list; give a list of extras: [postgres, celery]"),
+         "airflow.extras: is text, not a list; expected a list of extras: [postgres, celery]"),
         ("deploy: {parallel: 1.5}",
-         "deploy.parallel: is a decimal number, not a whole number; give a number from 1 to 1000"),
+         "deploy.parallel: is a decimal number, not a whole number; expected a number from 1 to 1000"),
         ("deploy: {parallel: }",
-         "deploy.parallel: is empty, not a whole number; give a number from 1 to 1000"),
-        ("database: {port: 022}", "database.port: 022 does not fit; give a number from 1 to 65535"),
-        ("database: {port: 22:30}", "database.port: 22:30 does not fit; give a number from 1 to 65535"),
-        ("database: {port: 65536}", "database.port: 65536 does not fit; give a number from 1 to 65535"),
+         "deploy.parallel: is empty, not a whole number; expected a number from 1 to 1000"),
+        ("database: {port: 022}", "database.port: 022 is not valid; expected a number from 1 to 65535"),
+        ("database: {port: 22:30}", "database.port: 22:30 is not valid; expected a number from 1 to 65535"),
+        ("database: {port: 65536}", "database.port: 65536 is not valid; expected a number from 1 to 65535"),
         ("deploy: {health_timeout: 0}",
-         "deploy.health_timeout: 0 does not fit; give a number from 1 to 86400 (seconds)"),
+         "deploy.health_timeout: 0 is not valid; expected a number from 1 to 86400 (seconds)"),
         # names that end up in commands and files
         ("airflow: {executor: KubernetesExecutor}",
-         "airflow.executor: 'KubernetesExecutor' does not fit; give CeleryExecutor or LocalExecutor"),
+         "airflow.executor: 'KubernetesExecutor' is not valid; expected CeleryExecutor or LocalExecutor"),
         ("airflow: {version: 4.0.0}",
-         "airflow.version: '4.0.0' does not fit; give an Airflow version such as "
-         "3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known)"),
+         "airflow.version: '4.0.0' is not valid; expected an Airflow version such as "
+         "3.3.2, 2.11.2 or 1.10.10 (supported: 1.10, 2 from 2.3, and 3)"),
         # 2.0 to 2.2 have their database under [core], where nothing of ours would be read
         ("airflow: {version: 2.2.5}",
-         "airflow.version: '2.2.5' does not fit; give an Airflow version such as "
-         "3.3.2, 2.11.2 or 1.10.10 (1.10, 2 from 2.3, and 3 are known)"),
-        ("airflow: {user: root}", "airflow.user: 'root' does not fit; give a Linux user other than root and aerodrome, "
-         "of small letters, digits, _ and -"),
-        ("airflow: {user: aerodrome}", "airflow.user: 'aerodrome' does not fit; give a Linux user other than root and "
-         "aerodrome, of small letters, digits, _ and -"),
+         "airflow.version: '2.2.5' is not valid; expected an Airflow version such as "
+         "3.3.2, 2.11.2 or 1.10.10 (supported: 1.10, 2 from 2.3, and 3)"),
+        ("airflow: {user: root}",
+         "airflow.user: 'root' is not valid; expected a Linux user of lowercase letters, digits, _ "
+         "and -, other than root and aerodrome"),
+        ("airflow: {user: aerodrome}",
+         "airflow.user: 'aerodrome' is not valid; expected a Linux user of lowercase letters, "
+         "digits, _ and -, other than root and aerodrome"),
         ("airflow: {service: 'a;b'}",
-         "airflow.service: 'a;b' does not fit; give a unit's name of small letters, digits and -"),
-        ("airflow: {home: /usr/local/}", f"airflow.home: /usr/local/ is shared with others; {OWN_HOME}"),
+         "airflow.service: 'a;b' is not valid; expected a unit name of lowercase letters, digits and -"),
+        ("airflow: {home: /usr/local/}", f"airflow.home: /usr/local/ is shared with other software; {OWN_HOME}"),
         ("airflow: {home: /etc/systemd/}",
-         f"airflow.home: /etc/systemd/ belongs to the system: /etc, and everything below it; {OWN_HOME}"),
+         f"airflow.home: /etc/systemd/ belongs to the system, as does everything in /etc; {OWN_HOME}"),
         ("airflow: {service: ssh}",
          "airflow.service: ssh is the name of a system service; choose another, such as airflow"),
-        ("airflow: {home: /srv/../etc}", f"airflow.home: '/srv/../etc' does not fit; {HOME}"),
-        ("airflow: {home: '/srv/a b'}", f"airflow.home: '/srv/a b' does not fit; {HOME}"),
-        ("airflow: {home: '/srv/%h'}", f"airflow.home: '/srv/%h' does not fit; {HOME}"),
-        ("airflow: {home: srv}", f"airflow.home: 'srv' does not fit; {HOME}"),
-        ("airflow: {home: \"/srv/a\\n\"}", f"airflow.home: '/srv/a\\n' does not fit; {HOME}"),
-        ("airflow: {python: python3 -v}", "airflow.python: 'python3 -v' does not fit; "
-         "give a command such as python3.11, or its absolute path"),
-        ("airflow: {base_url: airflow.example.com}", "airflow.base_url: 'airflow.example.com' does not fit; "
-         "give an address that begins with http:// or https://"),
+        ("airflow: {home: /srv/../etc}", f"airflow.home: '/srv/../etc' is not valid; {HOME}"),
+        ("airflow: {home: '/srv/a b'}", f"airflow.home: '/srv/a b' is not valid; {HOME}"),
+        ("airflow: {home: '/srv/%h'}", f"airflow.home: '/srv/%h' is not valid; {HOME}"),
+        ("airflow: {home: srv}", f"airflow.home: 'srv' is not valid; {HOME}"),
+        ("airflow: {home: \"/srv/a\\n\"}", f"airflow.home: '/srv/a\\n' is not valid; {HOME}"),
+        ("airflow: {python: python3 -v}", "airflow.python: 'python3 -v' is not valid; "
+         "expected a command such as python3.11, or its absolute path"),
+        ("airflow: {base_url: airflow.example.com}", "airflow.base_url: 'airflow.example.com' is not valid; "
+         "expected a URL that starts with http:// or https://"),
         ("airflow: {web_port: 80}",
-         "airflow.web_port: 80 does not fit; give a number from 1024 to 65535 (lower ones are root's)"),
-        ("database: {name: template1}", "database.name: 'template1' does not fit; "
-         "give a database's name of letters, digits and _ $ -, not PostgreSQL's own"),
-        ("database: {user: postgres}", "database.user: 'postgres' does not fit; "
-         "give a database user of letters, digits and _ $ -, not PostgreSQL's own"),
-        ("database: {user: \"a'b\"}", "database.user: \"a'b\" does not fit; "
-         "give a database user of letters, digits and _ $ -, not PostgreSQL's own"),
-        ("  Web_1: {address: 10.0.0.9}", "hosts.Web_1: the name does not fit; "
-         "give a host name of small letters, digits and -, such as worker1"),
-        ("  localhost: {address: 10.0.0.9}", "hosts.localhost: the name does not fit; "
-         "give a host name of small letters, digits and -, such as worker1"),
-        ("  10.0.0.9: {address: 10.0.0.9}", "hosts.10.0.0.9: the name does not fit; "
-         "give a host name of small letters, digits and -, such as worker1"),
+         "airflow.web_port: 80 is not valid; expected a number from 1024 to 65535 (lower ones need root)"),
+        ("database: {name: template1}", "database.name: 'template1' is not valid; "
+         "expected a database name of letters, digits and _ $ -, not one of PostgreSQL's own"),
+        ("database: {user: postgres}", "database.user: 'postgres' is not valid; "
+         "expected a database user of letters, digits and _ $ -, not one of PostgreSQL's own"),
+        ("database: {user: \"a'b\"}", "database.user: \"a'b\" is not valid; "
+         "expected a database user of letters, digits and _ $ -, not one of PostgreSQL's own"),
+        ("  Web_1: {address: 10.0.0.9}", "hosts.Web_1: the name is not valid; "
+         "expected a host name of lowercase letters, digits and -, such as worker1"),
+        ("  localhost: {address: 10.0.0.9}", "hosts.localhost: the name is not valid; "
+         "expected a host name of lowercase letters, digits and -, such as worker1"),
+        ("  10.0.0.9: {address: 10.0.0.9}", "hosts.10.0.0.9: the name is not valid; "
+         "expected a host name of lowercase letters, digits and -, such as worker1"),
         ("  x: {address: 10.0.0.9, user: -oProxyCommand}",
-         "hosts.x.user: '-oProxyCommand' does not fit; give a login name of letters, digits and . _ @ -"),
+         "hosts.x.user: '-oProxyCommand' is not valid; expected a login name of letters, digits and . _ @ -"),
         ("  x: {address: 10.0.0.9, worker: {queues: ['a,b']}}",
-         "hosts.x.worker.queues: 'a,b' does not fit; give a queue's name of letters, digits and . _ -"),
+         "hosts.x.worker.queues: 'a,b' is not valid; expected a queue name of letters, digits and . _ -"),
         ("  x: {address: 10.0.0.9, worker: {queues: [a, a]}}",
-         "hosts.x.worker.queues: a is named twice; keep one of them"),
+         "hosts.x.worker.queues: ais listed twice; keep only one"),
         # addresses
-        ("  x: {address: 10.0.0.256}", "hosts.x.address: '10.0.0.256' does not fit; "
-         "give an IP address, or a name when deploy.dns is true"),
+        ("  x: {address: 10.0.0.256}", "hosts.x.address: '10.0.0.256' is not valid; "
+         "expected an IP address, or a name if deploy.dns is true"),
         ("  x: {address: x.example.com}", "hosts.x.address: x.example.com is a name; "
-         "give an IP address for /etc/hosts, or set deploy.dns: true"),
+         "use an IP address for /etc/hosts, or set deploy.dns: true"),
         ("  x: {address: 10.0.0.3}",
-         "hosts.x.address: w1 has 10.0.0.3 too; give each host an address of its own"),
+         "hosts.x.address: w1 also has 10.0.0.3; each host needs its own address"),
         ("  x: {address: 127.0.0.1}",
-         "hosts.x.address: 127.0.0.1 cannot be reached from other hosts; give the host's own address"),
+         "hosts.x.address: 127.0.0.1 cannot be reached from other hosts; use the host's own address"),
         # jump hosts
-        ("  x: {address: 10.0.0.9, jump: w2}", "hosts.x.jump: no host is named w2; known are db1, s1, w1, x"),
+        ("  x: {address: 10.0.0.9, jump: w2}", "hosts.x.jump: no host is named w2; known: db1, s1, w1, x"),
         ("  x: {address: 10.0.0.9, jump: x}",
-         "hosts.x.jump: goes in a circle, x → x; one of them must be reached directly"),
+         "hosts.x.jump: the jump hosts form a loop, x → x; connect to one of them directly"),
         # secrets are not shown, references are looked at
         ("database: {password: 123456}",
-         "database.password: is a whole number, not text; give a password, in quotes"),
-        ("database: {password: ''}", "database.password: does not fit; give a password"),
-        ("database: {password: {a: b}}", "database.password: is a mapping, not text; give a password"),
-        ("database: {password: !hunter2 }", f"database.password: begins with ! and is no known tag; "
-         f"give {ANY_REFERENCE} or !prompt, or text in quotes"),
-        ("database: {password: !env [A]}", f"database.password: begins with ! and is no known tag; "
-         f"give {ANY_REFERENCE} or !prompt, or text in quotes"),
+         "database.password: is a whole number, not text; expected a password, in quotes"),
+        ("database: {password: ''}", "database.password: is not valid; expected a password"),
+        ("database: {password: {a: b}}", "database.password: is a mapping, not text; expected a password"),
+        ("database: {password: !hunter2 }", f"database.password: starts with ! but is not a known tag; "
+         f"use {ANY_REFERENCE} or !prompt, or quote the text"),
+        ("database: {password: !env [A]}", f"database.password: starts with ! but is not a known tag; "
+         f"use {ANY_REFERENCE} or !prompt, or quote the text"),
         ("database: {password: !env A B}",
-         "database.password: !env names nothing that can be looked up; give !env NAME"),
+         "database.password: !env has no valid argument; use !env NAME"),
         ("database: {password: !file }",
-         "database.password: !file names nothing that can be looked up; give !file PATH"),
+         "database.password: !file has no valid argument; use !file PATH"),
         ('database: {password: !file "a\\0"}',
-         "database.password: !file names nothing that can be looked up; give !file PATH"),
-        ("database: {password: !command \"a 'b\"}", "database.password: !command names nothing that can be "
-         'looked up; give !command "program argument …"'),
+         "database.password: !file has no valid argument; use !file PATH"),
+        ("database: {password: !command \"a 'b\"}", "database.password: !command has no "
+         'valid argument; use !command "program argument …"'),
         ('database: {password: "a\\0b"}',
-         "database.password: holds a control character; only tab and newline can be in a value"),
+         "database.password: contains a control character; only tabs and newlines are allowed"),
         ("airflow: {fernet_key: hunter2}",
-         "airflow.fernet_key: does not fit; give 32 bytes as URL-safe base64: "
-         "43 characters and =, several with commas between"),
-        ("ssh: {sudo_password: \"a\\nb\"}", "ssh.sudo_password: does not fit; give a password of one line"),
+         "airflow.fernet_key: is not valid; expected 32 bytes as URL-safe base64 "
+         "(43 characters and =), or several, separated by commas"),
+        ("ssh: {sudo_password: \"a\\nb\"}", "ssh.sudo_password: is not valid; expected a one-line password"),
         ("airflow: {web_port: !prompt }",
-         f"airflow.web_port: !prompt is for secrets; give {ANY_REFERENCE}, or the value itself"),
+         f"airflow.web_port: !prompt is only for secrets; use {ANY_REFERENCE}, or the value itself"),
         ("airflow: {web_port: !env PORT}",
-         "airflow.web_port: !env is not looked up here; give the value itself"),
+         "airflow.web_port: !env cannot be looked up here; use the value itself"),
         # environment and config
-        ("airflow: {environment: {A-B: x}}", "airflow.environment.A-B: the name does not fit; "
-         "give a name of letters, digits and _, a letter or _ first"),
+        ("airflow: {environment: {A-B: x}}", "airflow.environment.A-B: the name is not valid; "
+         "expected a name of letters, digits and _ that does not start with a digit"),
         ("airflow: {environment: {A: no}}",
-         "airflow.environment.A: no is a yes or no to YAML; give true or false, or put text in quotes"),
+         "airflow.environment.A: YAML reads no as a boolean; write true or false, or quote the text"),
         ("airflow: {environment: {A: }}",
-         f"airflow.environment.A: is empty; {VALUE} (no text at all is '')"),
+         f"airflow.environment.A: is empty; {VALUE} (write '' for empty text)"),
         ("airflow: {environment: {A: [x]}}",
-         f"airflow.environment.A: is a list; {VALUE} (no text at all is '')"),
+         f"airflow.environment.A: is a list; {VALUE} (write '' for empty text)"),
         ('airflow: {environment: {A: "\\e[2J"}}',
-         "airflow.environment.A: holds a control character; only tab and newline can be in a value"),
+         "airflow.environment.A: contains a control character; only tabs and newlines are allowed"),
         ("airflow: {environment: {A: !prompt }}",
-         f"airflow.environment.A: !prompt is for secrets; give {ANY_REFERENCE}, or the value itself"),
+         f"airflow.environment.A: !prompt is only for secrets; use {ANY_REFERENCE}, or the value itself"),
         ("airflow: {environment: {PATH: /bin}}", "airflow.environment.PATH: Aerodrome sets this itself; "
-         "leave it out: the virtual environment's programs come first, then the system's"),
+         "remove it: the virtual environment's programs come first, then the system's"),
         ("  x: {address: 10.0.0.9, environment: {AIRFLOW_HOME: /a}}",
-         "hosts.x.environment.AIRFLOW_HOME: Aerodrome sets this itself; give airflow.home"),
+         "hosts.x.environment.AIRFLOW_HOME: Aerodrome sets this itself; set airflow.home"),
         ("airflow: {config: {core: {fernet_key: x}}}",
-         "airflow.config.core.fernet_key: Aerodrome sets this itself; give airflow.fernet_key"),
+         "airflow.config.core.fernet_key: Aerodrome sets this itself; set airflow.fernet_key"),
         ("airflow: {config: {a b: {c: d}}}",
-         "airflow.config.a b: the name does not fit; give a section's name of letters, digits, _ and ."),
+         "airflow.config.a b: the name is not valid; expected a section name of letters, digits, _ and ."),
         ("airflow: {config: {database: {sql_alchemy_conn_cmd: x}}}",
-         "airflow.config.database.sql_alchemy_conn_cmd: Aerodrome sets this itself; give database.connection_command"),
+         "airflow.config.database.sql_alchemy_conn_cmd: Aerodrome sets this itself; set database.connection_command"),
         # by the name of another version, too
         ("airflow: {config: {webserver: {web_server_port: '1'}}}",
-         "airflow.config.webserver.web_server_port: Aerodrome sets this itself; give airflow.web_port"),
+         "airflow.config.webserver.web_server_port: Aerodrome sets this itself; set airflow.web_port"),
         ("airflow: {environment: {AIRFLOW__CELERY__BROKER_URL: x}}",
-         "airflow.environment.AIRFLOW__CELERY__BROKER_URL: Aerodrome sets this itself; give broker.url"),
+         "airflow.environment.AIRFLOW__CELERY__BROKER_URL: Aerodrome sets this itself; set broker.url"),
         ("airflow: {environment: {AIRFLOW__CELERY__RESULT_BACKEND_CMD: x}}",
          "airflow.environment.AIRFLOW__CELERY__RESULT_BACKEND_CMD: Aerodrome sets this itself; "
-         "give broker.result_backend_command"),
+         "set broker.result_backend_command"),
         ("  x: {address: 10.0.0.9, config: {core: {executor: x}}}",
-         "hosts.x.config.core.executor: Aerodrome sets this itself; give airflow.executor"),
+         "hosts.x.config.core.executor: Aerodrome sets this itself; set airflow.executor"),
         # what is installed
         ("airflow: {lock: l, pinned: false}",
-         "airflow.lock: not used when pinned is false; leave out one of the two"),
+         "airflow.lock: not used if pinned is false; remove one of the two"),
         ("airflow: {constraints: c, pinned: false}",
-         "airflow.constraints: not used when pinned is false; leave out one of the two"),
+         "airflow.constraints: not used if pinned is false; remove one of the two"),
         ("airflow: {lock: l, constraints: c}",
-         "airflow.constraints: lock says it already; leave out one of the two"),
+         "airflow.constraints: lock is set too; remove one of the two"),
         # commands of the nodes
         (f"airflow: {{fernet_key: {KEY}, fernet_key_command: vault}}",
-         "airflow.fernet_key_command: fernet_key says it already; leave out one of the two"),
+         "airflow.fernet_key_command: fernet_key is set too; remove one of the two"),
         ("airflow: {fernet_key_command: \"vault 'a\"}",
-         f"airflow.fernet_key_command: \"vault 'a\" does not fit; {COMMAND}"),
-        ("broker: {url_command: ''}", f"broker.url_command: '' does not fit; {COMMAND}"),
-        ('broker: {url_command: "vault\\nid"}', f"broker.url_command: 'vault\\nid' does not fit; {COMMAND}"),
+         f"airflow.fernet_key_command: \"vault 'a\" is not valid; {COMMAND}"),
+        ("broker: {url_command: ''}", f"broker.url_command: '' is not valid; {COMMAND}"),
+        ('broker: {url_command: "vault\\nid"}', f"broker.url_command: 'vault\\nid' is not valid; {COMMAND}"),
         ("broker: {result_backend_command: !env X}",
-         "broker.result_backend_command: !env is not looked up here; give the value itself"),
+         "broker.result_backend_command: !env cannot be looked up here; use the value itself"),
         ("database: {connection_command: v}",
-         "database.connection_command: then the broker must be said too; "
-         "give broker.url_command, broker.url or the role redis"),
+         "database.connection_command: this requires a broker; set broker.url_command "
+         "or broker.url, or use the role redis"),
         ("database: {connection_command: v}\nbroker: {url_command: w}",
-         "database.connection_command: the workers of Airflow 3 do not run it, and must be told the result backend; "
-         "give broker.result_backend_command, or the role redis"),
+         "database.connection_command: Airflow 3 workers do not run it, and need a result backend; "
+         "set broker.result_backend_command, or use the role redis"),
         ("broker: {separate: false}\nairflow: {version: 2.11.2}",
-         "broker.separate: before Airflow 3 the workers need the metadata database itself; leave it out"),
+         "broker.separate: before Airflow 3, workers need the metadata database itself; remove it"),
         (f"database: {{name: {'n' * 57}}}",
-         "database.name: too long: Celery's own is called the same with _celery after it, 63 characters at most"),
+         "database.name: too long: Celery's own has the same name plus _celery, and the limit is 63 characters"),
         ("database: {connection_command: v}\nairflow: {version: 1.10.10}\nbroker: {url_command: w}",
-         "database.connection_command: then Airflow 1.10 must be told its result backend; "
-         "give broker.result_backend_command"),
+         "database.connection_command: with this, Airflow 1.10 needs a result backend; "
+         "set broker.result_backend_command"),
         # the broker
         ("broker: {ur: x}", "broker.ur: unknown key; did you mean url?"),
         ("broker: {url: 'hunter2:5672'}",
-         "broker.url: does not fit; give a URL such as amqp://airflow:PASSWORD@10.0.0.9:5672/airflow"),
-        ("broker: {result_backend: hunter2}", "broker.result_backend: does not fit; "
-         "give a URL such as db+postgresql://airflow:PASSWORD@10.0.0.9/airflow"),
+         "broker.url: is not valid; expected a URL such as amqp://airflow:PASSWORD@10.0.0.9:5672/airflow"),
+        ("broker: {result_backend: hunter2}", "broker.result_backend: is not valid; "
+         "expected a URL such as db+postgresql://airflow:PASSWORD@10.0.0.9/airflow"),
         ("broker: {url: 'amqp://a', url_command: v}",
-         "broker.url_command: url says it already; leave out one of the two"),
+         "broker.url_command: url is set too; remove one of the two"),
         ("broker: {result_backend: 'redis://a', result_backend_command: v}",
-         "broker.result_backend_command: result_backend says it already; leave out one of the two"),
+         "broker.result_backend_command: result_backend is set too; remove one of the two"),
         ("broker: {password: x}",
-         "broker.password: it is that of the role redis, which has no host; give broker.url as a whole"),
+         "broker.password: used only by the role redis, which has no host; put it into broker.url"),
         ("broker: {port: 6380}",
-         "broker.port: it is that of the role redis, which has no host; give broker.url as a whole"),
+         "broker.port: used only by the role redis, which has no host; put it into broker.url"),
         # a database that is not ours
-        ("database: {host: pg}", "database.host: the database runs on the host of the role database; "
-         "leave it out, or set managed: false"),
-        ("database: {managed: true, host: -h}", "database.host: '-h' does not fit; "
-         "give the address or the name of the database server"),
+        ("database: {host: pg}", "database.host: the database runs on the host with the role "
+         "database; remove it, or set managed: false"),
+        ("database: {managed: true, host: -h}", "database.host: '-h' is not valid; "
+         "expected the address or name of the database server"),
     ],
 )  # fmt: skip
 def test_a_mistake(added: str, problem: str) -> None:
@@ -604,61 +605,61 @@ def test_a_mistake(added: str, problem: str) -> None:
     "roles, airflow, problem",
     [
         ("scheduler: [s1], webserver: [s1], worker: [w1]", "",
-         "roles.database: no database; name a host, as in database: [db1]"),
+         "roles.database: no host has this role; name one, as in database: [db1]"),
         ("database: [db1], webserver: [s1], worker: [w1]", "",
-         "roles.scheduler: no scheduler; name a host, as in scheduler: [db1]"),
+         "roles.scheduler: no host has this role; name one, as in scheduler: [db1]"),
         ("database: [db1], scheduler: [s1], worker: [w1]", "",
-         "roles.webserver: no webserver; name a host, as in webserver: [db1]"),
+         "roles.webserver: no host has this role; name one, as in webserver: [db1]"),
         ("database: [db1], scheduler: [s1], webserver: [s1]", "",
-         "roles.worker: no worker, and CeleryExecutor needs one; name a host, or set executor: "
+         "roles.worker: CeleryExecutor needs a worker; name a host, or set executor: "
          "LocalExecutor"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1]", "executor: LocalExecutor",
-         "roles.worker: LocalExecutor uses no workers; leave them out, or set executor: CeleryExecutor"),
+         "roles.worker: LocalExecutor does not use workers; remove them, or set executor: CeleryExecutor"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1, w1]", "",
-         "roles.worker: w1 is named twice; keep one of them"),
+         "roles.worker: w1is listed twice; keep only one"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1, wrkr]", "",
-         "roles.worker: no host is named wrkr; known are db1, s1, w1"),
+         "roles.worker: no host is named wrkr; known: db1, s1, w1"),
         ("database: [db1], scheduler: [s1], webserver: s1, worker: [w1]", "",
-         "roles.webserver: is text, not a list; give a list of hosts: [worker1, worker2]"),
+         "roles.webserver: is text, not a list; expected a list of hosts: [worker1, worker2]"),
         ("database: [db1], scheduler: [s1], webserver: [s1], workers: [w1], worker: [w1]", "",
          "roles.workers: unknown key; did you mean worker?"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1], dag-processor: []", "",
-         "roles.dag-processor: no host, and Airflow 3 reads no DAG without one; name one, or leave the "
-         "role out"),
+         "roles.dag-processor: no host has this role, and Airflow 3 cannot read DAGs without it; name one, or omit "
+         "the role"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1], dag-processor: [s1]",
          "version: 2.11.2",
-         "roles.dag-processor: Airflow 2.11 runs no dag-processor of its own; leave the role out"),
+         "roles.dag-processor: Airflow 2.11 has no separate dag-processor; remove the role"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: [w1], triggerer: [s1]",
          "version: 1.10.10",
-         "roles.triggerer: Airflow 1.10 runs no triggerer of its own; leave the role out"),
+         "roles.triggerer: Airflow 1.10 has no separate triggerer; remove the role"),
         ("database: [db1], scheduler: [s1, w1], webserver: [s1], worker: [w1]", "version: 1.10.10",
-         "roles.scheduler: Airflow 1.10 can have one scheduler only; name one host"),
+         "roles.scheduler: Airflow 1.10 supports only one scheduler; name one host"),
         # tables
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {environment: {A: b}}", "",
-         "roles.worker: hosts is missing; give a list of hosts: [worker1, worker2]"),
+         "roles.worker: hosts is missing; expected a list of hosts: [worker1, worker2]"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: []}", "",
-         "roles.worker: no worker, and CeleryExecutor needs one; name a host, or set executor: "
+         "roles.worker: CeleryExecutor needs a worker; name a host, or set executor: "
          "LocalExecutor"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: w1}", "",
-         "roles.worker.hosts: is text, not a list; give a list of hosts: [worker1, worker2]"),
+         "roles.worker.hosts: is text, not a list; expected a list of hosts: [worker1, worker2]"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [w1], env: {}}", "",
-         "roles.worker.env: unknown key; known are hosts, environment, config, sandbox, read_write_paths"),
+         "roles.worker.env: unknown key; known: hosts, environment, config, sandbox, read_write_paths"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [wrkr]}", "",
-         "roles.worker: no host is named wrkr; known are db1, s1, w1"),
+         "roles.worker: no host is named wrkr; known: db1, s1, w1"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [w1], environment: {AIRFLOW_HOME: /}}", "",
-         "roles.worker.environment.AIRFLOW_HOME: Aerodrome sets this itself; give airflow.home"),
+         "roles.worker.environment.AIRFLOW_HOME: Aerodrome sets this itself; set airflow.home"),
         ("database: [db1], scheduler: [s1], webserver: [s1], worker: {hosts: [w1], config: {celery: {broker_url: x}}}",
-         "", "roles.worker.config.celery.broker_url: Aerodrome sets this itself; give broker.url"),
+         "", "roles.worker.config.celery.broker_url: Aerodrome sets this itself; set broker.url"),
         ("database: {hosts: [db1], config: {core: {a: b}}}, scheduler: [s1], webserver: [s1], worker: [w1]", "",
-         "roles.database: only hosts: is known here: everything else is Airflow's, which this role does not run; "
-            "leave it out"),
+         "roles.database: this role supports only hosts:, because it does not run Airflow; remove "
+            "the rest"),
         # one of each
         ("database: [db1, s1], scheduler: [s1], webserver: [s1], worker: [w1]", "",
-         "roles.database: only one host can be the database; name one"),
+         "roles.database: only one host can have this role; name one"),
         ("database: [db1], redis: [db1, s1], scheduler: [s1], webserver: [s1], worker: [w1]", "",
-         "roles.redis: only one host can be the redis; name one"),
+         "roles.redis: only one host can have this role; name one"),
         ("database: [db1], redis: [db1], scheduler: [s1], webserver: [s1]", "executor: LocalExecutor",
-         "roles.redis: LocalExecutor has no broker; leave the role out"),
+         "roles.redis: LocalExecutor does not use a broker; remove the role"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_roles(roles: str, airflow: str, problem: str) -> None:
@@ -673,25 +674,25 @@ REST = "scheduler: [s1], webserver: [s1]"
     "roles, sections, wrong",
     [
         (f"{REST}, worker: [w1]", "database: {managed: false}", [
-            "6: database.managed: false, and nobody says where the database is; give database.host",
-            "6: database.managed: false, and no login is known; give database.password or database.connection_command",
+            "6: database.managed: false, but the database's address is unknown; set database.host",
+            "6: database.managed: false, but there is no login; set database.password or database.connection_command",
         ]),
         (f"{REST}, worker: [w1]", "database: {managed: false, host: pg, password: x, install: yes}", [
-            "6: database.install: nothing is installed where managed is false; leave it out",
+            "6: database.install: nothing is installed if managed is false; remove it",
         ]),
         (f"{REST}, worker: [w1], database: [db1]", "database: {managed: false, host: pg, password: x}", [
-            "1: roles.database: database.managed is false; leave out one of the two",
+            "1: roles.database: database.managed is false; remove one of the two",
         ]),
         (f"{REST}, worker: [w1], database: [db1], redis: [db1]", "broker: {url: 'amqp://x', port: 6380}", [
-            "6: broker.url: the role redis is the broker; leave out one of the two",
+            "6: broker.url: the role redis is the broker; remove one of the two",
         ]),
         (f"{REST}, worker: [w1], database: [db1], redis: [db1]", "broker: {url_command: v}", [
-            "6: broker.url_command: the role redis is the broker; leave out one of the two",
+            "6: broker.url_command: the role redis is the broker; remove one of the two",
         ]),
         (f"{REST}, database: [db1]", "broker: {url: 'amqp://x', result_backend_command: v}\n"
          "airflow: {executor: LocalExecutor}", [
-            "6: broker.url: LocalExecutor has no broker; leave it out",
-            "6: broker.result_backend_command: LocalExecutor has no broker; leave it out",
+            "6: broker.url: LocalExecutor does not use a broker; remove it",
+            "6: broker.result_backend_command: LocalExecutor does not use a broker; remove it",
         ]),
     ],
 )  # fmt: skip
@@ -706,35 +707,35 @@ def test_a_circle_of_jump_hosts_is_said_of_each() -> None:
   b: {address: 10.0.1.2, jump: c}
   c: {address: 10.0.1.3, jump: b}
 """) == [
-        "hosts.yaml:7: hosts.b.jump: goes in a circle, b → c → b; one of them must be reached directly",
-        "hosts.yaml:8: hosts.c.jump: goes in a circle, c → b → c; one of them must be reached directly",
+        "hosts.yaml:7: hosts.b.jump: the jump hosts form a loop, b → c → b; connect to one of them directly",
+        "hosts.yaml:8: hosts.c.jump: the jump hosts form a loop, c → b → c; connect to one of them directly",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "text, problem",
     [
-        ("# nothing\n", "1: the file is empty; give the sections hosts: and roles:, "
-         "and if need be ssh:, airflow:, database:, broker:, network:, deploy:"),
-        ("- a", "1: is a list, not a mapping; give the sections hosts: and roles:, "
-         "and if need be ssh:, airflow:, database:, broker:, network:, deploy:"),
-        ("hosts:\n  a: b: c\n", "2: not YAML: mapping values are not allowed here; "
-         "indent by spaces, and put special characters in quotes"),
+        ("# nothing\n", "1: the file is empty; expected the sections hosts: and roles:, "
+         "and optionally ssh:, airflow:, database:, broker:, network:, deploy:"),
+        ("- a", "1: is a list, not a mapping; expected the sections hosts: and roles:, "
+         "and optionally ssh:, airflow:, database:, broker:, network:, deploy:"),
+        ("hosts:\n  a: b: c\n", "2: invalid YAML: mapping values are not allowed here; "
+         "indent with spaces, and quote special characters"),
         ("hosts:\n\ta: b\n",
-         "2: not YAML: while scanning for the next token found character '\\t' that cannot start "
-         "any token; indent by spaces, and put special characters in quotes"),
+         "2: invalid YAML: while scanning for the next token found character '\\t' that cannot start "
+         "any token; indent with spaces, and quote special characters"),
         ("hosts:\n  a: \x01",
-         "2: not YAML: holds a control character; only tab and newline can be in a value"),
+         "2: invalid YAML: contains a control character; only tabs and newlines are allowed"),
         ("a: 1\n---\nb: 1\n",
-         "2: not YAML: expected a single document in the stream but found another document; "
-         "indent by spaces, and put special characters in quotes"),
-        ("hosts: {a: b\nc: d}", "2: not YAML: while parsing a flow mapping expected ',' or '}', but got ':'; "
-         "indent by spaces, and put special characters in quotes"),
-        ("database: {password: *hunter2}", "1: not YAML: found undefined alias …; "
-         "indent by spaces, and put special characters in quotes"),
+         "2: invalid YAML: expected a single document in the stream but found another document; "
+         "indent with spaces, and quote special characters"),
+        ("hosts: {a: b\nc: d}", "2: invalid YAML: while parsing a flow mapping expected ',' or '}', but got ':'; "
+         "indent with spaces, and quote special characters"),
+        ("database: {password: *hunter2}", "1: invalid YAML: found undefined alias …; "
+         "indent with spaces, and quote special characters"),
         ("database: {password: !hunter!2 x}",
-         "1: not YAML: while parsing a node found undefined tag handle …; "
-         "indent by spaces, and put special characters in quotes"),
+         "1: invalid YAML: while parsing a node found undefined tag handle …; "
+         "indent with spaces, and quote special characters"),
     ],
 )  # fmt: skip
 def test_what_is_not_yaml_is_one_mistake(text: str, problem: str) -> None:
@@ -743,8 +744,8 @@ def test_what_is_not_yaml_is_one_mistake(text: str, problem: str) -> None:
 
 def test_sections_that_must_be_there() -> None:
     assert problems("airflow:\n") == [
-        "hosts.yaml:1: hosts is missing; give hosts, each with its address",
-        "hosts.yaml:1: roles is missing; give the roles "
+        "hosts.yaml:1: hosts is missing; expected hosts, each with its address",
+        "hosts.yaml:1: roles is missing; expected the roles "
         "(database, redis, scheduler, dag-processor, triggerer, webserver, worker), each with its hosts",
     ]
 
@@ -761,15 +762,13 @@ def test_one_address_may_have_several_ports() -> None:
 
 def test_an_address_is_the_same_however_it_is_written() -> None:
     assert problems(SMALL + "  x: {address: '2001:db8::1'}\n  y: {address: '2001:DB8:0:0::1'}\n") == [
-        "hosts.yaml:7: hosts.y.address: x has 2001:DB8:0:0::1 too; give each host an address of its own"
+        "hosts.yaml:7: hosts.y.address: x also has 2001:DB8:0:0::1; each host needs its own address"
     ]
 
 
 def test_a_port_of_ssh_counts_where_addresses_are_compared() -> None:
     text = SMALL + "  x: {address: 10.0.0.3, port: 2222}\nssh: {port: 2222}"
-    assert problems(text) == [
-        "hosts.yaml:6: hosts.x.address: w1 has 10.0.0.3 too; give each host an address of its own"
-    ]
+    assert problems(text) == ["hosts.yaml:6: hosts.x.address: w1 also has 10.0.0.3; each host needs its own address"]
 
 
 def test_references_are_looked_up_at_once_only_where_the_fleet_needs_them() -> None:
@@ -789,8 +788,8 @@ def test_what_a_reference_gives_is_checked_and_not_shown() -> None:
     with pytest.raises(InvalidInput) as caught:
         parse(SMALL + "airflow: {user: !env U}", "hosts.yaml", resolve=lambda reference: "hunter2 x")
     assert caught.value.problems == [
-        "hosts.yaml:6: airflow.user: what !env gives does not fit; "
-        "give a Linux user other than root and aerodrome, of small letters, digits, _ and -"
+        "hosts.yaml:6: airflow.user: the value from !env is not valid; "
+        "expected a Linux user of lowercase letters, digits, _ and -, other than root and aerodrome"
     ]
 
 
@@ -826,22 +825,23 @@ roles: {database: [one], redis: [one], scheduler: [one], webserver: [one], worke
 @pytest.mark.parametrize(
     "added, told",
     [
-        ("airflow: {web_port: 6379}", "3: airflow.web_port: the web server and Redis would both listen on 6379 of one"),
-        ("broker: {port: 5432}", "3: broker.port: Redis and PostgreSQL would both listen on 5432 of one"),
-        ("broker: {port: 8080}", "3: broker.port: the web server and Redis would both listen on 8080 of one"),
+        ("airflow: {web_port: 6379}",
+         "3: airflow.web_port: the web server and Redis would both listen on port 6379 of one"),
+        ("broker: {port: 5432}", "3: broker.port: Redis and PostgreSQL would both listen on port 5432 of one"),
+        ("broker: {port: 8080}", "3: broker.port: the web server and Redis would both listen on port 8080 of one"),
         ("airflow: {web_port: 8793}",
-         "3: airflow.web_port: the worker's log server and the web server would both listen on 8793 of one"),
+         "3: airflow.web_port: the worker's log server and the web server would both listen on port 8793 of one"),
         ("airflow: {web_port: 8794}",
-         "3: airflow.web_port: the triggerer's log server and the web server would both listen on 8794 of one"),
+         "3: airflow.web_port: the triggerer's log server and the web server would both listen on port 8794 of one"),
         ("airflow: {config: {logging: {worker_log_server_port: 8080}}}",
          "3: airflow.config.logging.worker_log_server_port: "
-         "the worker's log server and the web server would both listen on 8080 of one"),
+         "the worker's log server and the web server would both listen on port 8080 of one"),
         ("airflow: {config: {celery: {worker_log_server_port: 8080}}}",  # its name in 1.10
          "3: airflow.config.celery.worker_log_server_port: "
-         "the worker's log server and the web server would both listen on 8080 of one"),
+         "the worker's log server and the web server would both listen on port 8080 of one"),
         ("airflow: {environment: {AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT: 8080}}",
          "3: airflow.environment.AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT: "
-         "the worker's log server and the web server would both listen on 8080 of one"),
+         "the worker's log server and the web server would both listen on port 8080 of one"),
     ],
 )  # fmt: skip
 def test_two_roles_of_a_host_cannot_listen_on_one_port(added: str, told: str) -> None:
@@ -868,7 +868,7 @@ def test_hosts_of_their_own_may_have_the_same_port() -> None:
     local += "two: {address: 10.0.0.2}}\nairflow: {executor: LocalExecutor, web_port: 8793}"
     (told,) = problems(local)
     assert told.endswith(
-        "the scheduler's log server and the web server would both listen on 8793 of two; choose another"
+        "the scheduler's log server and the web server would both listen on port 8793 of two; choose another"
     )
 
 
@@ -876,10 +876,10 @@ def test_hosts_of_their_own_may_have_the_same_port() -> None:
     "home, problem",
     [
         ("/", "is shared"), ("/opt", "is shared"), ("/home/", "is shared"), ("/var/lib", "is shared"),
-        ("/usr", "is shared"), ("/etc/airflow", "belongs to the system: /etc,"), ("/usr/bin", "system: /usr/bin"),
-        ("/usr/local/bin", "system: /usr/local/bin"), ("/lib64/x", "system: /lib64"), ("/run/x", "system: /run"),
-        ("/proc/1", "system: /proc"), ("/root/airflow", "system: /root"), ("/tmp/airflow", "system: /tmp"),
-        ("/var/lib/postgresql/15", "system: /var/lib/postgresql"), ("/opt/aerodrome", "system: /opt/aerodrome"),
+        ("/usr", "is shared"), ("/etc/airflow", "belongs to the system"), ("/usr/bin", "in /usr/bin;"),
+        ("/usr/local/bin", "in /usr/local/bin;"), ("/lib64/x", "in /lib64;"), ("/run/x", "in /run;"),
+        ("/proc/1", "in /proc;"), ("/root/airflow", "in /root;"), ("/tmp/airflow", "in /tmp;"),
+        ("/var/lib/postgresql/15", "in /var/lib/postgresql;"), ("/opt/aerodrome", "in /opt/aerodrome;"),
         ("/usr/local/airflow", ""), ("/usr/localx", ""), ("/opt/airflow", ""), ("/home/astro/airflow", ""),
         ("/srv/airflow", ""), ("/var/lib/airflow", ""), ("/data", ""), ("/etcetera", ""), ("/airflow/etc", ""),
     ],
@@ -887,7 +887,7 @@ def test_hosts_of_their_own_may_have_the_same_port() -> None:
 def test_homes_that_belong_to_the_system(home: str, problem: str) -> None:
     if problem:
         (told,) = problems(SMALL + f"airflow: {{home: {home}}}")
-        assert problem in told or "does not fit" in told
+        assert problem in told or "is not valid" in told
     else:
         assert fleet(SMALL + f"airflow: {{home: {home}}}").airflow.home == home
 
@@ -944,7 +944,7 @@ def test_what_is_nested_too_deep_ends_no_process(text: str) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(
-        "aerodrome.errors.InvalidInput: hosts.yaml:1: not YAML: more than 100 levels; "
+        "aerodrome.errors.InvalidInput: hosts.yaml:1: invalid YAML: nested more than 100 levels deep; "
     )
 
 

@@ -36,8 +36,8 @@ def test_interface_names_fit_into_the_kernels_fifteen_characters() -> None:
 
 
 def test_a_lab_or_host_that_nobody_knows_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(LabError, match="no lab is called mine") as error:
+    with pytest.raises(LabError, match="there is no lab mine") as error:
         Layout("mine")
     assert error.value.hint.startswith("set AERODROME_LAB to one of: demo, test, bench, scenarios, dev1, ")
-    with pytest.raises(LabError, match="the lab has no host db9"):
+    with pytest.raises(LabError, match="there is no host db9 in the lab"):
         host_spec("db9")

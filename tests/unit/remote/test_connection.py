@@ -175,7 +175,7 @@ def test_a_sudo_password_is_looked_up_where_there_is_one(connections: Connection
 
 
 REFUSED = NoValidConnectionsError({("10.0.0.4", 2222): ConnectionRefusedError(111, "Connection refused")})
-UP = "is it up, and its address in hosts.yaml right?"
+UP = "is the host up, and its address in hosts.yaml correct?"
 
 
 @pytest.mark.parametrize(
@@ -187,18 +187,18 @@ UP = "is it up, and its address in hosts.yaml right?"
         (
             paramiko.AuthenticationException("Authentication failed."),
             "login as ops@10.0.0.4:2222 was refused",
-            "try: ssh -p 2222 ops@10.0.0.4; see user and key in hosts.yaml",
+            "try: ssh -p 2222 ops@10.0.0.4; check user and key in hosts.yaml",
         ),
         (
             paramiko.SSHException("Server '[10.0.0.4]:2222' not found in known_hosts"),
-            "the host key of 10.0.0.4 is not known",
+            "the host key of 10.0.0.4 is unknown",
             "check its fingerprint and add it: fab -H w1 trust-hosts",
         ),
-        (FileNotFoundError(2, "No such file"), "no key file /keys/w1", "see key in hosts.yaml"),
+        (FileNotFoundError(2, "No such file"), "there is no key file /keys/w1", "check key in hosts.yaml"),
         (
             paramiko.PasswordRequiredException("Private key file is encrypted"),
             "login as ops@10.0.0.4:2222 was refused",
-            "try: ssh -p 2222 ops@10.0.0.4; see user and key in hosts.yaml",
+            "try: ssh -p 2222 ops@10.0.0.4; check user and key in hosts.yaml",
         ),
     ],
     ids=lambda value: type(value).__name__,
@@ -223,7 +223,7 @@ def test_another_host_key_than_the_known_one(connections: Connections) -> None:
     with pytest.raises(HostError) as caught:
         connections.to(HOST)
     assert caught.value.message.startswith(
-        "the host key of 10.0.0.4 is not the one in known_hosts: it shows ssh-ed25519 SHA256:"
+        "the host key of 10.0.0.4 does not match known_hosts: the host presents ssh-ed25519 SHA256:"
     )
     assert caught.value.hint.endswith("fab -H w1 trust-hosts")
 
@@ -247,7 +247,7 @@ def test_a_jump_host_that_is_not_known_says_which_one_to_trust(connections: Conn
         connections.to(JUMPED)
     assert (caught.value.host, caught.value.message) == (
         "w2",
-        "its jump host w1: the host key of 10.0.0.4 is not known",
+        "its jump host w1: the host key of 10.0.0.4 is unknown",
     )
     assert caught.value.hint.endswith("fab -H w1 trust-hosts")
 

@@ -70,7 +70,7 @@ def test_a_script_has_the_limits_of_a_question_unless_another_is_given(tmp_path:
     assert (error.host, error.message, error.hint) == (
         "db1",
         "did not finish within 1 s (deploy.probe_timeout)",
-        "see what it is doing: fab -H db1 run 'ps -ef'",
+        "check what the host is doing: fab -H db1 run 'ps -ef'",
     )
 
 

@@ -184,7 +184,7 @@ def test_a_ticket_of_sudo_is_given_back(tmp_path: Path, login_shell: str) -> Non
             "sudo asks ops for a password, and hosts.yaml has none",
             "hosts.web1.sudo_password: !env NAME (or !file, !command, !prompt)",
         ),
-        (AWKWARD, "hunter2-wrong", "sudo refused the password of ops", "see hosts.web1.sudo_password"),
+        (AWKWARD, "hunter2-wrong", "sudo rejected the password of ops", "check hosts.web1.sudo_password"),
     ],
 )
 def test_a_sudo_that_does_not_let_us(

@@ -75,7 +75,7 @@ def test_a_worker_that_hangs_after_its_tasks_loses_none(sh: Shell, worker: Worke
     worker.tasks.write_text("1 running task: a.b (r, 5 s)\n")
     done = sh(worker.stop, programs=worker.systemctl(f": >{worker.tasks}", "timeout"))
     assert done.stdout.decode().splitlines()[-1] == (
-        "@note: it did not end by itself within 600 s, but no task was lost"
+        "@note: it did not stop by itself within 600 s, but no task was lost"
     )
     assert worker.record == ""
 
@@ -91,7 +91,7 @@ BY_PROCESSES = 'case "$*" in *SubState*) cat {folder}/state;; show*) echo timeou
             "/bin/sleep 1; echo stop-sigkill >{folder}/state; : >{folder}/tasks; /bin/sleep 1",
             "@killed 1 running task: a.b",
         ),
-        (": >{folder}/tasks; /bin/sleep 1; echo stop-sigkill >{folder}/state; /bin/sleep 1", "@note: it did not end"),
+        (": >{folder}/tasks; /bin/sleep 1; echo stop-sigkill >{folder}/state; /bin/sleep 1", "@note: it did not stop"),
     ],
 )
 def test_of_processes_those_are_lost_that_ran_until_the_kill(sh: Shell, tmp_path: Path, stop: str, last: str) -> None:
@@ -177,10 +177,9 @@ KEPT = f"{RECORDS}/{UNIT}"
         (
             "interrupted 1 running task: a.b\nreboot\x1b[2J\n",
             Change(
-                f"take note: a stop of {UNIT} was interrupted: it is not known what became of "
-                "1 running task: a.b reboot [2J",
-                f"printf '%s\\n' '@note: a stop of {UNIT} was interrupted: it is not known what became of "
-                f"1 running task: a.b reboot [2J'\nrm -f {KEPT}",
+                f"take note: a stop of {UNIT} was interrupted: the fate of 1 running task: a.b reboot [2J is unknown",
+                f"printf '%s\\n' '@note: a stop of {UNIT} was interrupted: the fate of "
+                f"1 running task: a.b reboot [2J is unknown'\nrm -f {KEPT}",
             ),
         ),
     ],

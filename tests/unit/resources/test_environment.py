@@ -62,8 +62,8 @@ def test_an_environment_file_in_its_parts(text: str, found: list[tuple[str | Non
 def test_what_was_written_by_hand_is_kept_as_a_whole() -> None:
     change = only_change(kept(), HEAD + BY_HAND)
     assert change.summary == (
-        "keep TEAM_NAME, TOKEN, GREETING, JOINED, AIRFLOW__CORE__PARALLELISM of the /etc/default/ac "
-        "that was written by hand, in /etc/default/ac.local"
+        "keep TEAM_NAME, TOKEN, GREETING, JOINED, AIRFLOW__CORE__PARALLELISM of the "
+        "hand-written /etc/default/ac in /etc/default/ac.local"
     )
     assert change.payload.decode() == (
         "# From /etc/default/ac, as it was written by hand; airflow.environment in hosts.yaml can say it.\n"

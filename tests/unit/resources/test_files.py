@@ -160,7 +160,7 @@ def test_root_writes_nothing_into_a_directory_of_somebody_else(
     done = sh(f"set -eu\n{change(str(folder / 'x')).script}\necho went on")
     assert done.returncode != 0
     assert done.stdout.decode() == (
-        f"{folder} does not belong to root: its owner could replace what root writes there\n"
+        f"{folder} does not belong to root: its owner could replace files that root writes\n"
     )
     assert list(folder.iterdir()) == []
 
@@ -180,7 +180,7 @@ def test_a_file_that_is_missing_is_written_whole() -> None:
         "mkdir -p '/etc/my app'\n"
         "(\n"
         "[ -O '/etc/my app' ] || "
-        "{ echo '/etc/my app does not belong to root: its owner could replace what root writes there'; exit 1; }\n"
+        "{ echo '/etc/my app does not belong to root: its owner could replace files that root writes'; exit 1; }\n"
         "temporary=$(mktemp '/etc/my app/x'.XXXXXX)\n"
         "trap 'rm -f \"$temporary\"' EXIT\n"
         "cat >\"$temporary\" <<'END_OF_FILE'\n"
@@ -217,7 +217,7 @@ def test_a_link_with_the_right_content_is_replaced_by_a_file() -> None:
 
 
 def test_a_directory_in_the_place_of_a_file_is_left_alone() -> None:
-    with pytest.raises(AerodromeError, match="^/etc/x is a directory, and a file is wanted there$"):
+    with pytest.raises(AerodromeError, match="^/etc/x is a directory, but should be a file$"):
         File("/etc/x", "a\n").changes(Seen("directory|root|root|755\n"))
 
 
@@ -437,7 +437,7 @@ def test_a_block_in_a_file_that_is_there_as_a_whole() -> None:
     assert change.script == (
         # printf '127.0.0.1 localhost\n' | sha256sum
         "[ \"$(sha256sum </etc/hosts)\" = '081ef9d5367595d16e30b4b4549d9f43537320508b4ce0788963e10e4f808857  -' ]"
-        " || { echo '/etc/hosts was changed by somebody else meanwhile: run again'; exit 1; }\n"
+        " || { echo '/etc/hosts has been changed in the meantime: run again'; exit 1; }\n"
         + write_whole("/etc/hosts", f"127.0.0.1 localhost\n{OURS}", "root", "adm", 0o664)
     )
 
@@ -447,7 +447,7 @@ def test_a_block_makes_a_file_that_is_missing() -> None:
 
 
 def test_a_block_does_not_follow_a_link() -> None:
-    with pytest.raises(AerodromeError, match="is a symbolic link, and a file is wanted there"):
+    with pytest.raises(AerodromeError, match="is a symbolic link, but should be a file"):
         BLOCK.changes(Seen("symbolic link|root|root|777\n127.0.0.1 localhost\n"))
 
 
@@ -474,7 +474,7 @@ def test_a_file_that_somebody_edits_meanwhile_is_left_alone(sh: Shell, tmp_path:
     done = sh(f"set -eu\n{change.script}")
     assert (done.returncode, done.stdout.decode()) == (
         1,
-        f"{path} was changed by somebody else meanwhile: run again\n",
+        f"{path} has been changed in the meantime: run again\n",
     )
     assert path.read_text() == "a\nb\n"
 
@@ -491,7 +491,7 @@ def test_a_directory_is_made() -> None:
     assert (change.summary, change.script) == (
         "make directory /srv/a b",
         "mkdir -p /srv\n[ -O /srv ] || "
-        "{ echo '/srv does not belong to root: its owner could replace what root writes there'; exit 1; }\n"
+        "{ echo '/srv does not belong to root: its owner could replace files that root writes'; exit 1; }\n"
         "install -d -o astro -g users -m 0750 '/srv/a b'",
     )
 
@@ -511,13 +511,13 @@ def test_a_directory_of_somebody_else_is_taken_over() -> None:
     assert (change.summary, change.script) == (
         "own /srv/a astro:astro 0755",
         "[ -O /srv ] || "
-        "{ echo '/srv does not belong to root: its owner could replace what root writes there'; exit 1; }\n"
+        "{ echo '/srv does not belong to root: its owner could replace files that root writes'; exit 1; }\n"
         "chown -h astro:astro /srv/a\nchmod 0755 /srv/a",
     )
 
 
 def test_a_file_in_the_place_of_a_directory_is_left_alone() -> None:
-    with pytest.raises(AerodromeError, match="/srv/a is a regular file, and a directory is wanted there"):
+    with pytest.raises(AerodromeError, match="/srv/a is a regular file, but should be a directory"):
         Directory("/srv/a", "astro", "astro").changes(Seen("regular file|root|root|644\n"))
 
 

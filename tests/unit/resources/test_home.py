@@ -68,7 +68,7 @@ def test_one_of_the_service_users_is_taken_before_anything_in_it() -> None:
     "parent", ["astro|root|755", "root|root|1777", "root|astro|775", "astro|astro|777"], ids=lambda text: text
 )
 def test_one_that_somebody_could_replace_as_a_whole_is_refused(parent: str) -> None:
-    with pytest.raises(AerodromeError, match="^/srv/my air lies in /srv, which is not writable by root alone$"):
+    with pytest.raises(AerodromeError, match="^/srv/my air is in /srv, which users other than root can write to$"):
         found(f"/srv|directory|{parent}\n")
 
 
@@ -81,7 +81,7 @@ def test_what_only_roots_own_could_replace_is_not(parent: str) -> None:
 
 @pytest.mark.parametrize("kind", ["symbolic link", "regular file"])
 def test_something_else_in_its_place_is_left_alone(kind: str) -> None:
-    with pytest.raises(AerodromeError, match=f"^/srv/my air is a {kind}, and a directory is wanted there$"):
+    with pytest.raises(AerodromeError, match=f"^/srv/my air is a {kind}, but should be a directory$"):
         found(f"{PARENT}/srv/my air|{kind}|astro|astro|777\n")
 
 
@@ -124,7 +124,7 @@ def test_one_of_the_service_users_becomes_roots_with_what_it_holds(kind: str) ->
     assert (change.summary, change.attributes) == ("own /srv/my air/airflow.cfg root:astro 0640", True)
     assert change.script == (
         "[ -O '/srv/my air' ] || "
-        "{ echo '/srv/my air does not belong to root: its owner could replace what root writes there'; exit 1; }\n"
+        "{ echo '/srv/my air does not belong to root: its owner could replace files that root writes'; exit 1; }\n"
         "if [ ! -h '/srv/my air/airflow.cfg' ] && [ -f '/srv/my air/airflow.cfg' ] && "
         "[ \"$(stat -c '%U %h' '/srv/my air/airflow.cfg')\" = 'astro 1' ]; then\n"
         "chown -h root:astro '/srv/my air/airflow.cfg'\n"
@@ -134,5 +134,5 @@ def test_one_of_the_service_users_becomes_roots_with_what_it_holds(kind: str) ->
 
 
 def test_a_directory_in_the_place_of_a_file_is_left_alone() -> None:
-    with pytest.raises(AerodromeError, match="airflow.cfg is a directory, and a file is wanted there$"):
+    with pytest.raises(AerodromeError, match="airflow.cfg is a directory, but should be a file$"):
         CONFIG.changes(Seen("directory|root|root|755|2\n"))

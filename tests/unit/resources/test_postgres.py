@@ -319,7 +319,7 @@ def test_a_server_on_another_port_is_left_alone() -> None:
     with pytest.raises(AerodromeError) as caught:
         SERVER.changes(Seen(answer("5433|*|*|0|f")))
     assert (caught.value.message, caught.value.hint) == (
-        "PostgreSQL listens on port 5433, and hosts.yaml says 5432",
+        "PostgreSQL listens on port 5433, but hosts.yaml says 5432",
         "set database.port: 5433",
     )
 
@@ -404,7 +404,7 @@ def test_a_line_of_the_block_stays_until_it_is_closed() -> None:
     before = Seen(answer(file=hba(WITH_OLD + THEIRS)))
     assert access.changes(before) == []
     (change,) = closed.changes(before)
-    assert change.summary == f"take 1 line by which nothing logs in any more out of {HBA}"
+    assert change.summary == f"take 1 line for logins that no longer exist from {HBA}"
     assert [line for line in change.diff.splitlines()[3:] if line[0] in "+-"] == [f"-{OLD}"]
     assert change.script.endswith(RELOAD)
 
@@ -531,7 +531,7 @@ def test_the_password_itself_is_in_no_script() -> None:
 def test_a_password_made_now_does_not_replace_one_that_a_role_has() -> None:
     stored = scram_verifier(Secret("another"), b"0" * 16)
     account = PostgresAccount("airflow", Secret("new"), "airflow", b"1" * 16, made=True)
-    with pytest.raises(AerodromeError, match="with a password that is not known here"):
+    with pytest.raises(AerodromeError, match="with a password that is unknown here"):
         account.changes(Seen(answer(role=f"role airflow|t|{stored}", database="database airflow|airflow|t")))
     assert [
         change.summary
@@ -558,7 +558,7 @@ def test_a_role_is_not_made_without_a_password() -> None:
         PostgresAccount("air-flow", None, "air$flow", SALT).changes(
             Seen(answer(database="database air$flow|air-flow|t"))
         )
-    assert caught.value.message == "there is no role air-flow, and its password is not known here"
+    assert caught.value.message == "there is no role air-flow, and its password is unknown here"
     assert caught.value.hint == (
-        "give it once, beside the command: database.password in hosts.yaml (or make the role by hand)"
+        "set it once, in addition to the command: database.password in hosts.yaml (or create the role by hand)"
     )

@@ -410,7 +410,7 @@ def test_a_python_that_the_service_user_could_replace_is_refused(component: str)
             resource.changes(Seen(READY + LISTED.format(component)))
         assert caught.value.message == "the service user astro could replace /srv/py/bin/python3.11"
         assert caught.value.hint == (
-            "install Python where only root can write, such as /opt, and name it in airflow.python"
+            "install Python where only root can write, such as /opt, and set airflow.python to it"
         )
 
 

@@ -56,7 +56,7 @@ def test_a_tree_that_is_sent_as_a_whole() -> None:
     assert change.diff == ("-/srv/my dags -> /srv/my dags-releases/old\n+/srv/my dags -> /srv/my dags-releases/new")
     assert change.script == (
         "[ -O /srv ] || "
-        "{ echo '/srv does not belong to root: its owner could replace what root writes there'; exit 1; }\n"
+        "{ echo '/srv does not belong to root: its owner could replace files that root writes'; exit 1; }\n"
         "[ ! -h '/srv/my dags-releases' ] || rm -f '/srv/my dags-releases'\n"
         "mkdir -p '/srv/my dags-releases'\n"
         "chown -h root:root '/srv/my dags-releases'\n"

@@ -76,7 +76,7 @@ def test_a_user_of_somebody_else_is_left_alone() -> None:
         USER.changes(Seen("astro:x:1000:1000:Astrid:/srv/astro:/bin/zsh\n"))
     assert caught.value.message == "user astro has the home /srv/astro, and /home/astro is expected"
     assert caught.value.hint == (
-        "name another user in hosts.yaml (airflow.user), or run: usermod --home /home/astro astro"
+        "set another user in hosts.yaml (airflow.user), or run: usermod --home /home/astro astro"
     )
 
 

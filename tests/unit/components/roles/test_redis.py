@@ -257,7 +257,7 @@ def test_a_redis_that_does_not(answer: str) -> None:
     assert (found.verdict, found.version, found.detail) == (
         "failed",
         "",
-        "Redis does not answer, or refuses the password",
+        "Redis does not answer, or rejects the password",
     )
 
 

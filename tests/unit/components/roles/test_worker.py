@@ -179,7 +179,7 @@ def test_a_broker_that_refuses_for_good(node: Node) -> None:
 def test_what_may_hold_the_url_is_not_shown(node: Node) -> None:
     node.environment["AIRFLOW__CELERY__BROKER_URL"] = f"{URL}/broken"
     done = node.run("a")
-    assert (done.returncode, done.stderr) == (1, "the queues could not be declared: ValueError\n")
+    assert (done.returncode, done.stderr) == (1, "cannot declare the queues: ValueError\n")
 
 
 def test_a_worker_by_its_log_port_and_by_celery_s_word() -> None:
