@@ -12,7 +12,7 @@ from pathlib import Path
 from aerodrome.core.resource import Resource
 from aerodrome.resources.files import Block, File
 from aerodrome.resources.postgres import PostgresAccount, identifier, literal, revoke, scram_verifier
-from aerodrome.resources.postgres_access import PostgresAccess
+from aerodrome.resources.postgres_access import PostgresAccess, lines
 from aerodrome.resources.python import Installed
 from aerodrome.resources.tree import Tree
 from benchmarks.practice import PROJECT, Practice
@@ -51,7 +51,7 @@ def _write(folder: Path, resources: list[Resource]) -> None:
         elif isinstance(resource, Tree):
             (folder / "dags.tar.gz").write_bytes(resource.pack())
         elif isinstance(resource, PostgresAccess):
-            (folder / "pg_hba.conf").write_text(_block(resource.lines()))
+            (folder / "pg_hba.conf").write_text(_block(lines(resource.logins)))
 
 
 def _block(lines: Sequence[str]) -> str:

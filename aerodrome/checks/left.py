@@ -1,10 +1,11 @@
-"""Services with data that an earlier hosts.yaml had on a host, and this one has not: said, and never stopped."""
+"""What an earlier hosts.yaml had on a host, and this one has not, and what is not taken away: said."""
 
 from __future__ import annotations
 
 from aerodrome.core.check import Finding
 from aerodrome.core.resource import quote
 from aerodrome.dataclass import dataclass
+from aerodrome.resources.retired import RetiredFiles
 from aerodrome.resources.systemd import RUNS
 
 
@@ -55,3 +56,32 @@ class LeftServices:
     def judge(self, answer: str) -> list[Finding]:
         names = answer.split("\n")
         return [Finding(each.name, "warning", each.note) for each in self.services if each.name in names]
+
+
+@dataclass(frozen=True)
+class KeptFiles:
+    """Files of variables that stay on a host that runs Airflow no longer: a warning, as they may hold secrets."""
+
+    files: RetiredFiles
+
+    @property
+    def key(self) -> str:
+        return f"kept files of {self.files.service}"
+
+    def probe(self) -> str:
+        return self.files.probe()
+
+    def judge(self, answer: str) -> list[Finding]:
+        units, ours = self.files.others(answer), self.files.told(answer, "ours")
+        notes = []
+        if by_hand := [path for path in self.files.files if path in self.files.told(answer, "theirs")]:
+            notes.append(
+                f"{', '.join(by_hand)} stay{'s' if len(by_hand) == 1 else ''} here, although this host has no role of "
+                "Airflow any more: written by hand, perhaps with secrets. Remove what nobody needs"
+            )
+        if ours and units:
+            notes.append(
+                f"{', '.join(ours)} stay{'s' if len(ours) == 1 else ''} here, secrets and all, although this host has "
+                f"no role of Airflow any more: {', '.join(units)} would miss what it says"
+            )
+        return [Finding(self.key, "warning", note) for note in notes]

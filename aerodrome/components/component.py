@@ -44,6 +44,10 @@ class Component(Role, ABC):
         """Return what its host is made of, beside what every node is made of."""
         return []
 
+    def settings(self, inputs: Inputs, host: Host) -> list[Step]:
+        """Return what of its host may disturb units that run: not before those have halted that this run halts."""
+        return []
+
     def afterwards(self, inputs: Inputs) -> list[Step]:
         """Return what is left to do on its host once all units run with what hosts.yaml says."""
         return []

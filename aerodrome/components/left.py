@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aerodrome.checks.left import LeftServices
+from aerodrome.checks.left import KeptFiles, LeftServices
 from aerodrome.components.firewall import firewall
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Host
+from aerodrome.resources.files import BY_HAND
+from aerodrome.resources.retired import RetiredFiles
+from aerodrome.resources.takeover import PutAside
 
 
 def left(inputs: Inputs, host: Host) -> Sequence[Step]:
-    """Return the services that are said to be left, and the firewall of a host without any role as what is removed."""
+    """Return the services that are said to be left, and what is removed from a host that has no role any more."""
     steps = [Step("retire.services", (), (services,))] if (services := left_services(inputs, host)).services else []
+    if not inputs.roles(host):
+        files = _files(inputs)
+        by_hand = PutAside(tuple(path for path in files.files if path.endswith(BY_HAND)))
+        steps.append(Step("retire.environment", (files, by_hand), (KeptFiles(files),)))
     return steps if inputs.fleet.roles_of(host) else [*steps, firewall(inputs, host)]
+
+
+def _files(inputs: Inputs) -> RetiredFiles:
+    """Return the files of variables of a host that runs Airflow, with secrets, and what was found there before them."""
+    roles = [role.name for role in inputs.every_role]
+    files = (inputs.environment_file, *map(inputs.role_file, roles), inputs.kept_file)
+    units = tuple(map(inputs.unit, roles))
+    return RetiredFiles(inputs.fleet.airflow.service, (*files, f"{inputs.environment_file}{BY_HAND}"), units)
 
 
 def left_services(inputs: Inputs, host: Host) -> LeftServices:

@@ -32,13 +32,14 @@ from aerodrome.lockfile import digest
 from aerodrome.program import program
 from aerodrome.render import render
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
-from aerodrome.resources.files import MARK, Absent, Block, File
+from aerodrome.resources.files import BY_HAND, MARK, Absent, Block, File
 from aerodrome.resources.home import Default, ServiceHome
 from aerodrome.resources.installer import ROOT, Installer
 from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
 from aerodrome.resources.release import Pruned
+from aerodrome.resources.takeover import PutAside
 from aerodrome.resources.users import User
 
 # The steps of a node whose changes its units notice, and its tasks.
@@ -156,7 +157,10 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     resources: list[Resource] = [kept, file]
     for role in inputs.version_roles:
         resources.append(_role_environment(inputs, host, role.name))
-    return (*resources, *_commands(inputs, host))
+    by_hand = PutAside(
+        tuple(f"{each}{BY_HAND}" for each in (path, inputs.unit_file, f"{inputs.fleet.airflow.home}/airflow.cfg"))
+    )
+    return (*resources, by_hand, *_commands(inputs, host))
 
 
 def _role_environment(inputs: Inputs, host: Host, role: str) -> Resource:

@@ -49,7 +49,21 @@ def setting_notes(inputs: Inputs) -> list[str]:
     found += _unknown_keys(inputs, everywhere, given)
     if any(_is_simple(each, catalogue) for each in everywhere):
         found.append("the simple auth manager is for development: its passwords lie readable in a file; leave it out")
-    return found
+    return found + _shared_database(inputs)
+
+
+def _shared_database(inputs: Inputs) -> list[str]:
+    """Return a note if workers get a login of the metadata database that hosts.yaml does not ask for (Airflow 3)."""
+    if not (inputs.celery_is_separate and inputs.celery_shares_database):
+        return []
+    keys = {"broker": "broker.url"} if inputs.broker_is_postgres else {}
+    keys |= {"results": "broker.result_backend"} if inputs.results_are_in_postgres else {}
+    why = "database.connection_command" if inputs.fleet.database.managed else "database.managed: false"
+    return [
+        f"workers can log in to the metadata database, which also holds Celery's {' and '.join(keys)}: with {why} "
+        f"Celery gets no database of its own. To change this, set {' and '.join(keys.values())} or add the role redis; "
+        "broker.separate: false accepts it"
+    ]
 
 
 def _unknown_keys(inputs: Inputs, everywhere: Iterable[Settings], given: Iterable[Name]) -> list[str]:

@@ -95,7 +95,7 @@ def read_probe(output: str, steps: Sequence[Step], nonce: str) -> list[str]:
             raise AerodromeError(f"the probe broke off: {output.strip()[-200:] or 'no output'}")
         answers.append(answer)
     found = dict(zip(probes, answers[1:], strict=True))
-    return [found[part.probe()] for step in steps for part in step.parts]
+    return [found[probe] for step in steps for probe in step.probes]
 
 
 def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostPlan:
@@ -104,6 +104,7 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
     Raises HostError, naming the step, where a check or resource refuses the state that the host is in.
     """
     planned: list[PlannedChange] = []
+    done: list[tuple[str, Change]] = []
     changing: set[str] = set()
     unsettled: list[str] = []
     notes: list[str] = []
@@ -117,9 +118,12 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
         for resource in step.resources:
             seen = Seen(next(remaining), frozenset(changing))
             with refusing(host, step, resource.key):
-                changes = resource.changes(seen)
-                unsettled_now = not changes and isinstance(resource, Settling) and resource.unsettled(seen)
+                # Two steps may have one resource, so that each stage sees to it: it is done once.
+                found = resource.changes(seen)
+                changes = [change for change in found if (resource.key, change) not in done]
+                unsettled_now = not found and isinstance(resource, Settling) and resource.unsettled(seen)
             planned += [PlannedChange(step.name, resource.key, change) for change in changes]
+            done += [(resource.key, change) for change in changes]
             if any(not change.attributes for change in changes):
                 changing.add(resource.key)
             if unsettled_now:
@@ -189,8 +193,8 @@ def steps_asked(steps: Sequence[Step]) -> list[str]:
     """Return, for each number that a probe prints, the step that asks (the first, where several share an answer)."""
     asked: dict[str, str] = {}
     for step in steps:
-        for part in step.parts:
-            asked.setdefault(part.probe(), step.name)
+        for probe in step.probes:
+            asked.setdefault(probe, step.name)
     return list(asked.values())
 
 
@@ -206,4 +210,4 @@ def readable_script(plan: HostPlan) -> str:
 
 def _probes(steps: Sequence[Step]) -> list[str]:
     """Return what is asked, in order: checks and resources that ask the same share the answer."""
-    return list(dict.fromkeys(part.probe() for step in steps for part in step.parts))
+    return list(dict.fromkeys(probe for step in steps for probe in step.probes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from aerodrome.core.check import Check
 from aerodrome.core.resource import Resource
 from aerodrome.dataclass import dataclass
@@ -19,3 +21,8 @@ class Step:
     def parts(self) -> tuple[Check | Resource, ...]:
         """Return all that is asked for, in order."""
         return (*self.requires, *self.resources)
+
+    @cached_property
+    def probes(self) -> tuple[str, ...]:
+        """What each of `parts` asks; composed once, as it is needed several times in a run."""
+        return tuple(part.probe() for part in self.parts)

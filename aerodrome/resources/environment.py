@@ -109,7 +109,12 @@ class KeptVariables:
         return f"file {self.path}"
 
     def probe(self) -> str:
-        return probe_path(self.found_in)
+        """Return sh that prints what `probe_path` does, but nothing, without a process, of a file that is ours."""
+        file = quote(self.found_in)
+        return (
+            f"line=; [ -h {file} ] || [ ! -f {file} ] || IFS= read -r line <{file}\n"
+            f"case $line in *{quote(MARK)}*) ;; *) {probe_path(self.found_in)} ;; esac"
+        )
 
     def changes(self, seen: Seen) -> list[Change]:
         file = Found.parse(seen.text, self.found_in)

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from aerodrome.core.resource import Change, Seen, as_user, heredoc, put_text, quote, unified_diff
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
+from aerodrome.resources.reading import LIMIT, read_whole
+from aerodrome.resources.together import Together
 
 # What every file of ours begins with; a file without it was written by somebody else.
 MARK = "Written by Aerodrome"
+BY_HAND = ".by-hand"  # the end of the name of what is put aside
 
 STAT = "stat -c '%F|%U|%G|%a'"  # GNU and busybox; %F is "regular file", "directory", "symbolic link" …
 
-LIMIT = 4 << 20  # bytes of a file that are read; whatever is managed here is smaller
+THERE, MOST_LINES = "in-place", 500  # what a probe says of a block, and how far it looks for it
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,6 @@ def probe_path(path: str) -> str:
     name = quote(path)
     read = f"[ -h {name} ] || [ ! -f {name} ] || {read_whole(name)}"
     return f"if [ -h {name} ] || [ -e {name} ]; then {STAT} {name}; {read}; fi"
-
-
-def read_whole(name: str) -> str:
-    """Return sh that prints the first LIMIT bytes of a file, which is quoted already, unless it is a link."""
-    return f"dd if={name} iflag=nofollow,nonblock,fullblock,count_bytes bs=64K count={LIMIT} status=none"
 
 
 def probe_kind(path: str) -> str:
@@ -132,7 +130,8 @@ class File:
 
     `mask` makes content fit to be shown; `reload` is set for what systemd has to read again; `check` raises
     AerodromeError where content that was found must not be replaced; `keep` puts a file that somebody wrote by
-    hand aside, as <path>.by-hand, before it is replaced for the first time.
+    hand aside, as <path>.by-hand and for root alone, before it is replaced for the first time. `beside` has all
+    files of the host, this one among them, which are asked for at once.
     """
 
     path: str
@@ -144,16 +143,23 @@ class File:
     reload: bool = False
     check: Callable[[str], None] | None = None
     keep: bool = False
+    beside: Together | None = None
 
     @property
     def key(self) -> str:
         return f"file {self.path}"
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the content."""
+        return hashlib.sha256(self.content.encode("utf-8", "surrogateescape")).hexdigest()
+
     def probe(self) -> str:
-        return probe_path(self.path)
+        return self.beside.probe if self.beside else probe_path(self.path)
 
     def changes(self, seen: Seen) -> list[Change]:
-        found = Found.parse(seen.text, self.path)
+        text = self.beside.own(self.path, seen.text, self.content) if self.beside else seen.text
+        found = Found.parse(text, self.path)
         if found.kind == "directory":
             raise AerodromeError(f"{self.path} is a directory, and a file is wanted there", "move it away")
         if found.kind == "regular file" and found.content == self.content:
@@ -166,9 +172,12 @@ class File:
                 )
             self.check(found.content)
         script = f"mkdir -p {quote(self.path.rpartition('/')[0])}\n"
-        if self.keep and found.kind and MARK not in found.content:
-            script += f"{put_aside(self.path, f'{self.path}.by-hand')}\n"
+        aside = f"{self.path}{BY_HAND}" if self.keep and found.kind and MARK not in found.content else ""
+        if aside:
+            script += f"{put_aside(self.path, aside)}\n"
         script += write_whole(self.path, self.content, self.owner, self.group, self.mode)
+        if aside:  # not before: until then it is the same file
+            script += f"\n[ -h {quote(aside)} ] || {{ {set_attributes(aside, self.owner, self.group, 0o600)}\n}}"
         if self.reload:
             script += "\nsystemctl daemon-reload"
         return [Change(f"write {self.path}", script, self._diff(found))]
@@ -228,10 +237,25 @@ class Block:
     def key(self) -> str:
         return f"block {self.path}"
 
+    @property
+    def _block(self) -> list[str]:
+        return [f"# BEGIN {self.name}", *self.lines, f"# END {self.name}"]
+
     def probe(self) -> str:
-        return probe_path(self.path)
+        """Return sh that prints one word, without a process, if the block is as it should be; else as `probe_path`."""
+        path, block = quote(self.path), "\n".join(self._block)
+        begin, end = quote(self._block[0]), quote(self._block[-1])
+        return (
+            "n='\n' lines=0 block=\n"
+            f"[ -h {path} ] || [ ! -f {path} ] || while [ $lines -lt {MOST_LINES} ] && IFS= read -r line; do\n"
+            f"lines=$((lines + 1)); case $block$line in {begin}*) block=$block$line$n ;; esac\n"
+            f'[ -z "$block" ] || [ "$line" != {end} ] || break; done <{path}\n'
+            f'if [ "$block" = {quote(block)}"$n" ]; then echo {THERE}; else\n{probe_path(self.path)}\nfi'
+        )
 
     def changes(self, seen: Seen) -> list[Change]:
+        if seen.text.strip() == THERE:
+            return []
         found = Found.parse(seen.text, self.path)
         if found.kind not in ("", "regular file"):
             raise AerodromeError(f"{self.path} is a {found.kind}, and a file is wanted there", "move it away")
@@ -257,8 +281,8 @@ class Block:
 
         Raises AerodromeError where only one of the two markers is there.
         """
-        begin, end = f"# BEGIN {self.name}", f"# END {self.name}"
-        block = [begin, *self.lines, end]
+        block = self._block
+        begin, end = block[0], block[-1]
         # Not splitlines(): what it takes for the end of a line (form feed, U+2028) would be lost.
         lines = content.removesuffix("\n").split("\n") if content else []
         if begin in lines and end in lines[lines.index(begin) :]:

@@ -118,6 +118,7 @@ def identifier(name: str) -> str:
 
 
 EVERYWHERE = {"*", "0.0.0.0"}  # noqa: S104
+LOCAL = {"localhost", "127.0.0.1", "::1", ""}
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,9 @@ class PostgresServer:
     """A server that runs, starts at boot and listens on these addresses (`*`: on all).
 
     A restart ends every session, and with it tasks of Airflow's that run. Where a client is connected it is thus left
-    to whoever restarts PostgreSQL next, unless the fleet cannot reach the server without it. With `only`, it is to
-    listen on no other address either. Who may log in is said in pg_hba.conf (PostgresAccess).
+    to whoever restarts PostgreSQL next, unless the fleet cannot reach the server without it: that is refused if the
+    server can be reached at other addresses, and so may be in use. With `only`, it is to listen on no other address
+    either. Who may log in is said in pg_hba.conf (PostgresAccess).
     """
 
     port: int
@@ -152,7 +154,14 @@ class PostgresServer:
             )
         reasons = [] if self._fits(running) else ["listen_addresses was changed"]
         reasons += ["its drop-in was changed"] if newer == "t" or KEY in seen.changing else []
-        restarts = bool(reasons) and (clients == "0" or not self._reached(running))
+        lost = not self._reached(running)
+        if lost and clients != "0" and not _addresses(running) <= LOCAL:
+            raise AerodromeError(
+                f"PostgreSQL has to restart to listen on {','.join(self.listen)} instead of {running[:200]}, and "
+                f"{clients} are connected: running tasks would fail",
+                "run fab stop, which waits for running tasks, and end all other sessions; then fab deploy",
+            )
+        restarts = bool(reasons) and (clients == "0" or lost)
         if not self._fits(written):
             return [self._listen(written, clients, restarts or (clients == "0"))]
         if not restarts:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aerodrome.core.resource import Change, Seen
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.files import Block, Found
 from aerodrome.resources.postgres import Answer, Login, ask
 
+BLOCK = "aerodrome"  # the name of our block (files.Block)
 RELOAD = "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
 
 
@@ -14,11 +17,10 @@ RELOAD = "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres 
 class PostgresAccess:
     """Lines of pg_hba.conf that let each login in from its addresses, with a password, to its own database.
 
-    Lines that are there already and that `leaving` has stay for now (AccessClosed takes them out later).
+    Other lines of our block stay for now: whatever runs may still log in by them (AccessClosed takes them out).
     """
 
     logins: tuple[Login, ...]
-    leaving: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -35,9 +37,10 @@ class PostgresAccess:
         path, loaded = answer.rows["hba"]
         modified, _, text = answer.hba.partition("\n")
         found = Found.parse(text)
-        changes = Block(path, (*self.lines(), *_present(self.leaving, found)), first=True, user="postgres").changes(
-            Seen(text)
-        )
+        there, others = inside(found.content), surplus(self.logins, found)
+        # Lines that are to go keep their places: to move them would be one more change.
+        block = tuple(there) if others and set(lines(self.logins)) <= set(there) else (*lines(self.logins), *others)
+        changes = Block(path, block, first=True, user="postgres").changes(Seen(text))
         if changes:
             script = f"{changes[0].script}\n{RELOAD}"
             return [Change(f"let {nodes} nodes log in ({path})", script, changes[0].diff)]
@@ -45,17 +48,12 @@ class PostgresAccess:
             return [Change("reload PostgreSQL (pg_hba.conf is newer)", RELOAD)]
         return []
 
-    def lines(self) -> tuple[str, ...]:
-        """Return the lines of pg_hba.conf."""
-        return tuple(line for login in self.logins for line in login.lines())
-
 
 @dataclass(frozen=True)
 class AccessClosed:
-    """No line of `leaving` in pg_hba.conf, once nothing that runs needs it any more."""
+    """No further line in our block of pg_hba.conf, once nothing that runs needs it any more."""
 
     logins: tuple[Login, ...]
-    leaving: tuple[str, ...]
 
     @property
     def key(self) -> str:
@@ -67,16 +65,28 @@ class AccessClosed:
     def changes(self, seen: Seen) -> list[Change]:
         answer = Answer.parse(seen.text)
         _, _, text = answer.hba.partition("\n")
-        there = _present(self.leaving, Found.parse(text))
-        if "hba" not in answer.rows or not there:
+        others = surplus(self.logins, Found.parse(text))
+        if "hba" not in answer.rows or not others:
             return []
         path, _ = answer.rows["hba"]
-        changes = Block(path, PostgresAccess(self.logins).lines(), first=True, user="postgres").changes(Seen(text))
-        summary = f"take {len(there)} lines by which nothing logs in any more out of {path}"
+        changes = Block(path, lines(self.logins), first=True, user="postgres").changes(Seen(text))
+        count = "1 line" if len(others) == 1 else f"{len(others)} lines"
+        summary = f"take {count} by which nothing logs in any more out of {path}"
         return [Change(summary, f"{each.script}\n{RELOAD}", each.diff) for each in changes]
 
 
-def _present(lines: tuple[str, ...], found: Found) -> tuple[str, ...]:
-    """Return those of the lines that a file has."""
-    there = found.content.split("\n")
-    return tuple(line for line in lines if line in there)
+def lines(logins: Sequence[Login]) -> tuple[str, ...]:
+    """Return the lines of pg_hba.conf that let these log in."""
+    return tuple(line for login in logins for line in login.lines())
+
+
+def inside(content: str) -> list[str]:
+    """Return the lines between the markers of our block; nothing where it is not whole."""
+    _, begin, rest = f"\n{content}".partition(f"\n# BEGIN {BLOCK}\n")
+    block, end, _ = f"\n{rest}\n".partition(f"\n# END {BLOCK}\n")
+    return [line for line in block.split("\n") if line] if begin and end else []
+
+
+def surplus(logins: Sequence[Login], found: Found) -> tuple[str, ...]:
+    """Return the lines of our block that let anybody else log in."""
+    return tuple(line for line in inside(found.content) if line not in lines(logins))

@@ -7,7 +7,8 @@ import re
 from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.drain import Drain, stop_script
-from aerodrome.resources.systemd import PROPERTIES, RUNS, UnitState
+from aerodrome.resources.files import MARK
+from aerodrome.resources.systemd import PROPERTIES, RECORDS, RUNS, UnitState
 
 REASON = "no longer in hosts.yaml"
 MOST = 64  # units that an answer is read for: there are not more roles
@@ -42,6 +43,58 @@ class Retired:
     def changes(self, seen: Seen) -> list[Change]:
         drains = dict(self.drains)
         return [_end(unit, state, drains.get(unit)) for unit, state in leftovers(seen.text) if unit in self.units]
+
+
+@dataclass(frozen=True)
+class RetiredFiles:
+    """No file of ours with variables, and with them secrets, on a host that runs Airflow no longer.
+
+    What does not begin with our mark was written by hand, and stays. So does everything while a unit that is none of
+    `units`, which end before, runs or is enabled as an instance of the same template: it reads these files.
+    """
+
+    service: str
+    files: tuple[str, ...]
+    units: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return f"retired files of {self.service}"
+
+    def probe(self) -> str:
+        """Return sh that prints units of the template, and whose each file is; it starts no process."""
+        files = " ".join(quote(path) for path in self.files)
+        return (
+            f"for link in {self._running} /etc/systemd/system/*.wants/{quote(self.service)}@*; do\n"
+            '[ ! -h "$link" ] || echo "unit ${link##*[:/]}"; done\n'
+            f'for file in {files}; do [ -e "$file" ] || continue; line=\n'
+            '[ -h "$file" ] || [ ! -f "$file" ] || IFS= read -r line <"$file"\n'
+            f'case $line in *{quote(MARK)}*) echo "ours $file" ;; *) echo "theirs $file" ;; esac; done'
+        )
+
+    @property
+    def _running(self) -> str:
+        return RUNS.format(f"{quote(self.service)}@*")
+
+    def told(self, text: str, what: str) -> list[str]:
+        """Return the units or files of a kind that the probe printed."""
+        lines = [line.partition(" ") for line in text.splitlines()[:MOST]]
+        return list(dict.fromkeys(name for kind, _, name in lines if kind == what))
+
+    def others(self, text: str) -> list[str]:
+        """Return the units that read the files and do not end by this run."""
+        return [unit for unit in self.told(text, "unit") if unit not in self.units]
+
+    def changes(self, seen: Seen) -> list[Change]:
+        files = [path for path in self.told(seen.text, "ours") if path in self.files]
+        if not files or self.others(seen.text):
+            return []
+        gone = [*files, *(f"{path}.asked" for path in files), *(f"{RECORDS}/{unit}" for unit in self.units)]
+        script = (
+            f'for link in {self._running}; do [ ! -h "$link" ] || {{ echo "${{link##*:}} runs"; exit 1; }}; done\n'
+            f"rm -f {' '.join(quote(path) for path in gone)}"
+        )
+        return [Change(f"remove {', '.join(files)} (this host has no role of Airflow any more)", script)]
 
 
 def leftovers(text: str) -> list[tuple[str, UnitState]]:

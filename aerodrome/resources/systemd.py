@@ -24,8 +24,23 @@ content() {{
 if [ -h "$1" ]; then echo "content $(readlink "$1") $1"
 elif [ -f "$1" ] && [ -O "$1" ]; then digest=$({read_whole('"$1"')} | sha256sum); echo "content ${{digest%% *}} $1"; fi
 }}"""
-# It takes processes, so it is looked at only where the time, size or inode of a line of the record is another now.
-_IF_CHANGED = 'case $line in "reads "*) case $reads in *"$line"*) ;; *) content "${line#reads * * * }" ;; esac ;; esac'
+# It takes processes, so it is looked at only where the time, size or inode of a line of the record is another now; and
+# then once, even though the unit may run on for months: the answer is noted for the file as it is.
+NOTES = "/run/aerodrome/contents"
+_NOTED = f"""\
+noted() {{
+n='
+'
+about=$n$reads$n; about=${{about%%" $1$n"*}}; about=${{about##*"$n"}}; known=$n
+[ ! -r {NOTES} ] || while IFS= read -r note; do known=$known$note$n; done <{NOTES}
+rest=${{known#*"$n$about content "}}; digest=${{rest%% *}}; note="content $digest $1"
+case $known in *"$n$about $note$n"*) ;; *)
+note=$(content "$1")
+[ -z "$about" ] || [ -z "$note" ] || (umask 077; [ ${{#known}} -lt 8192 ] || : >{NOTES}
+printf '%s\\n' "$about $note" >>{NOTES}) ;; esac
+[ -z "$note" ] || printf '%s\\n' "$note"
+}}"""
+_IF_CHANGED = 'case $line in "reads "*) case $reads in *"$line"*) ;; *) noted "${line#reads * * * }" ;; esac ;; esac'
 
 SETTLES = 60  # seconds after its start until a unit that runs is taken to go on
 
@@ -119,7 +134,7 @@ class Service(Settling):
             return show(self.unit)
         record = quote(self._record)
         return (
-            f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; {_CONTENT}\n"
+            f"{show(self.unit, ',InvocationID')}; date +'Now=%s'; {_CONTENT}\n{_NOTED}\n"
             f"reads=$({_stat(self.reads)}); printf '%s\\n' \"$reads\"\n"
             f"[ ! -r {record} ] || while IFS= read -r line; do printf 'record %s\\n' \"$line\"; {_IF_CHANGED}; "
             f"done <{record}"
@@ -129,7 +144,7 @@ class Service(Settling):
         """Return sh that asks the same about all units: what they read and their records, then their states."""
         units = " ".join(quote(unit) for unit, _ in self.beside)
         return (
-            f"{_CONTENT}\n"
+            f"{_CONTENT}\n{_NOTED}\n"
             f"reads=$({_stat(path for _, reads in self.beside for path in reads)}); printf '%s\\n' \"$reads\"\n"
             f'for unit in {units}; do [ ! -r {RECORDS}/"$unit" ] || '
             f'while IFS= read -r line; do printf \'%s record %s\\n\' "$unit" "$line"; {_IF_CHANGED}; '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.files import Found, probe_path
+from aerodrome.resources.files import Found, probe_path, set_attributes
 
 
 @dataclass(frozen=True)
@@ -29,3 +29,27 @@ class Superseded:
         diff = "\n".join(f"-{line}" for line in lines)
         script = f"rm -f {quote(self.path)}\nsystemctl daemon-reload"
         return [Change(f"remove {self.path}, which ours replaces", script, diff)]
+
+
+@dataclass(frozen=True)
+class PutAside:
+    """Files that were written by hand and have been put aside: root's alone, since they may hold secrets."""
+
+    paths: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return f"files put aside {' '.join(self.paths)}"
+
+    def probe(self) -> str:
+        """Return sh that prints owner, group and mode of each that is there; where none is, it starts no process."""
+        paths = " ".join(quote(path) for path in self.paths)
+        return f'for file in {paths}; do [ -h "$file" ] || [ ! -f "$file" ] || stat -c \'%U:%G %a %n\' "$file"; done'
+
+    def changes(self, seen: Seen) -> list[Change]:
+        lines = seen.text.splitlines()
+        return [
+            Change(f"own {path} root:root 0600", set_attributes(path, "root", "root", 0o600), attributes=True)
+            for path in self.paths
+            if any(line.endswith(f" {path}") and line != f"root:root 600 {path}" for line in lines)
+        ]

@@ -12,6 +12,7 @@ from aerodrome.components.inputs import Inputs
 from aerodrome.components.left import left
 from aerodrome.components.node import SETTINGS, node
 from aerodrome.components.notes import setting_notes
+from aerodrome.components.together import asked_together
 from aerodrome.components.units import retired
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
@@ -41,11 +42,12 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     for name in (name for name in fleet.services if name in roles):
         for host in fleet.with_role(name):
             machines.setdefault(host.name, []).extend(inputs.components[name].machine(inputs, host))
+            settings.setdefault(host.name, []).extend(inputs.components[name].settings(inputs, host))
     for host in fleet.nodes():
         if set(inputs.roles(host)) & set(roles):
             steps = node(inputs, host)
             machines.setdefault(host.name, []).extend(step for step in steps if step.name not in SETTINGS)
-            settings[host.name] = [step for step in steps if step.name in SETTINGS]
+            settings.setdefault(host.name, []).extend(step for step in steps if step.name in SETTINGS)
     # A second scheduler must not go on beside the first of its kind. Workers end their tasks, which may need the web
     # server of before until then.
     schedulers, *others = (_retire(inputs, name, starting, roles) for name, starting in members(inputs).items())
@@ -68,7 +70,7 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
         parts.append(Stage("access", {host: steps for host, steps in closes.items() if steps}, {}))
     if set(roles) >= set(fleet.roles):
         parts.append(Stage("leftovers", {host.name: left(inputs, host) for host in fleet.asked()}, {}))
-    return only(parts, hosts)
+    return asked_together(only(parts, hosts))
 
 
 def _halt_stages(inputs: Inputs) -> list[Stage]:

@@ -12,5 +12,8 @@ from aerodrome.core.stage import Stage, only
 
 def setup_redis(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> Runbook:
     """Set up Redis on the host that has the role redis."""
-    steps = {host.name: COMPONENT.machine(inputs, host) for host in inputs.fleet.with_role("redis")}
+    steps = {
+        host.name: [*COMPONENT.machine(inputs, host), *COMPONENT.settings(inputs, host)]
+        for host in inputs.fleet.with_role("redis")
+    }
     return Runbook("setup-redis", tuple(only([Stage("redis", steps, {})], hosts)))

@@ -13,7 +13,7 @@ from aerodrome.components.inputs import Inputs
 from aerodrome.core.resource import Resource
 from aerodrome.fleet.model import Host
 from aerodrome.resources.files import Block, File
-from aerodrome.resources.postgres_access import PostgresAccess
+from aerodrome.resources.postgres_access import PostgresAccess, lines
 from aerodrome.resources.python import Installed
 from benchmarks.practice import Practice
 from benchmarks.wanted import inputs_of, resources
@@ -67,7 +67,7 @@ def _common(inputs: Inputs, resources: Sequence[Resource], place: Path) -> Varia
         "pins": pins(lock),
         "dags": str(inputs.fleet.deploy.dags),
         "hba_file": HBA_FILE,
-        "hba_lines": next(each for each in resources if isinstance(each, PostgresAccess)).lines(),
+        "hba_lines": lines(next(each for each in resources if isinstance(each, PostgresAccess)).logins),
         "hosts_lines": next(each for each in resources if isinstance(each, Block)).lines,
         "database_name": database.name,
         "database_user": database.user,

@@ -125,6 +125,39 @@ def test_lines_of_others_in_pg_hba_survive_byte_for_byte_and_nothing_restarts(fl
         psql(fleet, "SELECT pg_reload_conf()")
 
 
+def test_a_part_of_the_fleet_closes_nothing_that_is_in_use_and_says_so(fleet: Fleet) -> None:
+    path = hba(fleet)
+    own = read(fleet, "db1", path)
+    before, block, after = split_block(own)
+    started = fleet.started()
+    text = fleet.hosts_yaml.read_text()
+    workers = [fleet.lab.address(name) for name in ("worker1", "worker2")]
+    more = b"".join(f'host "airflow" "airflow" {address}/32 scram-sha-256\n'.encode() for address in workers)
+
+    fleet.hosts_yaml.write_text(f"{text}broker: {{separate: false}}\n")
+    for command in (("-H", "db1", "deploy"), ("deploy", "--role=database"), ("setup-db",)):
+        done = fleet.fab(*command)
+        assert "pg_hba.conf still lets in what hosts.yaml no longer has" in done.err, done.text
+        assert log_in(fleet, "worker1").startswith("in: airflow_celery airflow_celery ")
+    _, opened, _ = split_block(read(fleet, "db1", path))
+    assert sorted(opened.splitlines()) == sorted((block + more).splitlines())
+
+    fleet.hosts_yaml.write_text(text)
+    fleet.nothing_to_do("setup-db")
+    line = more.splitlines()[0].decode()
+    write(fleet, "db1", path, before + b"# BEGIN aerodrome\n" + opened + b"# END aerodrome\n" + after + more[:-1])
+    try:
+        assert "take 2 lines by which nothing logs in any more out of" in fleet.fab("deploy").err
+        done = fleet.fab("deploy")
+        assert done.err.splitlines()[-1] == "no changes"
+        assert f"pg_hba.conf has, outside of the lines that are managed here, {line}; host" in done.err
+    finally:
+        write(fleet, "db1", path, own)
+        psql(fleet, "SELECT pg_reload_conf()")
+    assert split_block(own)[1] == block
+    assert fleet.started() == started
+
+
 @pytest.mark.parametrize("host", NODES)
 def test_every_node_gets_in_with_the_password(fleet: Fleet, host: str) -> None:
     name = "airflow_celery" if host.startswith("worker") else "airflow"

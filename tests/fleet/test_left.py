@@ -14,7 +14,7 @@ from lab.fleet import Lab
 from tests import real
 from tests.real import PROJECT
 
-HOST = "worker3"
+HOST, LOCK = "worker3", "db1"
 WORKER, WEB, FLOWER, OTHER = (
     f"{name}.service" for name in ("airflow@worker", "airflow@webserver", "airflow@flower", "other@worker")
 )
@@ -27,6 +27,11 @@ done
 systemctl daemon-reload
 systemctl enable -q --now airflow@worker airflow@flower other@worker
 systemctl start airflow@webserver
+cd /etc/default
+echo '# Written by Aerodrome from hosts.yaml' | tee airflow airflow-worker >/dev/null
+echo swordfish >>airflow-worker
+echo BY_HAND=1 | tee airflow.local airflow.by-hand >/dev/null
+chmod 600 airflow airflow-worker airflow.local
 """
 # The worker's process as a task of Airflow 3 that outlasts its time.
 BUSY = r"""
@@ -56,22 +61,28 @@ class Left(real.Fleet):
         units = (WORKER, WEB, FLOWER, OTHER)
         return {unit: self.lab.run(HOST, command.format(unit)).stdout.split() for unit in units}
 
+    def files(self) -> list[str]:
+        return self.sh(HOST, "cd /etc/default; ls -d airflow*").split()
+
 
 @pytest.fixture(scope="module")
 def left() -> Iterator[Left]:
     lab = Lab(os.environ.get("AERODROME_TEST_LAB", "test"))
-    lab.up_host(HOST)
+    # Which keeps the fleet's lock, and is there already where other modules have run.
+    raised = [name for name in (HOST, LOCK) if name not in {host.name for host in lab.status() if host.up}]
+    for name in raised:
+        lab.up_host(name)
     fleet = Left(lab, PROJECT / ".lab" / lab.name, (HOST,))
     fleet.hosts_yaml.write_text(
         "ssh: {key: id_ed25519, known_hosts: known_hosts}\n"
-        f"hosts: {{one: {{address: {lab.address('db1')}}}, {HOST}: {{address: {lab.address(HOST)}}}}}\n"
+        f"hosts: {{one: {{address: {lab.address(LOCK)}}}, {HOST}: {{address: {lab.address(HOST)}}}}}\n"
         "roles: {database: [one], scheduler: [one], webserver: [one], worker: [one]}\n"
     )
     lab.run(HOST, LEFT)
     try:
         yield fleet
     finally:
-        lab.remove([HOST])
+        lab.remove(raised)
 
 
 def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
@@ -82,16 +93,22 @@ def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
         FLOWER: ["active", "enabled"],
         OTHER: ["active", "enabled"],
     }
-    plan = left.fab("-H", HOST, "plan", code=2).out
-    assert f"stop and disable {WORKER} (no longer in hosts.yaml)" in plan
-    assert f"stop {WEB} (no longer in hosts.yaml)" in plan
-    assert "flower" not in plan and "other" not in plan
+    plan = left.fab("-H", HOST, "plan", code=2)
+    assert f"stop and disable {WORKER} (no longer in hosts.yaml)" in plan.out
+    assert f"stop {WEB} (no longer in hosts.yaml)" in plan.out
+    assert "flower" not in plan.out and "other" not in plan.out
 
     rows = json.loads(left.fab("-H", HOST, "status", "--json", code=1).out)
     assert [(row["host"], row["unit"], row["active"], row["healthy"]) for row in rows] == [
         (HOST, WEB, "active", False),
         (HOST, WORKER, "active", False),
     ]
+
+    assert "airflow.by-hand stay here, although this host has no role of Airflow any more" in plan.err
+    # A unit that is nobody's here reads them too.
+    assert "/etc/default/airflow, /etc/default/airflow-worker stay here, secrets and all" in plan.err
+    assert "airflow@flower.service would miss what it says" in plan.err
+    assert "own /etc/default/airflow.by-hand root:root 0600" in plan.out and "remove /etc" not in plan.out
 
     left.fab("-H", HOST, "stop", "--role=webserver")
     assert left.states() == {**before, WEB: ["inactive", "disabled"]}
@@ -101,6 +118,22 @@ def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
     assert left.states() == {**before, WEB: ["inactive", "disabled"], WORKER: ["inactive", "disabled"]}
     left.nothing_to_do("-H", HOST, "deploy")
     left.nothing_to_do("-H", HOST, "stop")
+    assert left.files() == ["airflow", "airflow-worker", "airflow.by-hand", "airflow.local"]
+    assert left.sh(HOST, "stat -c '%U:%G %a' /etc/default/airflow.by-hand").strip() == "root:root 600"
+
+
+def test_files_with_secrets_go_once_nothing_reads_them_and_those_written_by_hand_stay(left: Left) -> None:
+    left.sh(HOST, "systemctl disable -q --now airflow@flower; systemctl enable -q --now airflow@worker")
+    remove = "remove /etc/default/airflow, /etc/default/airflow-worker (this host has no role of Airflow any more)"
+    assert remove in left.fab("-H", HOST, "plan", code=2).out  # its worker ends before, in the same run
+
+    done = left.fab("-H", HOST, "deploy")
+
+    assert remove in done.err and done.err.index(f"stop and disable {WORKER}") < done.err.index(remove)
+    assert left.files() == ["airflow.by-hand", "airflow.local"]
+    again = left.fab("-H", HOST, "deploy").err.splitlines()
+    assert again[-1] == "no changes"
+    assert "/etc/default/airflow.local, /etc/default/airflow.by-hand stay here" in again[-2]
 
 
 def test_what_a_stop_killed_whose_controller_was_gone_is_said_by_the_next_run(left: Left) -> None:

@@ -59,6 +59,18 @@ def test_no_journal_no_history_and_no_readable_file_has_a_secret(fleet: Fleet) -
             fleet.sh(host, "rm -f /root/patterns")
 
 
+def test_what_was_put_aside_of_a_host_that_was_taken_over_becomes_roots_alone(fleet: Fleet) -> None:
+    aside = "/etc/default/airflow.by-hand"
+    fleet.sh("worker1", f"install -m 644 /dev/null {aside}")
+    try:
+        assert f"node.environment: own {aside} root:root 0600" in fleet.fab("plan", code=2).out
+        fleet.fab("-H", "worker1", "deploy")
+        assert fleet.sh("worker1", f"stat -c '%U:%G %a' {aside}").strip() == "root:root 600"
+        fleet.nothing_to_do("deploy")
+    finally:
+        fleet.sh("worker1", f"rm -f {aside}")
+
+
 def test_files_with_secrets_are_roots_alone(fleet: Fleet) -> None:
     for host in HOSTS[1:]:
         found = fleet.sh(host, "stat -c '%n %U:%G %a' /etc/default/airflow /etc/default/airflow-*").splitlines()

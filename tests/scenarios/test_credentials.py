@@ -206,3 +206,75 @@ def test_all_is_healthy_and_a_lost_worker_is_seen(site: Site) -> None:
     site.sh(WORKER, "systemctl stop airflow@worker")
     assert site.fab("status", "--role=worker", code=1)
     site.fab("start")
+
+
+FILES = "find /etc/default/airflow* /etc/systemd/system/airflow* -type f -exec grep -H ^ {} +"
+
+
+def settings(site: Site) -> dict[str, str]:
+    """Return what the units of each host are started with."""
+    return {host: site.sh(host, FILES) for host in site.hosts}
+
+
+def test_redis_moves_only_once_its_users_have_ended_their_tasks(site: Site) -> None:
+    if "redis" not in site.scenario.roles:
+        return
+    text = site.hosts_yaml.read_text()
+    of = queue_more_than_fits(site)
+    site.hosts_yaml.write_text(f"{text}broker: {{port: 6380}}\n")
+    for command in (("-H", HEAD, "deploy"), ("deploy", "--role=redis"), ("setup-redis",)):
+        done = site.fab(*command, code=1)
+        assert "redis.server: Redis would restart to listen on" in done.err, done.text
+        assert "fab deploy for the whole fleet" in done.err
+
+    done = site.fab("deploy")
+
+    order = ("wait until no task is queued or running", "stop airflow@worker.service", "restart airflow-redis.service")
+    places = [done.err.index(words) for words in order]
+    assert places == sorted(places)
+    await_success(site, of)
+    rows = site.sql(f"SELECT state, try_number, hostname FROM task_instance WHERE {of}")
+    assert rows == [["success", "1", WORKER]] * 4
+    site.nothing_to_do("deploy")
+    run_the_dag(site)
+
+
+def test_a_move_back_for_which_tasks_do_not_end_in_time_changes_nothing(site: Site) -> None:
+    text, before = site.hosts_yaml.read_text(), settings(site)
+    worker = site.started()[WORKER, "airflow@worker.service"]
+    of = queue_more_than_fits(site)
+    move_back(site)
+    done = site.fab("deploy", code=1)
+    assert "4 tasks are queued or running after 5 s" in done.err
+    assert "still 2 running and 2 queued: many_at_once.part_" in done.err
+    assert settings(site) == before
+    assert site.started()[WORKER, "airflow@worker.service"] == worker
+    assert site.sh(HEAD, "systemctl is-active airflow@scheduler").strip() == "active"
+    site.hosts_yaml.write_text(text)
+    await_success(site, of)
+    rows = site.sql(f"SELECT state, try_number FROM task_instance WHERE {of}")
+    assert rows == [["success", "1"]] * 4
+    site.fab("deploy")  # what has been opened for a move in the database is closed again
+    site.nothing_to_do("deploy")
+
+
+def test_with_force_the_move_goes_on_and_what_was_killed_is_said(site: Site) -> None:
+    of = queue_more_than_fits(site)
+    move_back(site)
+    done = site.fab("deploy", "--force")
+    assert "still, after 5 s; --force goes on" in done.err
+    assert re.search(rf"{WORKER} .*killed 2 running tasks: ", done.err), done.text
+    assert ENCODED in site.sh(WORKER, "cat /etc/default/airflow-worker")  # it knows the metadata database again
+    # Airflow itself would run them again in ten minutes.
+    for table in ("task_instance", "dag_run"):
+        site.sql(f"UPDATE {table} SET state = 'failed' WHERE {of} AND state IN ('queued', 'running')")
+    site.nothing_to_do("deploy")
+    run_the_dag(site)
+
+
+def move_back(site: Site) -> None:
+    """Keep broker and results in the metadata database again, by a deploy that does not wait for long."""
+    text = re.sub("broker: .*\n", "", site.hosts_yaml.read_text())
+    port = "port: 6380, " if "redis" in site.scenario.roles else ""
+    site.hosts_yaml.write_text(f"{text}broker: {{{port}separate: false}}\n")
+    site.change("deploy: {", "deploy: {drain_timeout: 5, ")

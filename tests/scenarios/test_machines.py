@@ -112,6 +112,30 @@ def test_they_listen_on_the_address_of_the_host_only(machine: Machine) -> None:
     assert re.search(rf"{machine.host} +22 +all +sshd +everybody", shown)
 
 
+def test_redis_does_not_move_under_its_clients(machine: Machine) -> None:
+    text = machine.hosts_yaml.read_text()
+    port, listen = (
+        f"{text}broker: {{port: 6380}}\n",
+        text.replace(f"{{address: {machine.address}}}", f"{{address: {machine.address}, listen: 0.0.0.0}}"),
+    )
+    before = machine.sh(machine.host, "systemctl show -p InvocationID airflow-redis")
+    with socket.create_connection((machine.address, 6379), timeout=3):
+        for moved, hint in ((port, "fab deploy for the whole fleet"), (listen, "fab stop --role=scheduler,worker")):
+            machine.hosts_yaml.write_text(moved)
+            for command in (machine.deploy, ("setup-redis",), ("-H", machine.host, "plan")):
+                done = machine.fab(*command, code=1)
+                assert "redis.server: Redis would restart to listen on" in done.err, done.text
+                assert "is connected" in done.err and hint in done.err, done.text
+    assert machine.sh(machine.host, "systemctl show -p InvocationID airflow-redis") == before
+    machine.hosts_yaml.write_text(port)
+    assert "restart airflow-redis.service" in machine.fab("setup-redis").err
+    machine.nothing_to_do(*machine.deploy)
+    with socket.create_connection((machine.address, 6380), timeout=3):
+        machine.nothing_to_do("setup-redis")
+    machine.hosts_yaml.write_text(text)
+    machine.fab("setup-redis")
+
+
 def test_where_somebody_is_connected_postgresql_is_not_restarted(machine: Machine) -> None:
     # As a fleet was that was deployed before: on all addresses, without a drop-in.
     machine.psql("ALTER SYSTEM SET listen_addresses = '*'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from aerodrome.checks.access import AccessLeft
 from aerodrome.checks.left import Left
 from aerodrome.checks.ports import FreePort
 from aerodrome.components.component import Component
@@ -70,13 +71,12 @@ def _logins(inputs: Inputs) -> tuple[Login, ...]:
 
 
 def _leaving(inputs: Inputs) -> tuple[str, ...]:
-    """Return the lines of pg_hba.conf by which nodes once logged in that no longer need to."""
+    """Return the lines by which nodes may once have logged in, and no longer need to, wherever they are."""
     settings, nodes = inputs.fleet.database, inputs.fleet.nodes()
     others = tuple(node.address for node in nodes if not is_client(inputs, node))
     lines = Login(settings.user, settings.name, others).lines()
     if inputs.celery_has_database or not inputs.catalogue.secrets_differ:
         return lines
-    # Broker or results may have been in Celery's own database until now: what runs needs it until it has halted.
     celery = Login(inputs.celery_user, inputs.celery_database, tuple(node.address for node in nodes))
     return (*lines, *celery.lines())
 
@@ -141,13 +141,12 @@ class Database(Component):
         return [
             Step("database.packages", packages),
             Step("database.server", _server(inputs, host), _reachable(inputs, host)),
-            Step("database.access", (PostgresAccess(logins, _leaving(inputs)),)),
+            Step("database.access", (PostgresAccess(logins),), (AccessLeft(logins, _leaving(inputs), inputs.whole),)),
             Step("database.account", _accounts(inputs, logins)),
         ]
 
     def afterwards(self, inputs: Inputs) -> list[Step]:
-        leaving = _leaving(inputs)
-        return [Step("database.closed", (AccessClosed(_logins(inputs), leaving),))] if leaving else []
+        return [Step("database.closed", (AccessClosed(_logins(inputs)),))]
 
     def watches(self, inputs: Inputs, host: Host) -> list[Watch]:
         return [DatabaseHealth(inputs, host)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from aerodrome.checks.left import Left
 from aerodrome.checks.ports import FreePort
+from aerodrome.checks.redis import RedisInUse
 from aerodrome.components.component import Component
 from aerodrome.components.health import Health, read_service, service_probe, unreachable
 from aerodrome.components.inputs import Inputs
@@ -26,6 +27,13 @@ from aerodrome.secrets import MASK, Secret, hexadecimal
 
 def _data(inputs: Inputs) -> str:
     return f"/var/lib/redis/{inputs.fleet.airflow.service}"
+
+
+def _halts(inputs: Inputs) -> bool:
+    """Tell whether this run halts the users of a Redis whose port changes: it does where they find it by hosts.yaml."""
+    broker = inputs.fleet.broker
+    elsewhere = broker.url or broker.url_command
+    return inputs.whole and inputs.fleet.airflow.executor == "CeleryExecutor" and not elsewhere
 
 
 def redis_text(secret: Secret) -> str:
@@ -90,6 +98,12 @@ class Redis(Component):
         return f"{inputs.fleet.airflow.service}-redis.service"
 
     def machine(self, inputs: Inputs, host: Host) -> list[Step]:
+        # Debian starts one that listens on 127.0.0.1 without a password; one that is there already is left alone.
+        packages = Masked("redis-server.service"), Packages(apt=("redis-server",), dnf=("redis",))
+        return [Step("redis.packages", packages)]
+
+    def settings(self, inputs: Inputs, host: Host) -> list[Step]:
+        """Return the server: where it moves, it restarts under whatever still runs."""
         service, port = inputs.fleet.airflow.service, inputs.fleet.broker.port
         config, unit = f"/etc/{service}-redis.conf", f"/etc/systemd/system/{self.unit(inputs)}"
         assert inputs.redis_password is not None
@@ -108,9 +122,8 @@ class Redis(Component):
             Service(self.unit(inputs), (config, unit)),
         )
         free = FreePort(port, self.unit(inputs), "broker.port", bound(host))
-        # Debian starts one that listens on 127.0.0.1 without a password; one that is there already is left alone.
-        packages = Masked("redis-server.service"), Packages(apt=("redis-server",), dnf=("redis",))
-        return [Step("redis.packages", packages), Step("redis.server", resources, (*own_address("Redis", host), free))]
+        in_use = RedisInUse(config, host.listen or host.address, port, _halts(inputs))
+        return [Step("redis.server", resources, (in_use, *own_address("Redis", host), free))]
 
     def watches(self, inputs: Inputs, host: Host) -> list[Watch]:
         return [RedisHealth(inputs, host)]

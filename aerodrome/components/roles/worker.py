@@ -28,6 +28,8 @@ READY = " ready."
 READY_WITHIN = 1_000_000
 # Seconds after which a worker that still runs is taken for ready, where its log level hides that word.
 SETTLES = 60
+# Seconds for declaring its queues; a first start of Python on a slow machine is a part of them.
+PATIENCE = 60
 
 
 LOGS = SettingPort("the worker's log server", ("logging", "worker_log_server_port"), 8793)
@@ -84,7 +86,12 @@ class Worker(AirflowRole):
         section = inputs.catalogue.variable("operators", "default_queue").split("__")[1].lower()
         declare = program("queues", queues=queues, section=section)
         what = f"the queues {', '.join(queues)}" if queues else "the default queue"
-        return (Change(f"declare {what} in the broker", python_program(inputs, declare, self.name)),)
+        late = quote(f"the broker, or the command that knows its URL, has not answered within {PATIENCE} s")
+        script = (
+            f"began=$(date +%s)\nif {python_program(inputs, declare, self.name, PATIENCE)}\nthen :; else\n"
+            f"[ $(($(date +%s) - began)) -lt {PATIENCE} ] || echo {late}\nexit 1\nfi"
+        )
+        return (Change(f"declare {what} in the broker", script),)
 
     def _queues(self, host: Host) -> list[str]:
         return list(host.of_role.get(self.name, {}).get("queues", ()))

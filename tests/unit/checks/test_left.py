@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.checks.left import Left, LeftServices
+from aerodrome.checks.left import KeptFiles, Left, LeftServices
 from aerodrome.core.check import Finding
+from aerodrome.resources.retired import RetiredFiles
 from tests.unit.make import Shell
 
 REDIS = Left("Redis", "redis", ("/etc/ours", "/etc/or-this"), "airflow-redis.service", "airflow-redis.service", "tasks")
@@ -54,3 +55,24 @@ def test_it_is_said_and_left_alone() -> None:
         )
     ]
     assert len(services.judge("Redis\nPostgreSQL\n")) == 2
+
+
+def test_files_that_stay_on_a_host_without_roles_are_said() -> None:
+    file, local, worker = "/etc/default/airflow", "/etc/default/airflow.local", "airflow@worker.service"
+    check = KeptFiles(RetiredFiles("airflow", (file, local), (worker,)))
+    assert check.probe() == check.files.probe()
+
+    def notes(answer: str) -> list[str]:
+        return [f"{finding.verdict}: {finding.detail}" for finding in check.judge(answer)]
+
+    by_hand = (
+        f"warning: {local} stays here, although this host has no role of Airflow any more: written by hand, perhaps "
+        "with secrets. Remove what nobody needs"
+    )
+    assert notes(f"theirs {local}\ntheirs /etc/passwd\n") == [by_hand]
+    assert notes(f"unit {worker}\nours {file}\n") == notes("") == []
+    assert notes(f"unit airflow@flower.service\nours {file}\ntheirs {local}\n") == [
+        by_hand,
+        f"warning: {file} stays here, secrets and all, although this host has no role of Airflow any more: "
+        "airflow@flower.service would miss what it says",
+    ]

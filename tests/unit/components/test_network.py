@@ -65,7 +65,7 @@ def test_the_web_servers_host_is_asked_for_its_address() -> None:
 def test_redis_listens_there_too_and_is_asked_there() -> None:
     given = inputs(fleet(roles={**ROLES_OF_FLEET, "redis": ("web1",)}), redis_password=inputs().secret_key)
     host = replace(WEB, listen="0.0.0.0")
-    (config,) = [each for each in COMPONENT.machine(given, host)[1].resources if each.key.endswith(".conf")]
+    (config,) = [each for each in COMPONENT.settings(given, host)[0].resources if each.key.endswith(".conf")]
     assert "\nbind 0.0.0.0\n" in config.content  # type: ignore[attr-defined]
     assert "redis-cli -h 127.0.0.1 " in RedisHealth(given, host).probe()
     assert "redis-cli -h 10.0.0.3 " in RedisHealth(given, WEB).probe()

@@ -26,6 +26,7 @@ from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, VirtualEnvironment
 from aerodrome.resources.release import Pruned
+from aerodrome.resources.takeover import PutAside
 from aerodrome.resources.tree import Tree
 from aerodrome.resources.users import User
 from aerodrome.secrets import Secret
@@ -89,7 +90,7 @@ def test_the_steps_of_the_guide_in_order() -> None:
 def test_no_two_resources_have_one_key() -> None:
     given = inputs(config_file="[core]\n", dags=Tree("/usr/local/airflow/dags", "1", 1, bytes, "astro"))
     keys = [resource.key for step in node(given, HOSTS["w1"]) for resource in step.parts]
-    assert len(keys) == len(set(keys)) == 26
+    assert len(keys) == len(set(keys)) == 27
 
 
 @pytest.mark.parametrize("python", ["python3", "python", "/usr/bin/python3.12", "pypy3.10", "python3.12-debug"])
@@ -325,7 +326,7 @@ def test_a_key_that_nobody_gave_does_not_replace_one_that_a_host_has(
 
 def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None:
     given = inputs(fleet(service="ac", home="/srv/air"))
-    kept, file, *of_roles = resources("node.environment", given)
+    kept, file, *of_roles, aside = resources("node.environment", given)
     own, found, place = requires("node.environment", given)
     assert own == OwnEnvironment("/etc/default/ac")
     assert found == FoundKeys(
@@ -334,6 +335,13 @@ def test_keys_and_variables_are_taken_over_before_the_file_is_replaced() -> None
     assert isinstance(kept, KeptVariables)
     assert (kept.path, kept.found_in) == ("/etc/default/ac.local", "/etc/default/ac")
     assert (file.path, file.keep) == ("/etc/default/ac", True)
+    assert aside == PutAside(
+        (
+            "/etc/default/ac.by-hand",
+            "/etc/systemd/system/ac@.service.by-hand",
+            "/srv/air/airflow.cfg.by-hand",
+        )
+    )
     assert len(of_roles) == len(ALL)
     assert isinstance(place, Unmoved)
 

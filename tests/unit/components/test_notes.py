@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from aerodrome.components.inputs import Inputs, Settings
-from aerodrome.components.notes import notes
-from aerodrome.fleet.model import Broker
+from aerodrome.components.notes import notes, setting_notes
+from aerodrome.fleet.model import Broker, Database
 from aerodrome.secrets import Secret
 from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
 
@@ -45,6 +45,43 @@ def test_celery_over_postgresql_is_told_with_the_way_out() -> None:
 )
 def test_another_broker_or_none_is_not(airflow: dict[str, Any]) -> None:
     assert notes(inputs(fleet(**airflow))) == []
+
+
+NOT_OURS = Database(managed=False, host="pg", password=Secret("x"))
+SHARED = (
+    "workers can log in to the metadata database, which also holds Celery's {}: with {} Celery gets no database of its "
+    "own. To change this, set {} or add the role redis; broker.separate: false accepts it"
+)
+BOTH = "broker and results", "database.managed: false", "broker.url and broker.result_backend"
+NO_DATABASE = {**ROLES_OF_FLEET, "database": ()}
+
+
+@pytest.mark.parametrize(
+    "airflow, told",
+    [
+        ({}, [SHARED.format(*BOTH)]),
+        (
+            {"broker": Broker(url=Secret("amqp://b"))},
+            [SHARED.format("results", "database.managed: false", "broker.result_backend")],
+        ),
+        (
+            {"database": Database(connection_command="vault"), "roles": ROLES_OF_FLEET},
+            [SHARED.format(BOTH[0], "database.connection_command", BOTH[2])],
+        ),
+        ({"broker": Broker(url=Secret("amqp://b"), result_backend=Secret("redis://b"))}, []),
+        ({"broker": Broker(separate=False)}, []),
+        ({"roles": {**NO_DATABASE, "redis": ("w2",)}}, []),
+        ({"version": "2.11.2"}, []),
+        ({"executor": "LocalExecutor", "roles": {**NO_DATABASE, "worker": ()}}, []),
+        ({"database": Database(), "roles": ROLES_OF_FLEET}, []),
+    ],
+)
+def test_workers_that_know_the_metadata_database_are_told_on_plan_and_deploy(
+    airflow: dict[str, Any], told: list[str]
+) -> None:
+    given = inputs(fleet(**{"database": NOT_OURS, "roles": NO_DATABASE, **airflow}))
+    assert setting_notes(given) == told
+    assert set(told) <= set(notes(given))
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,18 @@ def test_what_comes_after_a_gate_waits_for_the_next_round() -> None:
     assert "echo before" in script and "echo after" not in script
 
 
+def test_what_two_steps_of_a_host_have_is_planned_once() -> None:
+    told = Thing("drain", wants=(Change("take note", "echo noted"),))
+    restart = Thing("unit", wants=(Change("restart", "restart"),))
+    steps = [Step("halt", (told,)), Step("role", (told, restart)), Step("other", (Thing("other", wants=told.wants),))]
+    plan = plan_host("w1", steps, [""] * 4)
+    assert [(each.step, each.change.summary) for each in plan.changes] == [
+        ("halt", "take note"),
+        ("role", "restart"),
+        ("other", "take note"),  # of another thing
+    ]
+
+
 def test_the_probe_of_a_host_as_a_whole() -> None:
     steps = [Step("a", (Thing("one", "echo 1"), Thing("two", "echo 2"))), Step("b", (Thing("three", "echo 3"),))]
     assert probe_script(steps, "n0nce") == (

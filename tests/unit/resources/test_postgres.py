@@ -165,7 +165,7 @@ def test_the_probe_as_a_whole() -> None:
 
 def test_one_session_serves_all_three() -> None:
     logins = (Login("air-flow", "air$flow", ("10.0.0.1",)), Login("celery", "celery"))
-    server, access, closed = PostgresServer(5432, logins), PostgresAccess(logins), AccessClosed(logins, ())
+    server, access, closed = PostgresServer(5432, logins), PostgresAccess(logins), AccessClosed(logins)
     account = PostgresAccount("celery", None, "celery", SALT, logins=logins)
     assert {each.probe() for each in (server, access, closed, account)} == {ask(logins)}
     assert ACCOUNT.probe() == ask([Login("air-flow", "air$flow")])
@@ -280,6 +280,21 @@ def test_a_server_that_the_fleet_cannot_reach_is_restarted_whoever_is_connected(
     assert change.script == f"{ALTER}\n{RESTART}"
 
 
+@pytest.mark.parametrize("running", ["10.0.0.9,127.0.0.1", "::1,10.0.0.9"])
+def test_a_server_that_moves_while_it_is_in_use_is_refused(running: str) -> None:
+    with pytest.raises(AerodromeError) as raised:
+        MINE.changes(Seen(answer(f"5432|{running}|{BOTH}|7|f")))
+    assert raised.value.message == (
+        f"PostgreSQL has to restart to listen on {BOTH} instead of {running}, and 7 are connected: "
+        "running tasks would fail"
+    )
+    assert raised.value.hint.startswith("run fab stop, which waits for running tasks")
+    with pytest.raises(AerodromeError):
+        SERVER.changes(Seen(answer("5432|10.0.0.1,127.0.0.1|10.0.0.1,127.0.0.1|1|f")))
+    (change,) = MINE.changes(Seen(answer(f"5432|{running}|{running}|0|f")))
+    assert change.script == f"{ALTER}\n{RESTART}"
+
+
 @pytest.mark.parametrize("addresses", ["*", "0.0.0.0, ::", "10.0.0.1,127.0.0.1,10.9.9.9"])
 def test_a_server_that_was_there_may_listen_elsewhere_too(addresses: str) -> None:
     theirs = replace(MINE, only=False)
@@ -380,31 +395,16 @@ def test_the_nodes_lines_come_first_and_the_others_stay() -> None:
     )
 
 
-def test_a_node_that_is_gone_may_no_longer_log_in() -> None:
-    change = only_change(
-        PostgresAccess((Login("air-flow", "airflow", ("10.0.0.1",)),)), answer(file=hba(LINES + THEIRS))
-    )
-    assert change.diff.splitlines()[2:] == [
-        "@@ -1,6 +1,4 @@",
-        " # BEGIN aerodrome",
-        ' host "airflow" "air-flow" 10.0.0.1/32 scram-sha-256',
-        '-host "airflow" "air-flow" fd00::1/128 scram-sha-256',
-        '-host "airflow" "air-flow" node.example.com scram-sha-256',
-        " # END aerodrome",
-        " local   all   all   peer",
-    ]
-
-
 OLD = 'host "airflow" "air-flow" 10.0.0.9/32 scram-sha-256'
 WITH_OLD = LINES.replace("# END", f"{OLD}\n# END")
 
 
-def test_a_line_that_is_leaving_stays_until_it_is_closed() -> None:
-    access, closed = PostgresAccess((LOGIN,), leaving=(OLD,)), AccessClosed((LOGIN,), (OLD,))
+def test_a_line_of_the_block_stays_until_it_is_closed() -> None:
+    access, closed = PostgresAccess((LOGIN,)), AccessClosed((LOGIN,))
     before = Seen(answer(file=hba(WITH_OLD + THEIRS)))
     assert access.changes(before) == []
     (change,) = closed.changes(before)
-    assert change.summary == f"take 1 lines by which nothing logs in any more out of {HBA}"
+    assert change.summary == f"take 1 line by which nothing logs in any more out of {HBA}"
     assert [line for line in change.diff.splitlines()[3:] if line[0] in "+-"] == [f"-{OLD}"]
     assert change.script.endswith(RELOAD)
 
@@ -412,8 +412,21 @@ def test_a_line_that_is_leaving_stays_until_it_is_closed() -> None:
     assert access.changes(after) == closed.changes(after) == []
     # Nothing is closed that nobody has opened: a first deploy, and a server that does not answer yet.
     assert closed.changes(Seen(answer())) == closed.changes(Seen("")) == []
-    # A line that somebody else has is none of ours, and a leaving one is not added.
-    assert OLD not in only_change(access, answer()).script
+
+
+def test_who_leaves_stays_beside_who_comes() -> None:
+    new = replace(LOGIN, addresses=("10.0.0.1", "10.0.0.2"))
+    change = only_change(PostgresAccess((new,)), answer(file=hba(LINES + THEIRS)))
+    assert [line for line in change.diff.splitlines()[3:] if line[0] in "+-"] == [f"+{new.lines()[1]}"]
+    # In whatever place: only to close it is worth a change.
+    first = LINES.replace("# BEGIN aerodrome\n", f"# BEGIN aerodrome\n{OLD}\n")
+    assert ACCESS.changes(Seen(answer(file=hba(first + THEIRS)))) == []
+
+
+def test_a_line_that_somebody_has_outside_the_block_is_none_of_ours() -> None:
+    for text in (f"{OLD}\n{LINES}{THEIRS}", f"{LINES}{OLD}\n{THEIRS}"):
+        seen = Seen(answer(file=hba(text)))
+        assert ACCESS.changes(seen) == AccessClosed((LOGIN,)).changes(seen) == []
 
 
 def test_lines_that_were_written_but_not_loaded_are_loaded() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from aerodrome.core.resource import Change, Seen
 from aerodrome.resources.drain import Drain
-from aerodrome.resources.retired import Retired, leftovers
+from aerodrome.resources.retired import Retired, RetiredFiles, leftovers
 from tests.unit.make import Shell
 
 WEB, WORKER = "airflow@webserver.service", "airflow@worker.service"
@@ -90,3 +93,68 @@ def test_what_is_left_over_has_its_state() -> None:
         1795382063,
         1795382100,
     )
+
+
+# Files with secrets
+
+FILES = ("/etc/default/airflow", "/etc/default/airflow-worker", "/etc/default/airflow.local")
+ENDED = RetiredFiles("airflow", FILES, (WEB, WORKER))
+GONE = (
+    "/etc/default/airflow /etc/default/airflow-worker /etc/default/airflow.asked /etc/default/airflow-worker.asked "
+    f"/var/lib/aerodrome/started/{WEB} /var/lib/aerodrome/started/{WORKER}"
+)
+
+
+def test_the_probe_for_files_as_a_whole() -> None:
+    assert ENDED.probe() == (
+        "for link in /run/systemd/units/invocation:airflow@* /etc/systemd/system/*.wants/airflow@*; do\n"
+        '[ ! -h "$link" ] || echo "unit ${link##*[:/]}"; done\n'
+        f'for file in {" ".join(FILES)}; do [ -e "$file" ] || continue; line=\n'
+        '[ -h "$file" ] || [ ! -f "$file" ] || IFS= read -r line <"$file"\n'
+        'case $line in *\'Written by Aerodrome\'*) echo "ours $file" ;; *) echo "theirs $file" ;; esac; done'
+    )
+
+
+def test_files_of_ours_go_and_those_written_by_hand_stay() -> None:
+    (change,) = ENDED.changes(Seen(f"ours {FILES[0]}\nours {FILES[1]}\ntheirs {FILES[2]}\n"))
+    assert change == Change(
+        "remove /etc/default/airflow, /etc/default/airflow-worker (this host has no role of Airflow any more)",
+        "for link in /run/systemd/units/invocation:airflow@*; do "
+        '[ ! -h "$link" ] || { echo "${link##*:} runs"; exit 1; }; done\n'
+        f"rm -f {GONE}",
+    )
+    assert ENDED.changes(Seen("")) == ENDED.changes(Seen(f"theirs {FILES[0]}\n")) == []
+    assert ENDED.changes(Seen("ours /etc/passwd\n")) == []
+
+
+def test_files_that_a_unit_of_somebody_else_reads_stay() -> None:
+    mine = f"ours {FILES[0]}\n"
+    assert len(ENDED.changes(Seen(f"unit {WORKER}\n{mine}"))) == 1  # it ends before, in the same run
+    assert ENDED.changes(Seen(f"unit {WORKER}\nunit airflow@flower.service\n{mine}")) == []
+
+
+def test_whose_files_they_are_is_seen_in_real_ones(sh: Shell, tmp_path: Path) -> None:
+    def here(script: str) -> str:
+        script = script.replace("/run/systemd/units", str(tmp_path)).replace("/var/lib/aerodrome", str(tmp_path))
+        return script.replace("/etc", str(tmp_path))
+
+    (tmp_path / "default").mkdir()
+    ours, worker, local = (tmp_path / path.removeprefix("/etc/") for path in FILES)
+    ours.write_text("# Written by Aerodrome from hosts.yaml\nA=1\n")
+    worker.symlink_to(ours)
+    local.write_text("A=by hand")
+    (tmp_path / "invocation:airflow@flower.service").symlink_to("x")
+    assert sh(here(ENDED.probe())).stdout.decode() == (
+        f"unit airflow@flower.service\nours {ours}\ntheirs {worker}\ntheirs {local}\n"
+    )
+    os.unlink(tmp_path / "invocation:airflow@flower.service")
+    os.mkfifo(tmp_path / "pipe")
+    os.rename(tmp_path / "pipe", ours)
+    assert sh(here(ENDED.probe())).stdout.decode() == f"theirs {ours}\ntheirs {worker}\ntheirs {local}\n"
+    (change,) = ENDED.changes(Seen(f"ours {FILES[0]}\n"))
+    (tmp_path / f"invocation:{WORKER}").symlink_to("x")
+    done = sh(f"set -eu\n{here(change.script)}")
+    assert (done.returncode, done.stdout.decode(), ours.exists()) == (1, f"{WORKER} runs\n", True)
+    (tmp_path / f"invocation:{WORKER}").unlink()
+    assert sh(f"set -eu\n{here(change.script)}").returncode == 0
+    assert not ours.exists() and local.exists()

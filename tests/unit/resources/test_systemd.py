@@ -66,7 +66,20 @@ if [ -h "$1" ]; then echo "content $(readlink "$1") $1"
 elif [ -f "$1" ] && [ -O "$1" ]; then digest=$(dd if="$1" iflag=nofollow,nonblock,fullblock,count_bytes bs=64K \
 count=4194304 status=none | sha256sum); echo "content ${digest%% *} $1"; fi
 }"""
-IF_CHANGED = 'case $line in "reads "*) case $reads in *"$line"*) ;; *) content "${line#reads * * * }" ;; esac ;; esac'
+NOTED = """\
+noted() {
+n='
+'
+about=$n$reads$n; about=${about%%" $1$n"*}; about=${about##*"$n"}; known=$n
+[ ! -r /run/aerodrome/contents ] || while IFS= read -r note; do known=$known$note$n; done </run/aerodrome/contents
+rest=${known#*"$n$about content "}; digest=${rest%% *}; note="content $digest $1"
+case $known in *"$n$about $note$n"*) ;; *)
+note=$(content "$1")
+[ -z "$about" ] || [ -z "$note" ] || (umask 077; [ ${#known} -lt 8192 ] || : >/run/aerodrome/contents
+printf '%s\\n' "$about $note" >>/run/aerodrome/contents) ;; esac
+[ -z "$note" ] || printf '%s\\n' "$note"
+}"""
+IF_CHANGED = 'case $line in "reads "*) case $reads in *"$line"*) ;; *) noted "${line#reads * * * }" ;; esac ;; esac'
 CONTENTS = 'for path in /etc/default/airflow /home/astro/airflow-venv; do content "$path"; done'
 INVOCATION = "$(systemctl show -p InvocationID airflow@worker.service)"
 RECORD = "/var/lib/aerodrome/started/airflow@worker.service"
@@ -119,7 +132,7 @@ def test_the_probes_as_a_whole() -> None:
     )
     assert show(UNIT) == Service(UNIT).probe() == Stopped(UNIT).probe() == asked
     assert SERVICE.probe() == (
-        f"{asked.replace('MainPID', 'MainPID,InvocationID')}; date +'Now=%s'; {CONTENT}\n"
+        f"{asked.replace('MainPID', 'MainPID,InvocationID')}; date +'Now=%s'; {CONTENT}\n{NOTED}\n"
         f"reads=$({STAT}); printf '%s\\n' \"$reads\"\n"
         f"[ ! -r {RECORD} ] || while IFS= read -r line; do printf 'record %s\\n' \"$line\"; "
         f"{IF_CHANGED}; "
@@ -230,7 +243,10 @@ def test_what_a_unit_was_started_with_is_recorded(sh: Shell, tmp_path: Path) -> 
     systemctl = (
         f'case $1 in show) echo "InvocationID=$(cat {log} 2>/dev/null | wc -l)";; restart) echo x >>{log};; esac'
     )
-    here = lambda script: script.replace("/var/lib/aerodrome", str(tmp_path))  # noqa: E731
+
+    def here(script: str) -> str:
+        return script.replace("/var/lib/aerodrome", str(tmp_path)).replace("/run/aerodrome", str(tmp_path))
+
     script = only_change(Service(UNIT, service.reads, again=True), RUNS).script
 
     def asked() -> list[str]:
@@ -249,6 +265,45 @@ def test_what_a_unit_was_started_with_is_recorded(sh: Shell, tmp_path: Path) -> 
     assert sh(f"set -eu\n{here(start)}", programs={"systemctl": systemctl}).returncode == 0
     assert asked()[3:] == [f"record {before}", f"content {sha256(b'another').hexdigest()} {path}", one]
     assert asked()[1] != before
+
+
+def test_a_file_that_was_replaced_is_looked_at_once(sh: Shell, tmp_path: Path) -> None:
+    paths = [tmp_path / "a file", tmp_path / "file", tmp_path / "link"]
+    for path in paths[:2]:
+        path.write_text("one")
+    paths[2].symlink_to("/tmp")
+    beside = tuple((unit, tuple(map(str, paths))) for unit in (UNIT, "other.service"))
+    service = Service(UNIT, beside[0][1], beside=beside)
+    record = "".join(f"reads 1.5 3 77 {path}\n" for path in paths)
+    (tmp_path / "started").mkdir()
+    for unit, _ in beside:
+        (tmp_path / "started" / unit).write_text(record)
+    log = tmp_path / "log"
+    programs = {
+        "systemctl": ":",
+        "sha256sum": f"echo hashed >>{log}; exec /usr/bin/sha256sum",
+        "readlink": f'echo link >>{log}; exec /usr/bin/readlink "$@"',
+    }
+
+    def contents() -> tuple[set[str], int]:
+        script = service.probe().replace("/var/lib/aerodrome", str(tmp_path)).replace("/run/aerodrome", str(tmp_path))
+        log.write_text("")
+        text = sh(script, programs=programs).stdout.decode()
+        return {line for line in text.splitlines() if line.startswith("content ")}, len(log.read_text().split())
+
+    one, other = sha256(b"one").hexdigest(), sha256(b"other").hexdigest()
+    wanted = {f"content {one} {path}" for path in paths[:2]} | {f"content /tmp {paths[2]}"}
+    assert contents() == (wanted, 3)  # by both units
+    assert contents() == (wanted, 0)
+    assert (tmp_path / "contents").stat().st_mode & 0o777 == 0o600
+    paths[1].write_text("other")
+    assert contents() == (wanted - {f"content {one} {paths[1]}"} | {f"content {other} {paths[1]}"}, 1)
+    paths[1].unlink()
+    assert contents() == (wanted - {f"content {one} {paths[1]}"}, 0)
+    (tmp_path / "contents").write_text("x" * 8192 + "\n")
+    assert contents()[1] == 2
+    assert len((tmp_path / "contents").read_text()) < 8192
+    assert contents()[1] == 0
 
 
 def test_a_unit_whose_unit_file_is_newer_is_restarted() -> None:
@@ -298,7 +353,7 @@ def test_all_units_of_a_host_are_asked_for_at_once() -> None:
     worker, other = SERVICES
     assert worker.probe() == other.probe()
     assert worker.probe() == (
-        f"{CONTENT}\n"
+        f"{CONTENT}\n{NOTED}\n"
         "reads=$(stat -c 'reads %.Y %s %i %n' /etc/default/airflow /home/astro/airflow-venv /etc/other 2>/dev/null); "
         "printf '%s\\n' \"$reads\"\n"
         f'for unit in {UNIT} other.service; do [ ! -r /var/lib/aerodrome/started/"$unit" ] || '

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core.resource import Change, Seen
-from aerodrome.resources.takeover import Superseded
-from tests.unit.make import Shell
+from aerodrome.resources.files import set_attributes
+from aerodrome.resources.takeover import PutAside, Superseded
+from tests.unit.make import ME, MY_GROUP, Shell
 
 MIGRATES = "ExecStartPre=/home/astro/airflow-venv/bin/airflow upgradedb"
 OVERRIDE = Superseded("/etc/systemd/system/ac@scheduler.service.d/override.conf", (("[Service]", MIGRATES),))
@@ -63,3 +64,30 @@ def test_a_dropin_is_removed_and_then_needs_nothing(sh: Shell, tmp_path: Path) -
     assert sh(f"set -eu\n{change.script}", programs={"systemctl": f"echo \"$@\" >'{tmp_path}/log'"}).returncode == 0
     assert (path.exists(), (tmp_path / "log").read_text()) == (False, "daemon-reload\n")
     assert resource.changes(Seen(sh(resource.probe()).stdout.decode())) == []
+
+
+def test_what_was_put_aside_is_roots_alone(sh: Shell, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("one.by-hand", "it's.by-hand", "link.by-hand")]
+    aside = PutAside(tuple(map(str, paths)))
+    programs = {"stat": f'echo asked >>{tmp_path}/log; exec /usr/bin/stat "$@"'}
+    assert sh(aside.probe(), programs=programs).stdout == b""
+    assert not (tmp_path / "log").exists()
+    paths[0].touch(0o600)
+    paths[1].touch(0o644)
+    paths[2].symlink_to("/etc/passwd")
+    owner = f"{ME}:{MY_GROUP}"
+    text = sh(aside.probe()).stdout.decode()
+    assert text == f"{owner} 600 {paths[0]}\n{owner} 644 {paths[1]}\n"
+    text = text.replace(owner, "root:root")
+    assert aside.changes(Seen(text)) == [
+        Change(
+            f"own {paths[1]} root:root 0600",
+            set_attributes(str(paths[1]), "root", "root", 0o600),
+            attributes=True,
+        )
+    ]
+    assert [len(aside.changes(Seen(text))) for text in ("", f"astro:astro 600 {paths[0]}\n", "root:root 600 /x\n")] == [
+        0,
+        1,
+        0,
+    ]

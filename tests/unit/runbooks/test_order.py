@@ -69,7 +69,7 @@ def test_workers_and_the_metadata_database_part_when_a_whole_fleet_is_deployed()
     assert not closes(inputs(), ["db1", "s1", "web1", "w1"], ROLES)
     assert not closes(inputs(), ["w1", "w2"], ROLES)
     assert not closes(inputs(), list(HOSTS), ["database", "scheduler"])
-    assert not closes(inputs(fleet(version="2.11.2")), list(HOSTS), ROLES)
+    assert closes(inputs(fleet(version="2.11.2")), list(HOSTS), ROLES)
 
 
 def test_further_schedulers_wait_for_the_first_one() -> None:
@@ -95,7 +95,7 @@ def test_one_host_for_everything() -> None:
         "database.access",
         "database.account",
         "redis.packages",
-        "redis.server",
+        "node.packages",
     ]
     assert [(stage.name, list(stage.steps)) for stage in parts] == [
         ("machines", ["one"]),
@@ -137,16 +137,24 @@ def test_the_database_alone_makes_no_nodes() -> None:
     assert [(stage.name, list(stage.steps)) for stage in parts] == [("machines", ["db1"])]
 
 
-def test_redis_is_set_up_with_the_machines() -> None:
+def test_redis_is_set_up_with_the_machines_where_nothing_stops_between() -> None:
     given = inputs(fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)}), redis_password=Secret("x"))
-    (part,) = stages(given, list(HOSTS), ["redis"])
+    (part,) = joined(stages(given, list(HOSTS), ["redis"]), lambda stage: True)
     assert (part.name, {host: [step.name for step in steps] for host, steps in part.steps.items()}) == (
         "machines",
-        {"w2": ["redis.packages", "redis.server", "network.firewall"]},
+        {"w2": ["redis.packages", "network.firewall", "redis.server"]},
     )
-    machines = stages(given, list(HOSTS), ROLES)[0].steps
-    assert [step.name for step in machines["w2"]][:3] == ["redis.packages", "redis.server", "node.packages"]
     assert stages(given, ["w1"], ["redis"]) == []
+
+
+def test_redis_restarts_only_once_its_users_have_halted() -> None:
+    given = inputs(fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)}), redis_password=Secret("x"))
+    parts = stages(given, list(HOSTS), ROLES)
+    found = {stage.name: [step.name for step in stage.steps["w2"]] for stage in parts if "w2" in stage.steps}
+    assert found["machines"][:2] == ["redis.packages", "node.packages"]
+    assert found["settings"] == ["redis.server", "node.unit", "node.environment", "node.dags"]
+    names = [stage.name for stage in parts]
+    assert names.index("stop workers") < names.index("settings") < names.index("scheduler")
 
 
 def test_a_database_that_is_not_ours_is_no_machine() -> None:
@@ -181,16 +189,19 @@ def test_what_a_host_no_longer_has_ends_there() -> None:
 def test_what_has_data_is_said_to_be_left_and_without_a_role_there_is_no_firewall() -> None:
     of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w1",)}, hosts={**HOSTS, "old": Host("old", "10.0.0.9")})
     of = replace(of, network=Network(firewall=True))
+    kept = ["kept files of airflow", "retired files of airflow", "files put aside /etc/default/airflow.by-hand"]
+    environment = ("retire.environment", kept)
     steps = stages(inputs(of, redis_password=Secret("x")), list(of.hosts), ROLES)[-1].steps
     assert {
         host: [(step.name, [part.key for part in step.parts]) for step in own]
         for host, own in steps.items()
         if host in ("db1", "w1", "old")
     } == {
-        "db1": [("retire.services", ["left Redis"])],
+        "db1": [("retire.services", ["left Redis"]), environment],
         "w1": [("retire.services", ["left PostgreSQL"])],
         "old": [
             ("retire.services", ["left PostgreSQL Redis"]),
+            environment,
             ("network.firewall", ["firewall aerodrome-firewall.service"]),
         ],
     }
@@ -269,6 +280,7 @@ def test_what_an_airflow_does_not_have_is_left_out() -> None:
         "scheduler",
         "webservers",
         "workers",
+        "access",
         "leftovers",
     ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.checks.access import AccessLeft
 from aerodrome.checks.address import OwnAddress
 from aerodrome.checks.login import DatabaseLogin
 from aerodrome.checks.ports import FreePort
@@ -76,10 +77,10 @@ def test_a_database_host_as_a_whole() -> None:
             (PostgresDropin(DROPIN), PostgresServer(5433, logins, ("10.0.0.1", "127.0.0.1"))),
             (OwnAddress("PostgreSQL", "db1", "10.0.0.1"), FreePort(5433, "postgresql*.service", "database.port")),
         ),
-        Step("database.access", (PostgresAccess(logins),)),
+        Step("database.access", (PostgresAccess(logins),), (AccessLeft(logins),)),
         Step("database.account", (PostgresAccount("me", Secret(AWKWARD), "meta", salt, logins=logins),)),
     ]
-    assert COMPONENT.afterwards(given) == []
+    assert COMPONENT.afterwards(given) == [Step("database.closed", (AccessClosed(logins),))]
 
 
 SEPARATE = (
@@ -94,21 +95,22 @@ def test_from_airflow_3_celery_has_a_database_and_a_login_of_its_own() -> None:
     celery = Secret("celery-secret")
     _, server, access, accounts = COMPONENT.machine(given, DB1)
     assert server.resources[-1] == PostgresServer(5433, SEPARATE, ("10.0.0.1", "127.0.0.1"))
-    assert access.resources == (PostgresAccess(SEPARATE, leaving=WORKERS),)
+    assert access == Step("database.access", (PostgresAccess(SEPARATE),), (AccessLeft(SEPARATE, WORKERS),))
     assert accounts.resources == (
         PostgresAccount("me", Secret(AWKWARD), "meta", salt, private=True, logins=SEPARATE),
         PostgresAccount("me_celery", celery, "meta_celery", salt, private=True, logins=SEPARATE),
     )
-    assert COMPONENT.afterwards(given) == [Step("database.closed", (AccessClosed(SEPARATE, WORKERS),))]
+    assert COMPONENT.afterwards(given) == [Step("database.closed", (AccessClosed(SEPARATE),))]
+    whole = COMPONENT.machine(replace(given, whole=True), DB1)[2]
+    assert whole.requires == (AccessLeft(SEPARATE, WORKERS, whole=True),)
 
 
 @pytest.mark.parametrize("broker", [Broker(separate=False), Broker(url=Secret("amqp://b"), result_backend=Secret("x"))])
-def test_celery_s_own_database_stays_open_until_everything_has_moved(broker: Broker) -> None:
-    given = inputs(fleet(broker=broker))
-    access = COMPONENT.machine(given, DB1)[2].resources[0]
-    celery = [line for line in access.leaving if '"airflow_celery"' in line]  # type: ignore[attr-defined]
+def test_of_celery_s_own_database_no_line_is_needed_any_more_once_everything_has_moved(broker: Broker) -> None:
+    (check,) = COMPONENT.machine(inputs(fleet(broker=broker)), DB1)[2].requires
+    assert isinstance(check, AccessLeft)
+    celery = [line for line in check.leaving if '"airflow_celery"' in line]
     assert [line.split()[3] for line in celery] == [f"{address}/32" for address in NODES]
-    assert [step.name for step in COMPONENT.afterwards(given)] == ["database.closed"]
 
 
 def test_a_celery_password_that_was_made_just_now_spares_the_role() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from aerodrome.checks.address import OwnAddress
 from aerodrome.checks.ports import FreePort
+from aerodrome.checks.redis import RedisInUse
 from aerodrome.components.health import Health
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.roles.redis import COMPONENT, RedisHealth, mask_redis, redis_text
@@ -29,6 +30,10 @@ TEXT = r'"p\x40ss\x2fw\x25rd\x3a\x24\x20\x27\x22\x5c\xc3\xa9\x23\x3b"'
 def given(password: str = AWKWARD) -> Inputs:
     of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w2",)}, broker=Broker(port=6380), service="ac")
     return inputs(of, redis_password=Secret(password))
+
+
+def made(of: Inputs) -> list[Step]:
+    return [*COMPONENT.machine(of, W2), *COMPONENT.settings(of, W2)]
 
 
 CONFIG = f"""\
@@ -97,7 +102,7 @@ WantedBy=multi-user.target
 
 def test_a_broker_s_host_as_a_whole() -> None:
     config, unit = "/etc/ac-redis.conf", "/etc/systemd/system/ac-redis.service"
-    assert COMPONENT.machine(given(), W2) == [
+    assert made(given()) == [
         Step(
             "redis.packages",
             (Masked("redis-server.service"), Packages(apt=("redis-server",), dnf=("redis",))),
@@ -111,6 +116,7 @@ def test_a_broker_s_host_as_a_whole() -> None:
                 Service("ac-redis.service", (config, unit)),
             ),
             (
+                RedisInUse(config, "10.0.0.5", 6380),
                 OwnAddress("Redis", "w2", "10.0.0.5"),
                 FreePort(6380, "ac-redis.service", "broker.port", W2.address),
             ),
@@ -118,9 +124,23 @@ def test_a_broker_s_host_as_a_whole() -> None:
     ]
 
 
+def test_only_a_whole_deploy_halts_the_users_of_a_redis_that_moves() -> None:
+    def halts(of: Inputs) -> bool:
+        (check,) = (each for step in made(of) for each in step.requires if isinstance(each, RedisInUse))
+        return check.halts
+
+    whole = replace(given(), whole=True)
+    assert halts(whole)
+    assert not halts(given())
+    elsewhere = replace(whole.fleet, broker=Broker(url=Secret("amqp://u:p@h/")))
+    assert not halts(replace(whole, fleet=elsewhere))
+    local = replace(whole.fleet, airflow=replace(whole.fleet.airflow, executor="LocalExecutor"))
+    assert not halts(replace(whole, fleet=local))
+
+
 def test_no_two_resources_have_one_key() -> None:
-    keys = [resource.key for step in COMPONENT.machine(given(), W2) for resource in step.parts]
-    assert len(keys) == len(set(keys)) == 8
+    keys = [resource.key for step in made(given()) for resource in step.parts]
+    assert len(keys) == len(set(keys)) == 9
 
 
 @pytest.mark.parametrize(
@@ -147,7 +167,7 @@ def test_the_password_is_hidden_where_the_script_is_shown() -> None:
     redactor = Redactor()
     redactor.know(Secret("a-made_password"))
     (file,) = [
-        each for each in COMPONENT.machine(given("a-made_password"), W2)[1].resources if each.key.endswith(".conf")
+        each for each in COMPONENT.settings(given("a-made_password"), W2)[0].resources if each.key.endswith(".conf")
     ]
     (change,) = file.changes(Seen(""))
     script = readable_script(HostPlan("w2", (PlannedChange("redis.server", file.key, change),)))

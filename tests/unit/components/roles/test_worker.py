@@ -11,7 +11,7 @@ import pytest
 from aerodrome.components.roles.worker import COMPONENT
 from aerodrome.core.resource import Change
 from aerodrome.fleet.model import Host
-from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
+from tests.unit.make import ROLES_OF_FLEET, Shell, fleet, inputs
 
 URL = "sqla+postgresql://airflow:hunter2@db1/airflow"
 # What of kombu and SQLAlchemy the program uses; the broker is a file, and what it refuses comes from another one.
@@ -64,10 +64,10 @@ class Node:
         (change,) = COMPONENT.before_start(
             inputs(fleet(version=version)), Host("w9", "10.0.0.9", of_role=reading(queues))
         )
-        _, _, program = change.script.partition("'END_OF_FILE'\n")
+        program = change.script.partition("'END_OF_FILE'\n")[2].partition("END_OF_FILE\n")[0]
         done = subprocess.run(
             [sys.executable, "-"],
-            input=program.removesuffix("END_OF_FILE\n").removesuffix("END_OF_FILE"),
+            input=program,
             env=self.environment,
             cwd=self.folder,
             capture_output=True,
@@ -93,7 +93,7 @@ def reading(queues: tuple[str, ...]) -> dict[str, dict[str, object]]:
 
 def worker(*queues: str, **given: object) -> list[str]:
     changes = COMPONENT.before_start(inputs(fleet(**given)), Host("w9", "10.0.0.9", of_role=reading(queues)))  # type: ignore[arg-type]
-    assert all(isinstance(change, Change) and change.script.startswith("systemd-run ") for change in changes)
+    assert all(isinstance(change, Change) and "\nif systemd-run " in change.script for change in changes)
     # What hosts.yaml says of the role, its default queue or a broker, is said there.
     assert all(" -p EnvironmentFile=-/etc/default/airflow-worker " in change.script for change in changes)
     return [change.summary for change in changes]
@@ -102,6 +102,26 @@ def worker(*queues: str, **given: object) -> list[str]:
 def test_what_is_told_of_it() -> None:
     assert worker("default", "reports") == ["declare the queues default, reports in the broker"]
     assert worker() == ["declare the default queue in the broker"]
+
+
+@pytest.mark.parametrize(
+    "systemd_run, took, said",
+    [
+        ("exit 0", 0, b""),
+        # As systemd ends it (RuntimeMaxSec=), and as it ends by itself.
+        ("exit 1", 60, b"the broker, or the command that knows its URL, has not answered within 60 s\n"),
+        ("echo 'KeyError: x'; exit 1", 3, b"KeyError: x\n"),
+    ],
+)
+def test_a_broker_that_hangs_is_not_waited_for_and_named(
+    sh: Shell, tmp_path: Path, systemd_run: str, took: int, said: bytes
+) -> None:
+    (change,) = COMPONENT.before_start(inputs(), Host("w9", "10.0.0.9"))
+    assert " -p RuntimeMaxSec=60 " in change.script
+    clock = f"now=$(($(cat {tmp_path}/clock 2>/dev/null || echo 100) + {took})); echo $now; echo $now >{tmp_path}/clock"
+    programs = {"systemd-run": f"cat >/dev/null; {systemd_run}", "date": clock}
+    done = sh(f"set -eu\n{change.script}", programs=programs)
+    assert (done.returncode, done.stdout) == (int(systemd_run != "exit 0"), said)
 
 
 def test_redis_needs_none() -> None:

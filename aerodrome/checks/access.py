@@ -1,0 +1,52 @@
+"""Logins to PostgreSQL that hosts.yaml no longer has, and that pg_hba.conf still lets in: noted, and left."""
+
+from __future__ import annotations
+
+from aerodrome.core.check import Finding
+from aerodrome.dataclass import dataclass
+from aerodrome.resources.files import Found
+from aerodrome.resources.postgres import Answer, Login, ask
+from aerodrome.resources.postgres_access import inside, surplus
+
+SHOWN = 5  # lines that are named
+
+
+@dataclass(frozen=True)
+class AccessLeft:
+    """Lines of our block that only a `whole` deploy takes out, and lines of others that equal one of `leaving`."""
+
+    logins: tuple[Login, ...]
+    leaving: tuple[str, ...] = ()
+    whole: bool = False
+
+    @property
+    def key(self) -> str:
+        return "postgresql access left"
+
+    def probe(self) -> str:
+        return ask(self.logins)
+
+    def judge(self, answer: str) -> list[Finding]:
+        found = Answer.parse(answer)
+        if "hba" not in found.rows:
+            return []
+        file = Found.parse(found.hba.partition("\n")[2])
+        others = surplus(self.logins, file)
+        notes = []
+        if others and not self.whole:
+            notes.append(
+                f"pg_hba.conf still lets in what hosts.yaml no longer has ({_named(others)}): it may be in use, and "
+                "only fab deploy for the whole fleet, without -H and --role, takes it out"
+            )
+        ours = inside(file.content)
+        outside = [line for line in self.leaving if file.content.split("\n").count(line) > ours.count(line)]
+        if outside:
+            notes.append(
+                f"pg_hba.conf has, outside of the lines that are managed here, {_named(outside)}: nothing of the fleet "
+                "needs it any more; remove it by hand if nothing else does"
+            )
+        return [Finding(self.key, "warning", note) for note in notes]
+
+
+def _named(lines: tuple[str, ...] | list[str]) -> str:
+    return "; ".join(lines[:SHOWN]) + (f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
