@@ -28,40 +28,45 @@ def airflow(context: Any, command: str) -> None:
     """
     from aerodrome.components.command import airflow_command, wants_json
     from aerodrome.errors import InvalidInput
-    from aerodrome.remote.limits import Limit
-    from aerodrome.remote.parallel import each
-    from aerodrome.remote.run import run as run_script
-    from aerodrome.report.output import JsonAlone, Through, waiting_for
-    from aerodrome.report.terminal import say
 
     try:
         arguments = shlex.split(command)
     except ValueError as error:
         raise InvalidInput(f"the command has unbalanced quotes: {error}") from None
     with session(context) as run:
-        alone = wants_json(arguments)  # it is buffered until its end
         target = _host(run)
         script = airflow_command(run.inputs, arguments, run.inputs.role_for_commands(target))
-
-        def one(host: Host) -> int:
-            printer, errors = JsonAlone() if alone else Through(), Through(say)
-            output = run_script(
-                run.connections,
-                host,
-                script,
-                on_text=printer.read,
-                on_errors=errors.read,
-                limit=Limit(None, run.fleet.deploy.output_limit) if alone else Limit.stream(),
-                keep=False,
-            )
-            printer.close()
-            errors.close()
-            printer.check()
-            return output.status
-
-        (status,) = each([target], one, 1, waiting_for("airflow")).values()
+        status = _run(run, target, script, alone=wants_json(arguments))
     if status:
         sys.exit(status)
+
+
+def _run(run: Session, target: Host, script: str, alone: bool) -> int:
+    """Run a command on a host and return its exit code; a JSON document `alone` on stdout is buffered until its end."""
+    from aerodrome.remote.limits import Limit
+    from aerodrome.remote.parallel import each
+    from aerodrome.remote.run import run as run_script
+    from aerodrome.report.output import JsonAlone, Through, waiting_for
+    from aerodrome.report.terminal import say
+
+    def one(host: Host) -> int:
+        printer, errors = JsonAlone() if alone else Through(), Through(say)
+        output = run_script(
+            run.connections,
+            host,
+            script,
+            on_text=printer.read,
+            on_errors=errors.read,
+            limit=Limit(None, run.fleet.deploy.output_limit) if alone else Limit.stream(),
+            keep=False,
+        )
+        printer.close()
+        errors.close()
+        printer.check()
+        return output.status
+
+    (status,) = each([target], one, 1, waiting_for("airflow")).values()
+    return status
 
 
 @task(

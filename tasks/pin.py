@@ -52,12 +52,7 @@ def pin(
       fab pin --extra=amazon --package=pandas==2.2.3 --output=locks/mine.txt
       fab pin --version=2.10.5 --constraints=constraints.txt    # only versions that this file allows
     """
-    import os
-
-    from aerodrome.controller.files import expand
-    from aerodrome.errors import AerodromeError
-    from aerodrome.lockfile import Request, digest, header, lock_name, parse
-    from aerodrome.report.terminal import say
+    from aerodrome.lockfile import Request
 
     request = Request(
         version=version,
@@ -69,7 +64,19 @@ def pin(
         distribution=distribution,
     )
     _check(request)
-    path = Path(expand(output, "--output: ")) if output else LOCKS / lock_name(distribution, version, python)
+    _pin(request, output, force)
+
+
+def _pin(request: Request, output: str, force: bool) -> None:
+    import os
+
+    from aerodrome.controller.files import expand
+    from aerodrome.errors import AerodromeError
+    from aerodrome.lockfile import digest, header, lock_name, parse
+    from aerodrome.report.terminal import say
+
+    name = lock_name(request.distribution, request.version, request.python)
+    path = Path(expand(output, "--output: ")) if output else LOCKS / name
     before = _read(path)
     if before and not output and not force:
         _refuse_shipped(request, path)

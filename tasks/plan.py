@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
-from tasks.session import check_downtime, pick_roles, session
+from tasks.session import Session, check_downtime, pick_roles, session
 
 if TYPE_CHECKING:
     from aerodrome.core.plan import HostPlan
@@ -32,29 +33,15 @@ def plan(
       fab -H worker1 plan --script    # the exact scripts that this host would run
       fab plan --json                 # for a program
     """
-    from aerodrome.checks.keys import KeysFound
     from aerodrome.components.notes import notes
-    from aerodrome.core.stage import by_host
-    from aerodrome.errors import FleetError
     from aerodrome.report.json import show_plans_as_json
     from aerodrome.report.terminal import say, show_plans
-    from aerodrome.runbooks.deploy import deploy
 
     with session(context) as run:
         roles = pick_roles(run.fleet, role)
         check_downtime(run, role, accept_downtime)
         run.connect(roles)
-
-        def ask() -> tuple[list[HostPlan], FleetError | None]:
-            wanted = by_host(deploy(run.inputs, run.names, roles, accept_downtime).stages)
-            try:
-                return list(run.run.ask(wanted).values()), None
-            except FleetError as error:
-                if any(isinstance(failure.refusal, KeysFound) for failure in error.failures):
-                    raise
-                return list(error.results.values()), error
-
-        plans, failed = run.adopting(ask)
+        plans, failed = run.adopting(lambda: _ask(run, roles, accept_downtime))
         for note in notes(run.inputs) if plans else ():
             say(f"note: {note}")
         for host, note in ((each.host, note) for each in plans for note in each.notes):
@@ -70,3 +57,19 @@ def plan(
     say(f"{changes} changes on {hosts} of {len(plans)} hosts" if changes else "no changes")
     if changes:
         sys.exit(2)
+
+
+def _ask(run: Session, roles: Sequence[str], accept_downtime: bool) -> tuple[list[HostPlan], FleetError | None]:
+    """Return what hosts need, and why others could not be asked; keys that are found are left to `adopting`."""
+    from aerodrome.checks.keys import KeysFound
+    from aerodrome.core.stage import by_host
+    from aerodrome.errors import FleetError
+    from aerodrome.runbooks.deploy import deploy
+
+    wanted = by_host(deploy(run.inputs, run.names, roles, accept_downtime).stages)
+    try:
+        return list(run.run.ask(wanted).values()), None
+    except FleetError as error:
+        if any(isinstance(failure.refusal, KeysFound) for failure in error.failures):
+            raise
+        return list(error.results.values()), error

@@ -24,63 +24,65 @@ from aerodrome.secrets import Secret, SecretValue, Value
 LOCKS = Path(__file__).resolve().parent.parent / "locks"
 
 
+class _Values:
+    """Looks up values, and masks those that are secret in all output from then on."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def text(self, value: Value) -> str | Secret:
+        found = self._vault.value(value)
+        return redactor.know(found) if isinstance(found, Secret) else found
+
+    def named(self, name: str) -> Secret:
+        return redactor.know(self._vault.secret(name))
+
+    def secret(self, value: SecretValue | None) -> Secret | None:
+        return hidden(self._vault, value) if value else None
+
+    def settings(self, of: Airflow | Host | RoleSettings) -> Settings:
+        config = {name: {key: self.text(value) for key, value in keys.items()} for name, keys in of.config.items()}
+        return Settings({name: self.text(value) for name, value in of.environment.items()}, config)
+
+    def fernet_keys(self) -> Secret:
+        keys = self._vault.fernet_keys()
+        for key in keys.reveal().split(","):
+            redactor.know(Secret(key))
+        return keys
+
+
 def look_up(fleet: Fleet, vault: Vault) -> Inputs:
     """Return the fleet with all of its values.
 
     Raises InvalidInput, naming file, line and key, for a value that cannot be looked up.
     """
-    airflow = fleet.airflow
-
-    def text(value: Value) -> str | Secret:
-        found = vault.value(value)
-        return redactor.know(found) if isinstance(found, Secret) else found
-
-    def named(name: str) -> Secret:
-        return redactor.know(vault.secret(name))
-
-    def secret(value: SecretValue | None) -> Secret | None:
-        return hidden(vault, value) if value else None
-
-    def settings(of: Airflow | Host | RoleSettings) -> Settings:
-        config = {section: {key: text(value) for key, value in keys.items()} for section, keys in of.config.items()}
-        return Settings({name: text(value) for name, value in of.environment.items()}, config)
-
-    def fernet_keys() -> Secret:
-        keys = vault.fernet_keys()
-        for key in keys.reveal().split(","):
-            redactor.know(Secret(key))
-        return keys
-
-    commanded = fleet.database.connection_command and not fleet.database.password
-    password = None if commanded else named("database_password")
-    redis_password = named("redis_password") if fleet.roles["redis"] else None
-    fernet_key = None if airflow.fernet_key_command else fernet_keys()
-    secret_key, jwt_secret = named("secret_key"), named("jwt_secret")
+    airflow, database, values = fleet.airflow, fleet.database, _Values(vault)
+    commanded = database.connection_command and not database.password
     found = Inputs(
         fleet=fleet,
         components=components(),
-        password=password,
-        fernet_key=fernet_key,
-        secret_key=secret_key,
-        jwt_secret=jwt_secret,
-        redis_password=redis_password,
-        broker_url=secret(fleet.broker.url),
-        result_backend=secret(fleet.broker.result_backend),
+        password=None if commanded else values.named("database_password"),
+        redis_password=values.named("redis_password") if fleet.roles["redis"] else None,
+        fernet_key=None if airflow.fernet_key_command else values.fernet_keys(),
+        secret_key=values.named("secret_key"),
+        jwt_secret=values.named("jwt_secret"),
+        broker_url=values.secret(fleet.broker.url),
+        result_backend=values.secret(fleet.broker.result_backend),
         salt=os.urandom(16),
         locks=locks(airflow),
         uv=(LOCKS / "uv.txt").read_text(),
         constraints=_read("airflow.constraints", airflow.constraints) if airflow.constraints else "",
         build=_aid(airflow, "build.txt"),
         metadata=_aid(airflow, "uv.toml"),
-        settings=settings(airflow),
-        host_settings={host.name: settings(host) for host in fleet.hosts.values()},
-        role_settings={role: settings(of) for role, of in fleet.role_settings.items()},
-        index_url=secret(airflow.index_url),
-        extra_index_url=secret(airflow.extra_index_url),
+        settings=values.settings(airflow),
+        host_settings={host.name: values.settings(host) for host in fleet.hosts.values()},
+        role_settings={role: values.settings(of) for role, of in fleet.role_settings.items()},
+        index_url=values.secret(airflow.index_url),
+        extra_index_url=values.secret(airflow.extra_index_url),
         config_file=_config_file(airflow),
         dags=dags(fleet),
     )
-    celery_password = named("celery_password") if found.celery_has_database else None
+    celery_password = values.named("celery_password") if found.celery_has_database else None
     return replace(found, celery_password=celery_password, made=frozenset(vault.made))
 
 

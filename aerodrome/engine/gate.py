@@ -66,8 +66,7 @@ class Gatekeeper:
                 self._at(host.name, f"{finding.unit}: {finding.detail}")
                 if finding.ok:
                     waiting.remove(finding.subject)
-                    seconds = time.monotonic() - began
-                    self._emit(Healthy(host.name, f"roles.{finding.subject}", finding.detail, seconds))
+                    self._emit(Healthy(host.name, f"roles.{finding.subject}", finding.detail, time.monotonic() - began))
                 else:
                     last[finding.subject] = finding
                     self._go_on(host, finding, deaths.setdefault(finding.subject, finding.restarts), deadline)
