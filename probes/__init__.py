@@ -1,5 +1,5 @@
-"""Python programs that run on nodes, in the Python that the nodes have: 3.6 and later, the standard library only.
+"""Python programs that run on nodes, with the nodes' own Python (3.6 or later) and only its standard library.
 
-`aerodrome/program.py` sends the text of a module and of the modules here that it imports, and has its `main` called.
-Annotations beyond a plain name are quoted, because Python 3.6 would evaluate them.
+`aerodrome/program.py` sends the text of a module, along with the modules here that it imports, and calls its `main`.
+Annotations other than plain names are quoted, because Python 3.6 would evaluate them.
 """

@@ -1,4 +1,4 @@
-"""Runs on a node, as the service user, in the units' environment: prints the tasks that run on it, in one line."""
+"""Run on a node, as the service user in the units' environment: print the tasks that run there, in one line."""
 
 import socket
 import sys
@@ -7,13 +7,13 @@ from typing import Any
 from probes.connection import bound, connect
 from probes.failure import first_line
 
-# Seconds without a heartbeat, which comes every 5 s, after which a task is gone although the database still has it as
-# running: it was killed with an earlier process, and the scheduler takes 5 minutes to notice.
+# Heartbeats come every 5 s. After this many seconds without one, a task is gone although the database still lists it
+# as running: it was killed with an earlier process, and the scheduler takes 5 minutes to notice.
 GONE = 60
 
 
 def main(name: str, shown: int, variable: str, public: "list[str]") -> None:
-    """Print the tasks that run on the host `name`, of which at most `shown` are named; nothing if there are none."""
+    """Print the tasks that run on the host `name`, naming at most `shown` of them; nothing if there are none."""
     try:
         found = [described(*row) for row in running(connect(variable, public).cursor(), name)]
     except Exception as error:
@@ -34,10 +34,10 @@ def running(cursor: "Any", name: str) -> "list[tuple[str, str, str, int, float |
     columns = {row[0] for row in cursor.fetchall()}
     if not columns:
         return []
-    # Airflow 1.10 has no runs, and before 2.3 there are no mapped tasks.
+    # Airflow 1.10 has no run ids, and mapped tasks exist since 2.3.
     run = "task.run_id" if "run_id" in columns else "task.execution_date"
     index = "task.map_index" if "map_index" in columns else "-1"
-    if "last_heartbeat_at" in columns:  # from Airflow 3
+    if "last_heartbeat_at" in columns:  # since Airflow 3
         beat, job = "task.last_heartbeat_at", ""
     else:
         beat, job = "job.latest_heartbeat", " LEFT JOIN job ON job.id = task.job_id"
@@ -59,8 +59,8 @@ def described(dag: str, task: str, run: str, index: int, seconds: "float | None"
 
 
 def text(value: object) -> str:
-    """Return a name without what could lead a terminal astray."""
-    # No backslash: the shell's echo would take it for the beginning of a newline, and so of a line of ours.
+    """Return a name without characters that a terminal could interpret."""
+    # No backslash: the shell's echo would take it for the start of a newline, which could forge a line of ours.
     return "".join(letter if letter.isprintable() and letter != "\\" else "?" for letter in str(value))[:200]
 
 

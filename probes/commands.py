@@ -1,4 +1,7 @@
-"""Runs on a node, as the service user, in the units' environment: runs commands as Airflow does; shows no answer."""
+"""Run on a node, as the service user in the units' environment: run the commands that settings name, as Airflow would.
+
+Their answers are secrets, so they are never shown.
+"""
 
 import os
 import shlex
@@ -7,7 +10,7 @@ import sys
 
 
 def main(names: "list[str]") -> None:
-    """Run the command that each of these variables names; stop at the first whose answer Airflow could not use."""
+    """Run the command in each of these variables; stop at the first whose answer Airflow could not use."""
     for name in names:
         problem = asked(name)
         if problem:
@@ -15,7 +18,7 @@ def main(names: "list[str]") -> None:
 
 
 def asked(name: str) -> str:
-    """Run the command of a variable; return what is wrong with its answer, or nothing."""
+    """Run the command in a variable; return what is wrong with its answer, or nothing."""
     try:
         command = shlex.split(os.environ[name])
         home = os.environ.get("AIRFLOW_HOME")
@@ -24,5 +27,5 @@ def asked(name: str) -> str:
         return str(error)
     if answer and answer == answer.strip():
         return ""
-    # Airflow takes it as it is.
+    # Airflow uses it unchanged.
     return "it prints {}".format("space or a newline around the value" if answer else "nothing")

@@ -6,12 +6,12 @@ from typing import Any
 def connect(variable: str, public: "list[str]") -> "Any":
     """Connect to the metadata database that `variable` of the environment names.
 
-    Words of its URL that are not `public` are masked in the error.
+    In an error, words of its URL that are not in `public` are masked.
     """
     import psycopg2
 
     url = os.environ.get(variable)
-    if url is None:  # a command of the node knows it: Airflow asks it in the same way
+    if url is None:  # a command on the node prints it: Airflow runs it in the same way
         import shlex
         import subprocess
 
@@ -20,7 +20,7 @@ def connect(variable: str, public: "list[str]") -> "Any":
     try:
         return psycopg2.connect("postgresql://" + url.split("://", 1)[1], connect_timeout=5)
     except psycopg2.Error as error:
-        # libpq quotes what it could not read, and in a URL that is not encoded it may be a part of the password.
+        # libpq quotes what it could not parse, and in a URL that is not encoded, that may be part of the password.
         words = str(error)
         for part in re.split("[/:@]", url.rpartition("@")[0]):
             if len(part) > 3 and part not in public:
@@ -29,5 +29,5 @@ def connect(variable: str, public: "list[str]") -> "Any":
 
 
 def bound(cursor: "Any") -> None:
-    """Let no statement of this transaction wait for long: any task can hold a table for ever."""
+    """Limit how long a statement of this transaction may wait: any task can hold a table lock indefinitely."""
     cursor.execute("SET LOCAL statement_timeout = 5000")

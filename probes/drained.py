@@ -1,8 +1,8 @@
-"""Runs on a node, as the service user, in the units' environment, while no scheduler runs.
+"""Run on a node, as the service user in the units' environment, while no scheduler runs.
 
-Waits until the workers have finished what was queued and what they run: messages of one version are not understood by
-the workers of another, and those in one broker do not reach the workers of another. Lines that begin with an @ are
-shown as they come.
+Wait until the workers have finished everything that is queued or running. Workers of another version cannot read the
+messages of this one, and messages in one broker do not reach workers that use another. Lines that begin with an @ are
+shown as they arrive.
 """
 
 import sys
@@ -13,14 +13,14 @@ from probes.connection import bound, connect
 from probes.failure import first_line
 from probes.found_connection import found_connection
 
-STUCK = 60  # seconds without a change after which a task that is queued, while none runs, is taken to have no message
-AGAIN = 30  # seconds between two lines about what is waited for
+STUCK = 60  # seconds without a change after which a queued task, while none runs, is assumed to have no message
+AGAIN = 30  # seconds between two progress lines
 SHOWN = 8
-PAUSE = 2  # seconds between two looks
+PAUSE = 2  # seconds between two polls
 
 
 def main(seconds: int, force: bool, waiting: str, note: str, variable: str, public: "list[str]") -> None:
-    """Wait for at most `seconds`; `waiting` and `note` begin the lines that are shown as they come."""
+    """Wait for at most `seconds`; `waiting` and `note` are the prefixes of lines that are shown as they arrive."""
     try:
         if not found_connection(variable):
             sys.exit(0)
@@ -32,12 +32,12 @@ def main(seconds: int, force: bool, waiting: str, note: str, variable: str, publ
 
 
 def wait(connection: "Any", seconds: int, force: bool, waiting: str, note: str) -> int:
-    """Return 0 once nothing is left to wait for, 1 if it has taken too long."""
+    """Return 0 once nothing is left to wait for, 1 on a timeout."""
     cursor = connection.cursor()
     began = changed = said = time.monotonic()
     before = None
     while True:
-        connection.rollback()  # what was seen before is in a transaction of its own
+        connection.rollback()  # each poll is a transaction of its own: it sees the current rows
         tasks, now = unfinished(cursor), time.monotonic()
         if tasks and (before is None or now - said > AGAIN):
             said = now
@@ -56,7 +56,7 @@ def wait(connection: "Any", seconds: int, force: bool, waiting: str, note: str) 
 
 
 def unfinished(cursor: "Any") -> "list[tuple[str, str, str]]":
-    """Return state, DAG and task of what is running or queued."""
+    """Return state, DAG and task of everything that is running or queued."""
     bound(cursor)
     cursor.execute("SELECT to_regclass('task_instance')")
     if cursor.fetchone()[0] is None:
@@ -70,7 +70,7 @@ def unfinished(cursor: "Any") -> "list[tuple[str, str, str]]":
 
 
 def late(tasks: "list[tuple[str, str, str]]", seconds: int, forced: str) -> int:
-    """Say what still runs after all that time; return 0 if that is no reason to stop (`forced` begins a note)."""
+    """Report what still runs after the timeout; return 0 if the run may continue (`forced` is the prefix of a note)."""
     if forced:
         print(f"{forced}{told(tasks)}, still, after {seconds} s; --force goes on")
         return 0
@@ -84,7 +84,7 @@ def late(tasks: "list[tuple[str, str, str]]", seconds: int, forced: str) -> int:
 
 
 def told(tasks: "list[tuple[str, str, str]]") -> str:
-    """Return tasks in words: how many of each state, and the names of the first ones."""
+    """Return tasks in words: how many of each state, and the names of the first few."""
     states = [state for state, _, _ in tasks]
     counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
     names = [f"{text(dag)}.{text(task)}" for _, dag, task in tasks[:SHOWN]]
@@ -93,5 +93,5 @@ def told(tasks: "list[tuple[str, str, str]]") -> str:
 
 
 def text(value: object) -> str:
-    """Return a name without what could lead a terminal astray."""
+    """Return a name without characters that a terminal could interpret."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(value))[:200]

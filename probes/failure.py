@@ -1,3 +1,3 @@
 def first_line(error: BaseException) -> str:
-    """Return the kind of an error and the first line of what it says."""
+    """Return an error's type and the first line of its message."""
     return "{}: {}".format(type(error).__name__, str(error).strip().split("\n")[0])

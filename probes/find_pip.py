@@ -1,4 +1,4 @@
-"""Runs on a host, as the installer, with the Python that environments are made of."""
+"""Run on a host, as the installer, with the Python that environments are created from."""
 
 import glob
 import os
@@ -8,9 +8,9 @@ import sysconfig
 def main() -> None:
     """Print the path of the pip wheel that `ensurepip` would install.
 
-    Debian and Fedora keep it in a directory of its own (sysconfig's WHEEL_PKG_DIR, CPython 3.10), CPython itself
-    beside ensurepip. pip runs from within its wheel, so that nothing has to be installed to fetch uv with the node's
-    own pip.conf.
+    Debian and Fedora keep it in a separate directory (sysconfig's WHEEL_PKG_DIR, CPython 3.10), CPython itself next to
+    ensurepip. pip runs directly from its wheel, so nothing has to be installed in order to fetch uv with the node's own
+    pip.conf.
     """
     import ensurepip
 
@@ -19,5 +19,5 @@ def main() -> None:
 
 
 def newest(places: "list[str | None]") -> str:
-    """Return the last wheel of pip in the last of these places that has one."""
+    """Return the newest pip wheel in the last of these directories that has one."""
     return [wheel for place in places if place for wheel in sorted(glob.glob(os.path.join(place, "pip-*.whl")))][-1]

@@ -3,7 +3,7 @@ import os
 
 
 def found_connection(variable: str) -> bool:
-    """Put the connection into `variable` if another version's variable or airflow.cfg has it; tell if there is one."""
+    """Set `variable` from another version's variable or from airflow.cfg; tell whether a connection was found."""
     for name in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN"):
         for suffix in ("", "_CMD"):
             if name + suffix in os.environ:

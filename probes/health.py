@@ -1,4 +1,4 @@
-"""Runs on a node, as the service user, in the units' environment: prints what Airflow says, and changes nothing."""
+"""Run on a node, as the service user in the units' environment: print what Airflow reports, and change nothing."""
 
 import importlib
 import json
@@ -20,7 +20,7 @@ FRESH = 2  # seconds
 def main(
     ask: "dict[str, Any]", variable: str, public: "list[str]", hostname_callable: str, asks: str = "", looked: str = ""
 ) -> None:
-    """Print one JSON object with what `ask` wants to know; with `asks`, one for each look that stdin asks for."""
+    """Print one JSON object that answers `ask`; with `asks`, print one for each request on stdin."""
     airflow = Airflow(ask, variable, public, hostname_callable)
     if asks:
         watch(airflow, asks.encode() + b"\n", looked)
@@ -29,15 +29,15 @@ def main(
 
 
 def watch(airflow: "Airflow", asks: bytes, looked: str) -> None:
-    """Pass on what is read; at each line `asks`, print one JSON object and the mark `looked`, which ends a look."""
+    """Echo what is read; at each line `asks`, print one JSON object and then the mark `looked`, which ends a look."""
     seen: list[bytes] = []
     for line in sys.stdin.buffer:
         if line != asks:
             seen.append(line)
             continue
-        # A database that has vanished never answers: then this ends, the shell with it, and looks are made one by one.
+        # A database that has vanished never answers. Then this process and its shell end, and looks run one by one.
         signal.alarm(LONGEST_LOOK)
-        # What is older has waited while the look before was made.
+        # Requests older than this have waited while the previous look ran.
         if time.time() - int(seen[0]) < FRESH:
             sys.stdout.buffer.write(b"".join(seen) + f"{airflow.look()}\n{looked}\n".encode())
             sys.stdout.buffer.flush()
@@ -45,7 +45,7 @@ def watch(airflow: "Airflow", asks: bytes, looked: str) -> None:
 
 
 class Airflow:
-    """What Airflow says on this host. The connection is kept from look to look, and so is the host's name."""
+    """What Airflow reports about this host. The connection and the host's name are kept between looks."""
 
     def __init__(self, ask: "dict[str, Any]", variable: str, public: "list[str]", hostname_callable: str) -> None:
         self.ask = ask
@@ -55,7 +55,7 @@ class Airflow:
         self.connection: Any = None
 
     def look(self) -> str:
-        """Return all answers as one JSON object; what could not be asked is an error with the same name."""
+        """Return all answers as one JSON object; a question that failed has an error under the same name."""
         answer = {}
         asked = (("name", lambda: self.names()[0]), ("jobs", self.jobs), ("web", self.web), ("ports", self.ports))
         for name, ask in asked:
@@ -67,19 +67,19 @@ class Airflow:
         return json.dumps(answer)
 
     def names(self) -> "tuple[str, ...]":
-        """Return the names by which Airflow's processes on this host may be known; they report the first now."""
+        """Return the names by which this host's Airflow processes may be known. They report the first one today."""
         if not self.known_as:
             given = os.environ.get(self.hostname_callable)
-            # Airflow's own default is the one or the other, by its version and the host's resolver.
+            # Which of the two is Airflow's default depends on its version and the host's resolver.
             self.known_as = (called(given),) if given else (socket.getfqdn(), socket.gethostname())
         return self.known_as
 
     def jobs(self) -> "dict[str, Any]":
-        """Return the newest heartbeat and start of each kind of job on this host."""
+        """Return the latest heartbeat and start time of each kind of job on this host."""
         if self.connection is None:
             self.connection = connect(*self.database)
         try:
-            # A transaction of its own, or now() would stand still.
+            # A new transaction for each look; otherwise now() would stand still.
             with self.connection, self.connection.cursor() as cursor:
                 bound(cursor)
                 cursor.execute("SELECT to_regclass('job')")
@@ -94,22 +94,22 @@ class Airflow:
                 return {kind: {"age": age, "started": started} for kind, age, started in cursor.fetchall()}
         except Exception:
             broken, self.connection = self.connection, None
-            broken.close()  # the server may have restarted: the next look makes a new one
+            broken.close()  # the server may have restarted: the next look reconnects
             raise
 
     def web(self) -> "Any":
-        """Return the web server's health body."""
-        # A proxy of the environment has no business between a host and itself.
+        """Return the body of the web server's health page."""
+        # A proxy from the environment does not belong between a host and itself.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         return json.loads(opener.open(self.ask["web"], timeout=5).read().decode())
 
     def ports(self) -> "dict[str, str]":
-        """Return why a role's port takes no connection, for each of the roles; empty if it does."""
+        """Return, for each role, why its port accepts no connection; empty if it does."""
         return {role: refused(port) for role, port in self.ask["ports"].items()}
 
 
 def refused(port: int) -> str:
-    """Return why a port of this host takes no connection; empty if it does."""
+    """Return why a port of this host accepts no connection; empty if it does."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
     except OSError as error:
@@ -118,7 +118,7 @@ def refused(port: int) -> str:
 
 
 def called(path: str) -> str:
-    """Return what a function returns that is named as Airflow names it: `module:function` or `module.function`."""
+    """Call a function named in Airflow's notation, `module:function` or `module.function`, and return its result."""
     module, _, function = path.replace(":", ".").rpartition(".")
     folder = os.path.join(os.environ["AIRFLOW_HOME"], "config")
     if folder not in sys.path:

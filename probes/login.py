@@ -1,4 +1,4 @@
-"""Runs on a node, as the service user, in the units' environment except for the login, which is that of hosts.yaml."""
+"""Run on a node, as the service user in the units' environment, but with the login from hosts.yaml."""
 
 import os
 
@@ -7,7 +7,7 @@ from probes.failure import first_line
 
 
 def main(url: str, command: str, variable: str, public: "list[str]") -> None:
-    """Print `in`, or why the login does not work; change nothing. `command`, if given, prints the URL."""
+    """Print `in`, or why the login does not work; change nothing. If `command` is given, it prints the URL."""
     if command:
         os.environ.pop(variable, None)
         os.environ[variable + "_CMD"] = command
@@ -20,6 +20,6 @@ def main(url: str, command: str, variable: str, public: "list[str]") -> None:
         print("in" if cursor.fetchone()[0] else "the login may not create tables in the schema public")
         connection.close()
     except ImportError:
-        pass  # an environment that somebody else made, or that is not whole: nothing to try it with yet
+        pass  # an environment made by somebody else, or an incomplete one: the login cannot be tested yet
     except Exception as error:
         print(first_line(error))

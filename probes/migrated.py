@@ -1,4 +1,4 @@
-"""Runs on a node, as the service user, in the units' environment, with the Python of the environment in use."""
+"""Run on a node, as the service user in the units' environment, with the Python of the environment in use."""
 
 import glob
 import os
@@ -14,8 +14,8 @@ from probes.found_connection import found_connection
 def main(empty: str, here: str, elsewhere: str, unknown: str, variable: str, public: "list[str]") -> None:
     """Print the state of the metadata database, or what went wrong.
 
-    It is `empty` if it was never migrated, `here` at the revision of this environment's Airflow, `elsewhere` at
-    another, `unknown` if this host does not know the database.
+    The state is `empty` if it was never migrated, `here` at the revision of this environment's Airflow, `elsewhere` at
+    another revision, or `unknown` if this host has no connection to the database.
     """
     try:
         if not found_connection(variable):
@@ -23,14 +23,14 @@ def main(empty: str, here: str, elsewhere: str, unknown: str, variable: str, pub
             return
         found = revisions(connect(variable, public).cursor())
         own = heads(os.path.join(sysconfig.get_path("purelib"), "airflow", "migrations", "versions"))
-        # Where it cannot be told which revision is its own, the safe answer.
+        # If its own revision cannot be determined, assume `here`, which is the safe answer.
         print((here if found <= own or not own else elsewhere) if found else empty)
     except Exception as error:
         print(first_line(error))
 
 
 def heads(folder: str) -> "set[str]":
-    """Return the revisions of Alembic's files in a folder that no other one follows."""
+    """Return the head revisions among Alembic's files in a folder: those that no other revision follows."""
     made: set[str] = set()
     followed: set[str] = set()
     for path in glob.glob(os.path.join(folder, "*.py")):

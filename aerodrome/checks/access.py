@@ -1,4 +1,4 @@
-"""Logins to PostgreSQL that hosts.yaml no longer has, and that pg_hba.conf still lets in: noted, and left."""
+"""Logins that hosts.yaml no longer contains but pg_hba.conf still allows: reported, not removed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from aerodrome.resources.files import Found
 from aerodrome.resources.postgres import Answer, Login, ask
 from aerodrome.resources.postgres_access import inside, surplus
 
-SHOWN = 5  # lines that are named
+SHOWN = 5  # how many lines to name
 
 
 @dataclass(frozen=True)
 class AccessLeft:
-    """Lines of our block that only a `whole` deploy takes out, and lines of others that equal one of `leaving`."""
+    """Lines of our block that only a `whole` deploy removes, and lines outside it that equal one of `leaving`."""
 
     logins: tuple[Login, ...]
     leaving: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""An address that a host has itself, so that services can listen on it."""
+"""An address that services should listen on must belong to the host itself."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from aerodrome.dataclass import dataclass
 
 @dataclass(frozen=True)
 class OwnAddress:
-    """An address of the host itself; it is only asked for, never given.
+    """An address of the host itself. It is only looked up, never assigned.
 
-    The kernel's own tables are read, so that no further program has to be there.
+    It is looked up in the kernel's own tables, so the host needs no further program.
     """
 
-    service: str  # what is to listen on it
-    host: str  # its name in hosts.yaml
+    service: str  # the service that should listen on it
+    host: str  # the host's name in hosts.yaml
     address: str
 
     @property
@@ -27,10 +27,10 @@ class OwnAddress:
         return self.find("-A1")
 
     def find(self, option: str = "-q") -> str:
-        """Return a grep in the kernel's own table, without quotes other than double ones."""
+        """Return a grep of the kernel's own table that contains no single quotes."""
         address = ipaddress.ip_address(self.address)
         if address.version == 4:
-            # `|-- 10.0.0.1`, and below it `/32 host LOCAL` where the address is the host's own.
+            # `|-- 10.0.0.1`, followed by `/32 host LOCAL` if the address is the host's own.
             return f'grep -wF {option} -e "-- {self.address}" /proc/net/fib_trie'
         return f'grep -iF {option} -e "{address.exploded.replace(":", "")}" /proc/net/if_inet6'
 

@@ -1,4 +1,4 @@
-"""Whether a part of a fleet would move its broker or results alone."""
+"""Refuse to move the broker or results of only part of a fleet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aerodrome.resources.systemd import UnitState, show
 
 @dataclass(frozen=True)
 class Unmoved:
-    """Broker and results where they are, while units of a host run that use them."""
+    """Broker and results stay where they are while any of this host's units that use them are running."""
 
     places: Places
     units: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""What a host has already under the names that are to be Airflow's: refused where it is somebody else's.
+"""Names that Airflow is about to claim on a host: refused if something else already uses them.
 
-Each probe ends with the shell's own commands where the host is ours: processes are made on a first deploy only.
+On a host that is already ours, each probe runs only shell builtins; it starts processes on the first deploy only.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from aerodrome.dataclass import dataclass
 from aerodrome.resources.environment import escape
 from aerodrome.resources.files import MARK
 
-LISTED = 64  # names of a folder that are looked at
-# One of these makes a folder an AIRFLOW_HOME.
+LISTED = 64  # how many names in a folder to look at
+# Any one of these makes a folder an AIRFLOW_HOME.
 AIRFLOW_FILES = {"airflow.cfg", "airflow.db", "dags", "dags-releases", "webserver_config.py"}
-# These an Airflow has too, but so have others: a folder with nothing else is taken for an AIRFLOW_HOME.
+# Airflow has these too, but so do others. A folder that contains nothing else is accepted as an AIRFLOW_HOME.
 PERHAPS_AIRFLOW = {"logs", "plugins", "config", "lost+found"}
 
 
 @dataclass(frozen=True)
 class OwnHome:
-    """AIRFLOW_HOME is a folder of Airflow's, or there is none yet, or an empty one.
+    """AIRFLOW_HOME is missing, empty, or already belongs to Airflow.
 
-    `environment_file` names the AIRFLOW_HOME of a host that was deployed before.
+    `environment_file` names the AIRFLOW_HOME of a host that has been deployed before.
     """
 
     path: str
@@ -68,7 +68,7 @@ class OwnHome:
 
 @dataclass(frozen=True)
 class OwnUnits:
-    """The units <service>.service and <service>@….service are Airflow's, ours or made by hand, or there are none."""
+    """The units <service>.service and <service>@….service are missing, or run Airflow (ours, or made by hand)."""
 
     service: str
 
@@ -99,7 +99,7 @@ class OwnUnits:
 
 @dataclass(frozen=True)
 class OwnEnvironment:
-    """The environment file is Airflow's, ours or written by hand, or there is none."""
+    """The environment file is missing, or belongs to Airflow (ours, or written by hand)."""
 
     path: str
 
@@ -128,5 +128,5 @@ PATH = '"$path"'
 
 
 def _mentions_airflow(file: str) -> str:
-    """Return sh that tells whether a file, quoted already, is ours, or says something of Airflow beside comments."""
+    """Return sh that tells whether a file (already quoted) is ours or mentions Airflow outside comments."""
     return f"grep -qsiE {quote(f'{MARK}|^[^#;]*airflow')} {file}"

@@ -1,4 +1,4 @@
-"""Fernet keys that a host has, and the fleet does not know."""
+"""Fernet keys that exist on a host but are unknown to the fleet."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from aerodrome.secrets import FERNET_KEY, Secret
 
 @dataclass(frozen=True)
 class KeysFound(Finding):
-    """A host has Fernet keys that the fleet does not know: they are to be adopted."""
+    """A host has Fernet keys that are unknown to the fleet; the run should adopt them."""
 
     keys: tuple[Secret, ...] = ()
 
 
 @dataclass(frozen=True)
 class FoundKeys:
-    """No Fernet key on a host that was set up by hand but those that the fleet has.
+    """A host that was set up by hand has only Fernet keys that the fleet knows.
 
-    Without the key in its environment file, Airflow has taken the one that it wrote into airflow.cfg: `user`, whom
-    Airflow runs as, reads that file.
+    If its environment file sets no key, Airflow uses the one that it generated in airflow.cfg. That file is read as
+    `user`, the user that runs Airflow.
     """
 
     environment_file: str
     config_file: str
     variable: str
-    known: Secret  # the fleet's keys, with commas between
+    known: Secret  # the fleet's keys, comma-separated
     user: str
 
     @property

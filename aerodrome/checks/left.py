@@ -1,4 +1,4 @@
-"""What an earlier hosts.yaml had on a host, and this one has not, and what is not taken away: said."""
+"""Services and files of an earlier hosts.yaml that Aerodrome does not remove: it reports them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from aerodrome.resources.systemd import RUNS
 
 @dataclass(frozen=True)
 class Left:
-    """A service that may still run on a host without its role.
+    """A service that may still run on a host that no longer has its role.
 
-    It is one of ours if one of the files `ours` is there. `units` is a pattern (glob(7)) of the names of its units.
+    It counts as ours if one of the files `ours` exists. `units` is a glob(7) pattern of its units' names.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Left:
     data: str
 
     def find(self) -> str:
-        """Return sh that prints the name if it is there and runs; it starts no process (see Retired)."""
+        """Return sh that prints the name if the service is ours and running. It starts no process (see Retired)."""
         ours = " || ".join(f"[ -e {quote(path)} ]" for path in self.ours)
         return (
             f"{{ {ours}; }} && for link in {RUNS.format(self.units)}; do "
@@ -33,7 +33,7 @@ class Left:
 
     @property
     def note(self) -> str:
-        """What the operator should know and may do."""
+        """The warning, with the command that stops the service."""
         return (
             f"{self.name} still runs here, and hosts.yaml no longer has this host in the role {self.role}. It is left"
             f" alone because of its data ({self.data}); when nothing needs it: systemctl disable --now {self.stop}"
@@ -42,7 +42,7 @@ class Left:
 
 @dataclass(frozen=True)
 class LeftServices:
-    """Services that a host should not run: a warning for each that it does run."""
+    """Services that should not run on this host: one warning for each that does."""
 
     services: tuple[Left, ...]
 
@@ -60,7 +60,7 @@ class LeftServices:
 
 @dataclass(frozen=True)
 class KeptFiles:
-    """Files of variables that stay on a host that runs Airflow no longer: a warning, as they may hold secrets."""
+    """Environment files that stay on a host that no longer runs Airflow: a warning, because they may hold secrets."""
 
     files: RetiredFiles
 

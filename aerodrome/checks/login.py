@@ -1,4 +1,4 @@
-"""A login to a database that somebody else runs."""
+"""A login to a database that is managed elsewhere."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from aerodrome.dataclass import dataclass
 
 @dataclass(frozen=True)
 class DatabaseLogin:
-    """A login that works, from this very host and over TCP; only tried, never made.
+    """A login that works from this host over TCP. It is only tried, never created.
 
-    It is tried with the credentials of hosts.yaml, before they are written: `program` is sh that prints `in`, or in
-    one line why not, and nothing where `needs`, the link to the virtual environment, is not there yet. On such a host
-    what follows waits until that has been installed and the login has worked.
+    It is tried with the credentials in hosts.yaml, before they are written anywhere. `program` is sh that prints `in`,
+    or one line with the reason, or nothing if `needs`, the link to the virtual environment, does not exist yet. On such
+    a host, later resources wait until the environment is installed and the login has worked.
     """
 
-    server: str  # for messages: HOST:PORT
+    server: str  # HOST:PORT, for messages
     program: str
-    needs: str  # key of the resource
-    grants: str  # what the database's administrator has to run
+    needs: str  # the key of a resource
+    grants: str  # the statements that the database's administrator has to run
 
     @property
     def key(self) -> str:

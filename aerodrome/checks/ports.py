@@ -1,4 +1,4 @@
-"""Ports that a unit is going to listen on."""
+"""Ports that a unit is about to listen on."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ EVERYWHERE = ("0.0.0.0", "*", "[::]")  # as ss prints them
 
 @dataclass(frozen=True)
 class FreePort:
-    """A port that no other program holds, before the unit that wants it is started for the first time.
+    """A port that no other program holds when its unit starts for the first time.
 
-    `unit` may hold it, and is not asked for where it runs; `*` in it stands for anything. `address` is the one that
-    it listens on; empty: on all of IPv4. `setting` is what decides the port.
+    If `unit` (a pattern, where `*` stands for anything) is already running, nothing is asked. `address` is where it
+    listens; empty means all of IPv4. `setting` is the key in hosts.yaml that sets the port.
     """
 
     number: int
@@ -30,7 +30,7 @@ class FreePort:
         return f"port {self.number} of {self.unit}"
 
     def probe(self) -> str:
-        # The unit's name is not quoted, so that the shell finds `postgresql*`; it holds nothing else that is special.
+        # The unit's name is unquoted so that the shell expands `postgresql*`; it contains no other special character.
         return (
             f"for unit in {RUNS.format(self.unit)}; do break; done\n"
             f"[ -h \"$unit\" ] || ss -H -ltnp 'sport = :{self.number}' | while read -r line; do\n"
@@ -66,6 +66,6 @@ class FreePort:
         return plain == self.address if self.address else ":" not in plain
 
     def _is_ours(self, units: list[str]) -> bool:
-        """Tell whether the unit itself holds it, or that of another role, which this run restarts or ends."""
+        """Tell whether the unit, or one of another role that this run restarts or stops, holds the port."""
         of_all_roles = re.sub(r"@.*(?=\.service)", "@*", self.unit)
         return any(fnmatchcase(unit, of_all_roles) for unit in units)

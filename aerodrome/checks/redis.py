@@ -1,4 +1,4 @@
-"""Whether a Redis that has to restart at another address is in use."""
+"""Clients of a Redis that has to restart at another address."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from aerodrome.core.check import Finding, refused
 from aerodrome.core.resource import quote
 from aerodrome.dataclass import dataclass
 
-SHOWN = 8  # addresses of clients that are named
+SHOWN = 8  # how many clients' addresses to name
 STOP = "run fab stop --role=scheduler,worker, which waits for running tasks; then fab deploy"
 WHOLE = "run fab deploy for the whole fleet, without -H and --role: it waits for all tasks first"
 
 
 @dataclass(frozen=True)
 class RedisInUse:
-    """A Redis that listens where hosts.yaml says, or that no client is connected to.
+    """Redis already listens where hosts.yaml says, or no client is connected to it.
 
-    `halts` says that this run stops Celery's schedulers and workers first if the port changes: their own files name it.
-    They do not name the address that Redis listens on (hosts.NAME.listen), so nothing stops for that.
+    `halts`: if the port changes, this run stops Celery's schedulers and workers first, because their own settings name
+    it. They do not name the address that Redis listens on (hosts.NAME.listen), so nothing stops if only that changes.
     """
 
     config: str
@@ -31,7 +31,7 @@ class RedisInUse:
         return f"clients of {self.config}"
 
     def probe(self) -> str:
-        """Return sh that prints where Redis was configured to listen, then its clients; no process if nothing moves."""
+        """Return sh that prints where Redis was configured to listen, then its clients. No process if nothing moves."""
         return (
             "bind= port=\n"
             f"[ ! -r {quote(self.config)} ] || while read -r name value; do case $name in\n"

@@ -1,4 +1,4 @@
-"""What releases a host has, and which of them are in use."""
+"""The releases on a host, and which of them are in use."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ State = Literal["in use", "previous", "older", "used by a process", "incomplete"
 
 @dataclass(frozen=True)
 class Release(Finding):
-    """One release of a host; its subject is the kind, and its verdict is ok unless the host could not be asked."""
+    """One release on a host. Its subject is the kind; its verdict is ok unless the host could not be asked."""
 
     host: str = field(kw_only=True)
     name: str = ""
-    put: int = 0  # when a deploy put it in use, seconds since the epoch by the host's clock; 0: never
+    put: int = 0  # when a deploy put it in use, in seconds since the epoch by the host's clock; 0: never
     age: int = 0  # seconds since then
     state: State = "unknown"
 
@@ -39,7 +39,7 @@ class HeldReleases:
         return f"{self.releases.describe()}\n"
 
     def judge(self, answer: str) -> list[Release]:
-        """Return the releases, the latest first; none if the host has none."""
+        """Return the releases, newest first, or none if the host has none."""
         clock, _, rest = answer.partition("\n")
         target, _, text = rest.partition("\n")
         now, found = int(clock) if clock.isdigit() else 0, []
@@ -73,6 +73,6 @@ class HeldReleases:
 
 
 def before(current: str, names: list[str]) -> str:
-    """Return the release that was in use before `current`, of names of which the latest comes first; empty if none."""
+    """Return the release that was in use before `current`; `names` are sorted newest first. Empty if there is none."""
     following = names[names.index(current) + 1 :] if current in names else []
     return following[0] if following else ""

@@ -1,4 +1,4 @@
-"""Whether Airflow's version may be changed under what runs."""
+"""Whether it is safe to change Airflow's version under running units."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from aerodrome.core.check import Finding, refused
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.version import Installation
 
-# What the program says of the metadata database: never migrated, at the version that is installed here, at another
-# version, or not known on this host.
+# What the program reports about the metadata database: never migrated, at the version that is installed here, at
+# another version, or unknown on this host.
 EMPTY, HERE, ELSEWHERE, UNKNOWN = "empty", "here", "elsewhere", "unknown"
 
 
 @dataclass(frozen=True)
 class Version:
-    """No other version of Airflow in use than the wanted one, where the metadata database is at that other version.
+    """Airflow's version does not change while the metadata database is at the version in use.
 
-    `ask` is sh that says how the database is, with `$venv`, the environment in use: it runs only where versions differ.
+    `ask` is sh that prints the state of the database. It runs only if the versions differ, with `$venv` set to the
+    environment in use.
     """
 
     installation: Installation
     ask: str
-    accepted: bool = False  # everything is stopped first, as the operator has said
+    accepted: bool = False  # the operator has accepted that everything stops first
 
     @property
     def key(self) -> str:
@@ -64,5 +65,5 @@ class Version:
 
 
 def _release(version: str) -> tuple[int, ...]:
-    """Return major and minor, within which every version can use what another has migrated."""
+    """Return the major and minor version: releases that share both can use each other's migrated database."""
     return tuple(int(part) for part in re.findall(r"\d{1,9}", version)[:2])

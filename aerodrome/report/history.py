@@ -1,4 +1,4 @@
-"""The history of runs and the fleet's lock, for people and for programs."""
+"""Print the history of runs and the fleet's lock, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aerodrome.report.sink import data, escape_json, one_line
 
 
 def show_history(pasts: Sequence[Past]) -> None:
-    """Print a line a run, the newest first."""
+    """Print one line per run, newest first."""
     width = max((len(past.performer) for past in pasts), default=0)
     for past in pasts:
         row = f"{past.run}  {past.performer:{width}}  {_ended(past):12}  {past.command}{_more(past)}"
@@ -19,7 +19,7 @@ def show_history(pasts: Sequence[Past]) -> None:
 
 
 def show_past(past: Past) -> None:
-    """Print one run whole."""
+    """Print everything about one run."""
     rows = [
         ("run", past.run),
         ("performer", past.performer),
@@ -42,7 +42,7 @@ def show_past(past: Past) -> None:
 
 
 def show_history_as_json(pasts: Sequence[Past]) -> None:
-    """Print runs as a list, the newest first."""
+    """Print runs as a list, newest first."""
     data(_json([_document(past) for past in pasts]))
 
 
@@ -53,12 +53,12 @@ def show_past_as_json(past: Past) -> None:
 
 
 def show_lock(found: Found | None) -> None:
-    """Print whose the fleet's lock is."""
+    """Print who holds the fleet's lock."""
     data(described(found) if found else "free")
 
 
 def show_lock_as_json(found: Found | None) -> None:
-    """Print whose the fleet's lock is: `{"state": "free" | "running" | "left" | "held" | "broken", …}`."""
+    """Print who holds the fleet's lock: `{"state": "free" | "running" | "left" | "held" | "broken", …}`."""
     if found is None:
         data(_json({"state": "free"}))
         return
@@ -76,7 +76,7 @@ def _ended(past: Past) -> str:
 
 
 def _more(past: Past) -> str:
-    """Say in a few words what a run changed, and what went wrong."""
+    """Return a few words on what a run changed and what went wrong."""
     parts = []
     if past.changed:
         parts.append(f"{len(past.changed)} hosts changed")

@@ -1,4 +1,4 @@
-"""The journals of several hosts, in the order of time."""
+"""The journals of several hosts, merged by time."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from aerodrome.components.logs import SHOWN, Entry, read_entry
 from aerodrome.report.output import Prefixed
 
-LONGEST = 1 << 20  # characters of an entry; a longer one is left out
+LONGEST = 1 << 20  # characters per entry; longer entries are dropped
 
 
 class Journal:
-    """Show entries with host and role: all hosts' last ones sorted at the end, or, followed, as they come."""
+    """Show entries with host and role: sorted across hosts at the end or, when following, as they arrive."""
 
     def __init__(self, hosts: Sequence[str], roles: Sequence[str], follow: bool) -> None:
         self.follow = follow
@@ -22,21 +22,21 @@ class Journal:
         self._lock = threading.Lock()
 
     def reader(self, host: str, units: Mapping[str, str]) -> HostJournal:
-        """Return what reads the journal of one host."""
+        """Return a reader for the journal of one host."""
         return HostJournal(self, host, units)
 
     def keep(self, entries: Iterable[Entry]) -> None:
-        """Take entries that are shown with those of the other hosts."""
+        """Keep entries, to show them together with those of the other hosts."""
         with self._lock:
             self._kept += entries
 
     def close(self) -> None:
-        """Show what was kept."""
+        """Show the entries that were kept."""
         self.show(self._kept)
         self._kept = []
 
     def show(self, entries: Iterable[Entry]) -> None:
-        """Show entries, the oldest first."""
+        """Show entries, oldest first."""
         for entry in sorted(entries):
             label = f"{entry.host:{self._host_width}} {entry.role:{self._role_width}}"
             printer = Prefixed(label, len(label), reads=True)
@@ -44,12 +44,12 @@ class Journal:
 
 
 class HostJournal:
-    """Read what the script of one host prints, line by line."""
+    """Read the output of one host's script, line by line."""
 
     def __init__(self, journal: Journal, host: str, units: Mapping[str, str]) -> None:
         self.entries = 0
         self._journal, self._host, self._units = journal, host, units
-        self._last: list[Entry] | None = []  # None: they have been shown, and the journal is followed
+        self._last: list[Entry] | None = []  # None: already shown; the journal is now followed
         self._rest = ""
 
     def read(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What a program reads: one JSON document on stdout."""
+"""Print plans and health for programs, as one JSON document on stdout."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ def show_status_as_json(rows: Sequence[Health]) -> None:
 
 
 def _json(document: object) -> str:
-    """Return a document as JSON, in which whatever a terminal could obey is escaped as JSON does it."""
+    """Return a document as JSON, with everything that a terminal could interpret escaped as JSON escapes it."""
     text = json.dumps(document, indent=2, ensure_ascii=False)
     return escape_json(text)

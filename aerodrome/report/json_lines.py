@@ -1,27 +1,27 @@
-"""What `--json` prints: a JSON object a line on stdout, one for each event as it happens, the last one how it ended.
+"""The output of `--json`: one JSON object per line on stdout for each event as it happens. The last one is the outcome.
 
-Each object has `time` (UTC, ISO 8601 with milliseconds) and `event`. What has no value is null. Objects about a host
-have `host`, and `stage`: the stage that it happened in, null before the first one. What is in an object, by `event`:
+Each object has `time` (UTC, ISO 8601 with milliseconds) and `event`. Missing values are null. Objects about a host
+have `host` and `stage`, the stage in which the event happened (null before the first stage). Keys by `event`:
 
     begin          run (its id in `fab history`), performer, command, hosts: [name]
     stage          stage, hosts: [name]         a stage has begun on these hosts
     stage_end      stage, seconds, failed: [name]
     change         host, step, resource, summary    a change has begun
     change_end     the same, and seconds            it has been made
-    waiting        host, why                        what a host waits for before it goes on
-    still_waiting  doing: {name: what}, seconds     what the hosts that a run has been waiting for are at
+    waiting        host, why                        what a host waits for before it continues
+    still_waiting  doing: {name: what}, seconds     what the hosts that hold up the run are doing
     healthy        host, step, detail, seconds
     note           host (null: the fleet), text
-    killed         host, step, tasks                running tasks that did not end in time
+    killed         host, step, tasks                running tasks that did not finish in time
     failed         host, step, message, hint, detail    also in the `errors` of the end
     end            outcome, seconds, changed: [name], errors: [{host, step, message, hint, detail}]
 
-`outcome` is "changed", "unchanged", "failed" or "interrupted" (Ctrl-C). `detail` may be several lines of evidence: a
-journal, the last words of a program. The exit code is the same as without --json, and errors are also printed on
-stderr. Nothing holds a secret, or anything that a terminal could obey. New kinds of events and new keys may be added;
-those that are here stay.
+`outcome` is "changed", "unchanged", "failed" or "interrupted" (Ctrl-C). `detail` may hold several lines of evidence,
+such as a journal or the last output of a program. The exit code is the same as without --json, and errors are also
+printed on stderr. No event contains a secret, or anything that a terminal could interpret. New kinds of events and new
+keys may be added; existing ones stay.
 
-A run goes on to its end even if nobody reads its output any more.
+A run continues to its end even if nobody reads its output any more.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class JsonLines:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stage = ""
-        self._ended = False  # threads that Ctrl-C has left behind may go on
+        self._ended = False  # threads that survive Ctrl-C may still emit
         self._failed: NoOutput | None = None
 
     def emit(self, event: Event) -> None:
-        """Print an event; those that only a display needs are left out."""
+        """Print an event, except those that only a display needs."""
         if isinstance(event, Doing | Idle):
             return
         document = _safe(as_dict(event))
@@ -64,17 +64,17 @@ class JsonLines:
         if not self._failed:
             try:
                 data(line)
-            except NoOutput as error:  # it may come in the middle of a change
+            except NoOutput as error:  # possibly in the middle of a change
                 self._failed = error
 
     def close(self) -> None:
-        """Raise NoOutput if the events could not be written; a reader that has gone did not want them."""
+        """Raise NoOutput if the events could not be written, unless the reader closed the pipe."""
         if self._failed and self._failed.why:
             raise self._failed
 
 
 def _safe(value: Any) -> Any:
-    """Return a value without secrets: in JSON they might be written in another way than they are known by."""
+    """Return a value without secrets. JSON may escape a secret, so that the redactor would not recognise it later."""
     if isinstance(value, str):
         return redactor.hide(value)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What an operator sees at a terminal: lines of what is finished, and below them a line for each host at work."""
+"""Live display on a terminal: finished work scrolls by above one line per busy host."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from aerodrome.report.terminal import Terminal
 if TYPE_CHECKING:
     from aerodrome.report.region import Region
 
-SLOW = 3.0  # seconds that hosts may be asked before it is shown which of them have not answered yet
+SLOW = 3.0  # seconds to wait for answers before showing which hosts have not answered yet
 
 
 @dataclass(frozen=True)
 class _Row:
-    """What a host is at, and since when by the monotonic clock."""
+    """What a host is doing, and since when (monotonic clock)."""
 
     what: str
     since: float
@@ -39,10 +39,10 @@ class _Row:
 
 
 class Live(Terminal):
-    """Print what is finished, and show what hosts are at and for how long; `close` leaves the terminal as it was.
+    """Print finished work, and show what each host is doing and for how long. `close` restores the terminal.
 
-    What draws takes 0.1 s to import. It is imported once something is at work, by a thread of its own: a run with
-    nothing to do does not wait for it, and neither do hosts.
+    The drawing code takes 0.1 s to import. A separate thread imports it once there is something to show, so neither a
+    run with nothing to do nor any host waits for it.
     """
 
     def __init__(self, hosts: Iterable[str]) -> None:
@@ -50,14 +50,14 @@ class Live(Terminal):
         super().__init__(names)
         self._places = {name: place for place, name in enumerate(names)}
         self._rows: dict[str, _Row] = {}
-        self._guard = threading.Lock()  # of rows and timer; nothing is printed under it
+        self._guard = threading.Lock()  # guards rows and timer; nothing is printed while it is held
         self._timer: threading.Timer | None = None
         self._starting = threading.Lock()
         self._region: Region | None = None
         self._closed = False
 
     def emit(self, event: Event) -> None:
-        """Print an event, or show it as what its host is at."""
+        """Print an event, or show it as what its host is doing."""
         row = self._follow(event)
         match event:
             case ChangeEnded(summary=summary, seconds=seconds):
@@ -73,7 +73,7 @@ class Live(Terminal):
                 super().emit(event)
 
     def close(self) -> None:
-        """Take the region away; say which changes have been left in the middle."""
+        """Remove the region, and report the changes that were not finished."""
         with self._guard:
             self._closed = True
             if self._timer:
@@ -93,7 +93,7 @@ class Live(Terminal):
             self._line(change.host, change.step, f"{one_line(change.summary)}  ({took}, {how})")
 
     def _follow(self, event: Event) -> _Row | None:
-        """Keep in mind what each host is at; return what the host of this event was at until now."""
+        """Record what each host is doing; return what this event's host was doing before."""
         now = time.monotonic()
         with self._guard:
             before = self._rows.get(getattr(event, "host", ""))
@@ -112,7 +112,7 @@ class Live(Terminal):
         return before
 
     def _plan_region(self, event: Event) -> None:
-        """Have the region begun as soon as something is at work, and for questions only if they take long."""
+        """Start the region as soon as a host is busy, or, while hosts are only being asked, once that takes long."""
         if self._region or self._closed:
             return
         at_once = isinstance(event, StageBegan | Waiting)
@@ -135,7 +135,7 @@ class Live(Terminal):
             self._region = region
 
     def lines(self, room: int) -> list[str]:
-        """Return a line a host at work: those that have been at it the longest, if there is no room for all."""
+        """Return one line per busy host, or, if there is no room for all, for those that have been busy the longest."""
         now = time.monotonic()
         with self._guard:
             rows = sorted(self._rows.items(), key=lambda each: each[1].since)

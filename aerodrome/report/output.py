@@ -1,4 +1,4 @@
-"""The output of a command that runs on hosts: handed on as it comes, safe for a terminal."""
+"""Output of a command that runs on hosts: passed on as it arrives, safe for a terminal."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Callable
 from aerodrome.report.sink import NoOutput, data, escape_json, say
 from aerodrome.report.terminal import still_waiting
 
-LONGEST_LINE = 1 << 16  # characters of a command's output that are held back for the end of their line
-# Characters that are parsed in vain in search of a JSON document: each of a million lines may begin one.
+LONGEST_LINE = 1 << 16  # characters to buffer while waiting for the end of a line
+# Characters parsed without finding a JSON document before we give up: each of a million lines may begin like one.
 MOST_IN_VAIN = 20_000_000
 
 
 class Through:
-    """Hand a command's output on as it comes, whole lines at a time, to stdout or another sink.
+    """Pass a command's output on as it arrives, in whole lines, to stdout or another sink.
 
-    Where nobody reads it any more, the command goes on, as it may be in the middle of a change; `check` then says so.
-    One that only `reads` is ended at once (NoOutput).
+    If nobody reads the output any more, the command continues, because it may be in the middle of a change; `check`
+    reports it afterwards. A command that only `reads` is stopped immediately (NoOutput).
     """
 
     def __init__(self, to: Callable[[str], None] = data, reads: bool = False) -> None:
@@ -36,7 +36,7 @@ class Through:
             self._show_rest()
 
     def close(self) -> None:
-        """Print what is left."""
+        """Print the rest."""
         self._show_rest()
 
     def _show_rest(self) -> None:
@@ -45,7 +45,7 @@ class Through:
             self._show(rest)
 
     def check(self) -> None:
-        """Raise NoOutput where the command has gone on without its output (a reader that has gone did not want it)."""
+        """Raise NoOutput if the command continued without its output, unless the reader closed the pipe."""
         if self._failed and self._failed.why:
             raise self._failed
 
@@ -63,7 +63,7 @@ class Through:
 
 
 class JsonAlone(Through):
-    """Keep a command's output, and in the end print the JSON document on stdout and all else on stderr."""
+    """Keep a command's output; at the end, print the JSON document on stdout and everything else on stderr."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class JsonAlone(Through):
         self._kept.append(lines)
 
     def close(self) -> None:
-        """Print the document, and before it what else was said."""
+        """Print everything else that the command said, then the document."""
         if self._rest:
             self._show(self._rest)
         document, rest = json_document("\n".join(self._kept))
@@ -84,7 +84,7 @@ class JsonAlone(Through):
 
 
 class Prefixed(Through):
-    """Hand output on with the host's name before each line."""
+    """Pass output on with the host's name in front of each line."""
 
     def __init__(self, host: str, width: int, to: Callable[[str], None] = data, reads: bool = False) -> None:
         super().__init__(to, reads)
@@ -95,7 +95,7 @@ class Prefixed(Through):
 
 
 def waiting_for(what: str | None) -> Callable[[list[str], int], None]:
-    """Return what says for which hosts a command waits; None: it is meant to go on until Ctrl-C, so nothing is said."""
+    """Return a callback that reports which hosts a command waits for, or is silent (None) if it runs until Ctrl-C."""
 
     def waiting(names: list[str], seconds: int) -> None:
         if what:
@@ -105,14 +105,14 @@ def waiting_for(what: str | None) -> Callable[[list[str], int], None]:
 
 
 def json_document(text: str) -> tuple[str, str]:
-    """Return the last JSON document in what a command printed, and the rest: Airflow logs on stdout as well.
+    """Return the last JSON document in a command's output, and the rest: Airflow logs to stdout as well.
 
-    A line of the log may begin with [ too. Where there is nothing to list, Airflow says so in words: an empty list.
+    A log line may also begin with [. If there is nothing to list, Airflow says so in words; return an empty list then.
     """
     decoder, found, start, spent = json.JSONDecoder(), None, 0, 0
     for line in re.finditer(r"^[\[{]", text, re.MULTILINE):
         if line.start() < start:
-            continue  # within a document
+            continue  # inside a document
         if spent > MOST_IN_VAIN:
             break
         try:

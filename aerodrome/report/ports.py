@@ -1,4 +1,4 @@
-"""The table that `fab status --ports` prints, and its JSON."""
+"""The table that `fab status --ports` prints, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aerodrome.report.terminal import data
 
 
 def show_ports(rows: Sequence[Listening]) -> None:
-    """Print a line for each port that is open."""
+    """Print one line per open port."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -28,5 +28,5 @@ def show_ports(rows: Sequence[Listening]) -> None:
 
 
 def show_ports_as_json(rows: Sequence[Listening]) -> None:
-    """Print the same for programs; an empty address stands for all of the host's."""
+    """Print open ports as JSON; an empty address means all of the host's addresses."""
     data(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""The last lines of a terminal, drawn again and again, below all that is printed."""
+"""The last lines of a terminal, redrawn below everything else that is printed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rich.text import Text
 
 from aerodrome.report.sink import discard
 
-PER_SECOND = 4  # how often it is drawn
+PER_SECOND = 4  # redraws
 
 
 class _Steady:
-    """A stream whose reader may go: nothing that cannot be shown ends a change, or the thread that draws."""
+    """A stream whose reader may disappear: a failed write interrupts neither a change nor the drawing thread."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -46,14 +46,14 @@ class _Steady:
 
 
 class _Console(Console):
-    """A console that leaves the cursor visible: fab may be killed or suspended at any moment."""
+    """A console that leaves the cursor visible, because fab may be killed or suspended at any moment."""
 
     def show_cursor(self, show: bool = True) -> bool:
         return False
 
 
 class _Printed:
-    """Text that is fit to be printed already, with its colours; the terminal itself wraps it."""
+    """Text that is ready to print, colours included; the terminal itself wraps it."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -63,9 +63,9 @@ class _Printed:
 
 
 class _Lines:
-    """The lines as they are at the moment they are drawn, each cut to the terminal's width.
+    """The lines at the moment of drawing, each cut to the terminal's width.
 
-    A line that was wrapped would take more rows than are taken back.
+    A wrapped line would take more rows than are erased afterwards.
     """
 
     def __init__(self, lines: Callable[[int], list[str]], unicode: bool) -> None:
@@ -78,10 +78,10 @@ class _Lines:
 
 
 class Region:
-    """Lines at the end of stderr, which is a terminal; `lines` gives them for the rows that there is room for."""
+    """Lines at the end of stderr, which must be a terminal. `lines` returns them for the number of rows available."""
 
     def __init__(self, lines: Callable[[int], list[str]]) -> None:
-        """Take what gives the lines, safe for a terminal; it is called from another thread."""
+        """Take the function that returns the lines, safe for a terminal. Another thread calls it."""
         file = _Steady(sys.stderr)
         self._lines = _Lines(lines, file.encoding.lower().startswith("utf"))
         self._console = _Console(
@@ -95,7 +95,7 @@ class Region:
         self._live: Live | None = None
 
     def start(self) -> None:
-        """Draw the lines from now on."""
+        """Start drawing."""
         self._live = Live(
             console=self._console,
             get_renderable=self._fitted,
@@ -107,7 +107,7 @@ class Region:
         self._live.start(refresh=True)
 
     def stop(self) -> None:
-        """Take the lines away."""
+        """Erase the lines and stop drawing."""
         if self._live:
             self._live.stop()
             self._live = None
@@ -118,9 +118,9 @@ class Region:
         self._console.print(_Printed(text), soft_wrap=True)
 
     def _fitted(self) -> _Lines:
-        """Return the lines; from now on they are drawn for the terminal as it is now."""
+        """Return the lines, after adapting to the terminal's current size."""
         with suppress(OSError, ValueError):
             width, height = os.get_terminal_size(self._console.file.fileno())
-            if width and height:  # 0, where nobody has said
+            if width and height:  # 0 if the size is unknown
                 self._console.size = (width, height)
         return self._lines

@@ -1,4 +1,4 @@
-"""What `fab releases` prints."""
+"""The table that `fab releases` prints, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLOURS = {"in use": "green", "incomplete": "yellow", "unknown": "red"}
 
 
 def show_releases(rows: Sequence[Release]) -> None:
-    """Print a line for each release of each host."""
+    """Print one line per release and host."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""Where everything that is printed goes through: secrets hidden, control characters escaped, lost readers noticed."""
+"""The one place that prints: it hides secrets, escapes control characters and notices when a reader has gone."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from aerodrome.secrets import Redactor
 if TYPE_CHECKING:
     from aerodrome.report.region import Region
 
-# Hides every known secret in whatever is printed, should one get there.
+# Hides every known secret in anything that is printed, in case one gets that far.
 redactor = Redactor()
 _lock = threading.Lock()
-_region: Region | None = None  # lines at the end of the terminal, above which all is printed
-_pauses = 0  # of the region
+_region: Region | None = None  # lines at the end of the terminal; everything else is printed above them
+_pauses = 0  # how many callers have paused the region
 _SUSPECT = re.compile(r"[^\t\n\x20-\x7e]")
 
 
 class Paint(str):
-    """Text of our own that is printed in a colour or bold, where there is a terminal; what it holds is escaped too."""
+    """Text of our own to print in colour or bold if on a terminal; its content is escaped like any other."""
 
     code: str
 
@@ -38,9 +38,9 @@ class Paint(str):
 
 
 class NoOutput(BaseException):
-    """Our stdout takes nothing any more: no fault of any host, so no Exception.
+    """Our stdout accepts nothing any more. No host is at fault, so this is not an Exception.
 
-    `why` is empty where its reader has gone (`fab logs | head`): then end as other programs do, without a word.
+    `why` is empty if the reader closed the pipe (`fab logs | head`). Then exit silently, as other programs do.
     """
 
     def __init__(self, why: str = "") -> None:
@@ -50,20 +50,20 @@ class NoOutput(BaseException):
 
 
 def escape(text: str) -> str:
-    """Return `text` with everything that a terminal could obey or hide as an escape: \\x1b, \\u202e.
+    """Return `text` with everything that a terminal could interpret or hide replaced by an escape: \\x1b, \\u202e.
 
-    Printable characters, spaces of any kind, tab and newline pass.
+    Printable characters, spaces of any kind, tabs and newlines are kept.
     """
     return _SUSPECT.sub(_escaped, text.replace("\r\n", "\n"))
 
 
 def escape_json(text: str) -> str:
-    """Return a JSON document with the same things escaped as JSON does it, so that it stays one."""
+    """Return a JSON document with the same characters escaped as JSON escapes them, so that it stays valid."""
     return _SUSPECT.sub(lambda found: found[0] if escape(found[0]) == found[0] else json.dumps(found[0])[1:-1], text)
 
 
 def one_line(text: str) -> str:
-    """Return `text` on one line: what comes from a host must not look like a line of ours."""
+    """Return `text` on one line: output of a host must not look like a line of ours."""
     return text.replace("\r\n", "\n").replace("\n", "\\n")
 
 
@@ -75,7 +75,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def say(*parts: str) -> None:
-    """Tell how it goes, on stderr. What cannot be told is no reason to end a change in the middle."""
+    """Report progress on stderr. A message that cannot be written does not interrupt a change."""
     try:
         _print(sys.stderr, parts)
     except (OSError, ValueError):
@@ -83,15 +83,15 @@ def say(*parts: str) -> None:
 
 
 def data(*parts: str) -> None:
-    """Print what was asked for, on stdout.
+    """Print requested data on stdout.
 
-    Raises NoOutput where it cannot be written.
+    Raises NoOutput if it cannot be written.
     """
     raw("".join(_painted(part, sys.stdout) for part in parts))
 
 
 def raw(text: str) -> None:
-    """Print on stdout what is fit to be printed already."""
+    """Print text on stdout that is already escaped."""
     try:
         _write(sys.stdout, text)
     except BrokenPipeError:
@@ -104,12 +104,12 @@ def raw(text: str) -> None:
 
 
 def is_terminal(file: TextIO | None) -> bool:
-    """Tell whether a stream is a terminal; one that is closed is none."""
+    """Tell whether a stream is an open terminal."""
     return file is not None and not file.closed and file.isatty()
 
 
 def can_draw() -> bool:
-    """Tell whether stderr is a terminal on which lines can be drawn again."""
+    """Tell whether stderr is a terminal that can redraw lines."""
     return is_terminal(sys.stderr) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
@@ -123,17 +123,17 @@ def _painted(part: str, file: TextIO) -> str:
 
 
 def _colours(file: TextIO) -> bool:
-    """Tell whether a stream is a terminal that has colours, and nobody has said NO_COLOR (no-color.org)."""
+    """Tell whether a stream is a terminal with colours; NO_COLOR turns them off (no-color.org)."""
     return is_terminal(file) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _write(file: TextIO | None, text: str) -> None:
-    if file is None:  # Python's stdout, where the descriptor is closed
+    if file is None:  # Python's stdout if the descriptor is closed
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    # A terminal may not have every letter.
+    # The terminal's encoding may lack some characters.
     encoding = file.encoding or "utf-8"
     safe = text.encode(encoding, "backslashreplace").decode(encoding)
-    # Whole lines under a lock: hosts that work at once would interleave within a line.
+    # Whole lines under a lock: otherwise, hosts that work in parallel would interleave within a line.
     with _lock:
         if not _region or _pauses or not is_terminal(file):
             print(safe, file=file, flush=True)
@@ -148,7 +148,7 @@ def _write(file: TextIO | None, text: str) -> None:
 
 
 def attach(region: Region) -> None:
-    """Show a region at the end of the terminal from now on; whatever is printed comes above it."""
+    """Show a region at the end of the terminal from now on; everything else is printed above it."""
     global _region
     with _lock:
         if not _pauses:
@@ -157,7 +157,7 @@ def attach(region: Region) -> None:
 
 
 def detach(region: Region) -> None:
-    """Take the region away, and leave the terminal as if it had never been there."""
+    """Remove the region and leave no trace of it on the terminal."""
     global _region
     with _lock:
         region.stop()
@@ -166,7 +166,7 @@ def detach(region: Region) -> None:
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Leave the terminal to something else meanwhile, such as a question."""
+    """Hide the region while something else uses the terminal, such as a question."""
     global _pauses
     with _lock:
         _pauses += 1
@@ -182,7 +182,7 @@ def paused() -> Iterator[None]:
 
 
 def discard(file: TextIO | None) -> None:
-    """Send what is still in a stream's buffer nowhere: Python would try again at its end, and complain."""
+    """Discard what a stream still buffers; otherwise Python tries to write it at exit, and complains."""
     if file is None:
         return
     with suppress(OSError, ValueError):

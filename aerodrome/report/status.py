@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from aerodrome.components.health import Health
 from aerodrome.report.sink import escape, is_terminal, one_line, raw, redactor
 
-LONGEST = 20  # characters of what a host says in a column that is not wrapped
+LONGEST = 20  # characters of a host's answer in a column that does not wrap
 
 
 def show_status(rows: Sequence[Health]) -> None:
-    """Print a line a role and host."""
+    """Print one line per role and host."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -32,17 +32,17 @@ def show_status(rows: Sequence[Health]) -> None:
             (row.version[:LONGEST] or "?", ""),
             (f"{'healthy' if row.ok else 'NOT HEALTHY'}: {row.detail}", colour),
         )
-        # As Text, which is no markup.
+        # As Text, so that rich does not parse it as markup.
         table.add_row(*[Text(escape(one_line(redactor.hide(text))), style=style) for text, style in cells])
     text = io.StringIO()
-    # Not cut to 80 columns where the output goes into a file or a pipe.
+    # Not cut to 80 columns if the output goes into a file or a pipe.
     terminal = is_terminal(sys.stdout)
     Console(file=text, force_terminal=terminal, width=None if terminal else 160, highlight=False).print(table, end="")
     raw(text.getvalue().removesuffix("\n"))
 
 
 def ago(seconds: int) -> str:
-    """Return how long ago something was, in words."""
+    """Return a time span in words."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds // size} {unit}"

@@ -1,4 +1,4 @@
-"""What an operator reads: events and errors on stderr, data on stdout; a line says which host and what."""
+"""Plain output for an operator: events and errors on stderr, data on stdout. Each line names its host and step."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from aerodrome.errors import AerodromeError, FleetError, HostError
 from aerodrome.report.sink import Paint, data, one_line, say
 from aerodrome.report.sink import redactor as redactor
 
-LONGEST_ERROR = 2000  # characters: what a host answered may be part of it
-NAMED = 5  # hosts that are waited for and named with what they are at
+LONGEST_ERROR = 2000  # characters: it may include a host's answer
+NAMED = 5  # hosts to list with what they are doing
 
 
 class Terminal:
-    """Print a run's events, a line each; `width` is that of the longest host name."""
+    """Print a run's events, one line each. `width` is the length of the longest host name."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self.width = max((len(name) for name in hosts), default=0)
         self.begun = time.monotonic()
 
     def emit(self, event: Event) -> None:
-        """Print an event; those that only programs and displays care about print nothing."""
+        """Print an event, except those that only programs and displays need."""
         match event:
             case StageBegan(stage=stage):
                 say(_bold(stage), f"  ({time.monotonic() - self.begun:.0f} s)")
@@ -46,11 +46,11 @@ class Terminal:
         say(f"  {host:{self.width}}  {step:20}  {text}")
 
     def close(self) -> None:
-        """End with the terminal as it was."""
+        """Do nothing: there is no terminal state to restore."""
 
 
 def still_waiting(doing: Mapping[str, str], seconds: int) -> None:
-    """Say for which hosts a run waits, and what they are at."""
+    """Report which hosts a run is waiting for, and what they are doing."""
     for host, what in list(doing.items())[:NAMED]:
         say(f"waiting for {host}: {one_line(what)} ({seconds} s)")
     if rest := list(doing)[NAMED:]:
@@ -58,7 +58,7 @@ def still_waiting(doing: Mapping[str, str], seconds: int) -> None:
 
 
 def show_plans(plans: Sequence[HostPlan], script: bool) -> None:
-    """Print what would change, host by host: summaries and diffs, or the very scripts."""
+    """Print what would change, host by host: summaries and diffs, or the exact scripts."""
     for plan in plans:
         if plan.changes:
             data(_bold(plan.host))
@@ -74,7 +74,7 @@ def _described(plan: HostPlan) -> str:
 
 
 def show_error(error: AerodromeError) -> None:
-    """Print an error: a line a host, with its evidence, and what to do; evidence that hosts share comes once, last."""
+    """Print an error: one line per host, its evidence, and what to do. Evidence that hosts share comes once, last."""
     if isinstance(error, FleetError):
         details = [failure.detail for failure in error.failures]
         shared = [detail for detail in dict.fromkeys(details) if detail and details.count(detail) > 1]

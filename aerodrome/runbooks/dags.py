@@ -1,4 +1,4 @@
-"""Copy the DAG folder to every node, and go back to one that the nodes have already."""
+"""Copy the DAG folder to every node, and switch back to an earlier one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aerodrome.resources.release import BY_HAND, NAME, Switched
 
 
 def deploy_dags(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> Runbook:
-    """Copy the DAG folder and airflow.cfg to the nodes among `hosts`; InvalidInput if there is neither."""
+    """Copy the DAG folder and airflow.cfg to the nodes among `hosts`. Raises InvalidInput if neither is configured."""
     resources = dags(inputs)
     if not resources:
         raise InvalidInput(f"{inputs.fleet.source}: there is no DAG folder to deploy", "set deploy.dags")
@@ -25,9 +25,9 @@ def deploy_dags(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) 
 
 
 def rollback_dags(inputs: Inputs, hosts: Collection[str], roles: Collection[str], to: str = "") -> Runbook:
-    """Switch the nodes among `hosts` to the release `to` of the DAG folder; the next deploy-dags moves forward again.
+    """Switch the nodes among `hosts` to the release `to` of the DAG folder.
 
-    A node that does not have it refuses before any node is changed.
+    The next deploy-dags moves forward again. If a node does not have that release, nothing is changed on any node.
     """
     if not NAME.fullmatch(to):
         raise InvalidInput(f"--to: {to[:40]!r} is not the name of a release", "see them: fab releases")

@@ -12,7 +12,7 @@ from aerodrome.core.stage import Stage, only
 
 
 def setup_database(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> Runbook:
-    """Set up PostgreSQL; if it is managed elsewhere, have each node log in."""
+    """Set up PostgreSQL or, if it is managed elsewhere, test the login from each node."""
     fleet = inputs.fleet
     if fleet.database.managed:
         steps = {host.name: COMPONENT.machine(inputs, host) for host in fleet.with_role("database")}

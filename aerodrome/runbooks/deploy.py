@@ -1,4 +1,4 @@
-"""Deploy: which part of which host comes when."""
+"""Deploy: the order in which the parts of all hosts are set up."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def deploy(
     accept_downtime: bool = False,
     force: bool = False,
 ) -> Runbook:
-    """Bring everything to the state in hosts.yaml, in order, for these hosts and roles only."""
+    """Bring these hosts and roles to the state in hosts.yaml, in order."""
     inputs = replace(inputs, accept_downtime=accept_downtime, force=force)
     return Runbook("deploy", tuple(stages(inputs, hosts, roles)), force, tuple(setting_notes(inputs)))
 
 
 def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> list[Stage]:
-    """Return the stages of a deploy, for these hosts and roles only."""
+    """Return the stages of a deploy of these hosts and roles."""
     fleet = inputs.fleet
     placed = {name: names for name, names in fleet.roles.items() if names}
     inputs = replace(inputs, whole=set(placed) <= set(roles) and set().union(*placed.values()) <= set(hosts))
     machines, settings = _machines(inputs, roles)
     early, late = _retire_stages(inputs, roles)
     halts = _halt_stages(inputs) if inputs.whole else []
-    # Nothing that a node is made of needs the database or the broker: all are set up at once, before any role starts.
-    # What can go wrong without a need to stop anything has been done by the time when something stops.
-    # Whatever has been halted is started again as long as nothing has been changed that it runs on.
+    # Setting up a node needs neither the database nor the broker, so all hosts are set up together before any role
+    # starts. Whatever can fail without stopping anything runs before the first stop.
+    # Units that have been halted are started again, unless something that they run on has already changed.
     downtime = inputs.accept_downtime
     parts = [Stage("machines", machines, {}, commits=downtime), *early]
     parts = [*halts, *parts] if downtime else [*parts, *halts]
@@ -59,7 +59,7 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
 
 
 def _machines(inputs: Inputs, roles: Collection[str]) -> tuple[dict[str, list[Step]], dict[str, list[Step]]]:
-    """Return what hosts are made of, by host: first what no running unit notices, then what its units read."""
+    """Return the steps that set up each host: those that no running unit notices, then the settings that units read."""
     fleet = inputs.fleet
     machines: dict[str, list[Step]] = {}
     settings: dict[str, list[Step]] = {}
@@ -80,9 +80,9 @@ def _machines(inputs: Inputs, roles: Collection[str]) -> tuple[dict[str, list[St
 
 
 def _halt_stages(inputs: Inputs) -> list[Stage]:
-    """Return the stages in which all stops where Airflow's version changes, or Celery's users where its broker moves.
+    """Return the stages that stop everything if Airflow's version changes, or Celery's users if its broker moves.
 
-    The schedulers come first, so that nothing new is queued, then the workers, once they have ended all that was: until
+    Schedulers stop first, so that nothing new is queued. Workers follow once they have finished what was queued; until
     then they need the web server (Airflow 3).
     """
     fleet, downtime = inputs.fleet, inputs.accept_downtime
@@ -93,7 +93,7 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
     way_back = {host: steps for host, steps in way_back.items() if steps}
 
     def stop(name: str, roles: Sequence[str], last: bool = False) -> Stage:
-        # Where versions change, what runs where it should not has to stop too.
+        # If the version changes, units that run where they should not have to stop too.
         hosts = fleet.asked() if downtime else [host for host in fleet.nodes() if set(roles) & set(inputs.roles(host))]
         return Stage(name, {host.name: [halted(inputs, host, roles, last)] for host in hosts}, {})
 
@@ -112,10 +112,10 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
 
 
 def _retire_stages(inputs: Inputs, roles: Collection[str]) -> tuple[list[Stage], list[Stage]]:
-    """Return the stages in which units end that hosts.yaml no longer has on a host: before others start, and after.
+    """Return the stages that stop units no longer in hosts.yaml: those before other units start, then those after.
 
-    A second scheduler must not go on beside the first of its kind. Workers end their tasks, which may need the web
-    server of before until then.
+    A second scheduler must not run beside the new first one, so it stops early. A worker stops late: it finishes its
+    tasks first, and they may need the old web server until then.
     """
     early: list[Stage] = []
     late: list[Stage] = []

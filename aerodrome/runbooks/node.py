@@ -1,4 +1,4 @@
-"""Set up the machines that run Airflow; nothing is started."""
+"""Set up the machines that run Airflow, without starting anything."""
 
 from __future__ import annotations
 

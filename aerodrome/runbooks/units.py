@@ -1,4 +1,4 @@
-"""Start, restart and stop the units of roles, host after host."""
+"""Start, restart and stop the units of roles, host by host."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def stop(inputs: Inputs, hosts: Collection[str], roles: Collection[str], force: 
 
 
 def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> list[Stage]:
-    """Return the stages in which the units of `roles` start, or with `again` restart."""
+    """Return the stages that start the units of `roles`, or restart them with `again`."""
     fleet, parts = inputs.fleet, []
     leaders = [role.name for role in inputs.version_roles if role.first_alone and fleet.roles[role.name]]
     alone = {name: fleet.with_role(name)[0] for name in leaders}
@@ -61,9 +61,9 @@ def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> 
 
 
 def stop_stages(inputs: Inputs, roles: Collection[str]) -> list[Stage]:
-    """Return the stages in which the units of `roles` stop: the other way round, so workers come first.
+    """Return the stages that stop the units of `roles`, in reverse order: workers first.
 
-    At the end those that hosts.yaml no longer has on a host.
+    The last stage stops units that hosts.yaml no longer has on a host.
     """
     parts = []
     for name in reversed([role.name for role in inputs.version_roles]):
