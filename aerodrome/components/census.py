@@ -1,4 +1,4 @@
-"""Which tasks run on a host: asked before a unit that runs them is stopped, and after."""
+"""Which tasks run on a host, asked before and after a unit that runs them is stopped."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from aerodrome.program import program
 from aerodrome.render import render
 from aerodrome.resources.drain import Drain, Unreported
 
-SHOWN = 10  # tasks of a host that are named
+SHOWN = 10  # how many tasks of a host to name
 LOOK = 10  # seconds for a look at processes
 
 
 def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
-    """Return how the unit of a role is stopped; None for a role that runs no tasks.
+    """Return how to stop the unit of a role, or None if the role runs no tasks.
 
-    The metadata database says which tasks run. Where the role does not know it, as a worker of Airflow 3, the
-    processes of its unit do, while they are there.
+    The metadata database lists the running tasks. If the role cannot reach it (a worker of Airflow 3), the processes
+    of its unit are read instead, as long as they exist.
     """
     if not inputs.role(role).runs_tasks(inputs):
         return None
     limit = inputs.fleet.deploy.drain_timeout
     if not inputs.uses_database(role):
         script = render("running.sh.j2", unit=quote(inputs.unit(role)), shown=SHOWN)
-        # Its command line is a process's own memory: whoever reads it waits for as long as the process can make it.
+        # A process can delay whoever reads its command line, because that is in its own memory: hence the timeout.
         return Drain(f"timeout -s KILL {LOOK} sh {heredoc(script)}", limit, by_processes=True)
     asks = program("census", name=inputs.known_as(host), shown=SHOWN, **connection(inputs))
     return Drain(python_program(inputs, asks, role, PATIENCE), limit)
 
 
 def unreported(inputs: Inputs, role: str) -> tuple[Unreported, ...]:
-    """Return what the last stop of a role's unit had to say; nothing for a role that runs no tasks."""
+    """Return what the last stop of a role's unit reported; nothing for a role that runs no tasks."""
     return (Unreported(inputs.unit(role)),) if inputs.role(role).runs_tasks(inputs) else ()

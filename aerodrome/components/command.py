@@ -1,4 +1,4 @@
-"""How an Airflow command is run on a node: as the service user, in exactly the units' environment."""
+"""Run Airflow commands on a node as the service user, in exactly the units' environment."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from aerodrome.catalogue.version import DATABASE_URL
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.resource import heredoc, quote
 
-# Seconds for a question that is answered by a program of ours. It runs as the service user, who can stop it.
+# Seconds for a question to one of our own programs. It runs as the service user, who can suspend it.
 PATIENCE = 20
 
 
 def in_unit_environment(
     inputs: Inputs, command: Sequence[str], role: str = "", folder: str = "", bare: bool = False, seconds: int = 0
 ) -> str:
-    """Return sh that runs a command as systemd would run a unit, its streams and exit code handed through.
+    """Return sh that runs a command as systemd would run a unit, passing its streams and exit code through.
 
-    It runs in AIRFLOW_HOME, or in `folder`. With a `role` it gets the variables that only that role's unit reads, too;
-    `bare` is for a host that may have no environment file yet. After `seconds`, if given, systemd ends it. systemd
-    reads the files itself: sourced in a shell they would mean something else, and replace PATH. `--pipe` needs systemd
-    235.
+    The command runs in AIRFLOW_HOME or in `folder`. A `role` adds the variables that only that role's unit reads.
+    `bare` allows the environment file to be missing. After `seconds`, if given, systemd stops the command. systemd
+    reads the files itself, because a shell that sources them would interpret them differently and replace PATH.
+    `--pipe` needs systemd 235.
     """
     airflow = inputs.fleet.airflow
     properties = [
@@ -38,14 +38,14 @@ def in_unit_environment(
 
 
 def python_program(inputs: Inputs, program: str, role: str = "", seconds: int = 0) -> str:
-    """Return sh that runs a program with the node's Python, in the units' environment; `program` ends in a newline."""
+    """Return sh that runs a program with the node's Python in the units' environment; `program` ends in a newline."""
     return f"{isolated_python(inputs, '-', role=role, seconds=seconds)} {heredoc(program)}"
 
 
 def isolated_python(inputs: Inputs, *arguments: str, role: str = "", bare: bool = False, seconds: int = 0) -> str:
-    """Return sh that runs the node's Python for a program of ours: it imports from its environment alone (-I).
+    """Return sh that runs the node's Python for a program of ours; it imports only from its own environment (-I).
 
-    A module that somebody puts into AIRFLOW_HOME, or on PYTHONPATH, would be imported in place of Python's own.
+    Otherwise, a module in AIRFLOW_HOME or on PYTHONPATH would be imported instead of Python's own.
     """
     return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-I", *arguments], role, "/", bare, seconds)
 
@@ -56,7 +56,7 @@ def airflow_command(inputs: Inputs, arguments: Sequence[str], role: str) -> str:
 
 
 def connection(inputs: Inputs) -> dict[str, object]:
-    """Return what probes/connection.py has to know to log in to the metadata database, and what it may show."""
+    """Return what probes/connection.py needs to log in to the metadata database, and what it may show."""
     database = inputs.fleet.database
     return {
         "variable": inputs.catalogue.variable(*DATABASE_URL),
@@ -65,7 +65,7 @@ def connection(inputs: Inputs) -> dict[str, object]:
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Tell whether an Airflow command is to print JSON (`-o json`, `--output=json`)."""
+    """Tell whether an Airflow command should print JSON (`-o json`, `--output=json`)."""
     pairs = zip(arguments, [*arguments[1:], ""], strict=False)
     return any(
         word in ("-ojson", "--output=json") or (word in ("-o", "--output") and following == "json")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a probe of a role's host has found."""
+    """The result of probing a role's host."""
 
     state: UnitState
     now: int  # the host's clock, seconds since the epoch
@@ -45,7 +45,7 @@ class Component(Role, ABC):
         return []
 
     def settings(self, inputs: Inputs, host: Host) -> list[Step]:
-        """Return what of its host may disturb units that run: not before those have halted that this run halts."""
+        """Return the steps that may disturb running units; they run after this run's halts."""
         return []
 
     def afterwards(self, inputs: Inputs) -> list[Step]:
@@ -57,7 +57,7 @@ class Component(Role, ABC):
         return []
 
     def left(self, inputs: Inputs) -> tuple[Left, ...]:
-        """Return the services with data, which are left alone on a host that no longer has the role."""
+        """Return the services with data that stay on a host after it has lost the role."""
         return ()
 
 

@@ -1,4 +1,4 @@
-"""The environment files: which variables a node and each of its roles get, and how systemd wants them written."""
+"""The environment files: which variables a node and each of its roles get, and how systemd expects them."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from aerodrome.render import render
 from aerodrome.resources.environment import assignments, escape
 from aerodrome.secrets import MASK, Secret
 
-# Settings whose names only look as if a secrets backend or a command gave them.
+# Settings that are ordinary values although their names end like those of a secrets backend or a command.
 SETTINGS = {"AIRFLOW__API_AUTH__JWT_SECRET"}
-# An assignment that somebody has made a comment of, as one does with an old password.
+# An assignment that has been commented out, as people do with an old password.
 COMMENTED_OUT = re.compile(r"^(\s*[#;][#;\s]*(?:export\s+)?\w+\s*=).*")
-# What a line of airflow.cfg sets, also one that somebody has made a comment of.
+# A setting in a line of airflow.cfg, possibly commented out.
 SETTING = re.compile(r"(?P<name>[#;\s]*(?P<key>[\w.-]+)\s*[=:])\s*(?P<value>.*)")
 SOUNDS_SECRET = re.compile(r"key|secret|passw|token|conn|url|backend|dsn|credential|basic_auth", re.IGNORECASE)
 
 
 def environment(inputs: Inputs, host: Host) -> dict[str, Text]:
-    """Return the variables of all roles of a host, in the order of the file.
+    """Return the variables that all roles of a host share, in the order of the file.
 
-    What is more particular comes later and wins. Secrets that not every role needs are in the roles' own files.
+    More specific ones come later and win. Secrets that only some roles need are in the roles' own files.
     """
     variable = inputs.catalogue.variable
     variables: dict[str, Text] = {
         "AIRFLOW_HOME": inputs.fleet.airflow.home,
-        # Written out: systemd does not expand $PATH (systemd.exec(5)), and without it no task finds a program.
+        # Literal, because systemd does not expand $PATH (systemd.exec(5)), and without it tasks find no programs.
         "PATH": f"{inputs.venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     }
     if not inputs.catalogue.secrets_differ:
@@ -55,10 +55,10 @@ def environment(inputs: Inputs, host: Host) -> dict[str, Text]:
 
 
 def role_environment(inputs: Inputs, host: Host, role: str) -> dict[str, Text]:
-    """Return the variables of one role's processes on a host, over those of the host's own file.
+    """Return the variables of one role's processes on a host, which override those in the host's own file.
 
-    The secrets that this role needs come first, where not every role needs all of them. What hosts.yaml says of this
-    very host wins over what it says of the role.
+    The role's own secrets come first, if not every role needs all secrets. Settings of the host in hosts.yaml win over
+    settings of the role.
     """
     variable = inputs.catalogue.variable
     variables = secrets(inputs, role) if inputs.catalogue.secrets_differ else {}
@@ -90,9 +90,9 @@ def _settings(inputs: Inputs) -> dict[tuple[str, str], Text]:
 
 
 def commands(inputs: Inputs, role: str = "") -> dict[str, str]:
-    """Return the variables by which Airflow asks a command of the node for a secret, and the commands.
+    """Return the variables that name a command on the node which prints a secret, and those commands.
 
-    With a `role`, only those that its processes need.
+    With a `role`, return only those that its processes need.
     """
     database, broker = inputs.fleet.database, inputs.fleet.broker
     given = {
@@ -109,9 +109,9 @@ def commands(inputs: Inputs, role: str = "") -> dict[str, str]:
 
 
 def secrets(inputs: Inputs, role: str = "") -> dict[str, Text]:
-    """Return the variables that are secret, or the commands that Airflow asks for them.
+    """Return the secret variables, or the commands from which Airflow gets them.
 
-    With a `role`, only those that its processes need.
+    With a `role`, return only those that its processes need.
     """
     asked = commands(inputs)
     makers: dict[Setting, Callable[[], Secret | None]] = {
@@ -136,13 +136,13 @@ def secrets(inputs: Inputs, role: str = "") -> dict[str, Text]:
 
 
 def render_variables(variables: Mapping[str, Text]) -> str:
-    """Return the text of a file that systemd reads for its EnvironmentFile=, secrets and all."""
+    """Return the text of a file for systemd's EnvironmentFile=, secrets included."""
     escaped = [(name, escape(_reveal(value))) for name, value in variables.items()]
     return render("environment.j2", variables=escaped)
 
 
 def mask_environment(variables: Mapping[str, Text], text: str) -> str:
-    """Mask an environment file, ours or one that was found: only what is known to be no secret stays."""
+    """Mask an environment file, whether ours or found on the host: only values known not to be secret stay."""
     shown = {name for name, value in variables.items() if not isinstance(value, Secret)}
     lines: list[str] = []
     for name, found in assignments(text):
@@ -156,13 +156,13 @@ def mask_environment(variables: Mapping[str, Text], text: str) -> str:
 
 
 def mask_config(text: str) -> str:
-    """Mask the settings of an airflow.cfg that sound secret, with the lines that go on with them.
+    """Mask the settings of an airflow.cfg that sound secret, including their continuation lines.
 
-    As Python's configparser reads it, a line that is indented deeper than its setting goes on with the value, also
-    after an empty line or a comment.
+    As in Python's configparser, a line that is indented deeper than its setting continues the value, even after an
+    empty line or a comment.
     """
     lines: list[str] = []
-    hides, depth = False, inf  # whether the setting above is secret, and how deep it is indented
+    hides, depth = False, inf  # whether the setting above is secret, and its indentation
     for line in text.split("\n"):
         indented, comment = len(line) - len(line.lstrip()), line.lstrip().startswith(("#", ";"))
         setting = SETTING.fullmatch(line)
@@ -179,12 +179,12 @@ def mask_config(text: str) -> str:
 
 
 def _sounds_secret(key: str, value: str) -> bool:
-    """Tell whether a setting may be secret: by its name, or as a URL with a login."""
+    """Tell whether a setting may be secret, by its name or because it is a URL with a login."""
     return bool(SOUNDS_SECRET.search(key)) or ("://" in value and "@" in value)
 
 
 def _refuse_what_airflow_expands(variables: Mapping[str, Text]) -> None:
-    """Refuse a setting that would not arrive as it is: Airflow expands `$NAME` and a leading `~` in each."""
+    """Refuse a value that would not arrive unchanged: Airflow expands `$NAME` and a leading `~`."""
     problems = [
         f"{name}: Airflow would expand {_named(value, found.group())} in its value"
         for name, value in variables.items()

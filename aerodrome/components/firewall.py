@@ -1,4 +1,4 @@
-"""The firewall of a host: who may reach the ports of its roles. All other ports are none of its business."""
+"""The firewall of a host: who may reach the ports of its roles. It ignores all other ports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RULES = "/etc/aerodrome/firewall.nft"
 
 @dataclass(frozen=True)
 class Guard:
-    """Some ports of a host, and the networks that may reach them."""
+    """Ports of a host, and the networks that may reach them."""
 
     what: str
     ports: tuple[int, ...]
@@ -38,7 +38,7 @@ class Guard:
 
 
 def firewall(inputs: Inputs, host: Host) -> Step:
-    """Return the firewall of a host, or that there is none."""
+    """Return the firewall of a host, or its absence."""
     guarded = guards(inputs, host)
     if not inputs.fleet.network.firewall or not guarded:
         return Step("network.firewall", (NoFirewall(UNIT, RULES),))
@@ -56,7 +56,7 @@ def firewall(inputs: Inputs, host: Host) -> Step:
 
 
 def guards(inputs: Inputs, host: Host) -> list[Guard]:
-    """Return what the firewall of a host guards, by its roles."""
+    """Return the ports that the firewall of a host guards, by its roles."""
     fleet = inputs.fleet
     members = tuple(each.address for each in fleet.hosts.values() if fleet.roles_of(each))
     here = [inputs.components[name] for name in fleet.services if name in fleet.roles_of(host)] + inputs.roles_on(host)
@@ -72,6 +72,6 @@ def guards(inputs: Inputs, host: Host) -> list[Guard]:
 
 
 def _collapsed(networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> list[str]:
-    """Write networks as nftables has them, without those that lie in others, which it would refuse."""
+    """Return networks as nftables writes them. It rejects a network that lies within another, so they are merged."""
     found = ipaddress.collapse_addresses(networks)  # type: ignore[type-var]
     return [str(each.network_address) if each.num_addresses == 1 else str(each) for each in found]

@@ -1,6 +1,7 @@
-"""What stops before a change that tasks would not survive: of Airflow's version, with leave, or of Celery's places.
+"""Stop units before a change that their tasks would not survive: another version of Airflow, or a moved broker.
 
-A part of a fleet does not move its broker or results alone.
+The version changes only if the operator allows the downtime. Only a run for the whole fleet moves the broker or
+results.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from aerodrome.secrets import Secret
 
 
 def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False) -> Step:
-    """Return what stops the units of `roles` on a host for what changes there; the `last` one waits for all tasks."""
+    """Return the step that stops the units of `roles` on a host before such a change; `last` waits for all tasks."""
     wait = _wait(inputs, host) if last else None
     version: list[Cause] = [installation(inputs)] if inputs.accept_downtime else []
     units = tuple(
@@ -36,14 +37,14 @@ def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False)
 
 
 def resumed(inputs: Inputs, host: Host) -> list[Step]:
-    """Return what starts the units of a host again, with what they had, where not all could be halted."""
+    """Return the steps that restart a host's units with their previous settings if not all could be halted."""
     halting = [role for role in inputs.roles_on(host) if inputs.accept_downtime or role.uses_celery]
     units = [Resumed(role.unit(inputs)) for role in halting]
     return [Step("halt.undone", tuple(units))] if units else []
 
 
 def unmoved(inputs: Inputs, host: Host) -> tuple[Unmoved, ...]:
-    """Return what keeps a part of a fleet where it is; nothing where all of it is deployed, and so halts."""
+    """Return the checks that stop a partial run from moving broker or results; none if the whole fleet is deployed."""
     users = [role for role in inputs.roles_on(host) if role.uses_celery]
     if inputs.whole or not users:
         return ()
@@ -52,11 +53,11 @@ def unmoved(inputs: Inputs, host: Host) -> tuple[Unmoved, ...]:
 
 
 def celery_places(inputs: Inputs, host: Host, role: str) -> tuple[Places, ...]:
-    """Return where a role's processes are to look for broker and results; nothing where they do not."""
+    """Return where a role's processes should look for broker and results; nothing if they use neither."""
     users = [each.name for each in inputs.roles_on(host) if each.uses_celery]
     if inputs.fleet.airflow.executor != "CeleryExecutor" or role not in users:
         return ()
-    # Whoever has set up a host by hand may have called its servers so.
+    # Whoever set up a host by hand may have used any of these names for its servers.
     names = {each.name: each.address for each in inputs.fleet.hosts.values()}
     names |= dict.fromkeys(("localhost", "127.0.0.1", "[::1]"), host.address)
     files = (inputs.kept_file, inputs.environment_file, inputs.role_file(role))

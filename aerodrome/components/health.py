@@ -1,4 +1,4 @@
-"""Whether a role is healthy on a host: its unit, and what Airflow itself says."""
+"""The health of a role on a host: its unit, and what Airflow itself reports."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from aerodrome.program import program
 from aerodrome.resources.retired import REASON, Retired, leftovers
 from aerodrome.resources.systemd import UnitState, show
 
-# Airflow's own threshold for a scheduler ([scheduler] scheduler_health_check_threshold), seconds.
+# Airflow's own limit for a scheduler ([scheduler] scheduler_health_check_threshold), in seconds.
 HEARTBEAT_LIMIT = 30
 
 LONGEST_DETAIL = 500  # characters
 
-BETWEEN_LOOKS = 0.15  # seconds; a look takes about 40 ms of a host
-ASKS, LOOKED = "@ask", "@looked"  # what a look of the shell ends with, and what one of both
+BETWEEN_LOOKS = 0.15  # seconds; one look costs a host about 40 ms
+ASKS, LOOKED = "@ask", "@looked"  # end marks: of the shell's half of a look, and of a whole look
 
 
 @dataclass(frozen=True)
 class Health(Finding):
-    """The health of one role on one host; `detail` says in words what was seen."""
+    """The health of one role on one host; `detail` describes what was seen."""
 
     host: str = field(kw_only=True)
     state: UnitState = UnitState()
     now: int = 0  # the host's clock, seconds since the epoch
     version: str = ""
     body: dict[str, Any] | None = None  # the web server's health body
-    reports: str = ""  # the name under which the host's tasks and jobs are known to Airflow
+    reports: str = ""  # the name under which Airflow knows the host's tasks and jobs
 
     @property
     def role(self) -> str:
@@ -47,25 +47,25 @@ class Health(Finding):
 
 
 def service_probe(unit: str, question: str) -> str:
-    """Return sh that prints the host's time, the state of a unit, and what the service behind it answers."""
+    """Return sh that prints the host's time, the state of a unit, and the answer of the service behind it."""
     return f"{PRELUDE}date +%s\n{show(unit)}\necho\n{question}\n"
 
 
 def read_service(answer: str) -> tuple[UnitState, int, str]:
-    """Read what `service_probe` printed: the unit's state, the host's time in seconds, and the service's answer."""
+    """Parse the output of `service_probe`: the unit's state, the host's time in seconds, and the service's answer."""
     head, _, rest = answer.partition("\n")
     unit, _, said = rest.partition("\n\n")
     return UnitState.parse(unit), int(head) if head.isdigit() else 0, said
 
 
 def unreachable(host: str, role: str, why: str) -> Health:
-    """Return what is known of a role on a host that cannot be asked."""
+    """Return the health of a role on a host that cannot be asked."""
     return Health(role, "failed", why, host=host, state=UnitState(active="unknown"))
 
 
 @dataclass(frozen=True)
 class Leftovers:
-    """No unit of `roles` runs, or is enabled, where hosts.yaml does not have it; nor do `services`, which hold data."""
+    """No unit of `roles` runs or is enabled where hosts.yaml does not have it, nor do `services`, which hold data."""
 
     inputs: Inputs
     host: Host
@@ -100,13 +100,13 @@ class Leftovers:
         return found + self.services.judge(answer)
 
     def unknown(self, why: str) -> list[Health]:
-        """Return nothing for a host with roles: those say already that it cannot be asked."""
+        """Return nothing for a host with roles, because those already report that it cannot be asked."""
         return [] if self.inputs.fleet.roles_of(self.host) else [unreachable(self.host.name, "-", why)]
 
 
 @dataclass(frozen=True)
 class RoleHealth:
-    """Every one of `roles` on a host is healthy: its unit, and what Airflow itself says."""
+    """All of `roles` on a host are healthy, according to their units and to Airflow itself."""
 
     inputs: Inputs
     host: Host
@@ -124,16 +124,16 @@ class RoleHealth:
         return replace(self, roles=tuple(subjects))
 
     def probe(self) -> str:
-        """Return sh that prints, for each role, its unit's state, and then Airflow's own answers."""
+        """Return sh that prints each role's unit state, and then Airflow's own answers."""
         asks = _program(self.inputs, self.host, self.roles)
         python = isolated_python(self.inputs, "-", role=_asking(self.inputs, self.roles), seconds=PATIENCE)
         return f"{PRELUDE}{_ask_units(self.inputs, self.roles)}{python} 2>/dev/null {heredoc(asks)}\n"
 
     def watch(self) -> str:
-        """Return sh that looks again and again, until nobody reads it any more: `looks` parts what it prints.
+        """Return sh that prints one look after another until nobody reads it any more; `looks` splits its output.
 
-        One exec, one Python and one session of the database serve all looks. The program comes first on Python's
-        standard input, as bytes that it counts; after it what the shell sees as root, look by look.
+        One exec, one Python process and one database session serve all looks. Python first reads its program from
+        stdin, by length, and after it what the shell sees as root, look by look.
         """
         looks = _program(self.inputs, self.host, self.roles, watch=True)
         start = f"import sys; exec(sys.stdin.buffer.read({len(looks.encode())}))"
@@ -148,7 +148,7 @@ class RoleHealth:
         return looks, rest
 
     def judge(self, answer: str) -> list[Health]:
-        """Read what `probe` printed, role by role; an answer that cannot be read is not a healthy one."""
+        """Parse the output of `probe`, role by role. An answer that cannot be parsed means not healthy."""
         try:
             found = self._read(answer)
             json.dumps([each.body for each in found], indent=2)  # as `status --json` prints it
@@ -194,7 +194,7 @@ class RoleHealth:
 
 
 def _asking(inputs: Inputs, roles: Sequence[str]) -> str:
-    """Return the role in whose environment Airflow is asked: one that reaches the metadata database, where any does."""
+    """Return the role in whose environment Airflow is asked: if possible, one that reaches the metadata database."""
     return next(filter(inputs.uses_database, roles), next(iter(roles), ""))
 
 
@@ -233,14 +233,14 @@ def _judge(inputs: Inputs, role: AirflowRole, seen: Seen) -> tuple[Verdict, str]
 
 
 def refused(role: str, seen: Seen) -> str:
-    """Return why the port of a role takes no connection; empty if it does."""
+    """Return why the port of a role accepts no connection; empty if it does."""
     return str(seen.answers.get("ports", {}).get(role, seen.answers.get("ports_error", "not asked")))
 
 
 def heartbeat(kind: str, seen: Seen) -> tuple[Verdict, str]:
     """Judge a role by the heartbeat of its job in the metadata database."""
     job = seen.answers["jobs"].get(kind)
-    # A row of the process before this one may still look fresh.
+    # A row of the previous process may still look fresh.
     if job is None or job["started"] < seen.state.started - 1:
         return "waiting", "no heartbeat yet"
     age = f"heartbeat {job['age']:.0f} s ago"
@@ -248,7 +248,7 @@ def heartbeat(kind: str, seen: Seen) -> tuple[Verdict, str]:
 
 
 def fleet_wide(inputs: Inputs, health: Health) -> Health:
-    """Return a role's health as part of the fleet's: not healthy if it reports that another role is sick."""
+    """Return a role's health as part of the fleet's: not healthy if it reports that another role is unhealthy."""
     parts = parts_of(health.body or {})
     sick = [
         role.name
@@ -259,5 +259,5 @@ def fleet_wide(inputs: Inputs, health: Health) -> Health:
 
 
 def parts_of(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the status of each part that the web server's health body reports on."""
+    """Return the status of each component that the web server's health body lists."""
     return {name: part.get("status") for name, part in body.items() if isinstance(part, dict)}

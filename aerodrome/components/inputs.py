@@ -1,4 +1,4 @@
-"""All that components need: hosts.yaml's fleet, and what it refers to, looked up already."""
+"""Everything that components need: the fleet of hosts.yaml, and the values that it refers to."""
 
 from __future__ import annotations
 
@@ -17,58 +17,58 @@ from aerodrome.resources.tree import Tree
 from aerodrome.secrets import Secret
 
 Text = str | Secret
-# What Celery's URLs of a PostgreSQL begin with, as a broker and as a result backend.
+# Prefixes of Celery's URLs for PostgreSQL, as broker and as result backend.
 POSTGRES = re.compile(r"(sqla\+|db\+)postgres")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Variables, and settings by section and key, as hosts.yaml has them for all, for a host or for a role."""
+    """Environment variables, and settings by section and key, from hosts.yaml: for all hosts, one host or one role."""
 
     environment: Mapping[str, Text] = field(default_factory=dict)
     config: Mapping[str, Mapping[str, Text]] = field(default_factory=dict)
 
     def variables(self, variable: Callable[[str, str], str]) -> dict[str, Text]:
-        """Return all of it as variables, which `variable` names for a section and key; plain ones win."""
+        """Return everything as variables; `variable` names a section and key. Variables given directly win."""
         found = {variable(section, key): value for section, keys in self.config.items() for key, value in keys.items()}
         return found | dict(self.environment)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The fleet with every value that its components put on hosts."""
+    """The fleet, with every value that its components put on hosts."""
 
     fleet: Fleet
-    components: Mapping[str, Component]  # by role, in the order of a deploy
+    components: Mapping[str, Component]  # by role, in deploy's order
     password: Secret | None  # of the database user; None: only a command on the nodes knows it
-    fernet_key: Secret | None  # the keys, with commas between; None: only a command on the nodes knows them
+    fernet_key: Secret | None  # the keys, comma-separated; None: only a command on the nodes knows them
     secret_key: Secret
     jwt_secret: Secret
     salt: bytes  # for a new SCRAM verifier, 16 bytes
     locks: Mapping[str, str] = field(default_factory=dict)  # Python version → lock file
     uv: str = ""  # requirements file of uv
     constraints: str = ""  # the text of a constraints file
-    build: str = ""  # requirements file of what builds the version's source distributions
-    metadata: str = ""  # uv.toml with what the version's packages require
+    build: str = ""  # requirements file of the tools that build this version's source distributions
+    metadata: str = ""  # uv.toml that corrects what this version's packages require
     settings: Settings = Settings()  # of every node
     host_settings: Mapping[str, Settings] = field(default_factory=dict)  # by host
     role_settings: Mapping[str, Settings] = field(default_factory=dict)  # by role
     redis_password: Secret | None = None
-    celery_password: Secret | None = None  # of the login of Celery's own database, where there is one
-    broker_url: Secret | None = None  # where hosts.yaml gives it
+    celery_password: Secret | None = None  # of the login for Celery's own database, if there is one
+    broker_url: Secret | None = None  # if hosts.yaml sets it
     result_backend: Secret | None = None
     index_url: Secret | None = None
     extra_index_url: Secret | None = None
     config_file: str | None = None  # the text of airflow.cfg
     dags: Tree | None = None
-    accept_downtime: bool = False  # everything may be stopped for a change of Airflow's version
-    force: bool = False  # running tasks may be killed that do not end in time
+    accept_downtime: bool = False  # everything may stop for a change of Airflow's version
+    force: bool = False  # running tasks that do not finish in time may be killed
     whole: bool = False  # all roles of all nodes are deployed, and so can halt first
-    made: frozenset[str] = frozenset()  # names of secrets that this run has made, and no host can have yet
+    made: frozenset[str] = frozenset()  # names of secrets that this run generated, which no host can have yet
 
     @property
     def catalogue(self) -> Catalogue:
-        """What is particular to the fleet's version of Airflow."""
+        """Everything specific to the fleet's version of Airflow."""
         return catalogue(self.fleet.airflow.version)
 
     @property
@@ -83,7 +83,7 @@ class Inputs:
 
     @property
     def place(self) -> str:
-        """Root's directory on every node, with the virtual environments."""
+        """Root's directory on every node that holds the virtual environments."""
         return f"{ROOT}/{self.fleet.airflow.service}"
 
     @property
@@ -93,7 +93,7 @@ class Inputs:
 
     @property
     def guide_venv(self) -> str:
-        """Where the guide, and Aerodrome 1, has its virtual environment."""
+        """Where the guide, and Aerodrome 1, put the virtual environment."""
         return f"{self.user_home}/airflow-venv"
 
     @property
@@ -103,16 +103,16 @@ class Inputs:
 
     @property
     def environment_file(self) -> str:
-        """The file that every unit reads."""
+        """The environment file that every unit reads."""
         return f"/etc/default/{self.fleet.airflow.service}"
 
     @property
     def kept_file(self) -> str:
-        """The variables that a host has of its own, written by hand; every unit reads it before the other."""
+        """A host's own variables, written by hand; every unit reads this file before the environment file."""
         return f"{self.environment_file}.local"
 
     def role_file(self, role: str) -> str:
-        """Return the file of variables that only the units of a role read, after the other."""
+        """Return the environment file that only the units of a role read, after the common one."""
         return f"{self.environment_file}-{role}"
 
     def needs(self, role: str, setting: Setting) -> bool:
@@ -120,9 +120,9 @@ class Inputs:
         return not self.catalogue.secrets_differ or setting in self.role(role).secrets
 
     def role_for_commands(self, host: Host) -> str:
-        """Return the role in whose environment Airflow's own commands run on a host; empty where it has none.
+        """Return the role in whose environment a host runs Airflow's commands; empty if it has none.
 
-        The roles come in the order in which they start, so one that reaches the metadata database comes first.
+        Roles are in the order in which they start, so one that reaches the metadata database comes first.
         """
         return next(iter(self.roles(host)), "")
 
@@ -132,7 +132,7 @@ class Inputs:
 
     @property
     def name_file(self) -> str:
-        """The Python module that tells Airflow the name of the node, in a folder where Airflow looks for modules."""
+        """The Python module that tells Airflow the node's name, in a folder where Airflow looks for modules."""
         return f"{self.fleet.airflow.home}/config/{NAME_MODULE}.py"
 
     def known_as(self, host: Host) -> str:
@@ -141,7 +141,7 @@ class Inputs:
 
     @property
     def web_url(self) -> str:
-        """Where the web server answers; the first one, where there are several."""
+        """The URL of the web server, or of the first one."""
         web = self.fleet.with_role("webserver")[0]
         return f"http://{web.address}:{self.fleet.airflow.web_port}"
 
@@ -156,14 +156,14 @@ class Inputs:
 
     @property
     def broker_is_postgres(self) -> bool:
-        """Tell whether Celery's tasks go through PostgreSQL because hosts.yaml names no other broker."""
+        """Tell whether Celery uses PostgreSQL as broker because hosts.yaml names no other."""
         broker = self.fleet.broker
         elsewhere = self.fleet.roles["redis"] or broker.url or broker.url_command
         return self.fleet.airflow.executor == "CeleryExecutor" and not elsewhere
 
     @property
     def results_are_in_postgres(self) -> bool:
-        """Tell whether Celery's results go to PostgreSQL because hosts.yaml names no other place for them."""
+        """Tell whether Celery stores results in PostgreSQL because hosts.yaml names no other place."""
         broker = self.fleet.broker
         in_redis = self.celery_is_separate and self.fleet.roles["redis"]
         elsewhere = in_redis or broker.result_backend or broker.result_backend_command
@@ -171,13 +171,13 @@ class Inputs:
 
     @property
     def celery_is_separate(self) -> bool:
-        """Tell whether broker and results are kept where no login of the metadata database is needed."""
+        """Tell whether broker and results need no login to the metadata database."""
         celery = self.fleet.airflow.executor == "CeleryExecutor"
         return celery and self.catalogue.secrets_differ and self.fleet.broker.separate
 
     @property
     def celery_has_database(self) -> bool:
-        """Tell whether broker or results are in a database with a login of its own, beside the metadata database."""
+        """Tell whether broker or results are in a database with its own login, separate from the metadata database."""
         database = self.fleet.database
         ours = self.celery_is_separate and database.managed and not database.connection_command
         return ours and (self.broker_is_postgres or self.results_are_in_postgres)
@@ -189,7 +189,7 @@ class Inputs:
 
     @property
     def workers_may_use_database(self) -> bool:
-        """Tell whether workers may log in to the metadata database for Celery: by what is made here, or given."""
+        """Tell whether Celery's workers may log in to the metadata database, with URLs of ours or of hosts.yaml."""
         given = [each.reveal() for each in (self.broker_url, self.result_backend) if each]
         commanded = self.fleet.broker.url_command or self.fleet.broker.result_backend_command
         return self.celery_shares_database or bool(commanded) or any(POSTGRES.match(each) for each in given)
@@ -207,12 +207,12 @@ class Inputs:
     def database_url(self, scheme: str) -> Secret:
         """Return the URL of the metadata database for `scheme`: `postgresql+psycopg2`, `sqla+postgresql` …"""
         database = self.fleet.database
-        assert self.password is not None  # fleet/checks.py: without one, each URL is given by a command
+        assert self.password is not None  # fleet/checks.py: without a password, commands provide all URLs
         path = quote(database.name, safe="")
         return url(scheme, database.user, self.password, self.database_host, database.port, path)
 
     def celery_broker_url(self) -> Secret:
-        """Return the URL of the broker: what hosts.yaml gives, else Redis, else PostgreSQL."""
+        """Return the URL of the broker: from hosts.yaml, else Redis, else PostgreSQL."""
         if self.broker_url:
             return self.broker_url
         if redis := self.fleet.with_role("redis"):
@@ -221,7 +221,7 @@ class Inputs:
         return self._celery_url("sqla+postgresql")
 
     def celery_result_backend(self) -> Secret | None:
-        """Return the URL of the result backend; None where Airflow itself makes it of the metadata database's."""
+        """Return the URL of the result backend; None if Airflow derives it from the metadata database's."""
         if self.result_backend:
             return self.result_backend
         if self.celery_is_separate and self.fleet.roles["redis"]:
@@ -254,7 +254,7 @@ class Inputs:
         return component
 
     def roles_on(self, host: Host) -> list[AirflowRole]:
-        """Return the roles of Airflow of a host, in the order in which they start."""
+        """Return a host's roles of Airflow, in the order in which they start."""
         return [role for role in self.version_roles if host.name in self.fleet.roles[role.name]]
 
     def roles(self, host: Host) -> list[str]:

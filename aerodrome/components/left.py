@@ -1,4 +1,4 @@
-"""What a host still runs, or has loaded, of roles that hosts.yaml no longer gives it."""
+"""Units and files of roles that hosts.yaml no longer gives to a host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aerodrome.resources.takeover import PutAside
 
 
 def left(inputs: Inputs, host: Host) -> Sequence[Step]:
-    """Return the services that are said to be left, and what is removed from a host that has no role any more."""
+    """Return the steps that report services left on a host, and remove files from a host that lost its last role."""
     steps = [Step("retire.services", (), (services,))] if (services := left_services(inputs, host)).services else []
     if not inputs.roles(host):
         files = _files(inputs)
@@ -25,7 +25,7 @@ def left(inputs: Inputs, host: Host) -> Sequence[Step]:
 
 
 def _files(inputs: Inputs) -> RetiredFiles:
-    """Return the files of variables of a host that runs Airflow, with secrets, and what was found there before them."""
+    """Return all environment files, with secrets, of a host that runs Airflow, and the file found there before ours."""
     roles = [role.name for role in inputs.every_role]
     files = (inputs.environment_file, *map(inputs.role_file, roles), inputs.kept_file)
     units = tuple(map(inputs.unit, roles))

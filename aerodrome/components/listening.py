@@ -1,4 +1,4 @@
-"""Which ports of a host are open, which program listens there, and who may reach it."""
+"""Open ports of a host: which program listens, and who may reach it."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _PROGRAM = re.compile(r'\("([^"]*)",pid=\d+')
 
 @dataclass(frozen=True)
 class Listening:
-    """A port that is open on a host; `reach` says in words who may connect to it, as far as Aerodrome knows."""
+    """An open port of a host; `reach` says who may connect to it, as far as Aerodrome knows."""
 
     host: str
-    address: str  # empty: all of them
+    address: str  # empty: all addresses
     port: int
     programs: tuple[str, ...]
     reach: str
 
 
 def listening_script() -> str:
-    """Return sh that prints whether our firewall is loaded, and then each TCP port that is listened on."""
+    """Return sh that prints whether our firewall is loaded, then each listening TCP socket."""
     return f"{PRELUDE}{LOADED}\necho\ncommand -v ss >/dev/null && ss -ltnpH\n"
 
 
 def read_listening(inputs: Inputs, host: Host, output: str) -> list[Listening]:
-    """Read what `listening_script` printed.
+    """Parse the output of `listening_script`.
 
-    Raises AerodromeError where the host has no ss.
+    Raises AerodromeError if the host has no ss.
     """
     loaded, _, rest = output.partition("\n")
     lines = [found for line in rest.splitlines() if (found := _LINE.match(line.strip()))]
@@ -58,7 +58,7 @@ def read_listening(inputs: Inputs, host: Host, output: str) -> list[Listening]:
 
 
 def _printable(name: str) -> str:
-    """A program may call itself whatever it likes (prctl(2), PR_SET_NAME), and a terminal would obey it."""
+    """Escape a program's name: it may choose any (prctl(2), PR_SET_NAME), and a terminal would interpret it."""
     return "".join(char if char.isprintable() else "?" for char in name)
 
 

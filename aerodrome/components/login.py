@@ -1,4 +1,4 @@
-"""Who logs in to the metadata database, and the login of a node to one that somebody else runs."""
+"""Clients of the metadata database, and each node's login if the database is managed elsewhere."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def is_client(inputs: Inputs, node: Host) -> bool:
 
 
 def database_login(inputs: Inputs, host: Host) -> list[Step]:
-    """Return the login of a node to a database that somebody else runs; nothing where it is ours, or not used.
+    """Return the check of a node's login to a database managed elsewhere.
 
-    What hosts.yaml says is tried, not what is in the node's environment file.
+    Return nothing if the database is managed here, or if the node needs no login. The check tries the login in
+    hosts.yaml, not the one in the node's environment file.
     """
     settings = inputs.fleet.database
     celery = inputs.celery_shares_database and any(role.uses_celery for role in inputs.roles_on(host))
@@ -36,7 +37,7 @@ def database_login(inputs: Inputs, host: Host) -> list[Step]:
     command = settings.connection_command
     url = "" if command else inputs.database_url("postgresql").reveal()
     text = program("login", url=url, command=command or "", **connection(inputs))
-    # Where there is no environment yet, there is nothing to start. The URL comes in the program, on stdin.
+    # Without an environment, there is nothing to start. The URL is part of the program, on stdin.
     login = python_in_use(inputs, text, inputs.role_for_commands(host), PATIENCE)
     tries = f'{installation(inputs).find()}\nif [ -e "$venv/bin/python" ]; then {login}\nfi'
     server = f"{inputs.database_host}:{settings.port}"
@@ -44,7 +45,7 @@ def database_login(inputs: Inputs, host: Host) -> list[Step]:
 
 
 def _grants(inputs: Inputs) -> str:
-    """Return what the administrator of a database that is not ours has to run; the password is asked there."""
+    """Return what the administrator of an external database has to run; psql asks for the password."""
     settings = inputs.fleet.database
     user, name = identifier(settings.user), identifier(settings.name)
     access = Login(settings.user, settings.name, clients(inputs))

@@ -14,18 +14,19 @@ _ITSELF = {EVERYWHERE: "127.0.0.1", "::": "::1"}
 def listens(host: Host) -> str:
     """Return the address that the services of `host` listen on.
 
-    A name is no address to listen on: many machines know their own name as 127.0.1.1. Then they listen on all.
+    If its address in hosts.yaml is a name, they listen on all addresses: many machines resolve their own name to
+    127.0.1.1.
     """
     return host.listen or (host.address if is_ip(host.address) else EVERYWHERE)
 
 
 def bound(host: Host) -> str:
-    """Return the one address that the services of `host` listen on; empty where they listen on all."""
+    """Return the one address that the services of `host` listen on; empty if they listen on all."""
     return "" if listens(host) in _ITSELF else listens(host)
 
 
 def own_address(service: str, host: Host) -> tuple[OwnAddress, ...]:
-    """Return the question whether `host` has the address that a service is to listen on; none where it is on all."""
+    """Return the check that `host` has the address that a service listens on; none if it listens on all."""
     return (OwnAddress(service, host.name, bound(host)),) if bound(host) else ()
 
 
@@ -35,12 +36,12 @@ def from_itself(host: Host) -> str:
 
 
 def in_url(address: str) -> str:
-    """Write an address as a URL has it: IPv6 in brackets (RFC 3986)."""
+    """Return an address as written in a URL: IPv6 in brackets (RFC 3986)."""
     return f"[{address}]" if ":" in address else address
 
 
 def is_ip(address: str) -> bool:
-    """Tell whether an address of hosts.yaml is one, and not a name."""
+    """Tell whether an address in hosts.yaml is an IP address rather than a name."""
     try:
         ipaddress.ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Step 2 of the guide: what every machine that runs Airflow is made of."""
+"""Step 2 of the guide: everything that a machine needs to run Airflow."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ from aerodrome.resources.release import Pruned
 from aerodrome.resources.takeover import PutAside
 from aerodrome.resources.users import User
 
-# The steps of a node whose changes its units notice, and its tasks.
+# The steps of a node whose changes its units and tasks notice.
 SETTINGS = ("node.unit", "node.environment", "node.dags")
 
 
 def node(inputs: Inputs, host: Host) -> list[Step]:
-    """Return what a node is made of, step by step, in the guide's order."""
+    """Return the steps that set up a node, in the guide's order."""
     airflow = inputs.fleet.airflow
     keep = inputs.fleet.deploy.keep_releases
     python = (inputs.place, airflow.python, _requirements(inputs), airflow.user, inputs.unit_file, keep)
@@ -66,19 +66,19 @@ def node(inputs: Inputs, host: Host) -> list[Step]:
 
 
 def packages(python: str) -> Packages:
-    """Return the packages of the guide, with the Python of a version (python3.12) where the operator names one.
+    """Return the guide's packages, with the versioned Python (python3.12) if the operator names one.
 
-    A path is the operator's own Python: the packages are then the distribution's own.
+    A path means the operator's own Python: then install the distribution's packages.
     """
     name = python if re.fullmatch(r"python3\.\d+", python) else "python3"
     return Packages(
         apt=("sudo", name, f"{name}-venv", f"{name}-dev", "gcc"),
-        dnf=("sudo", name, f"{name}-devel", "gcc"),  # RHEL-likes have venv in Python's package itself
+        dnf=("sudo", name, f"{name}-devel", "gcc"),  # on RHEL-likes, Python's own package includes venv
     )
 
 
 def dags(inputs: Inputs) -> tuple[Resource, ...]:
-    """Return the DAG folder and airflow.cfg, each where the operator has one."""
+    """Return the DAG folder and airflow.cfg, each if configured."""
     airflow = inputs.fleet.airflow
     resources: list[Resource] = []
     if inputs.config_file is not None:
@@ -90,7 +90,7 @@ def dags(inputs: Inputs) -> tuple[Resource, ...]:
 
 
 def _user(inputs: Inputs) -> tuple[Resource, ...]:
-    """Return the service user, and AIRFLOW_HOME with all that Airflow could not write there itself."""
+    """Return the service user, and AIRFLOW_HOME with everything that Airflow could not write there itself."""
     user, home = inputs.fleet.airflow.user, inputs.fleet.airflow.home
     ours = {"airflow.cfg"} if inputs.config_file is not None else set()
     files = {name: text for name, text in inputs.catalogue.home_files.items() if name not in ours}
@@ -102,14 +102,14 @@ def _user(inputs: Inputs) -> tuple[Resource, ...]:
 
 
 def _hosts(inputs: Inputs) -> tuple[Resource, ...]:
-    """Return the names of all hosts: without them a task's log cannot be read from its worker."""
+    """Return the names of all hosts. Without them, a task's log cannot be fetched from its worker."""
     if inputs.fleet.deploy.dns:
         return ()
     return (Block("/etc/hosts", tuple(f"{host.address} {host.name}" for host in inputs.fleet.hosts.values())),)
 
 
 def _name(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
-    """Return the module by which Airflow reports the host's name in hosts.yaml, whatever the machine calls itself."""
+    """Return the module that reports the host's name in hosts.yaml to Airflow, whatever its hostname is."""
     text = render("hostname.py.j2", name=f'"{inputs.known_as(host)}"')
     return (Module(inputs.name_file, text, inputs.fleet.airflow.user),)
 
@@ -148,11 +148,11 @@ def _unit(inputs: Inputs) -> File:
 
 
 def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
-    """Return the environment file, and before it what is taken over from one that was written by hand."""
+    """Return the environment file, preceded by what is kept of one that was written by hand."""
     path, variables = inputs.environment_file, environment(inputs, host)
     mask, check = partial(mask_environment, variables), partial(_check_found, inputs)
     file = File(path, render_variables(variables), mode=0o600, mask=mask, check=check, keep=True)
-    ours = {**variables, **secrets(inputs)}  # also what only other hosts' roles need
+    ours = {**variables, **secrets(inputs)}  # including secrets that only other hosts' roles need
     kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, ours))
     resources: list[Resource] = [kept, file]
     for role in inputs.version_roles:
@@ -164,7 +164,7 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
 
 
 def _role_environment(inputs: Inputs, host: Host, role: str) -> Resource:
-    """Return the file of a role's own variables; none where the host has not that role, or the role no variables."""
+    """Return the file of a role's own variables, or its absence if the host lacks the role or it has none."""
     path = inputs.role_file(role)
     variables = role_environment(inputs, host, role) if role in inputs.roles(host) else {}
     if not variables:
@@ -174,7 +174,7 @@ def _role_environment(inputs: Inputs, host: Host, role: str) -> Resource:
 
 
 def _commands(inputs: Inputs, host: Host) -> Iterator[Resource]:
-    """Give what asks the commands of the node, in the environment of each role that has commands of its own."""
+    """Yield checks that the node's commands answer, in the environment of each role that uses any."""
     files = {inputs.role_file(role): role for role in inputs.roles(host)}
     for path, role in files.items() if inputs.catalogue.secrets_differ else [(inputs.environment_file, "")]:
         if asked := commands(inputs, role):
@@ -183,7 +183,7 @@ def _commands(inputs: Inputs, host: Host) -> Iterator[Resource]:
 
 
 def _found(inputs: Inputs, host: Host) -> tuple[Check, ...]:
-    """Return what must hold of an environment that a host has already."""
+    """Return the checks on an environment that already exists on a host."""
     path, airflow = inputs.environment_file, inputs.fleet.airflow
     found: list[Check] = [OwnEnvironment(path)]
     if inputs.fernet_key:
@@ -193,7 +193,7 @@ def _found(inputs: Inputs, host: Host) -> tuple[Check, ...]:
 
 
 def _is_ours(inputs: Inputs, variables: Mapping[str, Text], name: str) -> bool:
-    """Tell whether a variable that was found is one of ours, by this version's name or another's."""
+    """Tell whether a variable found on a host is one of ours, under this or another version's name."""
     forms = {name, name.removesuffix("_CMD"), name.removesuffix("_SECRET")}
     parts = [form.removeprefix("AIRFLOW__").lower().partition("__") for form in forms if form.startswith("AIRFLOW__")]
     today = {inputs.catalogue.variable(section, key) for section, _, key in parts}
@@ -201,7 +201,7 @@ def _is_ours(inputs: Inputs, variables: Mapping[str, Text], name: str) -> bool:
 
 
 def _check_found(inputs: Inputs, found: str) -> None:
-    """Refuse to replace an environment file whose host would lose something by it."""
+    """Refuse to replace an environment file if the host would lose something."""
     _check_keys(inputs, found)
     home = inputs.fleet.airflow.home
     there = {lines[0].partition("=")[2].strip(" \"'") for name, lines in assignments(found) if name == "AIRFLOW_HOME"}
@@ -214,12 +214,12 @@ def _check_found(inputs: Inputs, found: str) -> None:
 
 
 def _check_keys(inputs: Inputs, found: str) -> None:
-    """Refuse to replace a key that a host has by one that nobody gave: what it encrypted would be lost."""
+    """Refuse to replace a host's key by a generated one: everything that it encrypted would be lost."""
     airflow, key = inputs.fleet.airflow, inputs.catalogue.variable("core", "fernet_key")
     if airflow.fernet_key or airflow.fernet_key_command:
         return
     if MARK not in found:
-        lost = f"{key}_CMD"  # a key itself has been adopted; what a command prints has not
+        lost = f"{key}_CMD"  # a key itself has been adopted; a key printed by a command has not
     elif "fernet_key" in inputs.made:
         lost = f"{key}(_CMD)?"
     else:

@@ -1,4 +1,4 @@
-"""What an operator should know of a fleet before it is deployed, and what no change shows."""
+"""What an operator should know about a fleet before deploying it, and would not see from the changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aerodrome.components.inputs import Inputs, Settings
 
 
 def notes(inputs: Inputs) -> list[str]:
-    """Return the notes, a line each."""
+    """Return the notes, one line each."""
     airflow = inputs.fleet.airflow
     found = list(inputs.catalogue.notes)
     if inputs.broker_is_postgres:
@@ -29,7 +29,7 @@ def notes(inputs: Inputs) -> list[str]:
 
 
 def setting_notes(inputs: Inputs) -> list[str]:
-    """Return the notes on settings that Airflow does not read, or should not be given."""
+    """Return notes on settings that Airflow does not read, or that should not be set."""
     catalogue = inputs.catalogue
     everywhere = [inputs.settings, *inputs.host_settings.values(), *inputs.role_settings.values()]
     given = dict.fromkeys(
@@ -53,7 +53,7 @@ def setting_notes(inputs: Inputs) -> list[str]:
 
 
 def _shared_database(inputs: Inputs) -> list[str]:
-    """Return a note if workers get a login of the metadata database that hosts.yaml does not ask for (Airflow 3)."""
+    """Return a note if workers get a login to the metadata database that hosts.yaml does not ask for (Airflow 3)."""
     if not (inputs.celery_is_separate and inputs.celery_shares_database):
         return []
     keys = {"broker": "broker.url"} if inputs.broker_is_postgres else {}
@@ -67,7 +67,7 @@ def _shared_database(inputs: Inputs) -> list[str]:
 
 
 def _unknown_keys(inputs: Inputs, everywhere: Iterable[Settings], given: Iterable[Name]) -> list[str]:
-    """Return notes on settings of a known section that Airflow does not have: a slip of the pen passes unseen."""
+    """Return notes on keys that Airflow does not have in a known section: it ignores typos silently."""
     major, version = inputs.catalogue.major, inputs.fleet.airflow.version
     places = {f"config: {section}.{key}": (section, key) for section, key in given}
     for variable in (name for each in everywhere for name in each.environment):
@@ -83,7 +83,7 @@ def _unknown_keys(inputs: Inputs, everywhere: Iterable[Settings], given: Iterabl
         meant = f"was {near} meant? " if near else ""
         if version.startswith(tested):
             found.append(f"{place}: Airflow {version} has no such setting; {meant}it is set all the same")
-        elif near:  # another version may have what the tested one has not
+        elif near:  # another version may have settings that the tested one lacks
             found.append(f"{place}: Airflow {tested} has no such setting, and {version} may have none; {meant}")
     return [note.rstrip("; ") for note in found]
 

@@ -1,4 +1,4 @@
-"""Which ports the units of a host are going to listen on."""
+"""The ports that the units of a host will listen on."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from aerodrome.fleet.role import KeyPort, SettingPort
 
 
 def role_ports(inputs: Inputs, host: Host, role: AirflowRole) -> tuple[FreePort, ...]:
-    """Return the ports of a role of Airflow's, where hosts.yaml says them plainly."""
+    """Return the ports of an Airflow role, as far as hosts.yaml states them."""
     return tuple(port for each in wanted(inputs, role) for port in _port(inputs, host, role, each))
 
 
 def port_numbers(inputs: Inputs, host: Host, component: Component) -> list[int]:
-    """Return the ports that a host listens on for a role, where hosts.yaml says them plainly."""
+    """Return the ports that a host listens on for a role, as far as hosts.yaml states them."""
     if isinstance(component, AirflowRole):
         return [port.number for port in role_ports(inputs, host, component)]
     return [number_of(inputs, each) for each in wanted(inputs, component) if isinstance(each, KeyPort)]
 
 
 def wanted(inputs: Inputs, component: Component) -> tuple[KeyPort | SettingPort, ...]:
-    """Return what decides the ports of a role, in the fleet's version and with its executor."""
+    """Return the keys and settings that determine a role's ports, in the fleet's version and with its executor."""
     return component.ports(inputs.fleet.airflow.executor, inputs.version)
 
 
 def number_of(inputs: Inputs, port: KeyPort) -> int:
-    """Return the port that a key of hosts.yaml decides."""
+    """Return the port that a key of hosts.yaml sets."""
     number: int = getattr(getattr(inputs.fleet, port.section), port.key)
     return number
 
@@ -43,7 +43,7 @@ def _port(inputs: Inputs, host: Host, role: AirflowRole, port: KeyPort | Setting
         return
     section, key = port.setting
     if key in (inputs.config_file or ""):
-        return  # the operator's own airflow.cfg says it: nothing is guessed
+        return  # the operator's own airflow.cfg sets it: do not guess
     name = inputs.catalogue.variable(section, key)
     variables = environment(inputs, host) | role_environment(inputs, host, role.name)
     number = variables.get(name, str(port.default))

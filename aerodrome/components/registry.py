@@ -1,4 +1,4 @@
-"""All components: the files in components/roles."""
+"""All components: one for each file in components/roles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aerodrome.components.component import Component
 
 
 def components() -> dict[str, Component]:
-    """Return the component of each role, in the order of a deploy."""
+    """Return the component of each role, in deploy's order."""
     modules = [import_module(f"{roles.__name__}.{each.name}") for each in iter_modules(roles.__path__)]
     found: list[Component] = [module.COMPONENT for module in modules]
     return {each.name: each for each in sorted(found, key=lambda each: (each.place, each.name))}

@@ -12,13 +12,13 @@ from aerodrome.resources.python import environment_releases
 from aerodrome.resources.release import Releases
 from aerodrome.resources.tree import tree_releases
 
-# Asks each host, by name, its checks, and returns what each has found.
+# Runs checks on each host, by name, and returns their findings.
 Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
 DAGS, ENVIRONMENT = "dags", "environment"
 
 
 def kinds(inputs: Inputs) -> dict[str, Releases]:
-    """Return where a node has the releases of each kind."""
+    """Return the releases of each kind on a node."""
     keep = inputs.fleet.deploy.keep_releases
     return {
         DAGS: tree_releases(f"{inputs.fleet.airflow.home}/dags", keep),
@@ -27,7 +27,7 @@ def kinds(inputs: Inputs) -> dict[str, Releases]:
 
 
 def held(inputs: Inputs, hosts: Sequence[Host], look: Look, kind: str = "") -> list[Release]:
-    """Return the releases of the nodes among `hosts`, or only those of one kind."""
+    """Return the releases on the nodes among `hosts`, or only those of one kind."""
     nodes = [host for host in inputs.fleet.nodes() if host in hosts]
     wanted = {name: releases for name, releases in kinds(inputs).items() if kind in ("", name)}
     found = look(

@@ -1,4 +1,4 @@
-"""What the processes of a role may do on their host: how strict their unit's sandbox is, and where they may write."""
+"""How strict the sandbox of a role's unit is, and where its processes may write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLAIN = re.compile(r"/[A-Za-z0-9._+/-]+")
 
 
 def sandbox(inputs: Inputs, host: Host, role: str) -> dict[str, object]:
-    """Return what templates/sandbox.conf.j2 and the drop-in that includes it have to know."""
+    """Return the variables of templates/sandbox.conf.j2 and of the drop-in that includes it."""
     airflow, own = inputs.fleet.airflow, inputs.fleet.role_settings.get(role, RoleSettings())
     level = own.sandbox or airflow.sandbox
     more = tuple(path.rstrip("/") for path in dict.fromkeys((*airflow.read_write_paths, *own.read_write_paths)))
@@ -24,9 +24,9 @@ def sandbox(inputs: Inputs, host: Host, role: str) -> dict[str, object]:
 
 
 def _log_folders(inputs: Inputs, host: Host, role: str) -> tuple[str, ...]:
-    """Return the folders elsewhere that hosts.yaml or airflow.cfg names for logs.
+    """Return log folders outside the usual one, as hosts.yaml or airflow.cfg name them.
 
-    With `-` before it, as systemd ignores one that is missing: Airflow says more of that than a unit that cannot start.
+    The `-` prefix makes systemd ignore a missing folder: Airflow's own error says more than a unit that cannot start.
     """
     variables = environment(inputs, host) | role_environment(inputs, host, role)
     folders = [

@@ -1,4 +1,4 @@
-"""How the whole fleet does: every role, what one host needs of another, and what should no longer run."""
+"""The status of the whole fleet: every role, what hosts need from each other, and units that should no longer run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from aerodrome.components.task_logs import TaskLogs, log_servers
 from aerodrome.core.check import Finding, Watch
 from aerodrome.fleet.model import Host
 
-# Asks each host, by name, its checks, and returns what each has found.
+# Runs checks on each host, by name, and returns their findings.
 Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
 
 
 def status(inputs: Inputs, hosts: Sequence[Host], roles: Collection[str], look: Look) -> tuple[list[Health], list[str]]:
-    """Return the health of `roles` on `hosts`, and of units that run there although hosts.yaml does not have them.
+    """Return the health of `roles` on `hosts`, including units that run although hosts.yaml does not have them.
 
-    And notes on services with data that are left where hosts.yaml no longer has them.
+    The second value is notes on services with data that were left where hosts.yaml no longer has them.
     """
     rows = [fleet_wide(inputs, row) for row in _rows(look({host.name: _checks(inputs, host, roles) for host in hosts}))]
     problems = look(_task_logs(inputs, rows))
@@ -51,7 +51,7 @@ def _checks(inputs: Inputs, host: Host, roles: Collection[str]) -> list[Watch]:
 
 
 def _task_logs(inputs: Inputs, rows: Sequence[Health]) -> dict[str, list[Watch]]:
-    """Return what is asked of the hosts with a healthy role that reads task logs."""
+    """Return the checks of task logs, on each host with a healthy role that reads them."""
     servers = log_servers(inputs, rows)
     readers = [row for row in rows if row.role in _readers(inputs) and row.ok]
     return {row.host: [TaskLogs(inputs, inputs.fleet.hosts[row.host], row.role, servers)] for row in readers if servers}

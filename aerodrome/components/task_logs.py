@@ -1,4 +1,4 @@
-"""Whether the web servers can read the logs of tasks: by the name that each log server's host reports."""
+"""Whether web servers can read task logs, under the name that each log server's host reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aerodrome.program import program
 
 @dataclass(frozen=True)
 class LogServer:
-    """What answers for the logs of the tasks that ran on a host, under the name that the host reports."""
+    """The server of task logs on a host, under the name that the host reports."""
 
     host: str
     name: str
@@ -29,7 +29,7 @@ class LogServer:
 
 
 def log_servers(inputs: Inputs, rows: Sequence[Health]) -> list[LogServer]:
-    """Return the log servers behind the healthy roles of a fleet."""
+    """Return the log servers of the fleet's healthy roles."""
     executor, version = inputs.fleet.airflow.executor, inputs.version
     ports = {
         role.name: role.logs.default
@@ -45,11 +45,11 @@ def log_servers(inputs: Inputs, rows: Sequence[Health]) -> list[LogServer]:
 
 @dataclass(frozen=True)
 class TaskLogs:
-    """A role of a host can read the logs of tasks from every log server."""
+    """A role on a host can read task logs from every log server."""
 
     inputs: Inputs
     host: Host
-    role: str  # whose processes read them there
+    role: str  # the role whose processes read them
     servers: Sequence[LogServer]
 
     @property
@@ -57,7 +57,7 @@ class TaskLogs:
         return "task logs"
 
     def probe(self) -> str:
-        """Return sh that prints what came of asking each log server."""
+        """Return sh that prints the result of asking each log server."""
         asks = program("task_logs", servers=[(server.name, server.port) for server in self.servers])
         python = isolated_python(self.inputs, "-", role=self.role, seconds=PATIENCE)
         return f"{PRELUDE}{python} 2>/dev/null {heredoc(asks)}\n"

@@ -1,4 +1,4 @@
-"""What is asked of a host at once, although it belongs to several steps."""
+"""Questions to a host that are asked together although they belong to several steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aerodrome.resources.together import Together
 
 
 def asked_together(parts: Sequence[Stage]) -> list[Stage]:
-    """Return the stages, all files of a host being asked for at once: each process of a probe takes 2 to 10 ms."""
+    """Return the stages such that one probe reads all files of a host: each process in a probe costs 2 to 10 ms."""
     together = {
         host: Together(
             tuple((each.path, each.digest) for step in steps for each in step.resources if isinstance(each, File))

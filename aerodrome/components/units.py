@@ -1,4 +1,4 @@
-"""Steps 3 to 5 of the guide: the units of a role, each with its drop-in, enabled and running."""
+"""Steps 3 to 5 of the guide: the units of each role, with drop-ins, enabled and running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aerodrome.resources.systemd import Service, Stopped
 
 
 def started(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
-    """Return what makes `host` run the role `name`; `again` restarts it where it runs."""
+    """Return the step that makes `host` run the role `name`; `again` restarts it if it is running."""
     component = inputs.role(name)
     units = tuple((inputs.unit(each), reads(inputs, each)) for each in inputs.roles(host))
     beside = units if len(units) > 1 else ()
@@ -31,13 +31,13 @@ def started(inputs: Inputs, host: Host, name: str, again: bool = False) -> Step:
 
 
 def stopped(inputs: Inputs, host: Host, name: str) -> Step:
-    """Return what makes a host not run the role `name` for now."""
+    """Return the step that stops the role `name` on a host for now."""
     unit = Stopped(inputs.unit(name), drain(inputs, host, name))
     return Step(f"roles.{name}", (*unreported(inputs, name), unit))
 
 
 def retired(inputs: Inputs, host: Host, name: str, roles: Collection[str]) -> Step:
-    """Return what ends the units of `roles` that hosts.yaml does not have on `host`; `name` tells such steps apart."""
+    """Return the step that stops those units of `roles` that `host` should not run; `name` distinguishes such steps."""
     unwanted = unwanted_roles(inputs, host)
     ending = [role for role in unwanted if role in roles]
     drains = {inputs.unit(role): drain(inputs, host, role) for role in ending}
@@ -56,17 +56,17 @@ def unwanted_roles(inputs: Inputs, host: Host) -> list[str]:
 
 
 def dropin_path(inputs: Inputs, name: str) -> str:
-    """Return the path of a role's drop-in; `systemctl edit` writes override.conf beside it, and wins."""
+    """Return the path of a role's drop-in; an override.conf of `systemctl edit` next to it takes precedence."""
     return f"{dropins(inputs, name)}/10-aerodrome.conf"
 
 
 def dropins(inputs: Inputs, name: str) -> str:
-    """Return the directory of the drop-ins of a role's unit."""
+    """Return the drop-in directory of a role's unit."""
     return f"/etc/systemd/system/{inputs.unit(name)}.d"
 
 
 def reads(inputs: Inputs, name: str) -> tuple[str, ...]:
-    """Return the paths that a role's processes read at their start."""
+    """Return the paths that a role's processes read at startup."""
     airflow = inputs.fleet.airflow
     paths = [
         inputs.kept_file,

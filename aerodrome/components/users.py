@@ -1,4 +1,4 @@
-"""Logins of the web server."""
+"""Users of the web UI."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from aerodrome.fleet.model import Host
 from aerodrome.program import program
 from aerodrome.secrets import Secret
 
-DONE = "@done"  # ends what a command said that has ended well
-LONGEST = 1 << 20  # bytes that a command may say
+DONE = "@done"  # ends the output of a command that succeeded
+LONGEST = 1 << 20  # limit for a command's output, in bytes
 
 
 def create_user_script(
     inputs: Inputs, host: Host, person: tuple[str, str, str, str, str], password: Secret
 ) -> tuple[str, bytes]:
-    """Return sh that makes a login on `host`, and the payload that it reads: the password is never in argv.
+    """Return sh that creates a user on `host`, and its payload for stdin: the password is never in argv.
 
-    `person` is name, e-mail, first name, last name and Airflow role. Airflow asks for the password twice, on
-    stdin where there is no terminal (getpass). A login that is there already is given the password anew.
+    `person` is name, e-mail, first name, last name and Airflow role. Airflow asks for the password twice, on stdin if
+    there is no terminal (getpass). If the user already exists, its password is reset.
     """
     name, role = person[0], inputs.role_for_commands(host)
     create = airflow_command(inputs, inputs.catalogue.create_user(*person), role)
@@ -35,9 +35,9 @@ def create_user_script(
 
 
 def _ask(size: int, command: str) -> str:
-    """Return sh that gives a command the next `size` bytes of the payload, and fails with what it says if it fails.
+    """Return sh that passes a command the next `size` bytes of the payload, and fails with its output if it fails.
 
-    It runs code of the service user's (plugins): what it says is bounded, so that it cannot fill the host's memory.
+    The command runs the service user's code (plugins), so its output is limited: it must not fill the host's memory.
     """
     return (
         f"answer=$({{ head -c {size} <&3 | {command} && echo {DONE}; }} 2>&1 | head -c {LONGEST})\n"
@@ -49,5 +49,5 @@ def _reset_command(inputs: Inputs, name: str, role: str) -> str:
     if not inputs.catalogue.logins:
         return airflow_command(inputs, ["users", "reset-password", "-u", name], role)
     resets = program("reset_password", module=inputs.catalogue.logins, name=name)
-    # Not isolated, for it is Airflow that it runs; but nothing is imported from where it runs.
+    # Not isolated, because it runs Airflow, but it imports nothing from its working directory.
     return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-c", resets], role, folder="/")

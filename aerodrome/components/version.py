@@ -1,4 +1,4 @@
-"""A change of Airflow's version: what keeps it from happening under running tasks."""
+"""Prevent a change of Airflow's version under running tasks."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from aerodrome.resources.version import Installation
 
 
 def version(inputs: Inputs, host: Host) -> Version:
-    """Return Airflow's version on a node as what may not change under running tasks."""
+    """Return the check that Airflow's version on a node does not change under running tasks."""
     marks = {"empty": EMPTY, "here": HERE, "elsewhere": ELSEWHERE, "unknown": UNKNOWN}
     asks = program("migrated", **marks, **connection(inputs))
     role = inputs.role_for_commands(host)
     if not inputs.uses_database(role):
-        # A host that does not know the database leaves it to others, which only a whole run is sure to ask too.
+        # A host that does not know the database leaves the question to others; only a whole run is sure to ask those.
         ask = EMPTY if inputs.whole else "only other hosts know it: run fab deploy without -H and --role"
         return Version(installation(inputs), f"echo {quote(ask)}", inputs.accept_downtime)
-    # Without an environment file nothing has ever run here.
+    # Without an environment file, nothing has ever run here.
     known = python_in_use(inputs, asks, role, PATIENCE)
     ask = f"if [ ! -e {quote(inputs.environment_file)} ]; then echo {EMPTY}; else {known}\nfi"
     return Version(installation(inputs), ask, inputs.accept_downtime)
 
 
 def installation(inputs: Inputs) -> Installation:
-    """Return where a node may have an Airflow, and which one it is to have."""
-    # The second is where it was before environments had a place of their own.
+    """Return the possible locations of Airflow on a node, and the wanted version."""
+    # The second is the location before environments had a directory of their own.
     places = dict.fromkeys([inputs.venv, inputs.guide_venv])
     return Installation(tuple(places), ".".join(inputs.fleet.airflow.version.split(".")[:3]))
 
 
 def python_in_use(inputs: Inputs, program: str, role: str, seconds: int = 0) -> str:
-    """Return sh that runs a program with the Python of `$venv`, in the units' environment; `seconds`: at most."""
+    """Return sh that runs a program with the Python of `$venv` in the units' environment, for at most `seconds`."""
     unit = in_unit_environment(inputs, [], role, folder="/", bare=True, seconds=seconds)
     return f'{unit}"$venv"/bin/python -I - {heredoc(program)}'

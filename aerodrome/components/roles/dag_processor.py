@@ -26,7 +26,7 @@ class DagProcessor(AirflowRole):
     secrets = (
         FERNET_KEY,
         DATABASE_URL,
-    )  # it answers its own children from the database (InProcessExecutionAPI of 3.3.2)
+    )  # it serves its child processes from the database (InProcessExecutionAPI of 3.3.2)
 
     def mistakes(self, found: Sections) -> Iterator[str]:
         yield from super().mistakes(found)

@@ -71,7 +71,7 @@ def _logins(inputs: Inputs) -> tuple[Login, ...]:
 
 
 def _leaving(inputs: Inputs) -> tuple[str, ...]:
-    """Return the lines by which nodes may once have logged in, and no longer need to, wherever they are."""
+    """Return lines that may once have let nodes log in and are no longer needed, anywhere in pg_hba.conf."""
     settings, nodes = inputs.fleet.database, inputs.fleet.nodes()
     others = tuple(node.address for node in nodes if not is_client(inputs, node))
     lines = Login(settings.user, settings.name, others).lines()

@@ -30,14 +30,14 @@ def _data(inputs: Inputs) -> str:
 
 
 def _halts(inputs: Inputs) -> bool:
-    """Tell whether this run halts the users of a Redis whose port changes: it does where they find it by hosts.yaml."""
+    """Tell whether this run halts Redis' users if its port changes: only if hosts.yaml does not name another broker."""
     broker = inputs.fleet.broker
     elsewhere = broker.url or broker.url_command
     return inputs.whole and inputs.fleet.airflow.executor == "CeleryExecutor" and not elsewhere
 
 
 def redis_text(secret: Secret) -> str:
-    """Write a text for redis.conf and redis-cli."""
+    """Return a secret as a quoted string for redis.conf and redis-cli."""
     return f'"{hexadecimal(secret.reveal())}"'
 
 
@@ -98,12 +98,12 @@ class Redis(Component):
         return f"{inputs.fleet.airflow.service}-redis.service"
 
     def machine(self, inputs: Inputs, host: Host) -> list[Step]:
-        # Debian starts one that listens on 127.0.0.1 without a password; one that is there already is left alone.
+        # Debian's package starts a server on 127.0.0.1 without a password. One that already exists is left alone.
         packages = Masked("redis-server.service"), Packages(apt=("redis-server",), dnf=("redis",))
         return [Step("redis.packages", packages)]
 
     def settings(self, inputs: Inputs, host: Host) -> list[Step]:
-        """Return the server: where it moves, it restarts under whatever still runs."""
+        """Return the server. If its address or port changes, it restarts while other units may still be running."""
         service, port = inputs.fleet.airflow.service, inputs.fleet.broker.port
         config, unit = f"/etc/{service}-redis.conf", f"/etc/systemd/system/{self.unit(inputs)}"
         assert inputs.redis_password is not None

@@ -30,7 +30,7 @@ class Scheduler(AirflowRole):
     commands = {1: "scheduler", 2: "scheduler", 3: "scheduler"}
     first_alone = True
     job = "SchedulerJob"
-    # It signs what it hands to the executor (3.3.2).
+    # The secret key signs what the scheduler hands to the executor (3.3.2).
     secrets = (FERNET_KEY, DATABASE_URL, BROKER_URL, RESULT_BACKEND, SECRET_KEY, JWT_SECRET)
     uses_celery = True
     logs = LOGS
@@ -44,7 +44,7 @@ class Scheduler(AirflowRole):
             yield "Airflow 1.10 supports only one scheduler; name one host"
 
     def ports(self, executor: str, version: Version) -> tuple[SettingPort, ...]:
-        # That of Airflow 1.10 serves no logs itself, but a unit of the operator's own may (`airflow serve_logs`).
+        # In Airflow 1.10 the scheduler serves no logs, but a unit of the operator's own may (`airflow serve_logs`).
         return (LOGS,) if executor == "LocalExecutor" else ()
 
     def serves_logs(self, executor: str, version: Version) -> bool:
@@ -54,12 +54,12 @@ class Scheduler(AirflowRole):
         return inputs.fleet.airflow.executor == "LocalExecutor"
 
     def migration(self, inputs: Inputs, host: Host) -> str:
-        """Return the migration for the first scheduler's host: nobody else migrates the metadata database."""
+        """Return the migration on the first scheduler's host; no other unit migrates the metadata database."""
         return inputs.catalogue.migrate if inputs.fleet.roles[self.name][0] == host.name else ""
 
     def resources(self, inputs: Inputs) -> tuple[Resource, ...]:
-        """Return the guide's own drop-in as what is not wanted: it would migrate a second time."""
-        # The guide's own command too: in a host that is taken over to a later version it would fail.
+        """Return the guide's own drop-in as superseded: it would migrate a second time."""
+        # Also with the guide's original command, which would fail on a host taken over to a later version.
         migrations = dict.fromkeys([inputs.catalogue.migrate, "upgradedb"])
         texts = tuple(
             ("[Service]", f"ExecStartPre={inputs.guide_venv}/bin/airflow {command}") for command in migrations

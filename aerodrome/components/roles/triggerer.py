@@ -15,13 +15,13 @@ from aerodrome.fleet.role import SettingPort, Version
 
 
 class Triggerer(AirflowRole):
-    """Waits for what deferred tasks wait for."""
+    """Waits on behalf of deferred tasks."""
 
     name, place, stage = "triggerer", 50, "schedulers"
     since, joins = (2, 2), "scheduler"
     commands = {2: "triggerer", 3: "triggerer"}
     job = "TriggererJob"
-    secrets = (FERNET_KEY, DATABASE_URL, SECRET_KEY)  # it answers its own children from the database (3.3.2)
+    secrets = (FERNET_KEY, DATABASE_URL, SECRET_KEY)  # it serves its child processes from the database (3.3.2)
     logs = SettingPort("the triggerer's log server", ("logging", "trigger_log_server_port"), 8794)
 
     def serves_logs(self, executor: str, version: Version) -> bool:

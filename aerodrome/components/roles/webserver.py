@@ -21,7 +21,7 @@ from aerodrome.fleet.role import KeyPort, Sections, Version
 
 
 class Webserver(AirflowRole):
-    """Serves the UI, and from Airflow 3 the workers' API."""
+    """Serves the UI and, from Airflow 3, the workers' API."""
 
     name, place, stage = "webserver", 60, "webservers"
     commands = {1: "webserver", 2: "webserver", 3: "api-server"}
@@ -54,12 +54,12 @@ class Webserver(AirflowRole):
         return {"web": f"http://{in_url(from_itself(host))}:{port}{path}"}
 
     def judge(self, seen: Seen) -> tuple[Verdict, str]:
-        # Airflow always answers 200: only the body tells its health.
+        # Airflow always answers 200; only the body tells its health.
         if "web" not in seen.answers:
             return "waiting", seen.answers.get("web_error", "not checked")
         parts = parts_of(seen.answers["web"])
         told = ", ".join(f"{name} {status}" for name, status in sorted(parts.items()) if status)
-        # At its own start, it may come up before the roles that it reports on.
+        # It may start before the roles that it reports on.
         return ("ok" if parts.get("metadatabase") == "healthy" else "waiting"), told
 
     def reported(self, answers: Mapping[str, Any]) -> dict[str, Any] | None:
