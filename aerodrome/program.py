@@ -1,4 +1,4 @@
-"""The Python programs that run on nodes (`probes/`): their text, and the parameters that they are called with."""
+"""The namespace: which task has which name. No logic, and no input or output, because tab completion imports this."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 
 PROBES = Path(__file__).resolve().parent.parent / "probes"
 
-# A module of ours, whose text takes the place of the line, or `typing`, which takes a node milliseconds to import and
-# which only the type checker needs.
+# An import of a module of ours, which its text replaces, or of `typing`, which only the type checker needs and which
+# takes a node milliseconds to import.
 IMPORT = re.compile(r"^from (?:probes\.(\w+)|typing) import .*\n", re.MULTILINE)
-# Docstrings and comments: every run sends these programs to every node.
+# Docstrings and comments are removed, because every run sends these programs to every node.
+# @fabfile.py
 WORDS = re.compile(r'^ *(?:"""(?:.|\n)*?"""|#.*)\n', re.MULTILINE)
 GAP = re.compile(r"\n{3,}")
 

@@ -1,4 +1,4 @@
-"""The settings that Airflow has: known_settings.txt, generated from the packages by tools/known_settings.py."""
+"""All of Airflow's settings: known_settings.txt, generated from the packages by tools/known_settings.py."""
 
 from __future__ import annotations
 

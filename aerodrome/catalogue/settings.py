@@ -247,7 +247,7 @@ def gone(major: int, section: str, key: str) -> bool:
 
 
 def unknown(major: int, sections: Iterable[str]) -> dict[str, str]:
-    """Return the sections that no Airflow of a major version reads, each with the nearest one that it reads, or "".
+    """Return the sections that no Airflow of a major version reads, each with the most similar one that it does, or "".
 
     Pass sections as `rename` returns them.
     """

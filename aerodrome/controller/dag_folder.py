@@ -30,7 +30,7 @@ class _Entry:
     target: str = ""  # of a link, relative to its own directory
 
     def content(self) -> bytes:
-        """Return the file's content; if a link has taken its place since, it is not followed."""
+        """Return the file's content; if a link has replaced it since, do not follow it."""
         with open(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as opened:
             return opened.read()
 
@@ -63,7 +63,7 @@ def _entries(base: Path) -> list[_Entry]:
         if stat.S_ISLNK(mode):
             target = Path(os.path.realpath(path))
             if target.is_relative_to(real):
-                # Relative to the real folder, however the link was written: the folder has another name on the node.
+                # Relative to the real folder, however the link was written: the folder's path differs on the node.
                 there = os.path.relpath(target, (real / name).parent)
                 entries.append(_Entry(path, name, 0o777, there))
             else:
@@ -92,7 +92,7 @@ def _walk(base: Path) -> Iterator[Path]:
 
 
 class _Archive:
-    """The packed files: packed once, when the first host needs them; hosts are planned in threads."""
+    """The packed files. They are packed once, when the first host needs them; hosts are planned in threads."""
 
     def __init__(self, entries: list[_Entry]) -> None:
         self._entries = entries

@@ -1,4 +1,4 @@
-"""Files on this machine that the operator names: find and read them, with clear errors."""
+"""Find and read the files on this machine that the operator names, with clear errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UTF_8_MARK = "\ufeff"  # Windows editors put it at the start of a file
 
 
 def hosts_file() -> Path:
-    """Return hosts.yaml of the current directory, or else the one beside the fabfile that Fabric finds further up."""
+    """Return hosts.yaml of the current directory, or else the one next to the fabfile that Fabric finds further up."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         found = folder / "hosts.yaml"

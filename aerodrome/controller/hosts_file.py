@@ -1,4 +1,4 @@
-"""hosts.yaml: find it, and load the fleet that it describes."""
+"""Find hosts.yaml, and load the fleet that it describes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aerodrome.fleet.role import Role
 
 
 def load(roles: Collection[Role], path: str | None = None) -> Fleet:
-    """Return the fleet of `path`, or else of $AERODROME_HOSTS, or else of hosts.yaml here or beside the fabfile.
+    """Return the fleet of `path`, or else of $AERODROME_HOSTS, or else of hosts.yaml here or next to the fabfile.
 
     `roles` are the roles that it can have. Its local paths are absolute. Raises InvalidInput if the file cannot be read
     or has errors.

@@ -1,4 +1,4 @@
-"""Which hosts.yaml and which Aerodrome a run was made with, as its record tells."""
+"""Which hosts.yaml and which Aerodrome a run used, for its record."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 
 AERODROME = Path(__file__).resolve().parents[2]
-CODE = ("aerodrome", "probes", "tasks", "templates")  # what decides what is done
+CODE = ("aerodrome", "probes", "tasks", "templates")  # the files that determine what a run does
 
 
 def digest_of(path: str) -> str:
-    """Return the digest of a file's bytes, or why there is none."""
+    """Return the digest of a file's content, or why it has none."""
     try:
         return f"sha256:{sha256(Path(path).read_bytes()).hexdigest()}"
     except OSError as error:
@@ -22,7 +22,7 @@ def digest_of(path: str) -> str:
 def version() -> str:
     """Return the version of this Aerodrome: its number, and a digest of its files.
 
-    A checkout may be of any commit and have changes of its own, and need not have git: only its files say what it is.
+    A checkout may be at any commit with local changes, and git may not be installed, so only the files identify it.
     """
     whole = sha256()
     for name in CODE:

@@ -121,7 +121,7 @@ class SecretsFile:
             raise InvalidInput(f"{self.path}: cannot be written: {error.strerror}") from None
 
     def _clean(self) -> None:
-        """Remove what a run left that was killed while writing: it holds every secret."""
+        """Remove what a killed run left while writing: it holds every secret."""
         for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.????????"):
             if left.is_file() and time.time() - left.stat().st_mtime > LEFT_OVER:
                 left.unlink(missing_ok=True)

@@ -28,9 +28,7 @@ class Host:
     key: str | None = None  # absolute path of a private key (given relative to hosts.yaml)
     jump: str | None = None  # name of the host to connect through
     sudo_password: SecretValue | None = None
-    of_role: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict
-    )  # role → what the host says of its part in it
+    of_role: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # role → the host's settings for that role
     environment: Mapping[str, Value] = field(default_factory=dict)
     config: Config = field(default_factory=dict)
     listen: str = ""  # address that its services listen on; empty: `address`
@@ -115,7 +113,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Deploy:
-    """How a run works through the fleet."""
+    """How a run proceeds through the fleet."""
 
     parallel: int = 50  # hosts at once
     drain_timeout: int = 600  # seconds that a worker's running tasks get to finish
@@ -144,8 +142,8 @@ class Fleet:
 
     source: str  # path of the file, for messages
     hosts: Mapping[str, Host]
-    roles: Mapping[str, tuple[str, ...]]  # every role that there is, in the order of a deploy
-    services: tuple[str, ...] = ()  # the roles that run no Airflow
+    roles: Mapping[str, tuple[str, ...]]  # every existing role, in deploy's order
+    services: tuple[str, ...] = ()  # the roles that do not run Airflow
     airflow: Airflow = Airflow()
     role_settings: Mapping[str, RoleSettings] = field(default_factory=dict)
     database: Database = Database()
@@ -164,11 +162,11 @@ class Fleet:
         return (self.with_role("database") or self.with_role("scheduler"))[0]
 
     def roles_of(self, host: Host) -> list[str]:
-        """Return the roles of `host`, in deploy order."""
+        """Return the roles of `host`, in deploy's order."""
         return [role for role, names in self.roles.items() if host.name in names]
 
     def asked(self) -> list[Host]:
-        """Return the hosts to ask what runs there: all except pure jump hosts."""
+        """Return the hosts that are asked which units they run: all except pure jump hosts."""
         passed = {host.jump for host in self.hosts.values()}
         return [host for host in self.hosts.values() if self.roles_of(host) or host.name not in passed]
 

@@ -1,4 +1,4 @@
-"""Read YAML with line numbers: report all errors at once, each with its line, and show no secret."""
+"""Read YAML with line numbers. Report all errors at once, each with its line, and show no secret."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ class Reader:
 
 
 def _compose(text: str) -> yaml.Node | None:
-    """Return the tree of `text`: from libyaml, ten times as fast; on errors from PyYAML, for its messages."""
+    """Return the tree of `text`: from libyaml, which is ten times as fast; on errors from PyYAML, for its messages."""
     if text.count("[") + text.count("{") > DEEPEST or _MAYBE_DEEP.search(text):
         _refuse_deep(text)
     with suppress(yaml.YAMLError, AttributeError):  # PyYAML can be built without libyaml

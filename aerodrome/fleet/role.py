@@ -1,4 +1,4 @@
-"""What reading hosts.yaml needs to know about a role; the rest is in components/roles."""
+"""The part of a role that is needed to read hosts.yaml; the rest is in components/roles."""
 
 from __future__ import annotations
 
