@@ -1,4 +1,4 @@
-"""What the hosts copy from this machine, to reach the package registries in the same way."""
+"""Settings that hosts copy from this machine, so that they reach the package registries in the same way."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class Host:
         seed.plant(self.root, self.layout, self.spec, keys)
 
     def _remember(self, boot: Boot) -> None:
-        # Written atomically and last: it means that the host is complete.
+        # Written atomically and last: its presence means that the host is complete.
         record = self.folder / "boot.json"
         part = record.with_suffix(".part")
         part.write_text(json.dumps({"image": boot.image, "binds": boot.binds}))
@@ -209,7 +209,7 @@ class Host:
         self._unmount()
 
     def _powered_off(self) -> bool:
-        # Sent repeatedly: a host that has just begun to boot ignores it.
+        # Sent repeatedly, because a host that has just begun to boot ignores it.
         process.send(process.leaders(self.upper), process.POWER_OFF)
         return wait_until(lambda: not self.pids(), STOP_SECONDS / STOP_TRIES)
 
@@ -225,7 +225,7 @@ class Host:
         return not self.pids()
 
     def _unmount(self) -> None:
-        # Processes that a killed run left in there end in a moment.
+        # Processes that a killed run left inside end in a moment.
         umount = ["umount", str(self.root)]
         if self.mounted() and not wait_until(lambda: _succeeds(umount), 5):
             run(umount)

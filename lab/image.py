@@ -1,6 +1,6 @@
 """The base image: a bare, bootable Debian, built once per suite and shared by all hosts.
 
-Bare is what a new machine is: no compiler, no venv, no PostgreSQL. Their packages lie downloaded in
+Bare means like a new machine: no compiler, no venv, no PostgreSQL. Their packages are already in
 apt's archive cache, so that five hosts can install them at once without a network, and without
 waiting for each other's lock on that cache.
 """
@@ -25,15 +25,15 @@ DOWNLOADS = "python3-venv python3-dev python3-pip gcc g++ libpq-dev postgresql r
 
 # Hooks get the image's directory as "$1".
 HOOKS = (
-    'chroot "$1" apt-get clean',  # the base packages: they are never installed again
+    'chroot "$1" apt-get clean',  # the base packages, which are never installed again
     'chroot "$1" apt-get update -q',
-    # With recommended packages: mmdebstrap turns them off, the hosts do not.
+    # With recommended packages: mmdebstrap turns them off, but the hosts should not.
     f'chroot "$1" apt-get install -q -y --install-recommends --download-only {DOWNLOADS}',
-    # systemd-sysctl: the kernel's settings are the machine's. The timers: apt would hold its lock
-    # when a deploy comes along, now and then.
+    # systemd-sysctl: the kernel's settings belong to the machine. The timers: apt would sometimes hold its
+    # lock just when a deploy needs it.
     'chroot "$1" systemctl mask systemd-sysctl.service apt-daily.timer apt-daily-upgrade.timer',
     'chroot "$1" systemctl enable systemd-networkd.service',
-    # Each host gets a key and a machine-id of its own.
+    # Each host gets its own key and machine-id.
     'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/machine-id',
 )
 

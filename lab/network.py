@@ -16,8 +16,8 @@ PROBE_MARK = 0xAE20
 def ruleset(layout: Layout, refused: Iterable[str]) -> str:
     """Return the nftables table of a lab, which replaces the previous one.
 
-    `refused` are the addresses that this machine may not reach by ssh. A reset, not a drop: who
-    tries it should hear so at once. What other hosts send goes over the bridge, past this table.
+    `refused` are the addresses that this machine may not reach by ssh. They are reset, not dropped, so that
+    ssh fails immediately. Other hosts' packets go over the bridge, past this table.
     """
     table = f"table ip {layout.table}"
     rejects = [

@@ -15,15 +15,15 @@ PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Boot:
-    """What a host boots from: the base image, and directories of the machine mounted read-only."""
+    """The parts that a host boots from: the base image, and directories of the machine mounted read-only."""
 
     image: str
     binds: tuple[str, ...] = ()  # SOURCE or SOURCE:DESTINATION
 
     def fits(self, other: Boot) -> bool:
-        """Tell whether a host made from this may go on where the other is asked for.
+        """Tell whether a host made from this may continue where the other is requested.
 
-        A newer image of its suite is no reason to lose what it has.
+        A newer image of the same suite is no reason to lose the host's files.
         """
         same_suite = image.suite_of(self.image) == image.suite_of(other.image)
         return same_suite and Path(self.image).is_dir()
@@ -68,8 +68,8 @@ def boot_command(layout: Layout, spec: HostSpec, root: Path, binds: Sequence[str
 def detached(groups: list[Path], command: Sequence[str]) -> list[str]:
     """Return the command that runs another one detached, in these control groups.
 
-    Again at each reboot: systemd-nspawn ends with 133 when the host was asked to reboot, and with
-    another code else (its --keep-unit leaves the next boot to whoever started it).
+    It runs again at each reboot: systemd-nspawn exits with 133 if the host was asked to reboot, and with
+    another code otherwise (with --keep-unit, whoever started it has to boot it again).
     """
     once = shlex.quote(f'{cgroup.enter_script(groups)}; exec "$@"')
     script = f'until sh -c {once} lab "$@"; [ $? -ne 133 ]; do :; done'

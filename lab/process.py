@@ -1,7 +1,7 @@
 """The processes of a host, found by the directory that it was started on.
 
-Not by a file with a pid in it: a controller that is killed may not have written one yet, and a pid
-comes again for something else. Nor as children of systemd-nspawn: when that is killed, they live.
+Not by a pid file: a controller that is killed may not have written one yet, and pids are reused.
+Nor as children of systemd-nspawn: they survive when it is killed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What turns the base image into a particular host: its name, address, keys and login user."""
+"""Turn the base image into a particular host: its name, address, keys and login user."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from lab.errors import LabError
 
 
 def say(line: str) -> None:
-    """Print one line of progress.
+    """Print one progress line.
 
     In one write: hosts boot in parallel, and print() writes the newline separately.
     """
@@ -48,9 +48,9 @@ def wait_until(true: Callable[[], bool], seconds: float, pause: float = 0.1) -> 
 
 @contextmanager
 def locked(path: Path, busy: str, seconds: float = 600) -> Iterator[None]:
-    """Hold a lock on a file; if another process has it, print `busy` and wait up to that long.
+    """Hold a lock on a file. If another process has it, print `busy` and wait for up to that long.
 
-    A kernel lock: it ends with the process that holds it, even if that is killed.
+    It is a kernel lock, so it ends with the process that holds it, even if that is killed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:

@@ -1,4 +1,4 @@
-"""What the operator types: order, messages, confirmation. No shell text."""
+"""The commands that an operator types: order, messages, confirmation. No shell text."""
 
 import atexit
 import os

@@ -38,7 +38,7 @@ class FleetExecutor(fabric.Executor):
         put_back = _terminal()
         names = self.core[0].args.hosts.value
         self.config.selected_hosts = [name.strip() for name in names.split(",")] if names else []
-        # Shown by the fleet's lock as what is going on. Names only: arguments may be private.
+        # The fleet's lock shows this to others. Task names only, because arguments may be private.
         self.config.performing = " ".join(["fab", *(["-H", names] if names else []), *_names(tasks)])
         try:
             return super().execute(*tasks)
@@ -50,7 +50,7 @@ class FleetExecutor(fabric.Executor):
                 raise
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            # Do not wait for threads that still wait for their hosts: their scripts end at the next step.
+            # Do not wait for threads that are still waiting for their hosts: their scripts end at the next step.
             put_back()
             say("\ninterrupted; what was begun can be finished by the same again")
             os._exit(130)
@@ -63,7 +63,7 @@ class FleetExecutor(fabric.Executor):
 def _terminal() -> Callable[[], None]:
     """Return a function that restores the terminal's current state.
 
-    A question for a secret turns the echo off, and one that a thread asks is not ended by Ctrl-C.
+    A prompt for a secret turns the echo off, and Ctrl-C does not end a prompt in another thread.
     """
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)

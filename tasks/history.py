@@ -1,4 +1,4 @@
-"""Who changed what, when, and how it ended."""
+"""The history of runs: who changed what, when, and with which outcome."""
 
 from __future__ import annotations
 

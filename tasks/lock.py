@@ -1,4 +1,4 @@
-"""The fleet's lock: show its owner, hold it for maintenance, release what a killed run has left."""
+"""The fleet's lock: show its owner, hold it for maintenance, release one that a killed run has left."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def release(context: Any, reason: str = "") -> None:
 
 
 def _reason(text: str) -> str:
-    """Return a reason that others can read."""
+    """Return the reason, on one line; raise InvalidInput if it is empty or too long."""
     from aerodrome.errors import InvalidInput
 
     reason = " ".join(text.split())

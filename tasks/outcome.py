@@ -1,4 +1,4 @@
-"""How a run ends, as an event."""
+"""Emit how a run ends, as an event."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def outcome(emit: Emit, changed: Callable[[], list[str]]) -> Iterator[None]:
-    """Emit the outcome of what is done meanwhile, whatever ends it; `changed` gives the hosts that were changed."""
+    """Emit the outcome of the enclosed work, however it ends; `changed` returns the hosts that were changed."""
     from aerodrome.core.event import RunEnded
 
     began = time.monotonic()

@@ -36,7 +36,7 @@ def pin(
     python: str = "3.11",
     date: str = "",
     constraints: str = "",
-    extra: Any = None,  # Invoke passes a list; a default of () would split a value into letters
+    extra: Any = None,  # Invoke passes a list; with a default of (), it would split a value into letters
     package: Any = None,
     distribution: str = "apache-airflow",
     output: str = "",
@@ -98,7 +98,7 @@ def _read(path: Path) -> str | None:
 
 
 def _refuse_shipped(request: Request, path: Path) -> None:
-    """Refuse to replace a lock file that Aerodrome was tested with: deploy would install something else."""
+    """Refuse to replace a lock file that Aerodrome was tested with: deploy would install different packages."""
     import os
 
     from aerodrome.catalogue.packages import DATES, DISTRIBUTION
@@ -114,7 +114,7 @@ def _refuse_shipped(request: Request, path: Path) -> None:
 
 
 def _day(version: str) -> str:
-    """Return the day that a version was tested with, or else today."""
+    """Return the date that a version was tested with, or else today."""
     import datetime
 
     from aerodrome.catalogue.packages import DATES
@@ -175,7 +175,7 @@ def _compile(request: Request) -> str:
 def _folder(request: Request) -> Iterator[Path]:
     """Yield the directory that uv runs in: the current one, or one with the uv.toml that the version needs.
 
-    uv reads a uv.toml that it finds there beside the user's own; one that is named to it, it reads in place of that.
+    uv reads a uv.toml there in addition to the user's own; one passed by name would replace the user's own.
     """
     import shutil
     import tempfile

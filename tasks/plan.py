@@ -1,4 +1,4 @@
-"""What deploy would change."""
+"""Show what deploy would change."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def plan(
 
 
 def _ask(run: Session, roles: Sequence[str], accept_downtime: bool) -> tuple[list[HostPlan], FleetError | None]:
-    """Return what hosts need, and why others could not be asked; keys that are found are left to `adopting`."""
+    """Return the hosts' plans, and why others could not be asked. Keys that are found are left to `adopting`."""
     from aerodrome.checks.keys import KeysFound
     from aerodrome.core.stage import by_host
     from aerodrome.errors import FleetError

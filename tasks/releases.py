@@ -1,4 +1,4 @@
-"""What nodes keep for a way back."""
+"""The releases that nodes keep, so that they can switch back."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ FOLDER = Path(__file__).resolve().parent.parent / "aerodrome" / "components" / "
 
 
 def role_tasks() -> Iterator[Task[Any]]:
-    """Yield the task of each role: its help is the docstring of the role's file, if that has examples of the task.
+    """Yield the task of each role. Its help is the docstring of the role's file, if that has examples.
 
-    The files are read, not imported: their imports are too slow for a tab key.
+    The files are read, not imported, because importing them is too slow for tab completion.
     """
     for file in sorted(FOLDER.glob("[a-z]*.py")):
         name, help = file.stem.replace("_", "-"), file.read_text().split('"""')[1]

@@ -1,4 +1,4 @@
-"""What every task starts with: the fleet, the selected hosts, the values, the connections."""
+"""The common start of every task: the fleet, the selected hosts, the values, the connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aerodrome.secrets import Secret, SecretValue
 
 T = TypeVar("T")
-# Builds a runbook from the values that components need, for hosts and roles by name.
+# Builds a runbook from the components' inputs, for hosts and roles by name.
 Builder = Callable[["Inputs", Sequence[str], Sequence[str]], "Runbook"]
 WAIT = {"wait": "how long to wait while another run is changing the fleet: 90s, 15m, 2h (default: deploy.lock_timeout)"}
 ROLE = {"role": "only this role (several: scheduler,worker)"}
@@ -36,9 +36,9 @@ class Session:
     """One run of a task over the fleet of hosts.yaml."""
 
     fleet: Fleet
-    hosts: list[Host]  # those of -H, or all
+    hosts: list[Host]  # those selected with -H, or all
     vault: Vault
-    performing: str = "fab"  # what this run does, as shown to others
+    performing: str = "fab"  # what this run does, as shown to other runs
     wait: int | None = None  # seconds to wait for another run; None: as in hosts.yaml
     lines: JsonLines | None = None  # prints the run's events for programs instead of people
 
@@ -88,7 +88,7 @@ class Session:
         return Run(self.connections, emit, self.lock(), self.recorder, HINTS, before_change=self.vault.keep)
 
     def lock(self, breaks: bool = False) -> FleetLock:
-        """Return the fleet's lock; `breaks` takes it from a killed run, and does not wait for other runs."""
+        """Return the fleet's lock; with `breaks`, take it from a killed run, and do not wait for other runs."""
         from aerodrome.engine.lock import FleetLock
 
         patience = self.fleet.deploy.lock_timeout if self.wait is None else self.wait
@@ -113,7 +113,7 @@ class Session:
         return Recorder(run, Caller(performer(), self.performing), origin, redactor.hide)
 
     def adopting(self, work: Callable[[], T]) -> T:
-        """Do `work`; if hosts turn out to have their own Fernet keys, adopt them and start again."""
+        """Run `work`. If hosts turn out to have their own Fernet keys, adopt these and run it again."""
         from aerodrome.checks.keys import KeysFound
         from aerodrome.core.event import Note
         from aerodrome.errors import FleetError
@@ -131,7 +131,7 @@ class Session:
             for host in keys:
                 text = f"{host}: has its own Fernet key, which is added to the fleet's on all nodes"
                 self.sink.emit(Note("", text))
-            for name in ("inputs", "run"):  # they are built again, with these keys
+            for name in ("inputs", "run"):  # to be rebuilt with these keys
                 self.__dict__.pop(name, None)
 
     def perform(self, build: Builder, roles: Sequence[str]) -> None:
@@ -271,7 +271,7 @@ def pick(fleet: Fleet, names: list[str]) -> list[Host]:
 def pick_roles(fleet: Fleet, role: str | None, unused: bool = False) -> list[str]:
     """Return the roles in `--role`, separated by commas, or all roles.
 
-    Raises InvalidInput for a role that there is not; with `unused` it need not be on any host of hosts.yaml.
+    Raises InvalidInput for an unknown role, and for one that no host in hosts.yaml has, unless `unused` allows it.
     """
     from aerodrome.errors import InvalidInput
 
@@ -287,7 +287,7 @@ def pick_roles(fleet: Fleet, role: str | None, unused: bool = False) -> list[str
 
 
 def check_downtime(run: Session, role: str | None, accept_downtime: bool) -> None:
-    """Refuse to change Airflow's version in a part of the fleet: the rest would keep the other version."""
+    """Refuse to change Airflow's version in only part of the fleet: the rest would keep the other version."""
     from aerodrome.errors import InvalidInput
 
     if accept_downtime and (role or len(run.hosts) < len(run.fleet.hosts)):
@@ -306,8 +306,8 @@ def perform(
 ) -> None:
     """Perform the runbook that `build` returns for the hosts of -H and the roles of --role.
 
-    `unused` allows roles that no host has; `downtime` refuses a part of the fleet; `early` connects to all picked hosts
-    while the runbook is worked out; `json` prints the events of the run for programs.
+    `unused` allows roles that no host has. `downtime` refuses to run on only part of the fleet. `early` connects to all
+    selected hosts while the runbook is being built. `json` prints the run's events for programs.
     """
     with session(context, wait, json) as run:
         roles = pick_roles(run.fleet, role, unused)

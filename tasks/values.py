@@ -1,4 +1,4 @@
-"""Look up what components need besides hosts.yaml: secrets, references, lock files, the DAG folder."""
+"""Look up the components' inputs that are not in hosts.yaml itself: secrets, references, lock files, the DAG folder."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def hidden(vault: Vault, value: SecretValue) -> Secret:
 
 
 def locks(airflow: Airflow) -> dict[str, str]:
-    """Return the lock files for the fleet's version, by Python version; the operator's own is used for all."""
+    """Return the lock files for the fleet's version, by Python version; the operator's own applies to all."""
     pythons = catalogue(airflow.version).pythons
     if airflow.constraints:
         return {}
@@ -123,7 +123,7 @@ def locks(airflow: Airflow) -> dict[str, str]:
 
 
 def _aid(airflow: Airflow, name: str) -> str:
-    """Return a file that a version needs besides a lock, or "" if it needs none."""
+    """Return a file that a version needs in addition to a lock, or "" if it needs none."""
     file = LOCKS / release(airflow.version) / name
     return file.read_text() if file.exists() else ""
 
