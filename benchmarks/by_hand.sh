@@ -1,12 +1,12 @@
 #!/bin/sh
-# What `fab deploy` does as a careful operator would do it by hand: its steps, in its order and with its gates, over
-# plain ssh, all hosts of a stage at once. benchmarks/kit.py has laid out the files that it sends.
+# Deploy as a careful operator would by hand: the steps of `fab deploy`, in the same order and with the same gates, over
+# plain ssh, all hosts of a stage in parallel. benchmarks/kit.py has prepared the files that are sent.
 #
-#   by_hand.sh SSH_CONFIG SUDO_PASSWORD_FILE FOLDER first     on the operator's machine: bare hosts
-#   by_hand.sh SSH_CONFIG SUDO_PASSWORD_FILE FOLDER change    there: a node's files have changed, its units restart
+#   by_hand.sh SSH_CONFIG SUDO_PASSWORD_FILE FOLDER first     on the operator's machine: deploy bare hosts
+#   by_hand.sh SSH_CONFIG SUDO_PASSWORD_FILE FOLDER change    likewise: a node's files have changed, its units restart
 #   by_hand.sh STEP [ROLE]                                    on a host, as root, in the folder that was sent
 #
-# It prints a line a stage, and a line a host and step, as fab does.
+# It prints one line per stage, and one per host and step, as fab does.
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 apt='apt-get -q -y -o Dpkg::Options::=--force-confold'
@@ -23,7 +23,7 @@ packages() {
         </dev/null >apt.log 2>&1 || { cat apt.log; exit 1; }
 }
 
-# From /, as neither may enter the folder that was sent.
+# From /, because neither user may enter the folder that was sent.
 as_astro() { (cd / && runuser -u astro -- env HOME=/home/astro "$@"); }
 
 as_postgres() { (cd / && runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres "$@"); }
@@ -79,7 +79,7 @@ start() {
     systemctl restart "airflow@$1"
 }
 
-# PostgreSQL, as Airflow of this host sees it: is there a fresh heartbeat of this kind of job?
+# Ask PostgreSQL, in Airflow's environment: does this kind of job have a fresh heartbeat on this host?
 heartbeat() {
     systemd-run --quiet --pipe --wait --collect -p User=astro -p EnvironmentFile=/etc/default/airflow \
         -p "EnvironmentFile=/etc/default/airflow-$2" \
@@ -135,7 +135,7 @@ fi
 config=$1 password=$2 folder=$3 what=$4
 export config password folder
 
-on() { # HOST STEP [ROLE]: sudo, where it asks, reads the password from stdin
+on() { # HOST STEP [ROLE]: if sudo asks for a password, it reads it from stdin
     host=$1
     shift
     ssh -F "$config" "$host" "cd by-hand && touch by_hand.here && sudo -S -p '' sh by_hand.sh $*" <"$password"
@@ -151,7 +151,7 @@ bring_up() {
     on "$1" "$2"
 }
 
-at_once() { # NAME, then one command an argument
+at_once() { # NAME COMMAND…
     echo "$1"
     shift
     pids=
@@ -162,7 +162,7 @@ at_once() { # NAME, then one command an argument
     for pid in $pids; do wait "$pid"; done
 }
 
-workers() { # one by one: of two that make their queue's row at once, one dies
+workers() { # one by one: if two create their queue's row at the same time, one fails
     on worker1 role worker
     on worker2 role worker
 }

@@ -1,10 +1,10 @@
-"""One setting changed: a variable of all nodes, so that files are written and services restart.
+"""Change one setting: a variable of all nodes, so that files are written and services restart.
 
 An engine's own cost is everything except the restarts. The restarts are subtracted according to the hosts' own records,
-so that Aerodrome need not know that it is being measured: from the moment when a host's systemd stops a unit (its
-journal) until its Airflow is healthy (the web server's and Celery's own lines in the journal; for a job, its row in the
-metadata database). Meanwhile an engine can only wait. Everything else is the engine's: connecting, asking, writing,
-asking again, noticing that a unit has become healthy, and going on to the next one.
+so Aerodrome need not know that it is being measured. A restart lasts from the moment when a host's systemd stops a unit
+(its journal) until its Airflow is healthy (the web server's and Celery's own log lines; for a job, its row in the
+metadata database). Meanwhile, an engine can only wait. Everything else is the engine's: connecting, asking, writing,
+asking again, noticing that a unit has become healthy, and continuing with the next one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Setting:
         pack(self._fleet)
 
     def assert_made(self) -> None:
-        """Raise Failed if Aerodrome finds anything left to do: a file to write, a unit to restart."""
+        """Raise Failed if Aerodrome finds anything left to do, such as a file to write or a unit to restart."""
         self._fleet.fab("plan").run()
 
 

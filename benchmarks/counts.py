@@ -1,4 +1,4 @@
-"""What a deploy with nothing to do asks of each host: counts, which do not depend on a machine's speed."""
+"""Count what a deploy with nothing to do asks of each host; counts do not depend on a machine's speed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Counts = Mapping[str, Mapping[str, int]]  # host → what → how often
 
 
 def counted(fleet: Practice) -> Section:
-    """Count on a deployed fleet."""
+    """Count the requests to a deployed fleet."""
     found = counts(fleet.lab, fleet.hosts_yaml, fleet.environment())
     rows = tuple((host, *(str(found[host].get(what, 0)) for what in WHATS)) for host in found)
     note = (
@@ -35,7 +35,7 @@ def counted(fleet: Practice) -> Section:
 
 
 def counts(lab: Lab, hosts_yaml: Path, environment: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """Return the counts by host, in order of their names."""
+    """Return the counts by host, sorted by name."""
     file = hosts_yaml.with_name("counts.json")
     argv = (sys.executable, "-m", "benchmarks.counted", str(file), "deploy")
     Command(argv, PROJECT, environment, last="no changes").run()

@@ -1,4 +1,4 @@
-"""1,000 DAG files to every node, first and unchanged: `fab deploy-dags`, and rsync over ssh."""
+"""Copy 1,000 DAG files to every node, first new and then unchanged: `fab deploy-dags`, and rsync over ssh."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchmarks.practice import PROJECT, Practice
 from benchmarks.report import Costs, Goal, Section, side_by_side
 
 SCRIPT = Path(__file__).with_name("rsync.sh")
-FILES, BYTES = 1000, 10_000  # and in each
+FILES, BYTES = 1000, 10_000  # and in each file
 NODES = ("sched1", "web1", "worker1", "worker2")
 OURS, RSYNC = "fab deploy-dags", "rsync"
 HOME = "/usr/local/airflow"
-# rsync has its own directory: at Aerodrome's path there is a link.
+# rsync gets a separate directory, because Aerodrome's path is a link
 FOLDERS = {OURS: f"{HOME}/dags {HOME}/dags-releases", RSYNC: f"{HOME}/dags-by-rsync"}
 
 
@@ -76,7 +76,7 @@ def _rsync(fleet: Practice, folder: Path) -> Command:
 
 
 def _let_rsync_in(fleet: Practice) -> None:
-    """Prepare for rsync as an operator would: install it, and let the login user run it as root."""
+    """Set up rsync as an operator would: install it, and let the login user run it as root."""
     if not shutil.which("rsync"):
         raise Failed("rsync is not on this machine: apt-get install rsync")
     for node in NODES:
@@ -85,7 +85,7 @@ def _let_rsync_in(fleet: Practice) -> None:
 
 
 def _assert_there(fleet: Practice, folder: Path) -> None:
-    """Raise Failed unless all nodes have exactly these files, in both ways."""
+    """Raise Failed unless both ways left exactly these files on all nodes."""
     sums = "find . -type f | sort | xargs sha256sum | sha256sum"
     here = Command(("sh", "-c", sums), folder, dict(os.environ)).run().lines[0][1]
     for node in NODES:

@@ -1,4 +1,4 @@
-"""How much of a run is the engine's own time, and where it goes."""
+"""The engine's own time in a run, and its parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ASK, FILES, SEE, NEXT = "connect, ask", "write the files, ask again", "see that 
 
 @dataclass(frozen=True)
 class Engine:
-    """The engine's own seconds of one run, and their parts."""
+    """The engine's own seconds in one run, and their parts."""
 
     seconds: float
     parts: dict[str, float]
@@ -24,8 +24,8 @@ class Engine:
 def engine(lines: Lines, seconds: float, begun: float, restarts: Iterable[Restart]) -> Engine:
     """Subtract the restarts from a run; `begun` is seconds since the epoch.
 
-    A restart lasts from the moment when systemd stops the unit until Airflow itself is healthy: an engine can only wait
-    then. The time that it takes to notice the end of the wait is its own.
+    A restart lasts from the moment when systemd stops the unit until Airflow itself is healthy: meanwhile, an engine
+    can only wait. The time that it takes to notice the end of the wait is its own.
     """
     end = begun + seconds
     during = [(each.stopping - begun, each.healthy - begun) for each in restarts if begun < each.stopping < end]
@@ -41,7 +41,7 @@ def engine(lines: Lines, seconds: float, begun: float, restarts: Iterable[Restar
 
 
 def outside(spans: Iterable[Span], end: float) -> list[Span]:
-    """Return the parts of 0 to `end` that are in none of the spans, in order."""
+    """Return the parts of 0 to `end` that are outside all of the spans, in order."""
     gaps, reached = [], 0.0
     for start, stop in sorted(spans):
         if start > reached:
@@ -51,6 +51,6 @@ def outside(spans: Iterable[Span], end: float) -> list[Span]:
 
 
 def _first_stages(lines: Lines) -> Sequence[float]:
-    """Return when the first stage began, and the second: the first one writes files, and restarts nothing."""
+    """Return the start times of the first two stages: the first one writes files, and restarts nothing."""
     begun = [when for when, line in lines if line and not line.startswith(" ")]
     return begun[:2]

@@ -62,7 +62,7 @@ def goals(title: str, costs: Costs) -> tuple[Goal, ...]:
 
 
 def parts(title: str, ours: Sequence[Cost], theirs: Sequence[Cost]) -> list[Section]:
-    """Return where the time of `fab deploy` and of the operator's script goes: by stage, and by step."""
+    """Return where the time of `fab deploy` and of the operator's script goes, by stage and by step."""
     total = _row("whole", [cost.seconds for cost in ours], [cost.seconds for cost in theirs])
     cpu = _row("CPU of the controller", [cost.cpu for cost in ours], [cost.cpu for cost in theirs])
     note = "Medians of the same runs."

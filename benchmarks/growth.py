@@ -36,7 +36,7 @@ def _real(fleet: Practice, rounds: int) -> Section:
 
 
 def _simulated(fleet: Practice, rounds: int) -> Section:
-    fleet.settle()  # a real worker's answer at this point is what all of them will give
+    fleet.settle()  # every simulated host will give a real worker's answer at this point
     points = [(number, delay) for number in SIMULATED for delay in DELAYS]
     with ExitStack() as stack:
         stack.enter_context(addresses())

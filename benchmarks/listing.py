@@ -1,4 +1,4 @@
-"""`fab --list`, which is what a tab key costs, against that of an empty fabfile."""
+"""`fab --list`, on which tab completion waits, compared with an empty fabfile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EMPTY = Path(__file__).with_name("empty")
 
 
 def listing(rounds: int) -> Iterator[Section]:
-    """Measure both in turn: the listing, and what a tab key runs."""
+    """Measure both in turn: the listing, and the command that tab completion runs."""
     yield _measure("fab --list", ("--list",), rounds)
     # As in the script printed by `fab --print-completion-script bash`.
     yield _measure("Tab completion", ("--complete", "--", "fab"), rounds)
@@ -21,7 +21,7 @@ def listing(rounds: int) -> Iterator[Section]:
 
 def _measure(title: str, arguments: tuple[str, ...], rounds: int) -> Section:
     ours = Command((FAB, *arguments), PROJECT, operators())
-    # Its directory has no fabric.yaml either: only Fabric is measured.
+    # Its directory has no fabric.yaml either, so only Fabric is measured.
     empty = Command((FAB, *arguments), EMPTY, operators())
     costs = by_turns({"Aerodrome": ours, "empty fabfile": empty}, rounds)
     goal = Goal(f"{title}: Aerodrome / empty fabfile", ratios(costs["Aerodrome"], costs["empty fabfile"]), 1.3)

@@ -92,7 +92,7 @@ def by_turns(
 
 @dataclass(frozen=True)
 class Spread:
-    """The median and spread of several values."""
+    """The median and range of several values."""
 
     median: float
     low: float

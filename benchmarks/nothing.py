@@ -30,7 +30,7 @@ def nothing(fleet: Practice, peers: Sequence[Peer], rounds: int) -> Section:
     for name in theirs:
         for cost in costs[name]:
             unchanged(cost)
-    # On the same hosts, one after another: leftovers of one are detected after the others too.
+    # On the same hosts, one after another: leftovers of one are detected even after the others.
     assert_same(wanted, fingerprints(fleet.lab), ", ".join(theirs), [each for peer in peers for each in peer.may])
     note = "Five hosts; the floor is a minimal Fabric script: connect and one exec a host, all at once."
     return side_by_side("Nothing to do", note, costs, OURS, goals(costs))

@@ -1,4 +1,4 @@
-"""Draw what a run of the benchmarks measured: picture.py RESULTS.json PICTURE.svg
+"""Draw the measurements of a benchmark run: picture.py RESULTS.json PICTURE.svg
 
 It runs in its own environment (benchmarks/tools.py), which has matplotlib.
 """
@@ -14,14 +14,14 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
-matplotlib.rcParams["svg.fonttype"] = "none"  # text as text: half the size, and it can be searched
+matplotlib.rcParams["svg.fonttype"] = "none"  # text as text: half the size, and searchable
 COLUMNS = 3
 Json = dict[str, Any]
 OURS, OTHER, MISSED = "#1f77b4", "#b0b7bf", "#c0392b"
 
 
 def draw(results: Json, picture: str) -> None:
-    """Draw a panel per measurement with the seconds of each way, and one below for all goals."""
+    """Draw a panel per measurement with the seconds of each way, and one below it for all goals."""
     sections = [section for section in results["sections"] if section["runs"]]
     goals = [goal for section in results["sections"] for goal in section["goals"]]
     rows, lines = -(-len(sections) // COLUMNS), max(len(goals), 1)
@@ -66,7 +66,7 @@ def reached(panel: Any, goals: list[Json]) -> None:
 
 
 def share(goal: Json, found: float) -> float:
-    """Return how many times better than its goal a figure is."""
+    """Return by which factor a figure beats its goal."""
     return float(found / goal["limit"] if goal["at_least"] else goal["limit"] / found)
 
 

@@ -22,10 +22,10 @@ FAB = str(Path(sys.executable).with_name("fab"))
 OURS = "fab deploy"
 HOSTS = ("db1", "sched1", "web1", "worker1", "worker2")
 
-# What an installer has downloaded once each host gets on a disk of its own, as a host has it that has installed before:
-# uv then links the files into the environment, where the cache that all labs share would have them copied. pip keeps a
-# download only where the index says that it may, which mirrors often do not: so what it installs lies downloaded in a
-# folder that pip.conf names; and no index, as of two files that are the same pip takes the one that it has to download.
+# The downloads of an installer, on each host's own disk, as on a host that has installed before. uv then links the
+# files into the environment; from the cache that all labs share, it would copy them. pip caches a download only if the
+# index permits it, which mirrors often do not, so its downloads are in a folder that pip.conf names. The index is
+# turned off: of two identical files, pip would take the one that it has to download.
 WHEELS, UV = f"{cache.BINDS['pip']}/benchmarks", f"{cache.BINDS['uv']}/benchmarks"
 OWN_UV = "/var/cache/uv-own"
 KEEP_UV = f"rm -rf {UV}\nsed -i 's|{cache.BINDS['uv']}|{UV}|' /etc/environment /etc/uv/uv.toml"
@@ -36,8 +36,8 @@ for lock in /opt/aerodrome/airflow/requirements/*/requirements.txt /opt/aerodrom
     runuser -u aerodrome -- env PYTHONPATH="$(echo /usr/share/python-wheels/pip-*.whl)" python3 -m pip download -q \\
         --no-cache-dir --no-deps --require-hashes -r "$lock" -d {WHEELS}
 done"""
-# 997: the system user that installs, after the service user (999). A link wants its owner's file (proc(5),
-# protected_hardlinks).
+# 997: the system user that installs, created after the service user (999). Hard links require ownership of the file
+# (proc(5), protected_hardlinks).
 LEND = f"""set -e
 printf 'find-links = %s\\nno-index = true\\n' {WHEELS} >>/etc/pip.conf
 cp -r {UV} {OWN_UV}
@@ -45,8 +45,8 @@ chown -R 997:996 {OWN_UV}
 sed -i 's|{cache.BINDS["uv"]}|{OWN_UV}|' /etc/environment /etc/uv/uv.toml
 {LINKS}"""
 
-# Each host is left with an empty folder of its own where it saw the cache that all labs share, which is not touched;
-# and without what apt has downloaded. Wiped, it sees the shared cache again.
+# Each host gets an empty folder in place of the cache that all labs share, which stays untouched, and loses apt's
+# downloads. Once wiped, it uses the shared cache again.
 COLD = f"""set -e
 for folder in {" ".join(cache.BINDS.values())}; do umount "$folder"; chmod 1777 "$folder"; done
 {LINKS}
@@ -68,7 +68,7 @@ class Practice:
 
     @property
     def folder(self) -> Path:
-        """The directory of key, known_hosts, ssh_config, sudo password and hosts.yaml."""
+        """The directory with key, known_hosts, ssh_config, sudo password and hosts.yaml."""
         return self.lab.layout.client
 
     @property
@@ -89,7 +89,7 @@ class Practice:
             self.lab.wipe_host(name)
 
     def settle(self) -> None:
-        """Wait until no unit has started recently: otherwise its health would be checked too, with nothing to do."""
+        """Wait until no unit has started recently; otherwise a run with nothing to do would check its health too."""
         time.sleep(SETTLES + 15)
 
     def keep_downloads(self) -> None:
@@ -125,9 +125,9 @@ class Practice:
         self.hosts_yaml.write_text(text)
 
     def grow(self, folder: Path, workers: Mapping[str, str]) -> None:
-        """Write a hosts.yaml into `folder`, with keys and secrets: this fleet's, with further workers.
+        """Write a hosts.yaml into `folder`, with keys and secrets: this fleet with additional workers.
 
-        `workers` are names with what hosts.yaml says of how each is reached (`address: 10.0.0.1`).
+        `workers` maps each name to its keys in hosts.yaml (`address: 10.0.0.1`).
         """
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
@@ -142,7 +142,7 @@ class Practice:
 
 @contextmanager
 def practice(keep: bool) -> Iterator[Practice]:
-    """Start the fleet, and take it down at the end in any case; `keep` leaves it for the next run."""
+    """Start the fleet, and take it down at the end even after an error; `keep` leaves it up for the next run."""
     lab = Lab(os.environ.get("AERODROME_BENCH_LAB", "bench"))
     try:
         lab.up()

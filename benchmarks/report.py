@@ -53,7 +53,7 @@ class Section:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     goals: tuple[Goal, ...] = ()
-    runs: Mapping[str, Sequence[float]] = field(default_factory=dict)  # what was run → seconds of each run
+    runs: Mapping[str, Sequence[float]] = field(default_factory=dict)  # command → seconds of each run
 
     def plain(self) -> dict[str, object]:
         """Return the section in JSON types: a row is a mapping."""
@@ -71,7 +71,7 @@ class Section:
         return "\n".join([f"## {self.title}", "", self.note, "", head, rule, *rest, *goals])
 
 
-Costs = Mapping[str, Sequence[Cost]]  # what was run → what each run of it cost
+Costs = Mapping[str, Sequence[Cost]]  # command → cost of each run
 
 
 def side_by_side(title: str, note: str, costs: Costs, base: str, goals: tuple[Goal, ...] = ()) -> Section:

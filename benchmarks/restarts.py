@@ -1,4 +1,4 @@
-"""When Airflow units restarted, and when each reported itself healthy, according to the hosts' records."""
+"""Restarts of Airflow units, and the times at which each reported itself healthy, according to the hosts' records."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ STOPPING = "de5b426a63be47a7b6ac3eaac82e2f6f"  # SD_MESSAGE_UNIT_STOPPING, syste
 # Logged by the web server once it answers (uvicorn; Airflow 3), and by Celery once it accepts tasks.
 WORDS = {"airflow@webserver.service": "Uvicorn running on", "airflow@worker.service": READY}
 
-# Both run as root with $since in seconds. This on every host: systemd's lines that a unit stops, and those words.
+# Both run as root with $since in seconds. On every host: systemd's lines about stopping a unit, and the words above.
 JOURNAL = f"""ask() {{ journalctl -q -o json --since "@$since" "$@"; }}
 ask MESSAGE_ID={STOPPING}
 {"".join(f"ask -u {unit} | grep -F '{word}'{chr(10)}" for unit, word in WORDS.items())}true"""
 
-# And this on the database's: a job's row is made when its process begins to work, and is its first heartbeat.
+# On the database's host: a job's row is created when its process starts working, and is its first heartbeat.
 STARTS = """cd / && runuser -u postgres -- psql -XAtq -F ' ' -d airflow <<SQL
 SELECT job_type, hostname, extract(epoch FROM start_date) FROM job WHERE extract(epoch FROM start_date) > $since
 SQL"""

@@ -1,9 +1,9 @@
 #!/bin/sh
-# The DAG folder to every node by rsync, all at once, as operators do who have no other tool.
+# Copy the DAG folder to every node with rsync, in parallel, as operators without another tool do.
 #
 #   rsync.sh SSH_CONFIG FOLDER TARGET HOST…
 #
-# -a compares sizes and times, and reads no file that has both as they were; the login user may run rsync by sudo.
+# -a compares sizes and times, and does not read files in which both are unchanged. The login user may sudo rsync.
 set -eu
 config=$1 folder=$2 target=$3
 shift 3

@@ -16,7 +16,7 @@ from benchmarks.tools import tool
 from lab.keyring import write_secret
 
 SERVER = Path(__file__).with_name("ssh_server.py")
-PREFIX = "10.214"  # of their addresses; hosts.yaml takes none of 127.0.0.0/8
+PREFIX = "10.214"  # the prefix of their addresses; hosts.yaml accepts none in 127.0.0.0/8
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def _record(fleet: Practice, folder: Path) -> None:
     """Save the probe of a real, fully deployed worker, its output, and its duration."""
     hosts_yaml = folder / "hosts.yaml"
     environment = {**fleet.environment(), "AERODROME_HOSTS": str(hosts_yaml)}
-    Command((FAB, "-H", "worker1", "setup-node"), PROJECT, environment).run()  # all their names in its /etc/hosts
+    Command((FAB, "-H", "worker1", "setup-node"), PROJECT, environment).run()  # with all their names in its /etc/hosts
     script = probes(hosts_yaml)["worker1"]
     begun = time.perf_counter()
     done = fleet.lab.run("worker1", script)

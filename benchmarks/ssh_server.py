@@ -3,10 +3,10 @@
     ssh_server.py FOLDER PORT MILLISECONDS
 
 FOLDER contains host_key and authorized_keys; probe, the script that was sent to the real host, and answer, its output,
-both with NONCE in place of the run's own; and seconds, how long it took. Any other script is rejected. The servers
-listen on every address of this machine. MILLISECONDS is the round trip to simulate on each connection. It prints a line
-once they are ready, and ends with its standard input. It runs in its own environment (benchmarks/tools.py), which has
-asyncssh.
+both with NONCE in place of the run's own; and seconds, the time that it took. Any other script is rejected. The servers
+listen on every address of this machine. MILLISECONDS is the round trip to simulate on each connection. The process
+prints a line once the servers are ready, and ends when its standard input does. It runs in its own environment
+(benchmarks/tools.py), which has asyncssh.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ async def answer(process: Any) -> None:
 async def serve(reader: StreamReader, writer: StreamWriter) -> None:
     """Simulate the network between a client and its server.
 
-    The kernel has completed TCP's handshake at once. Over a real network, the client could send after one round trip,
+    The kernel has already completed TCP's handshake. Over a real network, the client could send after one round trip,
     and the server would receive that after one and a half.
     """
     begin = asyncio.get_running_loop().time() + 1.5 * ROUND_TRIP

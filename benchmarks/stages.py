@@ -22,9 +22,9 @@ def stage_seconds(lines: Lines, end: float) -> dict[str, float]:
 
 
 def step_seconds(lines: Lines, end: float) -> dict[str, float]:
-    """Return how long each step took, on its slowest host.
+    """Return how long each step took on its slowest host.
 
-    It lasts until the next line of that host, or the end of the stage.
+    A step lasts until the next line of that host, or the end of the stage.
 
     A line with `healthy` ends its step and starts none.
     """

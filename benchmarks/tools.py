@@ -26,7 +26,7 @@ def tool(name: str) -> Path:
     done = place / "installed"
     if not done.exists() or done.stat().st_mtime < PINS.stat().st_mtime:
         _run("venv", "-q", "--clear", "--python", sys.executable, str(place))
-        # Byte-compiled, as pip does it: otherwise the first run of a tool, or every run, would do that.
+        # Byte-compiled, as pip does: otherwise the first run of a tool, or every run, would compile it.
         compiled = ("--compile-bytecode", "--python", f"{place}/bin/python")
         _run("pip", "install", "-q", *compiled, "-c", str(PINS), *PACKAGES[name])
         done.touch()

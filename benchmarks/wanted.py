@@ -1,4 +1,4 @@
-"""What a deploy of a whole hosts.yaml should leave on each host, according to Aerodrome itself."""
+"""The state that a deploy of a whole hosts.yaml should leave on each host, according to Aerodrome itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.values import look_up
 
 
 def inputs_of(hosts_yaml: Path) -> Inputs:
-    """Read hosts.yaml and look up its values; generated secrets are stored, so that `fab deploy` uses the same ones."""
+    """Read hosts.yaml and look up its values. Generated secrets are stored, so that `fab deploy` uses the same ones."""
     fleet = load(components().values(), str(hosts_yaml))
     vault = Vault(fleet)
     inputs = look_up(fleet, vault)

@@ -1,4 +1,4 @@
-"""A fabfile with nothing in it but one task: without any, `fab --list` ends with an error."""
+"""A fabfile with a single task, because `fab --list` fails without any."""
 
 from invoke import Context, task
 

@@ -1,4 +1,4 @@
-"""A deploy with each peer, as a command that can be measured."""
+"""Deploys with each peer, as commands that can be measured."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ Way = Callable[[Practice, Path], Command]
 
 @dataclass(frozen=True)
 class Peer:
-    """A way to deploy: its command for each measurement, and what else it may leave on hosts."""
+    """A way to deploy: its command for each measurement, and the additional things that it may leave on hosts."""
 
     name: str
     ways: Mapping[str, Way]  # by the measurement's name on the command line
@@ -85,26 +85,26 @@ PEERS = (
     ),
     Peer("pyinfra", dict.fromkeys(("same", "first", "cold", "nothing", "change"), pyinfra)),
     Peer("ansible", dict.fromkeys(("same", "first", "cold", "nothing", "change"), ansible), ANSIBLE),
-    # Ansible's own playbook, whose time on bare hosts goes to installing.
+    # Ansible's own playbook; on bare hosts, its time goes into installing.
     Peer("ansible-pipelining", dict.fromkeys(("same", "nothing"), ansible_pipelining), ANSIBLE),
-    # Where there is nothing to do it would look for a pip that Aerodrome's environment does not have.
+    # With nothing to do, it would look for a pip that Aerodrome's environment does not have.
     Peer("ansible-pip", dict.fromkeys(("same", "first", "cold"), ansible_pip), ANSIBLE),
-    # Not on bare hosts: the module apt installs python3-apt for itself, and cannot import it in the interpreter that
+    # Not on bare hosts: the apt module installs python3-apt for itself, but cannot import it in the interpreter that
     # mitogen keeps ("Could not import the python3-apt module", mitogen 0.3.54 with ansible-core 2.19.14). So `ansible`
-    # has to come first, as here: it brings that package.
+    # has to run first, as here: it leaves that package installed.
     Peer("ansible-mitogen", {"nothing": ansible_mitogen}, ANSIBLE),
 )
 
-# As Ansible's recap has it, and pyinfra's line for a host whose operation did something.
+# As in Ansible's recap, and in pyinfra's line for a host on which an operation changed something.
 CHANGED = re.compile(r"^\s+\[\S+\]\s+(Success|Error)|\bchanged=[1-9]|\bfailed=[1-9]|\bunreachable=[1-9]")
 
 
 def commands(fleet: Practice, peers: Sequence[Peer], part: str, place: Path) -> dict[str, Command]:
-    """Return how each of the peers that take part in a measurement deploys what is laid out in `place`, by its name."""
+    """Return, by name, the command with which each peer in a measurement deploys the files laid out in `place`."""
     return {peer.name: peer.ways[part](fleet, place) for peer in peers if part in peer.ways}
 
 
 def unchanged(cost: Cost) -> None:
-    """Raise Failed if a run reports a change: it then did more than look."""
+    """Raise Failed if a run reports a change, because then it did more than look."""
     if any(CHANGED.search(line) for _, line in cost.lines):
         raise Failed("there was something to do:\n" + "\n".join(line for _, line in cost.lines[-60:]))

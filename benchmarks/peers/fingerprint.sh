@@ -1,4 +1,4 @@
-# What a deploy leaves on a host, a line each: kind, key, value, with tabs between. Only reads; runs as root.
+# Print the state that a deploy left on a host: kind, key and value, tab-separated. Runs as root; only reads.
 set -u
 export LC_ALL=C
 tab=$(printf '\t')
@@ -9,7 +9,7 @@ for user in astro postgres; do
     getent passwd "$user" | awk -F: '{ printf "user\t%s\thome %s, shell %s\n", $1, $6, $7 }'
 done
 
-# A folder's own line, then what is in it; a link to a folder is looked through where it is named.
+# A folder's own line, then its contents; a link named here is followed to its folder.
 for place in /etc/systemd/system/airflow@* /etc/default/airflow* /etc/hosts /etc/postgresql /home/astro \
     /usr/local/airflow /usr/local/airflow/dags/; do
     [ -e "$place" ] || continue

@@ -1,4 +1,4 @@
-"""What the peers send: exactly the files that `fab deploy` writes, as a directory, an inventory and variables."""
+"""The peers' input: exactly the files that `fab deploy` writes, as a directory, an inventory and variables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.practice import Practice
 from benchmarks.wanted import inputs_of, resources
 
 PYTHON = "3.11"  # of the practice hosts
-HBA_FILE = "/etc/postgresql/15/main/pg_hba.conf"  # theirs too: Debian 12
+HBA_FILE = "/etc/postgresql/15/main/pg_hba.conf"  # the same for everyone: Debian 12
 Variables = dict[str, Any]
 
 
@@ -76,7 +76,7 @@ def _common(inputs: Inputs, resources: Sequence[Resource], place: Path) -> Varia
 
 
 def pins(lock: str) -> list[str]:
-    """Return what a lock file installs: name==version."""
+    """Return the pins of a lock file: name==version."""
     return re.findall(r"^([A-Za-z0-9._-]+==[^\s;\\]+)", lock, re.MULTILINE)
 
 
@@ -87,7 +87,7 @@ def _host(inputs: Inputs, host: Host, folder: Path) -> Variables:
 
 
 def inventory(common: Variables, hosts: dict[str, Variables], place: str) -> Variables:
-    """Return Ansible's inventory: a group per role, the processors with the scheduler, and shared variables."""
+    """Return Ansible's inventory: a group per role, the DAG processors with the scheduler, and shared variables."""
     ours = ("user", "home", "user_home", "service", "environment", "link")
     shared = {f"airflow_{key}" if key in ours else key: value for key, value in common.items()}
     shared |= {

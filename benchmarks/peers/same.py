@@ -1,4 +1,4 @@
-"""Whether two ways of deploying left the same state: a host's fingerprint by line, and permitted differences."""
+"""Compare the state that two ways of deploying left: a host's fingerprint by line, with permitted differences."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def differences(wanted: Fingerprint, found: Fingerprint, may: Iterable[MayDiffer
 def assert_same(
     wanted: Mapping[str, Fingerprint], found: Mapping[str, Fingerprint], who: str, may: Iterable[MayDiffer] = ()
 ) -> None:
-    """Raise Failed with every difference if `who` left a fleet in another than the expected state."""
+    """Raise Failed with every difference if `who` did not leave a fleet in the expected state."""
     may = [*ALWAYS, *may]
     wrong = [f"{host}: {each}" for host in wanted for each in differences(wanted[host], found[host], may)]
     if wrong:

@@ -1,4 +1,4 @@
-"""The fleet of hosts.yaml. It runs in the order in which it stands: each operation on its hosts at once."""
+"""The fleet of hosts.yaml. Operations run in the order of this file, each on all of its hosts in parallel."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class Listens(FactBase):
 
 
 class Locked(FactBase):
-    """What is installed in the environment, as pins."""
+    """The packages installed in the environment, as pins."""
 
     default = set
 
@@ -59,7 +59,7 @@ def database():
         _sudo=True,
     )
     systemd.service(name="Reload PostgreSQL", service="postgresql", reloaded=True, _sudo=True, _if=access.did_change)
-    # With a password, pyinfra alters a role that is there already at every run: it cannot tell whether it is the same.
+    # Given a password, pyinfra alters an existing role on every run, because it cannot tell whether it is the same.
     if FLEET["database_user"] not in host.get_fact(PostgresRoles, **POSTGRES):
         postgres.role(
             name="Make the role", role=FLEET["database_user"], password=FLEET["database_password"], **POSTGRES
@@ -132,7 +132,7 @@ def node():
 
 
 def install():
-    """Install what is locked, with uv, where it is not there: a requirements file is always installed again."""
+    """Install the locked packages with uv if any is missing; pyinfra would install a requirements file on every run."""
     wanted = {pin.lower() for pin in FLEET["pins"]}
     if wanted <= host.get_fact(Locked, uv=UV, python=PYTHON, _sudo=True):
         return

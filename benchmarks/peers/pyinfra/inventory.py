@@ -1,4 +1,4 @@
-"""The hosts: what benchmarks/peers/layout.py wrote of hosts.yaml."""
+"""The hosts, as benchmarks/peers/layout.py wrote them from hosts.yaml."""
 
 import json
 import os
