@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -184,6 +185,24 @@ def test_whoever_breaks_a_lock_says_why(
     assert bob.fab("lock.release", "--reason=again").err == "the lock was free\n"
     bob.fab(TASK)
     assert names_of(bare) == {"of-bob"}
+
+
+def test_a_run_that_a_signal_ends_gives_the_lock_back(
+    bare: Fleet, ann: Controller, bob: Controller, release: Callable[[], None]
+) -> None:
+    # A CI job that is cancelled; a terminal that is closed.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        process = ann.start(TASK)
+        told(process, "worker2  waiting for another run")
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 128 + number, said
+        assert "interrupted; run the same command again" in said
+        assert lock(bob) == {"state": "free"}
+        assert history(bob, "--last=1")[0]["outcome"] == "interrupted"
+    release()
+    bob.fab(TASK)
+    whole(bare)
 
 
 def test_a_run_with_nothing_left_to_do_releases_what_its_performer_has_left(bare: Fleet, ann: Controller) -> None:
