@@ -6,6 +6,7 @@ All differences from the way Fabric runs tasks are in this file.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import termios
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ class FleetExecutor(fabric.Executor):
         from aerodrome.report.sink import NoOutput, say
 
         put_back = _terminal()
+        _end_in_order()
         names = self.core[0].args.hosts.value
         self.config.selected_hosts = [name.strip() for name in names.split(",")] if names else []
         # The fleet's lock shows this to others. Task names only, because arguments may be private.
@@ -49,15 +51,39 @@ class FleetExecutor(fabric.Executor):
             if self.config.run.get("echo") or self.core[0].args.debug.value:
                 raise
             sys.exit(error.exit_code)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             # Do not wait for threads that are still waiting for their hosts: their scripts end at the next step.
             put_back()
-            say("\ninterrupted; what was begun can be finished by the same again")
-            os._exit(130)
+            say("\ninterrupted; run the same command again to finish what was begun")
+            os._exit(128 + (interrupt.number if isinstance(interrupt, Ended) else signal.SIGINT))
         except NoOutput as error:
             if error.why:
                 say(f"error: {error.why}")
             os._exit(error.exit_code)
+
+
+class Ended(KeyboardInterrupt):
+    """Somebody or something ends fab by a signal: a CI job that is cancelled, a terminal that is closed."""
+
+    def __init__(self, number: int) -> None:
+        """Take the number of the signal."""
+        super().__init__()
+        self.number = number
+
+
+def _end_in_order() -> None:
+    """Let SIGTERM and SIGHUP end a run as Ctrl-C does: with its lock released and its record written.
+
+    A signal that whoever started fab ignores (nohup) stays ignored.
+    """
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)  # a second one ends fab at once
+        raise Ended(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def _terminal() -> Callable[[], None]:

@@ -19,7 +19,7 @@ from aerodrome.engine.gate import Gatekeeper, journal
 from aerodrome.engine.lock import Lock
 from aerodrome.engine.progress import Progress
 from aerodrome.engine.words import hint, last_words
-from aerodrome.errors import FleetError, HostError, reading
+from aerodrome.errors import AerodromeError, FleetError, HostError, reading
 from aerodrome.fleet.model import Host
 from aerodrome.remote.connection import Connections
 from aerodrome.remote.limits import Limit
@@ -75,6 +75,17 @@ class Run:
             return self.ask_host(host, [*own, lock] if host.name == keeper else own)
 
         return self.each(self.hosts(wanted), ask)
+
+    def ask_keeper(self) -> dict[str, HostPlan]:
+        """Ask the host that keeps the lock for nothing else; if it does not answer, nothing is known of the lock."""
+
+        def ask(host: Host) -> HostPlan:
+            try:
+                return self.ask_host(host, [lock_step(self.recorder.caller.performer)])
+            except AerodromeError:
+                return HostPlan(host.name)
+
+        return self.each([self.fleet.lock_host], ask)
 
     def each(self, hosts: Sequence[Host], work: Callable[[Host], T], limit: int = 0) -> dict[str, T]:
         """Work on hosts at once; say from time to time for whom the run waits, and what they are at."""

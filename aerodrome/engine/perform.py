@@ -34,6 +34,8 @@ def perform(run: Run, runbook: Runbook) -> bool:
     performance = _Performance(run, runbook.stages)
     asked = time.monotonic()
     performance.ask()
+    if not performance.changes:
+        performance.ask_keeper()
     performance.note()
     if not performance.needs_lock:
         performance.stages()
@@ -107,6 +109,11 @@ class _Performance:
             if any(failure.refusal for failure in error.failures):
                 raise FleetError(error.failures) from error
             self.plans, self._failed = dict(error.results), {failure.host: failure for failure in error.failures}
+
+    def ask_keeper(self) -> None:
+        """Ask whose the lock is, unless the host that keeps it has been asked: a run may have left it to this one."""
+        if self._run.fleet.lock_host.name not in by_host(self._parts):
+            self.plans |= self._run.ask_keeper()
 
     def stages(self) -> None:
         """Bring about stage after stage; if one fails, take the ways back, the last one first."""

@@ -144,7 +144,7 @@ def test_an_operator_sees_what_goes_on_and_for_how_long(fleet: Fleet, workers: N
         screen = interrupted.screen
     assert screen.cursor and not rows(screen)
     assert [line for line in screen.lines if re.search(r"restart airflow@worker.*  \(\d+ s, not finished\)$", line)]
-    assert screen.lines[-1] == "interrupted; what was begun can be finished by the same again"
+    assert screen.lines[-1] == "interrupted; run the same command again to finish what was begun"
 
     with terminal(fleet) as run:
         run.until(lambda screen: any(int(row[2]) >= 2 for row in rows(screen)))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from aerodrome.core.lock import Claim
 from tests.fleet.conftest import HOSTS, Fleet
 from tests.fleet.controllers import NODES, TASK, Controller, names_of, told
 from tests.real import wait
@@ -153,7 +155,7 @@ def test_killed_at_any_moment_the_next_run_ends_in_the_same_state(bare: Fleet, a
         process.kill()
         process.communicate()
         done = ann.fab(TASK)
-        assert "takes it over" in done.err or moment == "stage_end", moment
+        assert "takes it over" in done.err or moment == "stage_end", moment  # it may have released it before
         bare.sh("db1", "[ ! -e /var/lib/aerodrome/lock ]")
         assert names_of(bare) == {"of-ann"}
         whole(bare)
@@ -183,6 +185,36 @@ def test_whoever_breaks_a_lock_says_why(
     assert bob.fab("lock.release", "--reason=again").err == "the lock was free\n"
     bob.fab(TASK)
     assert names_of(bare) == {"of-bob"}
+
+
+def test_a_run_that_a_signal_ends_gives_the_lock_back(
+    bare: Fleet, ann: Controller, bob: Controller, release: Callable[[], None]
+) -> None:
+    # A CI job that is cancelled; a terminal that is closed.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        process = ann.start(TASK)
+        told(process, "worker2  waiting for another run")
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 128 + number, said
+        assert "interrupted; run the same command again" in said
+        assert lock(bob) == {"state": "free"}
+        assert history(bob, "--last=1")[0]["outcome"] == "interrupted"
+    release()
+    bob.fab(TASK)
+    whole(bare)
+
+
+def test_a_run_with_nothing_left_to_do_releases_what_its_performer_has_left(bare: Fleet, ann: Controller) -> None:
+    # Killed after its last change. The next run of these hosts has no other business with the one that keeps the lock.
+    ann.fab(TASK)
+    claim = Claim("20260101T000000Z-dead", "ann@test", f"fab {TASK}", "4 changes on 4 of 4 hosts").record()
+    bare.sh("db1", f"umask 077; cat >/var/lib/aerodrome/lock <<'END'\n{claim}\nEND")
+    assert lock(ann)["state"] == "left"
+    done = ann.fab(TASK)
+    assert "this run takes it over" in done.err
+    assert done.err.splitlines()[-1] == "no changes"
+    assert lock(ann) == {"state": "free"}
 
 
 def test_a_record_that_a_power_loss_has_damaged_is_said_to_be_broken(bare: Fleet, ann: Controller) -> None:

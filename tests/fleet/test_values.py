@@ -121,7 +121,7 @@ def test_what_airflow_would_expand_is_refused_before_anything_is_touched(
     for arguments in (["deploy"], ["plan"], ["-H", "worker1", "node.environment"]):
         refused = fleet.fab(*arguments, code=1)
         assert f"{name}: Airflow would expand the “{expanded}” in its value" in refused.err
-        assert "→ give it by a command" in refused.err
+        assert "→ use a command (the variable's name with _CMD" in refused.err
 
     assert fleet.started() == before
     assert fleet.sh("worker1", "find /etc/default /etc/systemd -newer /run/before; rm /run/before") == ""

@@ -123,7 +123,7 @@ def test_a_part_of_a_fleet_does_not_move_alone(site: Site) -> None:
     before = site.started()
     for command in (("-H", WORKER, "deploy"), ("deploy", "--role=worker"), ("node.environment",)):
         done = site.fab(*command, code=1)
-        assert f"{moves(site)}, and leave the rest of the fleet behind" in done.err, done.text
+        assert f"{moves(site)}, which would leave the rest of the fleet behind" in done.err, done.text
     assert site.started() == before
 
 

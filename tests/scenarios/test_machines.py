@@ -166,7 +166,7 @@ def test_an_address_that_the_host_does_not_have_touches_nothing(machine: Machine
     finally:
         machine.hosts_yaml.write_text(text)
     assert (
-        f"{machine.host}: database.server: PostgreSQL should listen on 192.0.2.1, and the host does not have"
+        f"{machine.host}: database.server: PostgreSQL should listen on 192.0.2.1, but the host does not have"
         in done.err
     )
     assert f"hosts.{machine.host}.listen: 0.0.0.0" in done.err

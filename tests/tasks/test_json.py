@@ -103,7 +103,9 @@ def test_an_output_that_nobody_takes_is_an_error_and_a_reader_that_has_gone_is_n
     assert done.stderr.startswith("one: connect: ") and done.stderr.count("\n") == 1
 
 
-def test_ctrl_c_is_an_end_as_well(hosts: Path, silent: socket.socket) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_is_an_end_as_well(hosts: Path, silent: socket.socket, number: signal.Signals) -> None:
+    default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
     process = subprocess.Popen(
         [FAB, "deploy", "--json"],
         cwd=PROJECT,
@@ -111,11 +113,11 @@ def test_ctrl_c_is_an_end_as_well(hosts: Path, silent: socket.socket) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(number, default),
     )
     silent.accept()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     *_, end = documents(out)
-    assert (end["event"], end["outcome"], process.returncode) == ("end", "interrupted", 130)
+    assert (end["event"], end["outcome"], process.returncode) == ("end", "interrupted", 128 + number)
     assert "interrupted" in err and "Traceback" not in err

@@ -66,7 +66,7 @@ def test_a_host_that_does_not_answer_is_shown_with_rising_seconds_until_ctrl_c(s
         assert len(terminal.screen.lines) == before  # one line, drawn anew
         terminal.type("\x03")
         assert terminal.end() == 130
-        assert terminal.screen.lines[-1] == "interrupted; what was begun can be finished by the same again"
+        assert terminal.screen.lines[-1] == "interrupted; run the same command again to finish what was begun"
         assert not [line for line in terminal.screen.lines if "connect" in line]
         assert terminal.screen.cursor and terminal.echo
     assert not re.search(r"\x1b\[[\d;]*m", terminals[1].screen.raw)

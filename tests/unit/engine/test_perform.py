@@ -123,7 +123,7 @@ def test_what_the_stage_before_has_made_is_there_when_it_is_required(world: Worl
     (world.folder / "needed").unlink()
     execs.clear()
     assert not world.perform_again(stages[1:])  # what a stage that is done requires is not asked
-    assert execs == {"w1": 1}
+    assert execs == {"w1": 1, "db1": 1}  # db1 keeps the lock
 
 
 def test_a_warning_keeps_no_stage_from_beginning(world: World) -> None:
@@ -280,3 +280,23 @@ def test_a_lock_that_the_performer_has_left_is_released_even_if_nothing_is_left_
     monkeypatch.setattr(LockState, "probe", lambda self: alive)
     assert not world.perform_again(stages)
     assert world.lock.log == []
+
+
+def test_a_lock_that_was_left_is_released_by_a_run_over_other_hosts_than_the_one_that_keeps_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = [stage("one", w1=world.scripted("a"))]
+    (world.folder / "a").touch()
+    record = Claim("20261124T181500Z-aaaa", "ann@laptop", "fab -H w1 deploy", "x").record()
+    monkeypatch.setattr(LockState, "probe", lambda self: f"printf '%s\\n' left '70 {record}'")
+    assert not world.perform_again(stages)
+    assert world.lock.log == ["take", "release"]
+
+
+def test_a_run_that_changes_nothing_does_not_mind_that_the_lock_cannot_be_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (world.folder / "a").touch()
+    monkeypatch.setattr(LockState, "probe", lambda self: "exit 1")
+    assert not world.perform_again([stage("one", w1=world.scripted("a"))])
+    assert world.heard.lines == []
