@@ -199,7 +199,7 @@ class Lab:
         say(f"{self.name}: {names} {seconds}")
 
     def _boot(self, each: Host, suite: str | None = None, binds: tuple[str, ...] | None = None) -> Boot:
-        """Return what to boot a host from: what it had before, unless something else is requested."""
+        """Return the image and binds to boot a host from: its previous ones, unless others are requested."""
         made = each.made() or Boot(f"{DEFAULT_SUITE}-")
         kept = made.binds if binds is None else binds
         return Boot(str(image.ensure(suite or image.suite_of(made.image))), kept)

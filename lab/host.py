@@ -105,7 +105,7 @@ class Host:
         self._await_boot()
 
     def made(self) -> Boot | None:
-        """Return what the host was created from, or None if it was not, or only partly, created."""
+        """Return the image and binds that the host was created from, or None if it was not, or only partly, created."""
         record = self.folder / "boot.json"
         if not record.exists():
             return None

@@ -1,4 +1,4 @@
-"""What the lab requires of this machine: Linux, root, and a few packages, which it installs."""
+"""The lab's requirements: Linux, root, and a few packages, which it installs."""
 
 from __future__ import annotations
 

@@ -67,5 +67,5 @@ def text(value: object) -> str:
 def age(seconds: "float | None") -> str:
     """Return a task's age in words."""
     if seconds is None:
-        return "not begun"
+        return "not started"
     return f"{int(seconds)} s" if seconds < 120 else f"{int(seconds // 60)} min"

@@ -72,14 +72,12 @@ def unfinished(cursor: "Any") -> "list[tuple[str, str, str]]":
 def late(tasks: "list[tuple[str, str, str]]", seconds: int, forced: str) -> int:
     """Report what still runs after the timeout; return 0 if the run may continue (`forced` is the prefix of a note)."""
     if forced:
-        print(f"{forced}{told(tasks)}, still, after {seconds} s; --force goes on")
+        print(f"{forced}still {told(tasks)} after {seconds} s; --force continues")
         return 0
     print(f"still {told(tasks)}")
     print(f"{len(tasks)} tasks are queued or running after {seconds} s (deploy.drain_timeout)")
-    print(
-        "nothing has changed for them, and schedulers are started again. When they have ended, run the same again; or:"
-    )
-    print("fab deploy --force waits as long, then ends those that run; those that are queued run ten minutes later")
+    print("nothing has changed for them, and schedulers start again. Run the same command once they have finished, or:")
+    print("fab deploy --force waits as long, then kills running tasks; queued ones run ten minutes later")
     return 1
 
 

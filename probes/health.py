@@ -45,7 +45,7 @@ def watch(airflow: "Airflow", asks: bytes, looked: str) -> None:
 
 
 class Airflow:
-    """What Airflow reports about this host. The connection and the host's name are kept between looks."""
+    """Airflow's own reports about this host. The connection and the host's name are kept between looks."""
 
     def __init__(self, ask: "dict[str, Any]", variable: str, public: "list[str]", hostname_callable: str) -> None:
         self.ask = ask

@@ -20,6 +20,6 @@ def main(url: str, command: str, variable: str, public: "list[str]") -> None:
         print("in" if cursor.fetchone()[0] else "the login may not create tables in the schema public")
         connection.close()
     except ImportError:
-        pass  # an environment made by somebody else, or an incomplete one: the login cannot be tested yet
+        pass  # an environment made by hand, or an incomplete one: the login cannot be tested yet
     except Exception as error:
         print(first_line(error))

@@ -63,7 +63,7 @@ class FleetExecutor(fabric.Executor):
 
 
 class Ended(KeyboardInterrupt):
-    """Somebody or something ends fab by a signal: a CI job that is cancelled, a terminal that is closed."""
+    """A signal that ends fab: a cancelled CI job, a closed terminal."""
 
     def __init__(self, number: int) -> None:
         """Take the number of the signal."""
@@ -74,7 +74,7 @@ class Ended(KeyboardInterrupt):
 def _end_in_order() -> None:
     """Let SIGTERM and SIGHUP end a run as Ctrl-C does: with its lock released and its record written.
 
-    A signal that whoever started fab ignores (nohup) stays ignored.
+    A signal that fab was started to ignore (nohup) stays ignored.
     """
 
     def end(number: int, _: object) -> None:

@@ -29,7 +29,7 @@ JWT_SECRET: Setting = ("api_auth", "jwt_secret")  # signs the tasks' own request
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What is specific to one version of Airflow."""
+    """Everything specific to one version of Airflow."""
 
     version: str
     major: int
@@ -38,7 +38,7 @@ class Catalogue:
     migrate: str
     health_path: str
     fixed: Mapping[tuple[str, str], str]  # settings that it needs to be safe and complete, by their current names
-    notes: tuple[str, ...] = ()  # what its operator should know
+    notes: tuple[str, ...] = ()  # for its operator
     secrets_differ: bool = False  # each role's processes need only some of the secrets
     # The module of the web application, which has the logins; empty if `airflow users reset-password` works.
     logins: str = ""

@@ -35,15 +35,15 @@ class AccessLeft:
         notes = []
         if others and not self.whole:
             notes.append(
-                f"pg_hba.conf still lets in what hosts.yaml no longer has ({_named(others)}): it may be in use, and "
-                "only fab deploy for the whole fleet, without -H and --role, takes it out"
+                f"pg_hba.conf still allows logins that hosts.yaml no longer has ({_named(others)}). They may be in "
+                "use; only fab deploy for the whole fleet, without -H and --role, removes them"
             )
         ours = inside(file.content)
         outside = [line for line in self.leaving if file.content.split("\n").count(line) > ours.count(line)]
         if outside:
             notes.append(
-                f"pg_hba.conf has, outside of the lines that are managed here, {_named(outside)}: nothing of the fleet "
-                "needs it any more; remove it by hand if nothing else does"
+                f"outside the lines that are managed here, pg_hba.conf has {_named(outside)}: the fleet no longer "
+                "needs this; remove it by hand if nothing else does"
             )
         return [Finding(self.key, "warning", note) for note in notes]
 

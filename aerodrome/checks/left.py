@@ -76,12 +76,12 @@ class KeptFiles:
         notes = []
         if by_hand := [path for path in self.files.files if path in self.files.told(answer, "theirs")]:
             notes.append(
-                f"{', '.join(by_hand)} stay{'s' if len(by_hand) == 1 else ''} here, although this host has no role of "
-                "Airflow any more: written by hand, perhaps with secrets. Remove what nobody needs"
+                f"{', '.join(by_hand)} stay{'s' if len(by_hand) == 1 else ''} here, although this host no longer has "
+                "an Airflow role: written by hand, possibly with secrets. Remove it if nothing needs it"
             )
         if ours and units:
             notes.append(
-                f"{', '.join(ours)} stay{'s' if len(ours) == 1 else ''} here, secrets and all, although this host has "
-                f"no role of Airflow any more: {', '.join(units)} would miss what it says"
+                f"{', '.join(ours)} stay{'s' if len(ours) == 1 else ''} here, including secrets, although this host no "
+                f"longer has an Airflow role: still read by {', '.join(units)}"
             )
         return [Finding(self.key, "warning", note) for note in notes]

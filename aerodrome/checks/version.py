@@ -41,7 +41,7 @@ class Version:
             return refused(
                 self,
                 f"the metadata database has been migrated by Airflow {found}; {wanted} cannot use it",
-                f"set airflow.version: {found}; the way back is a backup from before, in a new database",
+                f"set airflow.version: {found}; to go back, restore a backup from before into a new database",
             )
         if self.accepted:
             return []
@@ -52,14 +52,14 @@ class Version:
         if answer == HERE:
             message = (
                 f"Airflow {found} is in use here, and the metadata database is at its version: a change to {wanted}"
-                " would fail tasks that run, or run them twice"
+                " would fail running tasks, or run them twice"
             )
             return refused(self, message, hint)
         why = answer or "no answer"
         return refused(
             self,
             f"Airflow {found} is in use here, and the metadata database cannot be asked whether it is at its version"
-            f" (to change to {wanted} under running tasks would fail them): {why}",
+            f" (if so, a change to {wanted} would fail running tasks): {why}",
             hint,
         )
 

@@ -32,5 +32,5 @@ def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
 
 
 def unreported(inputs: Inputs, role: str) -> tuple[Unreported, ...]:
-    """Return what the last stop of a role's unit reported; nothing for a role that runs no tasks."""
+    """Return the last report of a role's unit about stopping; nothing for a role that runs no tasks."""
     return (Unreported(inputs.unit(role)),) if inputs.role(role).runs_tasks(inputs) else ()

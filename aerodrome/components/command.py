@@ -56,7 +56,7 @@ def airflow_command(inputs: Inputs, arguments: Sequence[str], role: str) -> str:
 
 
 def connection(inputs: Inputs) -> dict[str, object]:
-    """Return what probes/connection.py needs to log in to the metadata database, and what it may show."""
+    """Return the parameters with which probes/connection.py logs in to the metadata database."""
     database = inputs.fleet.database
     return {
         "variable": inputs.catalogue.variable(*DATABASE_URL),

@@ -109,15 +109,15 @@ class AirflowRole(Component):
         return {}
 
     def requires(self, inputs: Inputs, host: Host) -> tuple[Check, ...]:
-        """Return what must be true of a host before it runs the role."""
+        """Return the checks that a host must pass before it runs the role."""
         return ()
 
     def resources(self, inputs: Inputs) -> tuple[Resource, ...]:
-        """Return what must be on a host before its unit starts, besides the drop-in."""
+        """Return the resources that must be on a host before its unit starts, besides the drop-in."""
         return ()
 
     def before_start(self, inputs: Inputs, host: Host) -> tuple[Change, ...]:
-        """Return what to do just before its unit starts."""
+        """Return the changes to make just before its unit starts."""
         return ()
 
     def asks(self, inputs: Inputs, host: Host) -> dict[str, object]:
@@ -137,5 +137,5 @@ class AirflowRole(Component):
         """Return whether the role of an active unit is healthy, and what was seen."""
 
     def reported(self, answers: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return what it reports about the health of other roles."""
+        """Return its report about the health of other roles, or None."""
         return None

@@ -1,4 +1,4 @@
-"""What to do about failures that are recognized by their output."""
+"""Hints for failures that are recognized by their output."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def database_login(inputs: Inputs, host: Host) -> list[Step]:
 
 
 def _grants(inputs: Inputs) -> str:
-    """Return what the administrator of an external database has to run; psql asks for the password."""
+    """Return the statements that the administrator of an external database has to run; psql asks for the password."""
     settings = inputs.fleet.database
     user, name = identifier(settings.user), identifier(settings.name)
     access = Login(settings.user, settings.name, clients(inputs))

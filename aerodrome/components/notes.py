@@ -1,4 +1,4 @@
-"""What an operator should know about a fleet before deploying it, and would not see from the changes."""
+"""Notes on a fleet that an operator should read before deploying it, and would not see from the changes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def notes(inputs: Inputs) -> list[str]:
     if inputs.broker_is_postgres:
         found.append(
             "Celery over PostgreSQL has no remote control, and with more than a few workers it may run a message twice;"
-            " the role redis in hosts.yaml is the way out"
+            " use Redis instead (the role redis in hosts.yaml)"
         )
     if airflow.extra_index_url and (airflow.constraints or not airflow.pinned):
         found.append(
             "airflow.extra_index_url without a lock file: whoever can put a package of the same name on one of the"
-            " indexes can replace it; the hashes of a lock file (fab pin, airflow.lock) protect"
+            " indexes can replace it; a lock file with hashes (fab pin, airflow.lock) prevents that"
         )
     return found + setting_notes(inputs)
 
@@ -37,18 +37,20 @@ def setting_notes(inputs: Inputs) -> list[str]:
     )
     today = [rename(catalogue.major, section, key) for section, key in given]
     found = [
-        f"config: no section of Airflow {catalogue.version} is called {section}; {meant}it is set all the same"
+        f"config: no section of Airflow {catalogue.version} is called {section}; {meant}it is set anyway"
         for section, near in unknown(catalogue.major, (section for section, _ in today)).items()
         for meant in [f"was {near} meant? " if near else ""]
     ]
     found += [
-        f"config: Airflow {catalogue.version} has no {section}.{key} any more; it is set all the same"
+        f"config: Airflow {catalogue.version} no longer has {section}.{key}; it is set anyway"
         for section, key in given
         if gone(catalogue.major, section, key)
     ]
     found += _unknown_keys(inputs, everywhere, given)
     if any(_is_simple(each, catalogue) for each in everywhere):
-        found.append("the simple auth manager is for development: its passwords lie readable in a file; leave it out")
+        found.append(
+            "the simple auth manager is for development: its passwords are in a world-readable file; remove it"
+        )
     return found + _shared_database(inputs)
 
 
@@ -82,7 +84,7 @@ def _unknown_keys(inputs: Inputs, everywhere: Iterable[Settings], given: Iterabl
         near = nearest(major, *today)
         meant = f"was {near} meant? " if near else ""
         if version.startswith(tested):
-            found.append(f"{place}: Airflow {version} has no such setting; {meant}it is set all the same")
+            found.append(f"{place}: Airflow {version} has no such setting; {meant}it is set anyway")
         elif near:  # another version may have settings that the tested one lacks
             found.append(f"{place}: Airflow {tested} has no such setting, and {version} may have none; {meant}")
     return [note.rstrip("; ") for note in found]

@@ -46,7 +46,7 @@ class RoleSettings:
 
 @dataclass(frozen=True)
 class Airflow:
-    """Which Airflow runs, as which user, and where."""
+    """The Airflow to run: which version, as which user, and where."""
 
     distribution: str = "apache-airflow"
     version: str = "3.3.2"
@@ -92,7 +92,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Broker:
-    """What carries tasks from the scheduler to Celery workers, if it is not the metadata database."""
+    """The broker between the scheduler and Celery workers, if it is not the metadata database."""
 
     url: SecretValue | None = None
     url_command: str | None = None  # prints the URL; run on the node by Airflow

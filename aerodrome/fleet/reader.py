@@ -43,7 +43,7 @@ class Mistake(Exception):
 
 
 class Kind(Protocol):
-    """What a key may hold: `right` describes it, `read` returns the value or raises Mistake."""
+    """The permitted values of a key: `right` describes them, `read` returns the value or raises Mistake."""
 
     @property
     def right(self) -> str: ...

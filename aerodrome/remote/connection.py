@@ -96,7 +96,7 @@ class Connections:
             raise HostError(host.name, error.step, f"its jump host {host.jump}: {error.message}", error.hint) from error
 
     def lost(self, host: Host) -> str:
-        """Return that a host was given up for lack of any sign of life, or an empty string."""
+        """Return why a host was given up (no sign of life), or an empty string."""
         gone = host.name in self._lost or (host.jump is not None and host.jump in self._lost)
         return f"no sign of life for {LOST:.0f} s" if gone else ""
 

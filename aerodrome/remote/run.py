@@ -66,7 +66,7 @@ execs: Counter[str] = Counter()
 
 @dataclass(frozen=True)
 class Output:
-    """What a script printed, and its exit status (-1: killed). Of stderr, only the end is kept."""
+    """A script's output and exit status (-1: killed). Of stderr, only the end is kept."""
 
     status: int = -1
     text: str = ""

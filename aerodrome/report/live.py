@@ -31,7 +31,7 @@ SLOW = 3.0  # seconds to wait for answers before showing which hosts have not an
 
 @dataclass(frozen=True)
 class _Row:
-    """What a host is doing, and since when (monotonic clock)."""
+    """A host's current activity, and when it began (monotonic clock)."""
 
     what: str
     since: float

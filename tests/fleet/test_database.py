@@ -137,7 +137,7 @@ def test_a_part_of_the_fleet_closes_nothing_that_is_in_use_and_says_so(fleet: Fl
     fleet.hosts_yaml.write_text(f"{text}broker: {{separate: false}}\n")
     for command in (("-H", "db1", "deploy"), ("deploy", "--role=database"), ("setup-db",)):
         done = fleet.fab(*command)
-        assert "pg_hba.conf still lets in what hosts.yaml no longer has" in done.err, done.text
+        assert "pg_hba.conf still allows logins that hosts.yaml no longer has" in done.err, done.text
         assert log_in(fleet, "worker1").startswith("in: airflow_celery airflow_celery ")
     _, opened, _ = split_block(read(fleet, "db1", path))
     assert sorted(opened.splitlines()) == sorted((block + more).splitlines())
@@ -150,7 +150,7 @@ def test_a_part_of_the_fleet_closes_nothing_that_is_in_use_and_says_so(fleet: Fl
         assert "take 2 lines for logins that no longer exist from" in fleet.fab("deploy").err
         done = fleet.fab("deploy")
         assert done.err.splitlines()[-1] == "no changes"
-        assert f"pg_hba.conf has, outside of the lines that are managed here, {line}; host" in done.err
+        assert f"outside the lines that are managed here, pg_hba.conf has {line}; host" in done.err
     finally:
         write(fleet, "db1", path, own)
         psql(fleet, "SELECT pg_reload_conf()")

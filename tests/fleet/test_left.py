@@ -106,8 +106,8 @@ def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
 
     assert "airflow.by-hand stay here, although this host has no role of Airflow any more" in plan.err
     # A unit that is nobody's here reads them too.
-    assert "/etc/default/airflow, /etc/default/airflow-worker stay here, secrets and all" in plan.err
-    assert "airflow@flower.service would miss what it says" in plan.err
+    assert "/etc/default/airflow, /etc/default/airflow-worker stay here, including secrets" in plan.err
+    assert "still read by airflow@flower.service" in plan.err
     assert "own /etc/default/airflow.by-hand root:root 0600" in plan.out and "remove /etc" not in plan.out
 
     left.fab("-H", HOST, "stop", "--role=webserver")

@@ -262,7 +262,7 @@ def test_with_force_the_move_goes_on_and_what_was_killed_is_said(site: Site) -> 
     of = queue_more_than_fits(site)
     move_back(site)
     done = site.fab("deploy", "--force")
-    assert "still, after 5 s; --force goes on" in done.err
+    assert "after 5 s; --force continues" in done.err
     assert re.search(rf"{WORKER} .*killed 2 running tasks: ", done.err), done.text
     assert ENCODED in site.sh(WORKER, "cat /etc/default/airflow-worker")  # it knows the metadata database again
     # Airflow itself would run them again in ten minutes.

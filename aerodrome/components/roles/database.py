@@ -42,7 +42,7 @@ def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
 
 
 def _reachable(inputs: Inputs, host: Host) -> tuple[Check, ...]:
-    """Return what must be true of the server's address and port."""
+    """Return the checks of the server's address and port."""
     own = own_address("PostgreSQL", host) if inputs.fleet.database.install else ()
     # Units are named differently by each distribution.
     return (*own, FreePort(inputs.fleet.database.port, "postgresql*.service", "database.port"))

@@ -15,8 +15,8 @@ def said(check: AccessLeft, text: str) -> list[str]:
 def test_a_part_of_a_fleet_says_what_it_leaves_open() -> None:
     part, whole = AccessLeft((LOGIN,)), AccessLeft((LOGIN,), whole=True)
     assert said(part, WITH_OLD + THEIRS) == [
-        f"pg_hba.conf still lets in what hosts.yaml no longer has ({OLD}): it may be in use, and only fab deploy for "
-        "the whole fleet, without -H and --role, takes it out"
+        f"pg_hba.conf still allows logins that hosts.yaml no longer has ({OLD}). They may be in use; only fab deploy "
+        "for the whole fleet, without -H and --role, removes them"
     ]
     assert said(whole, WITH_OLD) == said(part, LINES + THEIRS) == []
 
@@ -24,7 +24,7 @@ def test_a_part_of_a_fleet_says_what_it_leaves_open() -> None:
 def test_a_line_outside_the_block_is_said_and_one_inside_is_not() -> None:
     check = AccessLeft((LOGIN,), (OLD,), whole=True)
     outside = (
-        f"pg_hba.conf has, outside of the lines that are managed here, {OLD}: nothing of the fleet needs it any more; "
+        f"outside the lines that are managed here, pg_hba.conf has {OLD}: the fleet no longer needs this; "
         "remove it by hand if nothing else does"
     )
     assert said(check, f"{LINES}{OLD}\n{THEIRS}") == [outside]

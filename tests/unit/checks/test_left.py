@@ -66,13 +66,13 @@ def test_files_that_stay_on_a_host_without_roles_are_said() -> None:
         return [f"{finding.verdict}: {finding.detail}" for finding in check.judge(answer)]
 
     by_hand = (
-        f"warning: {local} stays here, although this host has no role of Airflow any more: written by hand, perhaps "
-        "with secrets. Remove what nobody needs"
+        f"warning: {local} stays here, although this host no longer has an Airflow role: written by hand, possibly "
+        "with secrets. Remove it if nothing needs it"
     )
     assert notes(f"theirs {local}\ntheirs /etc/passwd\n") == [by_hand]
     assert notes(f"unit {worker}\nours {file}\n") == notes("") == []
     assert notes(f"unit airflow@flower.service\nours {file}\ntheirs {local}\n") == [
         by_hand,
-        f"warning: {file} stays here, secrets and all, although this host has no role of Airflow any more: "
-        "airflow@flower.service would miss what it says",
+        f"warning: {file} stays here, including secrets, although this host no longer has an Airflow role: "
+        "still read by airflow@flower.service",
     ]

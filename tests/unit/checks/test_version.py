@@ -70,7 +70,7 @@ def test_a_version_that_the_database_is_at_may_not_change_under_running_tasks() 
     finding = refused("found 2.11.2\nhere\n")
     assert finding.detail == (
         "Airflow 2.11.2 is in use here, and the metadata database is at its version: a change to 3.3.2"
-        " would fail tasks that run, or run them twice"
+        " would fail running tasks, or run them twice"
     )
     assert "fab deploy --accept-downtime" in finding.hint
 
@@ -78,7 +78,7 @@ def test_a_version_that_the_database_is_at_may_not_change_under_running_tasks() 
 @pytest.mark.parametrize("answer", ["", "OperationalError: connection refused"])
 def test_a_database_that_cannot_be_asked_may_be_at_it(answer: str) -> None:
     finding = refused(f"found 2.11.2\n{answer}\n")
-    assert finding.detail.endswith(f"would fail them): {answer or 'no answer'}")
+    assert finding.detail.endswith(f"would fail running tasks): {answer or 'no answer'}")
 
 
 @pytest.mark.parametrize("answer", ["here", "OperationalError: connection refused"])

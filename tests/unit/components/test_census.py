@@ -58,7 +58,7 @@ def census(folder: Path, columns: list[str], rows: list[object], broken: str = "
         ([("d", "t", "manual__1", -1, 59.4)], "1 running task: d.t (manual__1, 59 s)\n"),
         (
             [("d", "t", "r", 3, 720.0), ("e", "u", "r\n2\x1b]0;x\\n", -1, None)],
-            "2 running tasks: d.t[3] (r, 12 min), e.u (r?2?]0;x?n, not begun)\n",
+            "2 running tasks: d.t[3] (r, 12 min), e.u (r?2?]0;x?n, not started)\n",
         ),
     ],
 )

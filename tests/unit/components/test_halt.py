@@ -162,8 +162,8 @@ def test_what_runs_for_too_long_is_said_and_what_to_do(sh: Shell, tmp_path: Path
     assert text.splitlines()[len(waits) :] == [
         f"still {first}",
         "10 tasks are queued or running after 1 s (deploy.drain_timeout)",
-        "nothing has changed for them, and schedulers are started again. When they have ended, run the same again; or:",
-        "fab deploy --force waits as long, then ends those that run; those that are queued run ten minutes later",
+        "nothing has changed for them, and schedulers start again. Run the same command once they have finished, or:",
+        "fab deploy --force waits as long, then kills running tasks; queued ones run ten minutes later",
     ]
 
 
@@ -171,7 +171,7 @@ def test_with_force_it_goes_on(sh: Shell, tmp_path: Path) -> None:
     given = inputs(fleet(deploy=Deploy(drain_timeout=1)), force=True)
     code, text = drained(sh, tmp_path, "running d t", given=given)
     assert code == 0
-    assert text.splitlines()[-1] == "@note: 1 running: d.t, still, after 1 s; --force goes on"
+    assert text.splitlines()[-1] == "@note: still 1 running: d.t after 1 s; --force continues"
 
 
 def test_a_name_cannot_lead_a_terminal_astray(sh: Shell, tmp_path: Path) -> None:

@@ -14,14 +14,14 @@ from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
 
 OVER_POSTGRESQL = (
     "Celery over PostgreSQL has no remote control, and with more than a few workers it may run a message twice;"
-    " the role redis in hosts.yaml is the way out"
+    " use Redis instead (the role redis in hosts.yaml)"
 )
 TWO_INDEXES = (
     "airflow.extra_index_url without a lock file: whoever can put a package of the same name on one of the"
-    " indexes can replace it; the hashes of a lock file (fab pin, airflow.lock) protect"
+    " indexes can replace it; a lock file with hashes (fab pin, airflow.lock) prevents that"
 )
 LOGS = "Airflow 1.10 shows a worker's task logs to anyone who can reach its port 8793: allow only the web server"
-SIMPLE = "the simple auth manager is for development: its passwords lie readable in a file; leave it out"
+SIMPLE = "the simple auth manager is for development: its passwords are in a world-readable file; remove it"
 NO_CELERY = {"executor": "LocalExecutor"}
 
 
@@ -114,15 +114,15 @@ def test_sections_that_no_airflow_reads_are_told_once_wherever_they_stand() -> N
         {"role_settings": {"worker": Settings(config=CONFIG)}},
     ):
         assert notes(inputs(given.fleet, **settings)) == [
-            "config: no section of Airflow 3 is called cor; was core meant? it is set all the same",
-            "config: no section of Airflow 3 is called mine; it is set all the same",
+            "config: no section of Airflow 3 is called cor; was core meant? it is set anyway",
+            "config: no section of Airflow 3 is called mine; it is set anyway",
         ]
 
 
 def test_settings_that_a_version_has_no_more_are_told() -> None:
     given = Settings(config={"webserver": {"rbac": "True"}, "core": {"parallelism": "1"}})
     assert notes(inputs(of().fleet, settings=given)) == [
-        "config: Airflow 3 has no webserver.rbac any more; it is set all the same"
+        "config: Airflow 3 no longer has webserver.rbac; it is set anyway"
     ]
     assert notes(inputs(of("1.10.10").fleet, settings=given)) == [LOGS]
 
@@ -157,7 +157,7 @@ def of_config(version: str, config: dict[str, dict[str, str]]) -> list[str]:
         ("2.11.2", "Core", "Paralelism", "Airflow 2.11.2 has no such setting; was Core.parallelism meant? it is set"),
         ("1.10.10", "core", "paralelism", "Airflow 1.10.10 has no such setting; was core.parallelism meant? it is"),
         ("3.3.2", "scheduler", "parallelism", "Airflow 3.3.2 has no such setting; was core.parallelism meant? it is"),
-        ("3.3.2", "core", "mine_alone", "Airflow 3.3.2 has no such setting; it is set all the same"),
+        ("3.3.2", "core", "mine_alone", "Airflow 3.3.2 has no such setting; it is set anyway"),
         ("3.1.0", "core", "paralelism", "Airflow 3.3.2 has no such setting, and 3.1.0 may have none; was core.par"),
         ("3.3.2", "core", "fernet_key_comd", "Airflow 3.3.2 has no such setting; "),
     ],
@@ -192,6 +192,6 @@ def test_a_variable_that_names_a_setting_is_looked_at_too() -> None:
     given = {"AIRFLOW__CORE__PARALELISM": "1", "AIRFLOW__COMMON_IO__X": "1", "AIRFLOW__MINE__X": "1", "PARALELISM": "1"}
     assert notes(inputs(of().fleet, settings=Settings(given))) == [
         "environment: AIRFLOW__CORE__PARALELISM: Airflow 3.3.2 has no such setting; was core.parallelism meant?"
-        " it is set all the same",
-        "environment: AIRFLOW__COMMON_IO__X: Airflow 3.3.2 has no such setting; it is set all the same",
+        " it is set anyway",
+        "environment: AIRFLOW__COMMON_IO__X: Airflow 3.3.2 has no such setting; it is set anyway",
     ]

@@ -114,7 +114,9 @@ def test_a_host_that_does_not_know_the_database_changes_its_version_with_the_oth
     told = sh(check.ask).stdout.decode()
     (finding,) = check.judge(f"found 3.2.0\n{told}")
     assert finding.verdict == "refused"
-    assert finding.detail.endswith("would fail them): only other hosts know it: run fab deploy without -H and --role")
+    assert finding.detail.endswith(
+        "would fail running tasks): only other hosts know it: run fab deploy without -H and --role"
+    )
     assert check.judge("") == []  # nothing is installed there yet, or it is the wanted version
 
 

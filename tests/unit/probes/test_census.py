@@ -14,7 +14,7 @@ BOUND = ("SET LOCAL statement_timeout = 5000", ())
 
 @pytest.mark.parametrize(
     "seconds, words",
-    [(None, "not begun"), (0.9, "0 s"), (119.9, "119 s"), (120, "2 min"), (3599, "59 min")],
+    [(None, "not started"), (0.9, "0 s"), (119.9, "119 s"), (120, "2 min"), (3599, "59 min")],
 )
 def test_ages(seconds: float | None, words: str) -> None:
     assert age(seconds) == words
@@ -27,7 +27,7 @@ def test_a_name_cannot_lead_a_terminal_astray() -> None:
 
 def test_a_mapped_task_has_its_index() -> None:
     assert described("d", "t", "r", 0, 1) == "d.t[0] (r, 1 s)"
-    assert described("d", "t", "r", -1, None) == "d.t (r, not begun)"
+    assert described("d", "t", "r", -1, None) == "d.t (r, not started)"
 
 
 def test_no_statement_waits_for_long_and_all_names_of_the_host_are_asked_for() -> None:
