@@ -1,4 +1,4 @@
-"""What all tests on real hosts share: practice hosts, the real fab, and what is asked of them past it."""
+"""Shared by all tests on real hosts: practice hosts, the real fab, and direct access to the hosts."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from lab.layout import host_spec
 
 PROJECT = Path(__file__).resolve().parents[1]
 FAB = Path(sys.executable).with_name("fab")
-# Characters that Airflow, systemd, a URL, SQL or a shell could take for their own.
+# Characters that mean something to Airflow, systemd, a URL, SQL or a shell.
 PASSWORD = "p@ss/w%rd:$ '\"\\é#;"
-PATIENCE = 300  # seconds; on two cores five hosts and other work are slow at times
-# A proxy of the environment has no business between this machine and its practice hosts.
+PATIENCE = 300  # seconds; five hosts on two cores are sometimes slow
+# Ignore proxies from the environment: practice hosts are on this machine.
 opener = build_opener(ProxyHandler({}))
 
 
 def wait(what: str, find: Callable[[], Any], patience: float = PATIENCE, pause: float = 1.0) -> Any:
-    """Ask until the answer is true, and return it."""
+    """Poll until the answer is true, and return it."""
     deadline = time.monotonic() + patience
     while not (found := find()):
         assert time.monotonic() < deadline, f"not within {patience} s: {what}"
@@ -38,7 +38,7 @@ def wait(what: str, find: Callable[[], Any], patience: float = PATIENCE, pause: 
 
 
 def token(url: str, name: str, password: str) -> str:
-    """Log in; urllib's HTTPError where the web server refuses."""
+    """Log in; urllib's HTTPError if the web server refuses."""
     body = json.dumps({"username": name, "password": password}).encode()
     request = Request(f"{url}/auth/token", body, {"Content-Type": "application/json"})
     with opener.open(request, timeout=60) as answer:
@@ -47,7 +47,7 @@ def token(url: str, name: str, password: str) -> str:
 
 @dataclass
 class Done:
-    """How a run of fab ended."""
+    """The outcome of a run of fab."""
 
     code: int
     out: str
@@ -66,7 +66,7 @@ class Fleet:
     folder: Path  # with hosts.yaml, secrets.yaml, key and known_hosts
     hosts: tuple[str, ...]
     web: str = "web1"  # the host of the web server
-    checkout: Path = PROJECT  # whose fab it is
+    checkout: Path = PROJECT  # which checkout's fab
 
     @property
     def hosts_yaml(self) -> Path:
@@ -93,7 +93,7 @@ class Fleet:
         )
 
     def fab(self, *arguments: str, code: int = 0) -> Done:
-        """Run fab and hold its exit code; show the journals of hosts where it is another."""
+        """Run fab and assert its exit code; if it is another, show the hosts' journals."""
         process = self.start(*arguments)
         out, err = process.communicate(timeout=900)
         done = Done(process.returncode, out, err)
@@ -107,13 +107,13 @@ class Fleet:
         assert again.err.splitlines()[-1] == "no changes", again.text
 
     def sh(self, host: str, command: str) -> str:
-        """Run shell on a host as root, past ssh, and return what it prints."""
+        """Run shell on a host as root, bypassing ssh, and return its output."""
         done = self.lab.run(host, command)
         assert done.returncode == 0, f"{host}: {command}: {done.stdout}{done.stderr}"
         return done.stdout
 
     def started(self) -> dict[tuple[str, str], str]:
-        """Return when each unit of each host was started: what has not been touched stays equal."""
+        """Return the start time of each unit of each host, which changes only if the unit is touched."""
         command = (
             "for unit in $(systemctl list-units --plain --no-legend 'airflow*' 'astronomer-certified@*' 'postgresql@*' "
             "| cut -d' ' -f1); do "
@@ -126,7 +126,7 @@ class Fleet:
         }
 
     def node(self, host: str) -> str:
-        """Return what a practice host calls itself: some have another name there, as cloud machines do."""
+        """Return a practice host's hostname: some differ from their names in hosts.yaml, as cloud machines do."""
         return host_spec(host).node
 
     def journals(self) -> str:
@@ -140,7 +140,7 @@ class Fleet:
     def _said(self, host: str, command: str) -> str:
         try:
             return self.lab.run(host, command).stdout
-        except LabError as error:  # it is down: the failure itself must still be shown
+        except LabError as error:  # it is down; the failure itself must still be shown
             return str(error)
 
     def change(self, old: str, new: str) -> None:

@@ -1,4 +1,4 @@
-"""A terminal's screen, as far as what is printed on it uses it, and programs that run on one."""
+"""A minimal terminal emulator, and programs that run on it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARTS = re.compile(r"\x1b\[(\??[\d;]*)([A-Za-z])|\x1b\][^\x07]*\x07|(.)", re.DO
 
 
 class Screen:
-    """What a terminal of `width` times `height` characters shows, and all that has scrolled off its top."""
+    """The content of a terminal of `width` times `height` characters, and everything that has scrolled off the top."""
 
     def __init__(self, width: int = 80, height: int = 24) -> None:
         self.width, self.height = width, height
@@ -30,7 +30,7 @@ class Screen:
 
     @property
     def lines(self) -> list[str]:
-        """Every line, from the first that was ever printed, without what is empty at the end."""
+        """All lines from the first one printed, without empty ones at the end."""
         found = [row.rstrip() for row in self._rows]
         while found and not found[-1]:
             found.pop()
@@ -79,7 +79,7 @@ class Screen:
 
 
 class Terminal:
-    """A program on a terminal of its own."""
+    """A program on its own terminal."""
 
     def __init__(
         self, argv: list[str], cwd: Path, environment: Mapping[str, str], width: int = 80, height: int = 24
@@ -127,11 +127,11 @@ class Terminal:
         os.close(self._descriptor)
 
     def _read(self) -> bool:
-        """Read what there is, for a moment; return False at the end."""
+        """Read available output for a moment; return False at the end."""
         if select.select([self._descriptor], [], [], 0.1)[0]:
             try:
                 text = os.read(self._descriptor, 1 << 16)
-            except OSError:  # EIO: no process has it open any more
+            except OSError:  # EIO: no process has it open any longer
                 return False
             self.screen.write(text.decode(errors="replace"))
             return bool(text)

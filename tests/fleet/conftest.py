@@ -1,4 +1,4 @@
-"""Real hosts for the tests: a practice fleet of its own (`test`), and the real fab."""
+"""Real hosts for the fleet tests: a separate practice fleet (`test`), and the real fab."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOSTS = ("db1", "sched1", "web1", "worker1", "worker2")
 
 
 class Sampler:
-    """Collect the argv of every process of this machine, and so of all practice hosts, while something runs."""
+    """Collect the argv of every process on this machine, and thus on all practice hosts, while something runs."""
 
     INTERVAL = 0.05  # seconds
 
@@ -49,14 +49,14 @@ class Fleet(real.Fleet):
     """The practice fleet of these tests."""
 
     first: Done | None = None  # the first deploy
-    sampler: Sampler | None = None  # what ran meanwhile
+    sampler: Sampler | None = None  # what ran during it
 
 
 @pytest.fixture(scope="session")
 def bare() -> Iterator[Fleet]:
-    """Five bare hosts, with the hosts.yaml that ships, at their own addresses."""
+    """Five bare hosts with the shipped hosts.yaml, adapted to their addresses."""
     lab = Lab(os.environ.get("AERODROME_TEST_LAB", "test"))
-    keep = bool(os.environ.get("AERODROME_KEEP_LAB"))  # for writing tests: the fleet stays from run to run
+    keep = bool(os.environ.get("AERODROME_KEEP_LAB"))  # for writing tests: the fleet stays up between runs
     if not keep:
         lab.down()
     lab.up()
@@ -75,7 +75,7 @@ def bare() -> Iterator[Fleet]:
 
 @pytest.fixture(scope="session")
 def deployed(bare: Fleet) -> Fleet:
-    """The fleet after its first deploy, watched by a sampler; tests that change it put it back."""
+    """The fleet after its first deploy, watched by a sampler; tests that change it restore it."""
     with Sampler() as bare.sampler:
         bare.first = bare.fab("deploy")
     return bare
@@ -83,7 +83,7 @@ def deployed(bare: Fleet) -> Fleet:
 
 @pytest.fixture
 def fleet(deployed: Fleet) -> Iterator[Fleet]:
-    """The deployed fleet, whose hosts.yaml is put back after the test."""
+    """The deployed fleet; its hosts.yaml is restored after the test."""
     text = deployed.hosts_yaml.read_text()
     yield deployed
     deployed.hosts_yaml.write_text(text)
@@ -91,7 +91,7 @@ def fleet(deployed: Fleet) -> Iterator[Fleet]:
 
 @pytest.fixture
 def names(bare: Fleet) -> Iterator[None]:
-    """Have the fleet's own names in every /etc/hosts, before and after."""
+    """Ensure that every /etc/hosts has exactly the fleet's names, before and after."""
     bare.fab(TASK)
     yield
     bare.fab(TASK)
@@ -109,7 +109,7 @@ def bob(bare: Fleet) -> Controller:
 
 @pytest.fixture
 def release(bare: Fleet) -> Iterator[Callable[[], None]]:
-    """Keep worker2 readable but unchangeable, so that a run over the fleet does not end, until this is called."""
+    """Keep worker2 readable but unchangeable, so that a run over the fleet does not end until this is called."""
     holder = bare.sh("worker2", "flock -s /run/aerodrome/lock sleep 300 >/dev/null 2>&1 & echo $!").strip()
 
     def end() -> None:
@@ -121,7 +121,7 @@ def release(bare: Fleet) -> Iterator[Callable[[], None]]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Show the hosts' journals where a test fails."""
+    """Show the hosts' journals if a test fails."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
     fleet = getattr(item, "funcargs", {}).get("fleet") or getattr(item, "funcargs", {}).get("deployed")

@@ -1,4 +1,4 @@
-"""Several people who change one fleet, each with a hosts.yaml of their own."""
+"""Several people who change one fleet, each with their own hosts.yaml."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import subprocess
 
 from tests.real import FAB, PROJECT, Done, Fleet
 
-# Of the things that a run changes, the one that is quick on bare hosts, and that no unit reads.
+# The change that is quick on bare hosts, and that no unit reads.
 TASK = "node.hosts"
-NODES = ["sched1", "web1", "worker1", "worker2"]  # db1 is none: it only keeps the lock
+NODES = ["sched1", "web1", "worker1", "worker2"]  # db1 is not a node: it only keeps the lock
 
 
 class Controller:
-    """Somebody with a hosts.yaml of their own, which has one more machine."""
+    """Somebody with their own hosts.yaml, which has one more machine."""
 
     def __init__(self, fleet: Fleet, name: str) -> None:
         self.fleet, self.name = fleet, name
@@ -36,7 +36,7 @@ class Controller:
         )
 
     def fab(self, *arguments: str, code: int = 0) -> Done:
-        """Run fab to its end, and hold its exit code."""
+        """Run fab to its end, and assert its exit code."""
         process = self.start(*arguments)
         out, err = process.communicate(timeout=120)
         assert process.returncode == code, out + err
@@ -49,7 +49,7 @@ def names_of(fleet: Fleet) -> set[str]:
 
 
 def told(process: subprocess.Popen[str], words: str) -> str:
-    """Read what a run says until it says this."""
+    """Read a run's output until it contains this."""
     assert process.stderr is not None
     said = ""
     for line in process.stderr:

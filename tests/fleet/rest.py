@@ -26,7 +26,7 @@ class Api:
         self.instances = client.TaskInstanceApi(connection)
 
     def unpause(self, dag: str) -> None:
-        """Let a DAG run, once the web server has heard of it."""
+        """Unpause a DAG, once the web server knows it."""
 
         def done() -> bool:
             try:
@@ -41,7 +41,7 @@ class Api:
         return str(self.runs.trigger_dag_run(dag, client.TriggerDAGRunPostBody(logical_date=None)).dag_run_id)
 
     def await_end(self, dag: str, run: str) -> str:
-        """Wait until a run is over, and return how it ended."""
+        """Wait until a run ends, and return its state."""
 
         def end() -> str:
             state = self.runs.get_dag_run(dag, run).state.value
@@ -55,13 +55,13 @@ class Api:
         return {task.task_id: task for task in found}
 
     def log(self, dag: str, run: str, task: str, number: int = 1) -> str:
-        """Return what a task has logged, line by line."""
+        """Return the lines of a task's log."""
         answer = self.instances.get_log(dag, run, task, number, full_content=True, accept="application/json")
         lines = answer.content.actual_instance or []
         return "\n".join(line if isinstance(line, str) else str(line.event) for line in lines)
 
     def succeed(self, dag: str) -> str:
-        """Run a DAG to its end, hold that it is a success, and return the run's id."""
+        """Run a DAG to its end, assert that it succeeds, and return the run's id."""
         self.unpause(dag)
         run = self.trigger(dag)
         state = self.await_end(dag, run)
@@ -74,7 +74,7 @@ _logins: dict[str, Api] = {}
 
 
 def log_in(fleet: Fleet) -> Api:
-    """Return the web server with a login of the tests' own, made once a session by `fab create-user`."""
+    """Return the web server with a login for the tests, created once per session by `fab create-user`."""
     if fleet.web_url not in _logins:
         password = secrets.token_urlsafe(18)
         file = fleet.folder / "login-of-tests"

@@ -1,4 +1,4 @@
-"""Any Airflow command on the first scheduler, and logins made twice."""
+"""Any Airflow command on the first scheduler, and users created twice."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def test_it_runs_as_the_service_user_in_the_units_environment(fleet: Fleet) -> N
     assert told["system_path"].startswith("/opt/aerodrome/airflow/venv/bin:/usr/local/sbin:")
     database = fleet.fab("airflow", "config get-value database sql_alchemy_conn").out.strip()
     assert database.endswith(f"@{fleet.lab.address('db1')}:5432/airflow")
-    assert "********" in database  # it has the secret, and we do not show it
+    assert "********" in database  # the command gets the secret, and we do not show it
 
 
 def last_json(text: str) -> str:
-    """Return the JSON document at the end of an output, without what was logged before it."""
+    """Return the JSON document at the end of an output, without the log lines before it."""
     starts = [text.find(bracket) for bracket in "{[" if bracket in text]
     return text[min(starts) :]
 

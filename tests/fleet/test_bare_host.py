@@ -1,4 +1,4 @@
-"""What a bare host may have already, and what is said about it before anything is touched."""
+"""Things that a bare host may already have, and how they are reported before anything is touched."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ airflow: {{home: /srv/airflow, service: team}}
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """One bare host that is no part of the fleet of the other tests, and a hosts.yaml with all roles on it."""
+    """One bare host outside the fleet of the other tests, and a hosts.yaml with all roles on it."""
     lab = Lab(os.environ.get("AERODROME_TEST_LAB", "test"))
     lab.up_host(HOST)
     keys, folder = PROJECT / ".lab" / lab.name, tmp_path_factory.mktemp("alone")
@@ -40,7 +40,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture
 def host(alone: Fleet) -> Iterator[Fleet]:
-    """The bare host, which no test leaves touched."""
+    """The bare host; no test leaves a trace on it."""
     text = alone.hosts_yaml.read_text()
     yield alone
     alone.hosts_yaml.write_text(text)
@@ -112,7 +112,7 @@ def test_a_unit_that_is_somebody_else_s(host: Fleet, path: str) -> None:
         )
         assert host.sh(HOST, f"cat {path}") == text
         host.sh(HOST, f"echo ExecStartPre=/home/astro/airflow-venv/bin/airflow >>{path}; systemctl daemon-reload")
-        host.fab("plan", code=2)  # by hand, after the guide: it is taken over
+        host.fab("plan", code=2)  # set up by hand after the guide, so it is taken over
     finally:
         host.sh(HOST, f"rm {path}; systemctl daemon-reload")
 
@@ -160,7 +160,7 @@ def test_a_port_that_another_program_holds(
 
 
 def test_a_port_of_another_address_is_free(host: Fleet) -> None:
-    # As the distribution's own Redis listens, which is left alone.
+    # As the distribution's own Redis, which is left alone.
     host.sh(
         HOST, f"systemd-run -q --unit=greedy python3 -c {shlex.quote(LISTEN.format(address='127.0.0.1', port=6379))}"
     )

@@ -1,4 +1,4 @@
-"""What whoever writes DAGs can hold up: the metadata database's tables, and what runs as the service user."""
+"""Ways in which DAG authors can delay us: locked tables in the metadata database, suspended programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.fleet.conftest import Fleet
 
-# Stops, again and again, every program of ours that runs as the service user.
+# Stop every program of ours that runs as the service user, again and again.
 STOPPER = """\
 import glob, os, signal
 while True:
@@ -28,7 +28,7 @@ while True:
 
 @contextmanager
 def locked(fleet: Fleet, table: str) -> Iterator[None]:
-    """Hold a table as the role of the nodes can, too: whoever knows a node's login does."""
+    """Lock a table with a node's login, as anybody who knows it can."""
     statement = f"SET ROLE airflow; BEGIN; LOCK TABLE {table}; SELECT pg_sleep(300)"
     fleet.sh(
         "db1",

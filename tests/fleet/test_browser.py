@@ -45,7 +45,7 @@ def chromium() -> Path:
 
 @pytest.fixture
 def browser(chromium: Path, tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """A browser that nobody has used before."""
+    """A fresh browser."""
     options = webdriver.ChromeOptions()
     options.binary_location = str(chromium)
     for option in (*OPTIONS, f"--user-data-dir={tmp_path}/profile"):
@@ -85,7 +85,7 @@ def test_who_is_not_logged_in_is_led_to_the_login_and_then_sees_the_dag(
     deployed: Fleet, browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
     api = log_in(deployed)
-    api.unpause("hello_fleet")  # so that the web server knows it
+    api.unpause("hello_fleet")  # so that the web server knows the DAG
     soon = WebDriverWait(browser, PATIENCE)
 
     browser.get(f"{deployed.web_url}/dags")

@@ -1,4 +1,4 @@
-"""What a deploy with nothing to do may cost, in counts: they are the same on a fast machine and on a slow one."""
+"""The cost of a deploy with nothing to do, in counts, which are the same on fast and slow machines."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from benchmarks.counts import counts
 from tests.fleet.conftest import HOSTS, Fleet
 from tests.real import wait
 
-# Processes that the probe makes. Each takes 2 to 10 ms of a host's time; one that is added here has to be worth it.
-# All files of a host take two.
+# Processes that the probe starts. Each costs a host 2 to 10 ms, so one more has to be worth it.
+# All files of a host together take two.
 PROCESSES = {"db1": 10, "sched1": 15, "web1": 16, "worker1": 15, "worker2": 15}
 
 
@@ -15,10 +15,10 @@ def test_nothing_to_do_costs_one_handshake_and_one_probe_a_host(fleet: Fleet) ->
     def look() -> dict[str, dict[str, int]]:
         return counts(fleet.lab, fleet.hosts_yaml, fleet.environment())
 
-    # A file that was replaced by an equal one costs once, and not until its unit restarts.
+    # A file that was replaced by an equal one costs extra once, not until its unit restarts.
     for host in HOSTS[1:]:
         fleet.sh(host, "cd /etc/default; cp -p airflow airflow.new; mv airflow.new airflow")
-    # The health of a unit that was started just now is asked too.
+    # The health of a unit that has just started is asked too.
     wait("all units have settled", lambda: all(counted["execs"] == 1 for counted in look().values()))
     for _ in range(2):
         found = look()

@@ -18,7 +18,7 @@ DAGS = "/usr/local/airflow/dags"
 
 LIST = f"cd {DAGS}/ && find . -type f -printf '%P %m %u:%g %s\\n' | sort"
 
-# Reads the folder over and over, as a process that has it open would: what it lists it can read, all of one release.
+# Read the folder repeatedly, as a process that has it open would: everything listed is readable and of one release.
 WATCH = f"""\
 import collections, json, os
 seen, wrong = collections.Counter(), []
@@ -45,7 +45,7 @@ while not os.path.exists("/run/dags-watched"):
 
 @pytest.fixture
 def folder(fleet: Fleet, tmp_path: Path) -> object:
-    """A DAG folder of the test's own; the fleet's is put back after it."""
+    """The test's own DAG folder; the fleet's is restored afterwards."""
     text = fleet.hosts_yaml.read_text()
     found = re.search(r"^  dags: \S+", text, re.MULTILINE)
     assert found
@@ -88,7 +88,7 @@ def test_first_unchanged_changed_and_removed(fleet: Fleet, folder: Path) -> None
     for host in NODES:
         assert fleet.sh(host, LIST).splitlines() == files
     fleet.nothing_to_do("deploy-dags")
-    (folder / "one.py").touch()  # a time is no content
+    (folder / "one.py").touch()  # a time is not content
     fleet.nothing_to_do("deploy-dags")
 
     (folder / "one.py").write_text("# two")
@@ -148,7 +148,7 @@ def test_three_hundred_files_and_a_switch_that_nobody_sees_half(fleet: Fleet, fo
 
 
 def state(fleet: Fleet, host: str) -> dict[str, str]:
-    """Return what `fab releases` says of each DAG folder of a host, the latest first."""
+    """Return the state of each DAG folder of a host according to `fab releases`, newest first."""
     rows = json.loads(fleet.fab("-H", host, "releases", "--json").out)
     return {row["name"]: row["state"] for row in rows if row["kind"] == "dags"}
 
@@ -204,7 +204,7 @@ def test_a_release_that_a_process_uses_stays_until_it_has_ended(fleet: Fleet, fo
 
 
 def test_an_environment_that_units_still_run_in_is_seen(fleet: Fleet) -> None:
-    """Put another one in use without a restart: what Airflow has mapped is found, from within its sandbox too."""
+    """Switch environments without a restart: files that Airflow has mapped are found, even from within its sandbox."""
     place = "/opt/aerodrome/airflow"
     before = fleet.sh("worker1", f"readlink {place}/venv").strip()
     fleet.sh("worker1", f"mkdir {place}/venvs/other; ln -sfn {place}/venvs/other {place}/venv")
@@ -238,7 +238,7 @@ def test_a_link_to_elsewhere_and_a_release_that_was_half_unpacked(fleet: Fleet, 
     fill(folder, 3, "whole")
     fleet.fab("-H", "worker1", "deploy-dags")
     release = fleet.sh("worker1", f"readlink {DAGS}").strip()
-    # As a run that is killed leaves it: unpacked in part, not yet in use.
+    # As a killed run leaves it: partly unpacked, not yet in use.
     fleet.sh(
         "worker1", f"mkdir {release}.new; touch {release}.new/half; ln -sfn /nowhere {DAGS}; rm {release}/dag_001.py"
     )

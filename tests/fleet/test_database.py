@@ -18,7 +18,7 @@ from tests.real import wait
 
 NODES = ("sched1", "web1", "worker1", "worker2")
 
-# With the login of the environment file, from a node; arguments are what is different this time.
+# Log in from a node as its environment file says; arguments override parts of that.
 LOGIN = """\
 import glob, re, sys, psycopg2
 text = "".join(open(path).read() for path in glob.glob("/etc/default/airflow-*"))
@@ -171,7 +171,7 @@ def test_all_else_is_refused(fleet: Fleet) -> None:
     assert "no pg_hba.conf entry" in log_in(fleet, "worker1", "user=postgres")
     assert "no pg_hba.conf entry" in log_in(fleet, "worker1", "user=postgres", "dbname=postgres")
     assert "password authentication failed" in log_in(fleet, "worker1", "password=wrong")
-    # From the machine that the fleet is raised on, which is no node; and from the database's own host, over TCP.
+    # From the lab's machine, which is not a node; and from the database's own host, over TCP.
     for user, database in (("airflow", "airflow"), ("postgres", "postgres"), ("airflow", "postgres")):
         assert "no pg_hba.conf entry" in knock_from_here(fleet, user, database)
     own = f"psql -w -h {fleet.lab.address('db1')} -U airflow airflow -c 'SELECT 1'"
@@ -205,7 +205,7 @@ def test_a_password_changed_behind_our_back_is_set_again_and_seen_by_nobody(
 
     assert log_in(fleet, "worker1").startswith("in: ")
     logged = fleet.sh("db1", f"tail -c +{size + 1} {log}")
-    assert other in logged  # the log has all, and so would have had ours
+    assert other in logged  # the log has everything, so it would have ours
     assert re.search(r'ALTER ROLE "airflow" LOGIN PASSWORD \'SCRAM-SHA-256\$4096:', logged)
     everything = fleet.sh("db1", "cat /var/log/postgresql/*; journalctl -q --no-pager")
     stored = psql(fleet, "SELECT rolpassword FROM pg_authid WHERE rolname = 'airflow'")
@@ -213,4 +213,4 @@ def test_a_password_changed_behind_our_back_is_set_again_and_seen_by_nobody(
     for place in (logged, everything, stored):
         assert right not in place
     assert psql(fleet, "SELECT pg_postmaster_start_time()") == started
-    assert set(restarts(fleet)) == {0}  # what was connected has not noticed
+    assert set(restarts(fleet)) == {0}  # open connections did not notice

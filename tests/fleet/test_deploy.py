@@ -1,4 +1,4 @@
-"""From bare hosts to a healthy fleet, and then nothing to do."""
+"""From bare hosts to a healthy fleet, and then nothing left to do."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_only_the_first_scheduler_migrates(deployed: Fleet) -> None:
 
 def test_a_second_deploy_changes_nothing_and_asks_each_host_at_most_three_times(fleet: Fleet) -> None:
     before = fleet.started()
-    for host in HOSTS:  # the server itself tells how often it was asked to run something
+    for host in HOSTS:  # the server itself counts the execs
         fleet.sh(host, "echo 'LogLevel VERBOSE' >/etc/ssh/sshd_config.d/count.conf; systemctl reload ssh; sleep 1")
     try:
         mark = fleet.sh("db1", "date '+%Y-%m-%d %H:%M:%S'").strip()
@@ -130,7 +130,7 @@ def started_after_its_environment(fleet: Fleet, host: str) -> bool:
 
 @pytest.fixture(autouse=True, scope="module")
 def put_back(deployed: Fleet) -> object:
-    """Take a worker that was added out of the fleet again."""
+    """Remove an added worker from the fleet again."""
     text = deployed.hosts_yaml.read_text()
     yield
     deployed.hosts_yaml.write_text(text)

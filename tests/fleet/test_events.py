@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: to a program (--json), and to an operator at a terminal."""
+"""Events of a run while it is in progress: for a program (--json), and for an operator at a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FINISHED = re.compile(r"  worker\d +[a-z.]+ +(write|restart|healthy: ).*")
 
 @pytest.fixture(scope="module")
 def workers(deployed: Fleet) -> Iterator[None]:
-    """Leave workers behind that run what hosts.yaml says."""
+    """Restore the workers to the state in hosts.yaml."""
     text = deployed.hosts_yaml.read_text()
     yield
     deployed.hosts_yaml.write_text(text)
@@ -31,7 +31,7 @@ def workers(deployed: Fleet) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def names(bare: Fleet) -> Iterator[None]:
-    """Have hosts that know the fleet's names, and no others, before and after."""
+    """Ensure that hosts know exactly the fleet's names, before and after."""
     bare.fab("node.hosts")
     yield
     bare.fab("node.hosts")
@@ -39,7 +39,7 @@ def names(bare: Fleet) -> Iterator[None]:
 
 @pytest.fixture
 def one_more(bare: Fleet, names: None, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Have a host in hosts.yaml that the others' /etc/hosts does not know yet."""
+    """Add a host to hosts.yaml that the others' /etc/hosts does not contain yet."""
     text = bare.hosts_yaml.read_text()
     name = f"of-{request.node.name.replace('_', '-')[-20:]}"
     bare.hosts_yaml.write_text(text.replace("hosts:\n", f"hosts:\n  {name}: {{address: 192.0.2.77}}\n", 1))
@@ -102,7 +102,7 @@ def test_an_operator_sees_for_whom_a_run_waits_and_for_how_long(bare: Fleet, one
 
 
 def test_nothing_to_do_draws_nothing_and_imports_nothing_that_draws(fleet: Fleet) -> None:
-    for _ in range(5):  # a host that takes seconds to answer is shown, and what has been started just now waited for
+    for _ in range(5):  # a host that takes seconds to answer is shown, and units that have just started are waited for
         with terminal(fleet, PYTHONPROFILEIMPORTTIME="1") as run:
             assert run.end(300) == 0
         if "\x1b" not in run.screen.raw:
@@ -129,7 +129,7 @@ def test_a_program_reads_what_happens_and_how_it_ended(fleet: Fleet, workers: No
     stages = [each["stage"] for each in found if each["event"] == "stage"]
     assert stages[-1] == "workers" and stages == [each["stage"] for each in found if each["event"] == "stage_end"]
 
-    # A unit that was started just now may still be waited for.
+    # The run may still be waiting for a unit that has just started.
     begin, *others, end = events(fleet, *TASK)
     assert (begin["event"], end["outcome"], end["changed"]) == ("begin", "unchanged", [])
     assert {each["event"] for each in others} <= {"stage", "healthy", "stage_end", "still_waiting"}

@@ -1,4 +1,4 @@
-"""What goes wrong on hosts: one line says which host, which step, what is wrong and what to do."""
+"""Failures on hosts: one line names the host and the step, and says what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_wrong_sudo_password(fleet: Fleet) -> None:
         password.write_text("nonsense\n")
         done = fleet.fab("deploy", code=1)
         assert "sudo: sudo rejected the password of ops → check hosts.web1.sudo_password" in line_of(done, "web1")
-        # One try, and the script never was taken for a password.
+        # One attempt, and the script was never read as a password.
         failures = fleet.sh(
             "web1", "journalctl -q --no-pager -t sudo --since -30s | grep -c 'incorrect password' || true"
         )
@@ -104,7 +104,7 @@ def test_a_database_that_refuses_the_password(fleet: Fleet) -> None:
     finally:
         fleet.fab("setup-db")
         fleet.fab("start")
-        fleet.fab("restart", "--role=scheduler")  # systemd counts restarts until the next start that is asked for
+        fleet.fab("restart", "--role=scheduler")  # systemd counts restarts until the next requested start
     fleet.nothing_to_do("deploy")
 
 
@@ -119,7 +119,7 @@ def test_a_unit_that_starts_and_then_dies_fails_the_deploy_with_its_journal(flee
         done = fleet.fab("deploy", code=1)
         assert "roles.worker: airflow@worker.service died after its start" in line_of(done, "worker1")
         assert re.search(r"worker1 \| .*I cannot go on", done.err)
-        # Run again, it is still found: it looks as if it ran for most of the time.
+        # It is found again in the next run, although it looks as if it were running most of the time.
         again = fleet.fab("deploy", code=1)
         assert "died after its start" in line_of(again, "worker1")
         assert fleet.fab("status", code=1).out.count("NOT HEALTHY") == 1

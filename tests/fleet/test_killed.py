@@ -1,4 +1,4 @@
-"""A deploy whose controller is killed, and that is run again, ends where one run ends."""
+"""A deploy that is killed and run again ends in the same state as one complete run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.fleet.conftest import Fleet
 from tests.fleet.test_deploy import started_after_its_environment
 
-# Everything that a node is made of, without what differs from run to run.
+# The whole state of a node, except what differs from run to run.
 STATE = (
     "cat /etc/default/airflow /etc/systemd/system/airflow@.service /etc/systemd/system/airflow@worker.service.d/*; "
     "sed -n '/BEGIN aerodrome/,/END aerodrome/p' /etc/hosts; cat ~astro/.bashrc; "
@@ -29,7 +29,7 @@ def test_killed_at_any_moment_and_run_again(fleet: Fleet) -> None:
     while True:
         process = fleet.start("-H", "worker1", "deploy")
         try:
-            # Each time a little further: packages, user, venv, install, files, start.
+            # Killed a little later each time: packages, user, venv, install, files, start.
             process.communicate(timeout=2.0 + 1.7 * moments)
             break
         except Exception:
@@ -47,7 +47,7 @@ def test_killed_at_any_moment_and_run_again(fleet: Fleet) -> None:
         == "0\n"
     )
     assert json.loads(fleet.fab("status", "--json", "--role=worker").out)[0]["healthy"]
-    # No lock is left, and the history knows of each run that had it how it ended.
+    # No lock is left, and the history has the outcome of each run that held it.
     assert json.loads(fleet.fab("lock.status", "--json").out) == {"state": "free"}
     runs = json.loads(fleet.fab("history", "--json", f"--last={moments + 1}").out)
     assert not any(run["broken"] for run in runs)

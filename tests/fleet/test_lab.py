@@ -1,4 +1,4 @@
-"""The practice fleet itself: it leaves nothing behind."""
+"""The practice fleet itself leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.fleet import Lab
 
 
 def traces(lab: Lab) -> str:
-    """Return all that this machine has of a lab: processes, mounts, links, tables, folders."""
+    """Return all traces of a lab on this machine: processes, mounts, links, tables, folders."""
     marks = (f"aerodrome-lab/{lab.name}/", lab.layout.bridge, f"vb-{lab.name}", lab.layout.table)
     commands = ("ps -eo args", "cat /proc/mounts", "ip -o link", "nft list tables", "ls -d /var/lib/aerodrome-lab/*/")
     found = [

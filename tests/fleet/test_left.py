@@ -1,4 +1,4 @@
-"""A host that hosts.yaml has no role for any more: what it still runs is shown, stopped and disabled."""
+"""A host that no longer has a role in hosts.yaml: its remaining units are shown, stopped and disabled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOST, LOCK = "worker3", "db1"
 WORKER, WEB, FLOWER, OTHER = (
     f"{name}.service" for name in ("airflow@worker", "airflow@webserver", "airflow@flower", "other@worker")
 )
-# Units as an earlier deploy has left them, of a program that does nothing.
+# Units as an earlier deploy left them, running a program that does nothing.
 LEFT = r"""
 for service in airflow other; do
 printf '[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n' \
@@ -33,7 +33,7 @@ echo swordfish >>airflow-worker
 echo BY_HAND=1 | tee airflow.local airflow.by-hand >/dev/null
 chmod 600 airflow airflow-worker airflow.local
 """
-# The worker's process as a task of Airflow 3 that outlasts its time.
+# The worker's process is like an Airflow 3 task that exceeds its time.
 BUSY = r"""
 mkdir -p /run/systemd/system/airflow@worker.service.d
 cat >/run/systemd/system/airflow@worker.service.d/busy.conf <<'END'
@@ -50,7 +50,7 @@ TASK = "1 running task: 0193-abc "
 
 @dataclass
 class Left(real.Fleet):
-    """One host beyond the fleet, without a role."""
+    """One host outside the fleet, without a role."""
 
     @property
     def hosts_yaml(self) -> Path:
@@ -68,7 +68,7 @@ class Left(real.Fleet):
 @pytest.fixture(scope="module")
 def left() -> Iterator[Left]:
     lab = Lab(os.environ.get("AERODROME_TEST_LAB", "test"))
-    # Which keeps the fleet's lock, and is there already where other modules have run.
+    # It keeps the fleet's lock, and is already up if other modules ran before.
     raised = [name for name in (HOST, LOCK) if name not in {host.name for host in lab.status() if host.up}]
     for name in raised:
         lab.up_host(name)
@@ -105,7 +105,7 @@ def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
     ]
 
     assert "airflow.by-hand stay here, although this host has no role of Airflow any more" in plan.err
-    # A unit that is nobody's here reads them too.
+    # A unit that Aerodrome does not manage reads them too.
     assert "/etc/default/airflow, /etc/default/airflow-worker stay here, including secrets" in plan.err
     assert "still read by airflow@flower.service" in plan.err
     assert "own /etc/default/airflow.by-hand root:root 0600" in plan.out and "remove /etc" not in plan.out
@@ -125,7 +125,7 @@ def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
 def test_files_with_secrets_go_once_nothing_reads_them_and_those_written_by_hand_stay(left: Left) -> None:
     left.sh(HOST, "systemctl disable -q --now airflow@flower; systemctl enable -q --now airflow@worker")
     remove = "remove /etc/default/airflow, /etc/default/airflow-worker (this host has no role of Airflow any more)"
-    assert remove in left.fab("-H", HOST, "plan", code=2).out  # its worker ends before, in the same run
+    assert remove in left.fab("-H", HOST, "plan", code=2).out  # its worker stops earlier in the same run
 
     done = left.fab("-H", HOST, "deploy")
 

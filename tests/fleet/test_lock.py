@@ -1,4 +1,4 @@
-"""The fleet's lock and the history: whatever becomes of a run, the next one ends well, and it is known who did what."""
+"""The fleet's lock and history: however a run ends, the next one succeeds, and the history says who did what."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HISTORY = "/var/lib/aerodrome/history"
 
 @pytest.fixture
 def free(bare: Fleet) -> Iterator[None]:
-    """Have a lock that is free, before and after."""
+    """Ensure that the lock is free, before and after."""
     bare.sh("db1", "rm -f /var/lib/aerodrome/lock")
     yield
     bare.sh("db1", "rm -f /var/lib/aerodrome/lock")
@@ -38,7 +38,7 @@ def lock(of: Controller) -> dict[str, Any]:
 
 
 def whole(fleet: Fleet) -> None:
-    """Hold that no record of the history is torn, and nothing lies about beside them."""
+    """Assert that no record of the history is torn, and that there are no stray files."""
     lines = fleet.sh("db1", f"cat {HISTORY}/*.jsonl").splitlines()
     assert all(isinstance(json.loads(line), dict) for line in lines)
     names = fleet.sh("db1", f"ls -A {HISTORY}").split()
@@ -107,7 +107,7 @@ def test_what_a_killed_run_has_left_is_its_performers(
     first.kill()
     first.communicate()
 
-    # Bob's run has waited for Ann's, which did not end: that is hers to finish.
+    # Bob's run waited for Ann's, which was killed: she has to finish it.
     _, said = second.communicate(timeout=60)
     assert second.returncode == 1
     assert re.search(
@@ -146,7 +146,7 @@ def test_a_run_that_is_killed_while_it_waits_leaves_nothing(
 
 
 def test_killed_at_any_moment_the_next_run_ends_in_the_same_state(bare: Fleet, ann: Controller) -> None:
-    # The lock is taken; a host is at work; it is done there; all are done, and the lock is being released.
+    # Lock taken; a host busy; that host done; all done, and the lock being released.
     for moment in ("stage", "change", "change_end", "stage_end"):
         bare.fab(TASK)
         process = ann.start(TASK, "--json")
@@ -244,7 +244,7 @@ def test_a_fleet_that_is_held_is_changed_by_nobody(bare: Fleet, ann: Controller,
         )
     assert "ann@test has held the fleet" in bob.fab("lock.hold", "--reason=me too", code=1).err
     assert names_of(bare) == {""}
-    bare.nothing_to_do(TASK)  # what changes nothing is not stopped
+    bare.nothing_to_do(TASK)  # runs that change nothing are not stopped
 
     bob.fab("lock.release", "--reason=done early")
     bob.fab(TASK)
@@ -253,7 +253,7 @@ def test_a_fleet_that_is_held_is_changed_by_nobody(bare: Fleet, ann: Controller,
     assert outcomes == [(f"fab {TASK}", "changed"), ("fab lock.release", "released"), ("fab lock.hold", "held")]
 
 
-# Where it cannot be written, or asked
+# If it cannot be written, or its host cannot be asked
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Step 2, part by part: nothing to do where all is right, and what has drifted is shown, repaired and restarted."""
+"""Step 2, part by part: nothing to do if all is well; drift is shown and repaired, and units restart."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MODULE = PurePosixPath(HOME, "config/aerodrome_host.py")
 VENV = "/opt/aerodrome/airflow/venv"
 WORKER = ("worker1", "airflow@worker.service")
 
-# Every file with its kind, size, mode, owner, and the times of its content and of its attributes: whoever
-# writes anything changes it. Python's own caches and the logs of what runs are left out.
+# Every file with its kind, size, mode, owner, and the times of its content and attributes, so that any write
+# shows. Python's caches and the logs of running units are excluded.
 SNAPSHOT = (
     "find /etc /home /root /opt /srv /usr/local /var/spool /var/lib/dpkg /var/lib/systemd -xdev "
     "\\( -name __pycache__ -o -path /usr/local/airflow/logs -o -path /var/lib/systemd/timers \\) -prune "
@@ -31,7 +31,7 @@ SNAPSHOT = (
 
 @pytest.fixture(autouse=True)
 def put_back(fleet: Fleet) -> object:
-    """Repair worker1, where a test ended in the middle."""
+    """Repair worker1 if a test ended in the middle."""
     yield
     fleet.fab("-H", "worker1", "deploy")
 
@@ -42,12 +42,12 @@ def read(fleet: Fleet, host: str, path: str) -> bytes:
 
 
 def write(fleet: Fleet, host: str, path: str, content: bytes) -> None:
-    """Write a file of a host as an editor does; it keeps its owner and mode."""
+    """Write a file on a host as an editor does, keeping owner and mode."""
     fleet.sh(host, f"echo {base64.b64encode(content).decode()} | base64 -d >{path}")
 
 
 def split_block(content: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return what is before our block, in it, and after it."""
+    """Return the text before our block, in it, and after it."""
     before, begin, rest = content.partition(b"# BEGIN aerodrome\n")
     block, end, after = rest.partition(b"# END aerodrome\n")
     assert begin and end, content
@@ -55,7 +55,7 @@ def split_block(content: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def plan(fleet: Fleet) -> str:
-    """Return what `fab plan` shows for worker1, and hold that asking changes nothing at all."""
+    """Return the output of `fab plan` for worker1, and assert that asking changes nothing."""
     before = {host: fleet.sh(host, SNAPSHOT) for host in HOSTS}
     running = fleet.started()
     shown = fleet.fab("plan", code=2).out
@@ -182,7 +182,7 @@ def test_what_the_worker_reads_is_shown_repaired_and_restarts_that_worker_alone(
         fleet.fab("-H", "worker1", f"node.{part}")
         fleet.nothing_to_do("-H", "worker1", f"node.{part}")
     assert {path: read(fleet, "worker1", path) for path in wanted} == wanted
-    # A part of step 2 restarts nothing; and the worker runs with exactly what is there again.
+    # A part of step 2 restarts nothing, and the worker runs with exactly what has been restored.
     fleet.nothing_to_do("-H", "worker1", "deploy")
     assert fleet.started() == before
 

@@ -1,4 +1,4 @@
-"""A DAG run through Airflow's own client, and every task's log read from another machine than it ran on."""
+"""A DAG run through Airflow's own client, and every task's log read from another machine than the one it ran on."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_tasks_run_on_their_workers_and_their_logs_are_read_through_the_web_serv
             partial(shows, name, content),
             patience=30,
         )
-        # The log lies on the worker alone: the web server has fetched it from there.
+        # Only the worker has the log: the web server has fetched it from there.
         file = f"/usr/local/airflow/logs/dag_id={DAG}/run_id={run}/task_id={name}"
         assert deployed.lab.run("web1", f"test -e '{file}'").returncode == 1
         assert deployed.lab.run(str(tasks[name].hostname), f"test -e '{file}'").returncode == 0
@@ -101,7 +101,7 @@ def test_a_wrong_password_an_unknown_login_and_a_forged_token_are_refused(deploy
 
 
 def forged(real: str, key: bytes) -> str:
-    """Sign the claims of a token anew, with another key."""
+    """Sign a token's claims again with another key."""
     head, claims, _ = real.split(".")
     fields = json.loads(base64.urlsafe_b64decode(head + "=="))
     algorithm = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}[fields["alg"]]

@@ -1,4 +1,4 @@
-"""Runs against each other, and against other users of a host: one change at a time, and nobody else holds it up."""
+"""Concurrent runs, and other users of a host: one change at a time, which nobody else can block."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_another_user_of_a_host_holds_nothing_up(bare: Fleet) -> None:
     )
     try:
         held = bare.sh("worker1", f"runuser -u mallory -- sh -c {quote(holds)}")
-        assert int(held) > 3  # it has got hold of what is everybody's
+        assert int(held) > 3  # it has locked a file that everybody can open
         began = time.monotonic()
         done = bare.fab("-H", "worker1", TASK)
         assert time.monotonic() - began < 60

@@ -41,7 +41,7 @@ def test_no_output_has_a_secret(fleet: Fleet) -> None:
 def test_no_journal_no_history_and_no_readable_file_has_a_secret(fleet: Fleet) -> None:
     patterns = "\n".join(secrets(fleet))
     for host in HOSTS:
-        # The patterns come in a file that only root can read, and that is not looked through itself.
+        # The patterns are in a file that only root can read, and that is not searched itself.
         path = f"/proc/{fleet.lab.pid(host)}/root/root/patterns"
         with open(path, "w") as file:
             file.write(patterns)

@@ -1,4 +1,4 @@
-"""Units that are stopped, started and restarted by hand, and what they say."""
+"""Units that are stopped, started and restarted by hand, and their journals."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ UNIT = "airflow@worker.service"
 
 @pytest.fixture(autouse=True)
 def put_back(fleet: Fleet) -> object:
-    """Start again what a test that failed has left stopped."""
+    """Start units again that a failed test has left stopped."""
     yield
     if fleet.start("status").wait():
         fleet.fab("start")
 
 
 def moments(fleet: Fleet, host: str) -> dict[str, float]:
-    """Return when a worker's unit last stopped and began, in seconds; all hosts have this machine's clock."""
+    """Return when a worker's unit last stopped and started, in seconds; all hosts have this machine's clock."""
     properties = "ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic"
     shown = fleet.sh(host, f"systemctl show -p {properties} {UNIT}")
     return {line.split("=")[0].partition("Enter")[0]: int(line.split("=")[1]) / 1e6 for line in shown.splitlines()}
@@ -53,7 +53,7 @@ def test_workers_stop_status_says_so_and_they_start_again(fleet: Fleet) -> None:
     assert [line.split()[0] for line in status.splitlines() if "NOT HEALTHY" in line] == list(WORKERS)
     assert [row["host"] for row in rows(fleet, code=1) if not row["healthy"]] == list(WORKERS)
     assert {row["active"] for row in rows(fleet, "--role=worker", code=1)} == {"inactive"}
-    for host in WORKERS:  # they are stopped for now: with its machine a worker starts again
+    for host in WORKERS:  # they are stopped for now: a worker starts again with its machine
         assert fleet.sh(host, f"systemctl is-enabled {UNIT}").strip() == "enabled"
 
     started = fleet.fab("start")
@@ -76,7 +76,7 @@ def test_a_restart_is_rolling(fleet: Fleet) -> None:
         ("worker2", "restart"),
         ("worker2", "healthy"),
     ]
-    # Not by its own words only: the second one stopped when the first had been up for long enough to be healthy.
+    # Not only by fab's output: the second one stopped when the first had been up long enough to be healthy.
     assert moments(fleet, "worker2")["Inactive"] >= moments(fleet, "worker1")["Active"] + 7
     after = fleet.started()
     assert {key for key in before if after[key] != before[key]} == {(host, UNIT) for host in WORKERS}
@@ -97,7 +97,7 @@ with DAG("slow", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
 
 @pytest.fixture
 def slow(fleet: Fleet, tmp_path: Path) -> object:
-    """The DAG `slow` on the fleet, beside the others."""
+    """The DAG `slow` on the fleet, next to the others."""
     text = fleet.hosts_yaml.read_text()
     folder = re.search(r"^  dags: (\S+)", text, re.MULTILINE)
     assert folder
@@ -105,7 +105,7 @@ def slow(fleet: Fleet, tmp_path: Path) -> object:
     (tmp_path / "dags" / "slow.py").write_text(SLOW)
     fleet.change(folder[0], f"  dags: {tmp_path}/dags")
     fleet.fab("deploy-dags")
-    # A new file is seen when the DAG processor looks again, every five minutes: say it at once.
+    # The DAG processor looks for new files every five minutes: make it look now.
     fleet.fab("airflow", "dags reserialize")
     yield
     fleet.hosts_yaml.write_text(text)
@@ -217,7 +217,7 @@ def test_logs_come_with_host_and_role_in_the_order_of_time(fleet: Fleet) -> None
     units = {(host, role) for host, role, _ in of_all}
     assert {("sched1", "scheduler"), ("sched1", "dag-processor"), ("sched1", "triggerer")} <= units
     assert {host for host, _ in units} == set(HOSTS)
-    # A message may have several lines: one entry has one time.
+    # A message may have several lines, all with the time of their entry.
     assert len({(host, role, time) for host, role, time in of_all}) == len(units)
     assert [time for *_, time in of_all] == sorted(time for *_, time in of_all)
 
@@ -285,7 +285,7 @@ def test_what_is_said_while_followed_is_shown_at_once(fleet: Fleet) -> None:
 
 
 def test_workers_of_the_same_new_queues_start_at_once(fleet: Fleet) -> None:
-    """Each would make the queues' rows in the broker by itself, and one die of the other's (kombu 5.6.2)."""
+    """Otherwise each would create the queues' rows in the broker, and one would fail on the other's (kombu 5.6.2)."""
     ours = fleet.hosts_yaml.read_text()
     queues = [f"new{number}" for number in range(20)]
     kept = "SELECT count(*) FROM kombu_queue WHERE name LIKE 'new%'"

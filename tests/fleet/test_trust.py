@@ -1,7 +1,7 @@
 """Root never trusts the service user: links planted by it, and races won by it, on a real host.
 
-The host is bare: what is applied are the steps of a node that touch the service user's directories, which are as an
-earlier version of Aerodrome, or somebody by hand, has left them.
+The host is bare. Only those steps of a node are applied that touch the service user's directories, which are as an
+earlier version of Aerodrome, or somebody by hand, left them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HOST = "worker3"  # beyond the five of the fleet
 HOME, USER_HOME = "/usr/local/airflow", "/home/astro"
 STEPS = ("node.user", "node.environment", "node.dags")
 ATTEMPTS = 50
-CANARY = "CANARY4711"  # what nobody but root may read
+CANARY = "CANARY4711"  # only root may read it
 
 HOSTS_YAML = """\
 ssh: {{key: id_ed25519, known_hosts: known_hosts}}
@@ -54,7 +54,7 @@ database: {{password: not-a-secret}}
 deploy: {{dags: {dags}}}
 """
 
-# What is root's alone, beside /etc: each link and each race leads to one of these.
+# Files that only root may touch, in addition to /etc: each link and each race leads to one of these.
 VICTIMS = f"""\
 grep -q {CANARY} /etc/shadow || echo 'canary:{CANARY}:::::::' >>/etc/shadow
 rm -rf /srv/victim /etc/cron.d/planted
@@ -63,7 +63,7 @@ for each in file releases/kept logs/kept; do echo {CANARY} >/srv/victim/$each; d
 chmod 0600 /srv/victim/file
 """
 
-# Everything as an earlier version has left it: all of AIRFLOW_HOME is the service user's.
+# Everything as an earlier version left it: all of AIRFLOW_HOME belongs to the service user.
 BEFORE = f"""\
 getent passwd astro >/dev/null || useradd --system --user-group --create-home --shell /bin/false astro
 rm -rf {HOME} /etc/default/airflow*
@@ -71,7 +71,7 @@ install -d -o astro -g astro {HOME} {USER_HOME}
 rm -f {USER_HOME}/.bashrc
 """
 
-# Runs as the service user, as a task could, until it is killed: over and over it puts links in the place of whatever
+# Runs as the service user, as a task could, until it is killed: it keeps replacing by links whatever
 # root is about to write, own, fill or read.
 WATCHER = f"""
 import os
@@ -141,7 +141,7 @@ class Site:
         return [step for step in node(self.inputs, self.fleet.hosts[HOST]) if step.name in STEPS]
 
     def shown(self) -> str:
-        """Ask, and return all that a plan could show."""
+        """Ask, and return everything that a plan could show."""
         try:
             plan = self.run.ask({HOST: self.steps})[HOST]
         except FleetError as error:
@@ -149,7 +149,7 @@ class Site:
         return readable_script(plan) + "".join(f"{each.change.summary}{each.change.diff}" for each in plan.changes)
 
     def converge(self) -> str:
-        """Apply; return what went wrong, if anything did: a refusal is as good."""
+        """Apply; return the error, if any: a refusal is fine too."""
         try:
             perform(self.run, Runbook("trust", (Stage("trust", {HOST: self.steps}, {}),)))
         except FleetError as error:
@@ -157,7 +157,7 @@ class Site:
         return ""
 
     def damage(self) -> list[str]:
-        """Return what the service user has got or broken that is not its own."""
+        """Return what the service user has obtained or damaged that is not its own."""
         found = self.sh(
             "stat -c '%n %U' /srv/victim /srv/victim/* /srv/victim/*/* /etc /etc/shadow | grep -v ' root$' || :\n"
             f"for each in file releases/kept logs/kept; do grep -qx {CANARY} /srv/victim/$each || echo $each; done\n"
@@ -171,7 +171,7 @@ class Site:
 
 
 class Free:
-    """A lock of the run that nobody else wants."""
+    """A run's lock that nobody else wants."""
 
     def take(self, claim: Claim, start: str) -> float:
         return 0
@@ -183,7 +183,7 @@ class Free:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    """A bare host with nothing of Airflow on it."""
+    """A bare host without Airflow."""
     lab = Lab(os.environ.get("AERODROME_TEST_LAB", "test"))
     lab.up_host(HOST)
     folder = PROJECT / ".lab" / lab.name
@@ -208,7 +208,7 @@ def site() -> Iterator[Site]:
 
 @contextmanager
 def watcher(site: Site) -> Iterator[None]:
-    """Let the service user try, in a loop of its own."""
+    """Run the service user's attack in the background."""
     site.lab.run(HOST, "systemctl kill -s KILL watcher; systemctl reset-failed watcher")
     site.sh(
         f"cat >/srv/watcher.py <<'END'\n{WATCHER}END\n"
@@ -216,7 +216,7 @@ def watcher(site: Site) -> Iterator[None]:
     )
     try:
         yield
-        site.sh("systemctl is-active watcher")  # or else nothing was tried
+        site.sh("systemctl is-active watcher")  # otherwise nothing was tried
     finally:
         site.lab.run(HOST, "systemctl kill -s KILL watcher; systemctl reset-failed watcher")
 
@@ -259,7 +259,7 @@ def test_a_plan_shows_nothing_that_a_link_leads_to(site: Site) -> None:
 
 
 def test_no_race_is_won(site: Site) -> None:
-    """Of each attack another victim tells: .bashrc, the releases, the temporary file of a write, what a plan shows."""
+    """Each attack has its own victim: .bashrc, the releases, the temporary file of a write, a plan's output."""
     won: Counter[str] = Counter()
     site.sh(VICTIMS + BEFORE)
     with watcher(site):

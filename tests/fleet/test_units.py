@@ -1,4 +1,4 @@
-"""Units by the clock and by what they were started with, and what happens to tasks: real systemd, on a bare host."""
+"""When units restart, and what happens to their tasks: real systemd, on a bare host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aerodrome.resources.systemd import Service, Stopped
 from tests.fleet.conftest import Fleet
 
 HOST, UNIT, READS = "worker1", "aerodrome-test.service", ("/etc/aerodrome-test", "/etc/aerodrome-test-link")
-# As a worker: SIGTERM goes to the main process, which ends once its task, another process, has ended.
+# Like a worker: SIGTERM goes to the main process, which exits once its task, another process, has ended.
 UNIT_FILE = """\
 [Service]
 ExecStart=/bin/sh -c 'trap "exit 0" TERM; sh -c "trap exit TERM; while [ -e /run/task ]; do sleep 0.2; done" & \
@@ -29,7 +29,7 @@ CENSUS = "[ ! -e /run/task ] || echo '1 running task: sleeper.sleep (manual, 60 
 
 
 class Unit:
-    """A unit on a host, and how it is brought about: asked, changed, asked again."""
+    """A unit on a host that is converged: asked, changed, asked again."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
@@ -38,7 +38,7 @@ class Unit:
         return self.fleet.sh(HOST, command)
 
     def bring_about(self, resource: Service | Stopped | Unreported) -> tuple[list[str], str]:
-        """Return the summaries of what was changed, and what the scripts printed."""
+        """Return the summaries of the changes, and the output of their scripts."""
         changes = resource.changes(Seen(self.sh(f"{PRELUDE}{resource.probe()}\ntrue")))
         scripts = "\n".join(change.script for change in changes)
         return [change.summary for change in changes], self.sh(f"set -eu\n{PRELUDE}{scripts}")
@@ -127,7 +127,7 @@ def test_a_unit_of_the_version_before_is_left_alone(started: Unit) -> None:
 
 
 def drained(unit: Unit, resource: Callable[[Drain], Service | Stopped], meanwhile: str = "true") -> list[str]:
-    """Bring a drained unit about while a task runs; return what was said."""
+    """Converge a drained unit while a task runs; return the messages."""
     unit.sh(f"touch /run/task; ({meanwhile}) >/dev/null 2>&1 &")
     return unit.bring_about(resource(Drain(CENSUS, 3)))[1].splitlines()
 
@@ -144,7 +144,7 @@ def test_a_task_that_outlasts_its_time_is_said_to_be_killed(started: Unit) -> No
     said = drained(started, lambda drain: Service(UNIT, READS, again=True, drain=drain))
     assert said == [WAITS, "@killed 1 running task: sleeper.sleep (manual, 60 s)"]
     assert started.sh(f"systemctl is-active {UNIT}") == "active\n"
-    # It is said until whoever has heard it asks again.
+    # It is reported until the run that has heard it asks again.
     words = "1 running task: sleeper.sleep (manual, 60 s)"
     assert started.bring_about(Unreported(UNIT)) == (
         [f"take note: a stop of {UNIT} killed {words}"],

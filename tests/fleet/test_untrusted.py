@@ -1,6 +1,6 @@
 """Hosts that are slow, flood, lie or vanish: nothing hangs, the others' answers are shown, and a host is named.
 
-On two bare hosts of their own, with programs in the place of the distribution's.
+On two separate bare hosts, with programs that replace the distribution's.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture
 def two(hosts: Fleet) -> Iterator[Fleet]:
-    """Both hosts; what is put in the place of their programs goes after the test, and so does what it left running."""
+    """Both hosts. Replaced programs, and processes that they left running, are removed after the test."""
     text = hosts.hosts_yaml.read_text()
     yield hosts
     hosts.hosts_yaml.write_text(text)
@@ -58,13 +58,13 @@ def two(hosts: Fleet) -> Iterator[Fleet]:
 
 
 def fake(fleet: Fleet, program: str, script: str, host: str = BAD) -> None:
-    """Put a script in the place of a program of the host."""
+    """Replace a program of the host by a script."""
     text = shlex.quote(f"#!/bin/sh\n{script}\n")
     fleet.sh(host, f"printf %s {text} >{FAKES}/{program}; chmod 755 {FAKES}/{program}")
 
 
 def installs(fleet: Fleet, script: str) -> None:
-    """Let apt-get do `script`, after which all packages are installed: the change of `node.packages`."""
+    """Let apt-get run `script`, after which all packages count as installed: the change of `node.packages`."""
     asked = 'shift 3; [ -e /tmp/fake-installed ] || exit 1; for name; do echo "$name installed"; done'
     fake(fleet, "dpkg-query", asked)
     fake(fleet, "dpkg", "exit 0")
@@ -80,12 +80,12 @@ def line_of(done: Done, host: str) -> str:
 
 
 def free(fleet: Fleet, host: str = BAD) -> None:
-    """Hold that nobody holds the lock of a host."""
+    """Assert that nobody holds the lock of a host."""
     fleet.sh(host, "flock -n -x /run/aerodrome/lock true")
 
 
 def peak_of(fleet: Fleet, *arguments: str) -> tuple[Done, int]:
-    """Run fab, and return the most memory that it had (MB)."""
+    """Run fab, and return its peak memory (MB)."""
     process = subprocess.Popen(
         ["/usr/bin/env", "python3", "-c", MEASURE, str(FAB), *arguments],
         cwd=PROJECT, env=fleet.environment(), stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Values of every kind arrive as they are, or are refused with the reason; none is ever run as shell."""
+"""Values of every kind arrive unchanged or are refused with a reason; none is ever run as shell."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def strange(deployed: Fleet) -> object:
 
 @pytest.fixture(scope="class")
 def output(strange: Fleet) -> str:
-    """Set up the database with the new password, deploy, and return all that was printed."""
+    """Set up the database with the new password, deploy, and return everything that was printed."""
     shown = strange.fab("setup-db").text
     strange.nothing_to_do("setup-db")
     shown += strange.fab("plan", code=2).text
@@ -78,9 +78,9 @@ def output(strange: Fleet) -> str:
 
 
 class TestStrangeValues:
-    """Variables and a password with every character that somebody could take for their own."""
+    """Variables and a password with every character that means something to some program."""
 
-    # The web server and the workers overwrite what the kernel shows of their variables, by their titles in ps.
+    # The web server and the workers set their titles in ps, which overwrites what the kernel shows of their variables.
     @pytest.mark.parametrize("role", ["scheduler", "dag-processor", "triggerer"])
     def test_they_arrive_in_a_units_process_as_they_are(self, strange: Fleet, output: str, role: str) -> None:
         found = environ(strange, "sched1", f"airflow@{role}")
@@ -147,7 +147,7 @@ def test_settings_of_a_role_and_of_a_host_reach_whom_they_are_for(fleet: Fleet) 
 
     planned = fleet.fab("plan", code=2)
     assert "note: config: no section of Airflow 3 is called shceduler; was scheduler meant?" in planned.err
-    assert planned.out.count("restart airflow@") == 3  # all of that host, and none of another
+    assert planned.out.count("restart airflow@") == 3  # all of that host's, and none of another's
     fleet.fab("deploy")
     fleet.nothing_to_do("deploy")
 

@@ -1,7 +1,7 @@
-"""Virtual environments are neither root's nor the service user's: what DAG code plants changes nothing else.
+"""Virtual environments belong neither to root nor to the service user: links planted by DAG code damage nothing else.
 
-Whoever writes DAGs runs code as the service user. It plants links wherever it can, and a watcher goes on doing so while
-root makes and fills an environment, with one small package in place of Airflow's.
+DAG authors run code as the service user. It plants links wherever it can, and a watcher continues to do so while
+root creates and fills an environment, with one small package instead of Airflow's.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from tests.real import PROJECT
 
 HOST = "worker3"
 STEPS = ("node.user", "node.venv", "node.install")
-# In Airflow's place, so that fifty installs take a minute.
+# Installed instead of Airflow, so that fifty installs take a minute.
 LOCK = (PROJECT / "locks" / "airflow-3.3.2-py3.11.txt").read_text()
 SIX = "".join(re.findall(r"^six==.*\n(?:    .*\n)+", LOCK, re.MULTILINE))
 ATTEMPTS = 50
 
-# Nothing of this belongs to the service user, and nothing may change.
+# None of this belongs to the service user, and none of it may change.
 VICTIM = (
     "rm -rf /srv/victim; mkdir -m 700 /srv/victim; echo precious >/srv/victim/file; chmod 600 /srv/victim/file; "
     "chown -R root:root /srv/victim"
@@ -41,7 +41,7 @@ STATE = (
     r"\( -path '/etc/*-' -o -path /usr/local/airflow/logs \) -prune -o -printf '%p %y %l %s %m %u:%g %T@\n' | sort"
 )
 
-# Replaces whatever it can below the service user's home and below the environments by links to what is root's.
+# Replace whatever it can, below the service user's home and the environments, by links to root's files.
 WATCHER = """\
 import os, sys
 HOME, PLACE = "/home/astro", "/opt/aerodrome"
@@ -72,11 +72,11 @@ while True:
 
 @dataclass
 class Node:
-    """A bare host, and what is sent to a node for its virtual environment."""
+    """A bare host, and the files that a node gets for its virtual environment."""
 
     lab: Lab
     inputs: Inputs
-    before: str = ""  # what is root's, before a test
+    before: str = ""  # root's files before a test
 
     def sh(self, command: str) -> str:
         done = self.lab.run(HOST, command)
@@ -84,7 +84,7 @@ class Node:
         return done.stdout
 
     def astro(self, command: str) -> str:
-        """Run shell as DAG code does."""
+        """Run shell as the service user, like DAG code."""
         return self.sh(f"runuser -u astro -- sh -c {quote(command)}")
 
     @property
@@ -93,7 +93,7 @@ class Node:
         return [step for step in wanted if step.name in STEPS]
 
     def plan(self, steps: list[Step]) -> HostPlan:
-        """Ask the host; HostError where it is refused."""
+        """Ask the host; HostError if it is refused."""
         answers = read_probe(self.sh(probe_script(steps, "nonce")), steps, "nonce")
         return plan_host(HOST, steps, answers)
 
@@ -110,12 +110,12 @@ class Node:
         assert self.plan(steps).changes == ()
 
     def assert_unchanged(self) -> None:
-        """Assert that what is root's has kept owner, mode, content and time."""
+        """Assert that root's files have kept owner, mode, content and time."""
         changed = set(self.before.splitlines()) ^ set(self.sh(STATE).splitlines())
         assert not changed, sorted(changed)
 
     def forgetting(self, link: bool = True) -> str:
-        """Return sh that leaves the environment as an install that broke off has left it."""
+        """Return sh that leaves the environment as an interrupted install would."""
         venv = self.inputs.venv
         return f"rm -f $(readlink -f {venv})/.complete $(readlink -f {venv}).complete{f' {venv}' if link else ''}"
 
@@ -125,7 +125,7 @@ class Node:
 
 @pytest.fixture(scope="module")
 def made(bare: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Node:
-    """A host with a first environment, made while nobody was about."""
+    """A host with a first environment, created without an attacker."""
     lab = bare.lab
     lab.up_host(HOST)
     lab.wipe_host(HOST)
@@ -145,7 +145,7 @@ def made(bare: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Node:
 
 @pytest.fixture
 def host(made: Node) -> Iterator[Node]:
-    """The host; what a test has planted on it is taken away."""
+    """The host; whatever a test planted is removed."""
     made.sh(VICTIM)
     made.before = made.sh(STATE)
     yield made
@@ -178,7 +178,7 @@ def test_a_watcher_that_replaces_all_it_can_wins_nothing(host: Node) -> None:
         changes = host.plan(steps).changes
         assert changes
         script = apply_script(changes, [], "nonce").script
-        # In one exec: what takes time here is to get to the host.
+        # In one exec, because reaching the host takes most of the time.
         host.sh(f"for attempt in $(seq {ATTEMPTS}); do {host.forgetting()}\n(\n{script}) >/dev/null || exit; done")
         host.converge()
         assert host.sh("readlink /home/astro/airflow-venvs; systemctl is-active watcher") == "/srv/victim\nactive\n"
@@ -207,7 +207,7 @@ def test_what_nobody_can_write_is_compiled_beforehand(host: Node) -> None:
 
 
 def packages(*names: str) -> str:
-    """Return a lock file of some packages that Airflow's has."""
+    """Return a lock file with some of the packages in Airflow's."""
     return "".join("".join(re.findall(rf"^{name}==.*\n(?:    .*\n)+", LOCK, re.MULTILINE)) for name in names)
 
 
@@ -232,7 +232,7 @@ def test_old_environments_go_unless_a_process_uses_them(made: Node) -> None:
     for folder in ("venvs", "requirements"):
         assert sorted(made.sh(f"ls -A {place}/{folder} | grep -v complete").split()) == sorted(names)
     assert sorted(made.sh(f"ls {place}/venvs | grep complete").split()) == sorted(f"{each}.complete" for each in names)
-    made.converge()  # the first one is made again, and the oldest of the others goes
+    made.converge()  # the first one is created again, and the oldest of the others is removed
     assert names[0] not in made.sh(f"ls {place}/venvs").split()
     made.sh("rm -f /etc/pip.conf")
 

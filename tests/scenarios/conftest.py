@@ -1,4 +1,4 @@
-"""The practice hosts of the scenarios: bare for each of them, with a hosts.yaml of its own."""
+"""The practice hosts of the scenarios: bare for each scenario, with its own hosts.yaml."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Site(Fleet):
     scenario: Scenario = SCENARIOS[0]
 
     def sql(self, query: str) -> list[list[str]]:
-        """Return the rows of a query to the metadata database, asked on its own host."""
+        """Return the rows of a query to the metadata database, run on its host."""
         (host,) = self.scenario.roles["database"]
         found = self.sh(host, f"runuser -u postgres -- psql -XAtq -d airflow -c {quote(query)}")
         return [line.split("|") for line in found.splitlines()]
@@ -36,7 +36,7 @@ class Site(Fleet):
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """The lab of the scenarios, which is down at the end."""
+    """The lab of the scenarios; it is taken down at the end."""
     lab = Lab(os.environ.get("AERODROME_SCENARIOS_LAB", "scenarios"))
     try:
         yield lab
@@ -46,12 +46,12 @@ def lab() -> Iterator[Lab]:
 
 
 def kept() -> bool:
-    """Tell whether hosts stay as they are from run to run, for writing tests."""
+    """Tell whether hosts stay as they are between runs, for writing tests."""
     return bool(os.environ.get("AERODROME_KEEP_LAB"))
 
 
 def take_down(lab: Lab) -> None:
-    """Take all hosts down, workers before the broker: a worker that stops waits for one that is gone."""
+    """Take all hosts down, workers before the broker: a stopping worker would wait for a broker that is gone."""
     raised = {host.name for host in lab.status() if host.up}
     for worker in (WORKER, DEBIAN_13):
         if worker in raised:
@@ -60,20 +60,20 @@ def take_down(lab: Lab) -> None:
 
 
 def raise_hosts(lab: Lab, scenario: Scenario) -> None:
-    """Raise the hosts of a scenario, bare, and with the Python that it wants."""
+    """Start the hosts of a scenario, bare except for the Python that it needs."""
     if not kept():
         take_down(lab)
     binds = [f"{prefix(scenario.python)}:{PYTHON_PLACE}"] if scenario.python else None
     for host in scenario.hosts:
         lab.up_host(host, scenario.suites.get(host), binds)
         if scenario.python:
-            # Its library is looked for where it was built to be; here gcc, too, finds it, for what pip builds.
+            # Its library has to be where it was built to be; here, gcc finds it too, for packages that pip builds.
             done = lab.run(host, f"ln -sf {PYTHON_PLACE}/lib/libpython* /usr/local/lib && ldconfig")
             assert done.returncode == 0, done.stderr
 
 
 def described(lab: Lab, scenario: Scenario) -> Site:
-    """Return the site of a scenario whose hosts are up, with its hosts.yaml and the database's password."""
+    """Return the site of a scenario whose hosts are up, after writing its hosts.yaml and the database's password."""
     site = Site(lab, PROJECT / ".lab" / lab.name, scenario.hosts, HEAD, scenario=scenario)
     write_secret(site.folder / "password", PASSWORD)
     addresses = {host: lab.address(host) for host in scenario.hosts}
@@ -104,7 +104,7 @@ def site(request: pytest.FixtureRequest, lab: Lab) -> Site:
 
 
 def run_to_success(site: Site, dag: str) -> list[list[str]]:
-    """Run a DAG to its success, on the hosts that are to run tasks; return each task with its host and state."""
+    """Run a DAG successfully on the hosts that should run tasks; return each task with its host and state."""
     unpause, trigger = COMMANDS[site.scenario.major]
     wait(f"{dag} is known", lambda: site.sql(f"SELECT 1 FROM dag WHERE dag_id = '{dag}'"))
     before = len(site.sql(f"SELECT 1 FROM dag_run WHERE dag_id = '{dag}'"))
@@ -128,17 +128,17 @@ def run_to_success(site: Site, dag: str) -> list[list[str]]:
 
 
 def run_the_dag(site: Site, dag: str = "who_runs_me") -> None:
-    """Run the scenarios' DAG to its success; show which host ran what."""
+    """Run the scenarios' DAG successfully; show which host ran which task."""
     tasks = run_to_success(site, dag)
     assert {task for task, _, _ in tasks} == {"in_bash", "in_python"}
-    # Not by Airflow's word alone: the tasks have left a file where they ran.
+    # Do not trust Airflow alone: the tasks left a file where they ran.
     for task, host, _ in tasks:
         assert f"{task} {site.node(host)}" in site.sh(host, "cat /usr/local/airflow/logs/who-ran-me").splitlines()
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Show the hosts' journals where a test fails."""
+    """Show the hosts' journals if a test fails."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
     site = getattr(item, "funcargs", {}).get("site")

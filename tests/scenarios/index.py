@@ -1,4 +1,4 @@
-"""A package index that has astronomer-certified 1.10.10, whose real one is closed; it requires the real Airflow."""
+"""A package index with a stand-in for astronomer-certified 1.10.10, whose real index is closed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 NAME, VERSION = "astronomer-certified", "1.10.10.post1"
 FILE = f"astronomer_certified-{VERSION}-py3-none-any.whl"
 EXTRAS = ("postgres", "celery", "redis", "password", "crypto")
-# Within the day that the lock of 1.10.10 is made of (fab pin, --date).
+# Within the day of the lock of 1.10.10 (fab pin --date).
 UPLOADED = "2020-04-10T12:00:00Z"
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
 def wheel() -> bytes:
-    """Return the wheel: no code of its own, the same bytes each time (PEP 427)."""
+    """Return the wheel: no code, only a dependency on the real Airflow; the same bytes each time (PEP 427)."""
     info = f"astronomer_certified-{VERSION}.dist-info"
     metadata = [
         "Metadata-Version: 2.1",
@@ -49,7 +49,7 @@ def _digest(text: str) -> str:
 
 
 class _Index(BaseHTTPRequestHandler):
-    """Simple pages of the one project, as HTML (PEP 503) and as JSON (PEP 691, 700), and its one file."""
+    """The simple pages of the one project, as HTML (PEP 503) and as JSON (PEP 691, 700), and its one file."""
 
     def do_GET(self) -> None:
         content = wheel()
@@ -79,10 +79,10 @@ class _Index(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    do_HEAD = do_GET  # uv asks first whether it can have a part of a file
+    do_HEAD = do_GET  # uv first asks whether it can get part of a file
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The older Pythons of this machine, which hosts see: Debian 12 and 13 have none that Airflow 1.10 runs on."""
+"""Older Pythons of this machine, bound into hosts: Debian 12 and 13 have none that Airflow 1.10 runs on."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ASK = "import sys; print(sys.base_prefix, '%d.%d' % sys.version_info[:2])"
 
 
 def prefix(version: str) -> Path:
-    """Return the prefix of a Python of this machine, such as 3.7; skip the test where there is none.
+    """Return the prefix of a Python on this machine, such as 3.7; skip the test if it has none.
 
-    It has to be a folder of its own, as pyenv makes one: it is bound into hosts.
+    It has to be a separate folder, as with pyenv, because it is bound into hosts.
     """
     for python in _pythons(version):
         told = subprocess.run([python, "-I", "-S", "-c", ASK], capture_output=True, text=True).stdout.split()
@@ -25,7 +25,7 @@ def prefix(version: str) -> Path:
 
 
 def _pythons(version: str) -> Iterator[str]:
-    """Give what may be that Python: pyenv's, the newest first, and the one in PATH."""
+    """Yield candidates for that Python: pyenv's, newest first, and the one in PATH."""
     found = _pyenv().glob(f"versions/{version}.*/bin/python{version}")
     yield from map(str, sorted(found, key=lambda path: int(path.parts[-3].rpartition(".")[2]), reverse=True))
     if python := shutil.which(f"python{version}"):
@@ -33,7 +33,7 @@ def _pythons(version: str) -> Iterator[str]:
 
 
 def _pyenv() -> Path:
-    """Return pyenv's folder, also where its program is not in PATH."""
+    """Return pyenv's folder, even if its program is not in PATH."""
     if pyenv := shutil.which("pyenv"):
         return Path(subprocess.run([pyenv, "root"], capture_output=True, text=True, check=True).stdout.strip())
     return Path.home() / ".pyenv"

@@ -1,4 +1,4 @@
-"""What a scenario is: which Airflow, on which hosts, with which executor and broker."""
+"""A scenario: which Airflow, on which hosts, with which executor and broker."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# One host has all roles but the worker, so that a worker has to find everything by address and name.
+# One host has all roles except the worker's, so that a worker has to find everything by address and name.
 HEAD, WORKER, DEBIAN_13, REDIS = "old1", "worker3", "new1", "redis1"
-# Where hosts see the Python of this machine that is bound into them.
+# Where this machine's Python is bound into hosts.
 PYTHON_PLACE = "/opt/python"
 
-# Nothing here changes what is done, only how often Airflow looks.
+# These settings only change how often Airflow polls.
 CONFIG = """\
     core: {parallelism: 4}
     scheduler: {scheduler_heartbeat_sec: 1, job_heartbeat_sec: 2}
@@ -35,7 +35,7 @@ class Scenario:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts, in the order in which roles name them."""
+        """The hosts, in the order in which the roles name them."""
         return tuple(dict.fromkeys(host for hosts in self.roles.values() for host in hosts))
 
     @property
@@ -49,14 +49,14 @@ class Scenario:
 
     @property
     def expected(self) -> set[tuple[str, str]]:
-        """Host and role of all that `fab status` has to show."""
+        """Host and role of every row that `fab status` should show."""
         head = self.roles["scheduler"][0]
         own = {1: (), 2: ("triggerer",), 3: ("dag-processor", "triggerer")}[self.major]
         given = {(host, role) for role, hosts in self.roles.items() for host in hosts}
         return given | {(head, role) for role in own}
 
     def hosts_yaml(self, addresses: Mapping[str, str], dags: str) -> str:
-        """Return the fleet's hosts.yaml; the file `password` beside it holds that of database and broker."""
+        """Return the fleet's hosts.yaml; the file `password` next to it holds the password of database and broker."""
         workers = self.roles.get("worker", ())
         hosts = "".join(
             f"  {host}: {{address: {addresses[host]}{', worker: {concurrency: 2}' if host in workers else ''}}}\n"
@@ -87,7 +87,7 @@ def alone(name: str, version: str, **more: Any) -> Scenario:
 
 
 def apart(name: str, version: str, roles: Mapping[str, tuple[str, ...]] | None = None, **more: Any) -> Scenario:
-    """Return CeleryExecutor with its worker on a host of its own; `roles` go over these."""
+    """Return CeleryExecutor with its worker on a separate host; `roles` override these."""
     given = {**dict.fromkeys(("database", "scheduler", "webserver"), (HEAD,)), "worker": (WORKER,), **(roles or {})}
     return Scenario(name, version, given, **more)
 
@@ -95,7 +95,7 @@ def apart(name: str, version: str, roles: Mapping[str, tuple[str, ...]] | None =
 TWO, REDIS_ROLE = {"scheduler": (HEAD, WORKER)}, {"redis": (REDIS,)}
 SCENARIOS = (
     alone("3.3.2-local", "3.3.2", slow=False),
-    # The tasks run on Debian 13, whose Python is another, and everything else on Debian 12.
+    # Tasks run on Debian 13, which has another Python, and everything else on Debian 12.
     apart("3.3.2-celery-postgresql-debian-12-and-13", "3.3.2", {"worker": (DEBIAN_13,)}, suites={DEBIAN_13: "trixie"}),
     apart("3.3.2-celery-redis", "3.3.2", REDIS_ROLE),
     alone("2.11.2-local", "2.11.2"),

@@ -1,4 +1,4 @@
-"""A host that somebody set up by hand after the guide is taken over: every difference shown, and nothing lost."""
+"""A host set up by hand after the guide is taken over: every difference is shown, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PASSWORD = "setByHand4711"
 SAVED = "saved/before:the takeover"
 ROLES = ("scheduler", "webserver", "worker")
 
-# As somebody describes what is there: DAGs are not ours yet, and what runs tasks already goes on to do so alone.
+# As an operator would describe it: DAGs are not ours yet, and only the host that already runs tasks continues to.
 HOSTS_YAML = """\
 ssh: {{key: id_ed25519, known_hosts: known_hosts}}
 hosts:
@@ -61,7 +61,7 @@ OWN = {
     "LAST=1",
 }
 
-# What Airflow itself makes of what was stored.
+# Airflow's own reading of what was stored.
 DECRYPT = """\
 from airflow.hooks.base_hook import BaseHook
 from airflow.models import Variable
@@ -72,7 +72,7 @@ print(Variable.get("season"))
 
 @pytest.fixture(scope="module")
 def site(lab: Lab) -> Iterator[Site]:
-    """A host that has been at work for years, one that is bare, and a hosts.yaml that describes both."""
+    """A host that has been in use for years, a bare one, and a hosts.yaml that describes both."""
     raise_hosts(lab, SCENARIO)
     site = Site(lab, PROJECT / ".lab" / lab.name, SCENARIO.hosts, HEAD, scenario=SCENARIO)
     (site.folder / "secrets.yaml").unlink(missing_ok=True)
@@ -88,7 +88,7 @@ def site(lab: Lab) -> Iterator[Site]:
 
 
 def set_up_by_hand(site: Site, index: str, constraints: str) -> None:
-    """Do on the host what the guide's reader did."""
+    """Set the host up as a reader of the guide did."""
     texts = {"/srv/constraints.txt": constraints, "/srv/by_hand.sh": BY_HAND.read_text()}
     texts |= {f"/srv/dags/{file.name}": file.read_text() for file in DAGS.glob("*.py")}
     for path, text in texts.items():
@@ -108,14 +108,14 @@ def set_up_by_hand(site: Site, index: str, constraints: str) -> None:
 
 @pytest.fixture(scope="module")
 def key(site: Site) -> str:
-    """The key that Airflow has made for itself on the host."""
+    """The key that Airflow generated on the host."""
     found = re.search(r"^fernet_key = (\S+=)$", site.sh(HEAD, f"cat {AIRFLOW_HOME}/airflow.cfg"), re.MULTILINE)
     assert found
     return found[1]
 
 
 def state(site: Site) -> str:
-    """Return what a plan must not change."""
+    """Return the state that a plan must not change."""
     places = f"{ENVIRONMENT}* /etc/systemd/system /home/astro {AIRFLOW_HOME}/airflow.cfg /etc/postgresql /etc/hosts"
     return site.sh(HEAD, f"find {places} -name __pycache__ -prune -o -printf '%p %T@ %l %m %u\\n' | sort")
 
@@ -123,7 +123,7 @@ def state(site: Site) -> str:
 def in_unit(site: Site, host: str, role: str, command: str) -> str:
     """Run a command with the environment files that systemd says the unit has, in its order.
 
-    /proc/PID/environ does not tell: Airflow's setproctitle writes over it.
+    /proc/PID/environ is of no use, because Airflow's setproctitle overwrites it.
     """
     files = site.sh(host, f"systemctl show -p EnvironmentFiles {SERVICE}@{role}")
     read = re.findall(r"^EnvironmentFiles=(\S+) \(ignore_errors=(yes|no)\)$", files, re.MULTILINE)
@@ -142,7 +142,7 @@ def venv(site: Site, host: str) -> str:
 
 
 def decrypted(site: Site, host: str, role: str) -> list[str]:
-    """Return what Airflow reads of the saved connection and variable in a unit's environment."""
+    """Return the saved connection and variable as Airflow decrypts them in a unit's environment."""
     python = f"{venv(site, host)}/bin/python -c {shlex.quote(DECRYPT)} 2>/dev/null"
     return in_unit(site, host, role, python).splitlines()[-2:]
 
@@ -197,7 +197,7 @@ def test_a_plan_shows_each_difference_and_changes_nothing(site: Site, key: str) 
 
 def test_a_takeover_that_is_killed_is_made_good_by_the_next(site: Site, key: str) -> None:
     process = site.start("deploy")
-    # Then the old key is in no environment file, and the new one is: secrets.yaml has to have both.
+    # Then the environment files have the new key but not the old one: secrets.yaml has to have both.
     wait("our environment file", lambda: "Written by Aerodrome" in site.sh(HEAD, f"cat {ENVIRONMENT}"), pause=0.05)
     process.send_signal(signal.SIGKILL)
     process.communicate()

@@ -1,4 +1,4 @@
-"""Airflow 3: what whoever writes DAGs finds on a worker's host, and what a login that is found there opens."""
+"""Airflow 3: credentials that a DAG author finds on a worker's host, and the access that they give."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCENARIOS = (
     apart("3.3.2-credentials-postgresql", "3.3.2"),
     apart("3.3.2-credentials-redis", "3.3.2", {**REDIS_ROLE, "redis": (HEAD,)}),
 )
-# The password in a URL; as it is, no URL may hold it.
+# The password as encoded in a URL.
 ENCODED = "p%40ss%2Fw%25rd%3A%24%20%27%22%5C%C3%A9%23%3B"
 
 pytestmark = pytest.mark.slow
@@ -26,11 +26,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", params=[pytest.param(each, id=each.name) for each in SCENARIOS])
 def site(request: pytest.FixtureRequest, lab: Lab) -> Site:
-    """A fleet as it was before Celery was apart: broker and results in the metadata database, or results only."""
+    """A fleet as it was before Celery was separate: broker and results in the metadata database, or results only."""
     scenario: Scenario = request.param
     raise_hosts(lab, scenario)
     site = described(lab, scenario)
-    # Both have a password of their own: that of the metadata database is looked for.
+    # They have different passwords, because the test looks for the metadata database's.
     site.hosts_yaml.write_text(re.sub("broker: .*\n", "", site.hosts_yaml.read_text()) + "broker: {separate: false}\n")
     site.fab("deploy")
     site.fab("airflow", "variables set colour green")
@@ -39,7 +39,7 @@ def site(request: pytest.FixtureRequest, lab: Lab) -> Site:
 
 
 def run(site: Site, dag: str) -> str:
-    """Trigger a DAG; return the condition of its task instances of that run."""
+    """Trigger a DAG; return an SQL condition for the task instances of that run."""
     wait(f"{dag} is known", lambda: site.sql(f"SELECT 1 FROM dag WHERE dag_id = '{dag}'"))
     site.fab("airflow", f"dags unpause {dag}")
     site.fab("airflow", f"dags trigger {dag}")
@@ -57,19 +57,19 @@ def await_success(site: Site, of: str) -> None:
 
 
 def look_around(site: Site) -> dict[str, Any]:
-    """Let a task look for credentials; return what it has found."""
+    """Let a task look for credentials; return its findings."""
     await_success(site, run(site, "looks_around"))
     found: dict[str, Any] = json.loads(site.sh(WORKER, "cat /usr/local/airflow/logs/looked-around.json"))
     return found
 
 
 def not_for_workers(site: Site) -> dict[str, str]:
-    """Return what no worker's host may have, by name."""
+    """Return the secrets that no worker's host may have, by name."""
     kept = yaml.safe_load((site.folder / "secrets.yaml").read_text())
     return {"password": PASSWORD, "URL": ENCODED, "Fernet": kept["fernet_key"], "JWT": kept["jwt_secret"]}
 
 
-# Lists the files, and the processes, in which a line of the file `patterns` occurs.
+# List the files and processes in which a line of the file `patterns` occurs.
 LOOK = """\
 grep -rlFaf /run/patterns --exclude-dir=proc --exclude-dir=sys --exclude=patterns / 2>/dev/null
 for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do
@@ -79,8 +79,8 @@ rm /run/patterns"""
 
 
 def places(site: Site, host: str, secrets: list[str]) -> set[str]:
-    """Return the files of a host that hold one of these, and the processes."""
-    # On its own: the shell that looks must not have them in its command line.
+    """Return the files and processes of a host that contain one of these."""
+    # In a separate file: the searching shell must not have them in its command line.
     patterns = "\n".join(secrets)
     site.sh(host, f"umask 077; cat >/run/patterns <<'END'\n{patterns}\nEND")
     return set(site.sh(host, LOOK).splitlines())
@@ -91,10 +91,10 @@ def test_with_broker_and_results_in_the_metadata_database_a_task_opens_it(site: 
     assert found["tried"] == {"airflow airflow": "in"}
     hba = site.sh(HEAD, "cat /etc/postgresql/*/main/pg_hba.conf")
     assert f'host "airflow" "airflow" {site.lab.address(WORKER)}/32 scram-sha-256' in hba
-    # Even so, a worker has nothing that it does not need.
+    # Even so, a worker has only what it needs.
     given = {name: value for name, value in found["environment"].items() if "not-allowed" not in value}
     assert not [name for name in given if re.search("FERNET|JWT|DATABASE__SQL", name)]
-    # What is looked for later is found where it is.
+    # The search below finds the secrets where they are.
     secrets = not_for_workers(site)
     for name, secret in secrets.items():
         site.sh(WORKER, f"umask 077; cat >'/var/tmp/planted {name}' <<'END'\nx{secret}x\nEND")
@@ -111,7 +111,7 @@ def moves(site: Site) -> str:
 
 
 def queue_more_than_fits(site: Site) -> str:
-    """Let two tasks run and two wait in the broker; return the condition of them all."""
+    """Let two tasks run and two wait in the broker; return an SQL condition for all of them."""
     of = run(site, "many_at_once")
     states = f"SELECT state FROM task_instance WHERE {of} ORDER BY state"
     wait("tasks that run and others that wait", lambda: site.sql(states) == [["queued"]] * 2 + [["running"]] * 2)
@@ -135,7 +135,7 @@ def test_tasks_that_do_not_end_in_time_keep_a_fleet_as_it_is(site: Site) -> None
     assert "still 2 running and 2 queued: many_at_once.part_" in done.err
     assert f"this was because {moves(site)}" in done.err
     site.change("drain_timeout: 5, ", "")
-    # All goes on where it was.
+    # Everything continues where it was.
     await_success(site, of)
     rows = site.sql(f"SELECT state, try_number FROM task_instance WHERE {of}")
     assert rows == [["success", "1"]] * 4
@@ -152,7 +152,7 @@ def test_a_fleet_that_runs_moves_and_no_queued_task_is_lost(site: Site) -> None:
     order = [done.err.index(f"stop airflow@{role}.service ({moves(site)})") for role in ("scheduler", "worker")]
     assert order == sorted(order)
     assert "lines for logins that no longer exist" in done.err
-    # They had all ended, where they were queued, before anything started again.
+    # All of them finished in the old place before anything started again.
     ((late,),) = site.sql(f"SELECT max(end_date) > now() - interval '5 s' FROM task_instance WHERE {of}")
     assert late == "f"
     await_success(site, of)
@@ -175,15 +175,15 @@ def test_a_task_finds_no_way_into_the_metadata_database(site: Site) -> None:
     text = json.dumps([found["environment"], found["processes"]])
     for name, secret in not_for_workers(site).items():
         assert json.dumps(secret)[1:-1] not in text, name
-    assert len(found["processes"]) > 2  # the worker's own was among them
-    # Through the tasks' own API it has what it may have.
+    assert len(found["processes"]) > 2  # the worker's own environment was among them
+    # Through the task API it gets what it may have.
     assert (found["variable"], found["connection"]) == ("green", "swordfish")
 
 
 def test_nothing_on_a_workers_host_has_what_it_does_not_need(site: Site) -> None:
     secrets = list(not_for_workers(site).values())
     assert places(site, WORKER, secrets) == set()
-    # The same look finds them where they belong.
+    # The same search finds them where they belong.
     there = places(site, HEAD, secrets)
     assert "/etc/default/airflow-scheduler" in there
     assert any(path.startswith("/proc/") for path in there)
@@ -212,7 +212,7 @@ FILES = "find /etc/default/airflow* /etc/systemd/system/airflow* -type f -exec g
 
 
 def settings(site: Site) -> dict[str, str]:
-    """Return what the units of each host are started with."""
+    """Return the environment with which each host's units are started."""
     return {host: site.sh(host, FILES) for host in site.hosts}
 
 
@@ -254,7 +254,7 @@ def test_a_move_back_for_which_tasks_do_not_end_in_time_changes_nothing(site: Si
     await_success(site, of)
     rows = site.sql(f"SELECT state, try_number FROM task_instance WHERE {of}")
     assert rows == [["success", "1"]] * 4
-    site.fab("deploy")  # what has been opened for a move in the database is closed again
+    site.fab("deploy")  # access that was opened for a move in the database is closed again
     site.nothing_to_do("deploy")
 
 
@@ -273,7 +273,7 @@ def test_with_force_the_move_goes_on_and_what_was_killed_is_said(site: Site) -> 
 
 
 def move_back(site: Site) -> None:
-    """Keep broker and results in the metadata database again, by a deploy that does not wait for long."""
+    """Move broker and results back into the metadata database, with a short drain timeout."""
     text = re.sub("broker: .*\n", "", site.hosts_yaml.read_text())
     port = "port: 6380, " if "redis" in site.scenario.roles else ""
     site.hosts_yaml.write_text(f"{text}broker: {{{port}separate: false}}\n")

@@ -1,6 +1,6 @@
-"""A RHEL-like host: the real dnf and rpm, the guide's packages under their names there, and PostgreSQL in its place.
+"""A RHEL-like host: the real dnf and rpm, the guide's packages under their RHEL names, and PostgreSQL's own paths.
 
-The host is a Debian one that has lost apt and dpkg, and whose dnf knows one repository, which is built on it.
+The host is a Debian without apt and dpkg; its dnf knows one repository, which is built on the host.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RhelLike(Fleet):
     """The host, and fab on it."""
 
     def do(self, command: str) -> str:
-        """Run shell on the host as root, past ssh, and return what it prints."""
+        """Run shell on the host as root, bypassing ssh, and return its output."""
         return self.sh(HOST, command).strip()
 
     def psql(self, statement: str) -> str:
@@ -55,7 +55,7 @@ def rhel(lab: Lab) -> RhelLike:
     if not kept():
         lab.down()
     lab.up_host(HOST)
-    lab.wipe_host(HOST)  # one that was kept is RHEL-like already
+    lab.wipe_host(HOST)  # a kept host is already RHEL-like
     rhel = RhelLike(lab, lab.layout.client, (HOST,), HOST)
     rhel.hosts_yaml.write_text(HOSTS_YAML.format(host=HOST, address=lab.address(HOST)))
     rhel.do(f"mkdir -p /srv/rhel; echo {packed(RHEL)} | base64 -d | tar -xC /srv/rhel; sh /srv/rhel/become.sh")
@@ -63,7 +63,7 @@ def rhel(lab: Lab) -> RhelLike:
 
 
 def packed(folder: Path) -> str:
-    """Return a folder as a tar archive, in letters."""
+    """Return a folder as a tar archive, in base64."""
     archive = subprocess.run(["tar", "-cC", folder, "."], capture_output=True, check=True).stdout
     return base64.b64encode(archive).decode()
 
@@ -185,7 +185,7 @@ def test_selinux_lets_systemd_execute_an_environment_below_opt_without_rules_of_
     enforcing.nothing_to_do("deploy")
 
     enforcing.fab("status")
-    # The link itself, and what systemd executes through it: the stock policy's types for /opt and for bin below it.
+    # The link itself, and the programs that systemd executes through it: the stock policy's types for /opt and bin.
     assert enforcing.do(TYPES).split() == ["usr_t", "bin_t", "bin_t"]
 
 

@@ -1,4 +1,4 @@
-"""Tasks that run while their worker, or LocalExecutor's scheduler, stops: waited for, or said to have been killed."""
+"""Tasks that run while their worker, or LocalExecutor's scheduler, stops: waited for, or reported as killed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUNNING = "SELECT count(*) FROM task_instance WHERE dag_id = 'sleeps' AND state 
 
 @pytest.fixture(scope="module", params=DRAINED, ids=lambda scenario: scenario.name)
 def site(request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A fleet with a DAG whose three tasks sleep for 25 s each, of which two run at once."""
+    """A fleet with a DAG of three tasks that sleep for 25 s each; two run at a time."""
     scenario: Scenario = request.param
     raise_hosts(lab, scenario)
     made = described(lab, scenario)
@@ -40,7 +40,7 @@ def site(request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.Temp
 
 
 def run_the_dag(site: Site) -> None:
-    """Start a run, and return once its first tasks sleep."""
+    """Start a run, and return once its first tasks are sleeping."""
     unpause, trigger = COMMANDS[site.scenario.major]
     wait("sleeps is known", lambda: site.sql("SELECT 1 FROM dag WHERE dag_id = 'sleeps'"))
     site.fab("airflow", f"{unpause} sleeps")
@@ -81,7 +81,7 @@ def test_tasks_that_outlast_their_time_are_said_to_be_killed(site: Site) -> None
     line = next(line for line in done.err.splitlines() if line.startswith(where))
     assert "sleeps.sleep_" in line
     assert "they had 5 s (deploy.drain_timeout: 5); --force makes this no error" in line
-    # All else has been done, and the next run finds nothing to do.
+    # Everything else has been done, and the next run finds nothing to do.
     site.fab("status", f"--role={role(site)}")
     site.nothing_to_do("deploy")
     wait("tasks run again", lambda: int(site.sql(RUNNING)[0][0]) >= 1)

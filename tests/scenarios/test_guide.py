@@ -1,4 +1,4 @@
-"""astronomer-certified 1.10.10 as the guide has it: its names, files and commands, on Python 3.7."""
+"""astronomer-certified 1.10.10 as in the guide: its names, files and commands, on Python 3.7."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SERVICE = "astronomer-certified"
 
 @pytest.fixture(scope="module")
 def site(lab: Lab) -> Iterator[Site]:
-    """The guide's three roles on two hosts, installed by a lock file with hashes and an extra index."""
+    """The guide's three roles on two hosts, installed from a lock file with hashes and an extra index."""
     raise_hosts(lab, SCENARIO)
     site = described(lab, SCENARIO)
     with serving(lab.layout.gateway) as index:
@@ -69,7 +69,7 @@ def test_its_names_are_the_guides(site: Site) -> None:
     for host, role in ((HEAD, "scheduler"), (HEAD, "webserver"), (WORKER, "worker")):
         state = site.sh(host, f"systemctl is-active {SERVICE}@{role}; systemctl is-enabled {SERVICE}@{role}")
         assert state.split() == ["active", "enabled"]
-        # The pid file is no longer in AIRFLOW_HOME, which is root's.
+        # The pid file is no longer in AIRFLOW_HOME, which belongs to root.
         command = site.sh(host, f"systemctl show -p ExecStart {SERVICE}@{role}")
         assert re.search(rf"bin/airflow {role}( --pid /run/\S+| --celery_hostname \S+)? ;", command), command
     assert "upgradedb" not in site.sh(WORKER, f"systemctl cat {SERVICE}@worker.service")

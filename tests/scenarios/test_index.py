@@ -1,4 +1,4 @@
-"""The index that has astronomer-certified: what pip and uv need of it."""
+"""The index with astronomer-certified, as pip and uv need it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def index() -> Iterator[str]:
 
 
 def get(url: str, accept: str = "*/*") -> tuple[str, bytes]:
-    """Return kind and content of what lies there."""
+    """Return content type and content of a page."""
     with opener.open(Request(url, headers={"Accept": accept}), timeout=10) as answer:
         return answer.headers["Content-Type"], answer.read()
 
@@ -52,7 +52,7 @@ def test_its_page_of_json_leads_to_the_wheel(index: str) -> None:
     assert get(urljoin(index, file["url"])) == ("application/octet-stream", wheel())
     assert file["hashes"] == {"sha256": hashlib.sha256(wheel()).hexdigest()}
     assert file["size"] == len(wheel())
-    assert file["upload-time"].startswith("2020-04-10")  # uv leaves out what is newer than it is asked for
+    assert file["upload-time"].startswith("2020-04-10")  # uv excludes files that are newer than requested
 
 
 def test_its_page_of_html_leads_to_the_wheel(index: str) -> None:

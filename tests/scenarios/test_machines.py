@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis on bare hosts of each Debian: how far they are confined, where they listen, who reaches them."""
+"""PostgreSQL and Redis on bare hosts of each Debian: their sandboxes, where they listen, and who reaches them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SETTING = "SELECT setting FROM pg_settings WHERE name = 'listen_addresses'"
 
 @dataclass
 class Machine(Fleet):
-    """A host that is nothing but PostgreSQL and Redis, and a member of its fleet."""
+    """A host with only PostgreSQL and Redis, and another member of its fleet."""
 
     @property
     def host(self) -> str:
@@ -39,7 +39,7 @@ class Machine(Fleet):
 
     @property
     def deploy(self) -> tuple[str, ...]:
-        """The host is a web server by hosts.yaml, so that its port is guarded, and Airflow is never put there."""
+        """In hosts.yaml the host is a web server, so that its port is guarded, but Airflow is never installed on it."""
         return "-H", self.host, "deploy", "--role=database,redis"
 
     @property
@@ -50,7 +50,7 @@ class Machine(Fleet):
         return self.sh(self.host, f'runuser -u postgres -- psql -XAtqc "{statement}"').strip()
 
     def lets_in(self, port: int) -> tuple[bool, bool]:
-        """Tell whether the member, and this machine, which is none, may connect to a port."""
+        """Tell whether the member, and this machine, which is not a member, may connect to a port."""
         knock = f"timeout 3 bash -c '</dev/tcp/{self.address}/{port}'"
         here = False
         with suppress(OSError), socket.create_connection((self.address, port), timeout=3):
@@ -59,12 +59,12 @@ class Machine(Fleet):
 
     @contextmanager
     def connected(self) -> Iterator[None]:
-        """Keep a session of PostgreSQL open, as Airflow does."""
+        """Keep a PostgreSQL session open, as Airflow does."""
         asked = "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'"
         self.sh(self.host, "systemd-run -q --collect --unit=client -p User=postgres psql -Xqc 'SELECT pg_sleep(600)'")
         wait("the session", lambda: self.psql(asked) == "1")
         yield
-        # A session that sleeps does not notice that its client has gone.
+        # A sleeping session does not notice that its client has gone.
         self.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'")
         wait("the end of the session", lambda: self.psql(asked) == "0")
 
@@ -137,7 +137,7 @@ def test_redis_does_not_move_under_its_clients(machine: Machine) -> None:
 
 
 def test_where_somebody_is_connected_postgresql_is_not_restarted(machine: Machine) -> None:
-    # As a fleet was that was deployed before: on all addresses, without a drop-in.
+    # Like a fleet deployed by an earlier version: on all addresses, without a drop-in.
     machine.psql("ALTER SYSTEM SET listen_addresses = '*'")
     machine.sh(machine.host, "rm -r /etc/systemd/system/postgresql@.service.d; systemctl daemon-reload")
     machine.sh(machine.host, "systemctl restart postgresql")

@@ -1,7 +1,7 @@
-"""Two workers whose machines have the same hostname, as those made from one image do, over Redis.
+"""Two workers whose machines have the same hostname, as machines created from one image do, over Redis.
 
-Nobody's own names are resolved by /etc/hosts of ours (`deploy.dns`): what knows them here are lines by hand, which
-stand for DNS.
+Aerodrome writes no names to /etc/hosts here (`deploy.dns`): lines written by hand
+stand in for DNS.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAMED = [
     apart("2.11.2-same-hostname", "2.11.2", SAME),
     apart("1.10.10-same-hostname", "1.10.10", SAME, python="3.7"),
 ]
-# What the workers answer to Celery's own question, whoever they are.
+# The workers' answers to Celery's own ping.
 PING = {
     1: "airflow.executors.celery_executor",
     2: "airflow.providers.celery.executors.celery_executor",
@@ -38,7 +38,7 @@ RUNNING = "SELECT hostname, task_id FROM task_instance WHERE dag_id = 'sleeps' A
 
 @pytest.fixture(scope="module", params=NAMED, ids=lambda scenario: scenario.name)
 def site(request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A fleet whose workers' machines call themselves the same, with a DAG of three tasks that sleep."""
+    """A fleet whose workers' machines have the same hostname, with a DAG of three sleeping tasks."""
     scenario: Scenario = request.param
     raise_hosts(lab, scenario)
     for host in WORKERS:
@@ -92,7 +92,7 @@ def test_a_drain_names_the_tasks_of_that_worker_alone(site: Site) -> None:
 
 def test_the_web_server_reads_each_worker_s_logs_by_the_name_that_dns_knows(site: Site) -> None:
     assert {host for (host,) in site.sql("SELECT DISTINCT hostname FROM task_instance")} == set(WORKERS)
-    site.fab("status")  # is not well unless the web server can read the logs of each worker
+    site.fab("status")  # fails unless the web server can read the logs of each worker
     site.fab("create-user", "--name=ada", f"--password=!file {site.folder}/password")
     moment = "execution_date" if site.scenario.major < 3 else "run_after"
     ((run, when),) = site.sql(

@@ -1,4 +1,4 @@
-"""A version and a Python that do not fit are refused, with those that do, before any host is touched."""
+"""A Python that a version does not support is refused before any host is touched, with a list of those that it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a task is confined by what hosts.yaml says of its role: seen by where it can write, on Debian 13."""
+"""The sandbox of a role as set in hosts.yaml, shown by where a task can write, on Debian 13."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOGS = "/usr/local/airflow/logs"
 
 @pytest.fixture(scope="module")
 def site(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A fleet with a DAG that tries where it can write, and places on the worker's host that are the service user's."""
+    """A fleet with a DAG that tries where it can write, and directories of the service user on the worker's host."""
     raise_hosts(lab, SCENARIO)
     site = described(lab, SCENARIO)
     folder: Path = tmp_path_factory.mktemp("sandbox") / "dags"
@@ -34,7 +34,7 @@ def site(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 def of_worker(site: Site, settings: str) -> dict[str, float]:
-    """Deploy with these settings of the role worker; return how exposed each unit of Airflow is then."""
+    """Deploy with these settings of the role worker; return the exposure of each Airflow unit."""
     text = site.hosts_yaml.read_text().splitlines()
     role = f"  worker: {{hosts: [{DEBIAN_13}]{', ' if settings else ''}{settings}}}"
     site.hosts_yaml.write_text("\n".join(role if line.startswith("  worker: ") else line for line in text) + "\n")
@@ -48,7 +48,7 @@ def of_worker(site: Site, settings: str) -> dict[str, float]:
 
 
 def writable(site: Site) -> set[str]:
-    """Return where a task can write; what it left in the host's own /tmp is seen there."""
+    """Return where a task can write; files that it left in the host's own /tmp would be seen there."""
     site.sh(DEBIAN_13, f"rm -f {LOGS}/can-write /tmp/of-a-task /home/astro/of-a-task /data/of-a-task")
     run_to_success(site, "writes")
     found = set(site.sh(DEBIAN_13, f"cat {LOGS}/can-write").split())

@@ -1,4 +1,4 @@
-"""Secrets from a store on the node: Airflow asks a command, and no file of ours has a password in it."""
+"""Secrets from a store on the node: Airflow asks a command, and no file of ours contains a password."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def stored(site: Site) -> Mapping[str, str]:
 
 
 def fill_store(site: Site) -> None:
-    """Put the program and its secrets on all nodes; only the service user, who must be there, can read them."""
+    """Install the program and its secrets on all nodes; only the service user, who must exist, can read them."""
     site.fab("node.user")
     for host in site.hosts:
         site.sh(host, f"cat >/usr/local/bin/vault <<'END'\n{VAULT.read_text()}END\nchmod 755 /usr/local/bin/vault")
@@ -87,7 +87,7 @@ def test_a_run_ends_well_with_secrets_of_the_store(site: Site) -> None:
 def test_the_service_user_has_asked_and_no_file_has_a_secret(site: Site) -> None:
     for host in site.hosts:
         asked = site.sh(host, "cat /var/tmp/vault-asked").splitlines()
-        # A worker of Airflow 3 asks for what Celery needs only.
+        # An Airflow 3 worker asks only for what Celery needs.
         few = site.scenario.major >= 3 and host != HEAD
         needed = {"broker", "results"} if few else set(stored(site))
         assert {line for line in asked if "fernet" not in line or not few} >= {f"astro {field}" for field in needed}

@@ -1,4 +1,4 @@
-"""Whole runs at the same time: one change at a time, and never a fleet that is half of each."""
+"""Concurrent runs: one change at a time, and never a fleet that is half of each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def site(lab: Lab) -> Site:
 
 
 def start(site: Site, name: str, hosts_yaml: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Begin a run of somebody who has this hosts.yaml, and the same secrets."""
+    """Start a run with this hosts.yaml and the same secrets."""
     return subprocess.Popen(
         [FAB, *arguments],
         cwd=PROJECT,
@@ -42,7 +42,7 @@ def start(site: Site, name: str, hosts_yaml: Path, *arguments: str) -> subproces
 
 
 def of(site: Site, name: str) -> Path:
-    """Return a hosts.yaml like the site's, with a variable of its own."""
+    """Return a hosts.yaml like the site's, with another value of a variable."""
     path = site.folder / f"of-{name}.yaml"
     text = site.hosts_yaml.read_text()
     path.write_text(text.replace("\nairflow:\n", f"\nairflow:\n  environment: {{WHOSE: {name}}}\n", 1))
@@ -53,7 +53,7 @@ def of(site: Site, name: str) -> Path:
 
 
 def whose(site: Site) -> set[str]:
-    """Return whose values the files of all hosts have, and the processes of all units."""
+    """Return whose values the files of all hosts and the processes of all units have."""
     found = (
         "cat /etc/default/airflow*; "
         "for unit in $(systemctl list-units --plain --no-legend 'airflow@*' | cut -d' ' -f1); do "
@@ -64,7 +64,7 @@ def whose(site: Site) -> set[str]:
 
 
 def units(site: Site) -> set[tuple[str, str, bool]]:
-    """Return which units of Airflow run; `status` ends with 1 where they do not."""
+    """Return the running Airflow units; `status` exits with 1 if some do not run."""
     out, _ = site.start("status", "--json").communicate(timeout=120)
     return {
         (row["host"], row["role"], row["active"] == "active") for row in json.loads(out) if row["role"] != "database"
@@ -87,7 +87,7 @@ def test_of_two_deploys_with_other_values_the_fleet_is_the_second_ones(site: Sit
 
 @pytest.mark.parametrize("first", ["deploy", "stop"])
 def test_a_deploy_and_a_stop_come_one_after_the_other(site: Site, first: str) -> None:
-    site.fab("deploy")  # back to values of nobody's, so that the next one restarts everything
+    site.fab("deploy")  # back to neither's values, so that the next run restarts everything
     arguments = {"deploy": ["deploy"], "stop": ["stop"]}
     second = "stop" if first == "deploy" else "deploy"
     hosts_yaml = of(site, "cleo")

@@ -1,4 +1,4 @@
-"""A database that is not ours, and a broker that is not ours: only logged in to, and said what is missing."""
+"""A database and a broker that are managed elsewhere: only logins are tried, and missing parts reported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.real import PASSWORD
 from tests.scenarios.conftest import Site, described, raise_hosts, run_the_dag, write_secret
 from tests.scenarios.scenario import HEAD, REDIS, WORKER, Scenario
 
-# Somebody else's machine, with PostgreSQL and RabbitMQ; it is in no role, and fab has no way to it.
+# A machine managed elsewhere, with PostgreSQL and RabbitMQ; it has no role, and fab cannot reach it.
 THEIRS = REDIS
 SCENARIO = Scenario(
     "3.3.2-unmanaged", "3.3.2", {"scheduler": (HEAD,), "webserver": (HEAD,), "worker": (WORKER,), "database": (THEIRS,)}
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def site(lab: Lab) -> Site:
-    """Two nodes, and a host of somebody else's."""
+    """Two nodes, and a host that is managed elsewhere."""
     raise_hosts(lab, SCENARIO)
     site = described(lab, SCENARIO)
     theirs = lab.address(THEIRS)
@@ -45,7 +45,7 @@ def site(lab: Lab) -> Site:
 
 
 def printed_sql(text: str) -> list[str]:
-    """Return what the administrator is told to run in psql, but the password, which psql asks for."""
+    """Return the statements that the administrator should run in psql, except for the password, which psql asks for."""
     lines = [line.rpartition(" | ")[2].strip() for line in text.splitlines()]
     return list(dict.fromkeys(line for line in lines if line.startswith("CREATE ")))
 

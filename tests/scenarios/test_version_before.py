@@ -1,4 +1,4 @@
-"""A fleet that the version before deployed is brought over by one `fab deploy`, with tasks running."""
+"""A fleet deployed by the previous version is converted by one `fab deploy`, with tasks running."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.scenarios.scenario import HEAD, Scenario, alone, apart
 
 pytestmark = pytest.mark.slow
 
-BEFORE = "82af505"  # the last commit whose environments are the service user's
+BEFORE = "82af505"  # the last commit in which environments belong to the service user
 OLD_VENV, OLD_VENVS = "/home/astro/airflow-venv", "/home/astro/airflow-venvs"
 FOLDER, HOME = "/opt/aerodrome/airflow", "/usr/local/airflow"
 DAG = "sleeps"
@@ -32,7 +32,7 @@ SCENARIOS = [
 
 @pytest.fixture(scope="module")
 def old_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the version before."""
+    """The files of the previous version."""
     folder = tmp_path_factory.mktemp("before")
     found = subprocess.run(["git", "-C", PROJECT, "archive", BEFORE], capture_output=True)
     assert found.returncode == 0, f"this clone lacks {BEFORE} (git fetch --unshallow): {found.stderr.decode()}"
@@ -44,7 +44,7 @@ def old_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(
     request: pytest.FixtureRequest, lab: Lab, old_checkout: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Site:
-    """A fleet as the version before has left it, at work."""
+    """A running fleet as the previous version left it."""
     scenario: Scenario = request.param
     raise_hosts(lab, scenario)
     site = described(lab, scenario)
@@ -102,7 +102,7 @@ def test_all_of_it_is_new_and_works(site: Site) -> None:
     for host in site.hosts:
         running = site.sh(host, "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'")
         assert f"{FOLDER}/venv" in running and OLD_VENVS not in running and f"{OLD_VENV}/" not in running
-        # The release before stays as it was, for what has it open; so does a pid file that nobody reads any more.
+        # The previous release stays for processes that have it open; so does a pid file that nobody reads any more.
         assert site.sh(host, f"find -L {HOME}/dags {FOLDER} -user astro") == ""
         assert site.sh(host, f"stat -c %U {HOME} {HOME}/dags {HOME}/dags-releases {HOME}/logs").split() == [
             *["root"] * 3, "astro",

@@ -1,4 +1,4 @@
-"""Airflow's version changes on a fleet that runs: refused, or with everything stopped first."""
+"""Airflow's version changes on a running fleet: refused, or with everything stopped first."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_workers_end_what_runs_and_what_is_queued(lab: Lab, tmp_path: Path) -> N
     site.fab("airflow", f"{unpause} {dag}")
     site.fab("airflow", f"{trigger} {dag}")
     states = f"SELECT state FROM task_instance WHERE dag_id = '{dag}' ORDER BY state"
-    # The worker takes two at once, so that a third has its message in the broker.
+    # The worker runs two at a time, so the third one's message is in the broker.
     wait("two run and one is queued", lambda: site.sql(states) == [["queued"], ["running"], ["running"]], pause=0.5)
     to_version(site, NEW)
 

@@ -1,4 +1,4 @@
-"""Every Airflow, executor and broker: from bare hosts to a run that ends well on the hosts that run tasks."""
+"""Every Airflow, executor and broker: from bare hosts to a successful DAG run on the right hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.scenarios.conftest import Site, run_the_dag, run_to_success, write_se
 from tests.scenarios.web import led_to, lets_in, log, status
 
 DAG = "who_runs_me"
-# Pages that nobody sees without a login, and how they are refused.
+# Pages that require a login, and how they are refused without.
 CLOSED = {
     1: {"/api/experimental/test": 403, "/api/experimental/latest_runs": 403},
     2: {"/api/v1/dags": 403, "/api/v1/connections": 403},
@@ -26,7 +26,7 @@ def rows(site: Site) -> list[dict[str, object]]:
 
 
 def exposure(site: Site, host: str, unit: str) -> float:
-    """Return what systemd itself says of a unit that runs: 0 is no exposure, 10 is all of it."""
+    """Return systemd's own exposure rating of a running unit: 0 is best, 10 is worst."""
     told = site.sh(host, f"systemd-analyze security --no-pager {unit}")
     found = float(re.findall(r"Overall exposure level for \S+: ([\d.]+)", told)[0])
     print(f"{site.scenario.name}: {host}: {unit}: exposure {found}")

@@ -1,4 +1,4 @@
-"""The web server as somebody meets it who has a login or none, for each version of Airflow."""
+"""The web server as seen with and without a login, for each version of Airflow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, Re
 
 from tests.real import opener, token
 
-SECONDS = 60  # that a page may take
+SECONDS = 60  # for a page
 
 
 def status(url: str, headers: dict[str, str] | None = None) -> int:
@@ -25,13 +25,13 @@ def status(url: str, headers: dict[str, str] | None = None) -> int:
 
 
 def led_to(url: str) -> str:
-    """Return where a page without a login leads to."""
+    """Return where a page redirects to without a login."""
     with browser().open(url, timeout=SECONDS) as answer:
         return str(answer.url)
 
 
 def browser() -> OpenerDirector:
-    """Return what keeps cookies, as a browser that nobody has used before."""
+    """Return an opener that keeps cookies, like a fresh browser."""
     return build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
 
 
@@ -42,7 +42,7 @@ def basic(name: str, password: str) -> dict[str, str]:
 
 
 def log_in_by_form(url: str, name: str, password: str) -> OpenerDirector | None:
-    """Fill in the login form of Airflow 1.10 and 2; None where it is refused."""
+    """Fill in the login form of Airflow 1.10 and 2; None if the login is refused."""
     person = browser()
     with person.open(f"{url}/login/", timeout=SECONDS) as answer:
         page = answer.read().decode()
@@ -56,7 +56,7 @@ def log_in_by_form(url: str, name: str, password: str) -> OpenerDirector | None:
 
 
 def lets_in(major: int, url: str, name: str, password: str) -> bool:
-    """Tell whether a login is good, in every way that a person or a program has."""
+    """Tell whether a login works, in every way that a person or a program can log in."""
     if major == 3:
         try:
             bearer = token(url, name, password)
@@ -73,7 +73,7 @@ def lets_in(major: int, url: str, name: str, password: str) -> bool:
 
 
 def log(major: int, url: str, login: tuple[str, str], task: Mapping[str, str]) -> str:
-    """Return what a task has logged, as the web server shows it, which fetches it from the worker.
+    """Return a task's log as the web server shows it, which fetches it from the worker.
 
     `task` has the columns dag_id, run_id, task_id and execution_date (as ISO 8601).
     """

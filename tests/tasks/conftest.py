@@ -1,4 +1,4 @@
-"""The real fab, as a process, on a hosts.yaml of the test's own; no host is ever reached."""
+"""The real fab, as a process, with the test's own hosts.yaml; no host is ever reached."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 FAB = Path(sys.executable).with_name("fab")
 
-# Port 1 of this machine: nobody listens there. One host alone may have a loopback address.
+# Nothing listens on port 1 of this machine. Only a single host may have a loopback address.
 ONE = """\
 ssh: {known_hosts: known_hosts, connect_timeout: 5}
 hosts:
@@ -25,7 +25,7 @@ roles: {database: [one], scheduler: [one], webserver: [one], worker: [one]}
 
 @dataclass
 class Done:
-    """How a run of fab ended."""
+    """The outcome of a run of fab."""
 
     code: int
     out: str
@@ -44,7 +44,7 @@ def hosts(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fab(hosts: Path) -> Fab:
-    """Run fab in the project's folder, without a terminal, and hold that it shows no traceback."""
+    """Run fab in the project's folder, without a terminal, and assert that it shows no traceback."""
 
     def run(*arguments: str, **environment: str) -> Done:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AERODROME_", "FABRIC_"))}

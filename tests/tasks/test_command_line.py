@@ -1,4 +1,4 @@
-"""What the operator types, and what is said about it before any host is reached."""
+"""The command line, and errors that are reported before any host is reached."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_every_option_is_explained() -> None:
 
     explained = {}
     for name in namespace.task_names:
-        for argument in namespace[name].get_arguments():  # raises where help= names an option that is not there
+        for argument in namespace[name].get_arguments():  # raises if help= names an option that does not exist
             explained[f"{name} {argument.name}"] = bool(argument.help)
     assert explained["deploy role"]
     assert [option for option, told in explained.items() if not told] == []
@@ -113,7 +113,7 @@ def test_a_hosts_yaml_that_is_not_there(fab: Fab, hosts: Path) -> None:
     ]
 
 
-# Hosts and roles that are picked
+# Selected hosts and roles
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_every_host_that_is_down_is_a_line(fab: Fab, hosts: Path) -> None:
 
 
 def test_a_key_file_that_is_not_there(fab: Fab, hosts: Path) -> None:
-    # Nothing listens, so the port is what is told; the key is looked at once somebody answers.
+    # Nothing listens, so the port is the error; the key is checked once the host answers.
     hosts.write_text(ONE.replace("port: 1", "port: 1, key: no/such/key"))
     assert fab("deploy").code == 1
 
@@ -269,7 +269,7 @@ def test_a_password_that_cannot_be_looked_up(fab: Fab, password: str, error: str
 
 
 def test_a_command_with_quotes_can_give_a_password(fab: Fab, tmp_path: Path) -> None:
-    # As in hosts.yaml: --password='!command "vault kv get"'. One that fails says so by its own name.
+    # As in hosts.yaml: --password='!command "vault kv get"'. The error of a failing command names it.
     done = fab("create-user", '--password=!command "false"')
     assert done.err.splitlines()[0] == "error: --password: !command false: exit code 1"
     done = fab("create-user", '--password=!command sh -c "exit 3"')

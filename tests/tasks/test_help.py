@@ -1,4 +1,4 @@
-"""What `fab --help TASK` says: every task ends with examples, and every example is a command that fab accepts."""
+"""`fab --help TASK`: every task ends with examples, and every example is a command that fab accepts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXAMPLES = re.compile(r"\n\nExamples:\n((?:  \S.*\n?)+)\Z")
 def parsed(command: str) -> list[ParserContext]:
     """Parse a command line as fab does; return its tasks.
 
-    Raises ParseError for a task or an option that does not exist, and ValueError for a line that is no command of fab.
+    Raises ParseError for an unknown task or option, and ValueError for a line that is not a fab command.
     """
     fab, *arguments = shlex.split(command, comments=True)
     if fab != "fab":

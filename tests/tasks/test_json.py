@@ -1,4 +1,4 @@
-"""What `--json` prints without hosts: how a run ends that cannot begin, and which tasks have it."""
+"""`--json` without hosts: the end of a run that cannot begin, and the tasks that have the option."""
 
 from __future__ import annotations
 

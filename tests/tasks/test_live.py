@@ -1,4 +1,4 @@
-"""What an operator sees at a terminal while nothing has been answered yet: the real fab, on a terminal of its own."""
+"""The live display while no host has answered yet: the real fab on its own terminal."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def start(hosts: Path) -> Iterator[Start]:
 
 
 def at(seconds: int) -> Callable[[Screen], bool]:
-    """Return what tells whether the screen shows that the host has been at work for so long."""
+    """Return a function that tells whether the screen shows this many seconds for the host."""
 
     def seen(screen: Screen) -> bool:
         found = AT_WORK.fullmatch(screen.lines[-1]) if screen.lines else None
@@ -63,7 +63,7 @@ def test_a_host_that_does_not_answer_is_shown_with_rising_seconds_until_ctrl_c(s
         terminal.until(at(3))
         before = len(terminal.screen.lines)
         terminal.until(at(4))
-        assert len(terminal.screen.lines) == before  # one line, drawn anew
+        assert len(terminal.screen.lines) == before  # one line, redrawn
         terminal.type("\x03")
         assert terminal.end() == 130
         assert terminal.screen.lines[-1] == "interrupted; run the same command again to finish what was begun"

@@ -1,4 +1,4 @@
-"""What blueprints are given: every value of hosts.yaml looked up, and hidden in all that is printed."""
+"""The components' inputs: every value of hosts.yaml is looked up, and secrets are masked in all output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LookUp = Callable[..., Inputs]
 
 @pytest.fixture
 def looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LookUp:
-    """Look up what a hosts.yaml says, in a folder of the test's own."""
+    """Look up the values of a hosts.yaml in the test's own folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AERODROME_HOSTS", raising=False)
 
@@ -50,7 +50,7 @@ def test_the_role_redis_has_a_password(looked_up: LookUp) -> None:
     given = looked_up(HOSTS.replace("{database", "{redis: [one], database"))
     assert given.redis_password
     assert "redis_password" in given.made
-    assert given.celery_password is None  # nothing of Celery's is in PostgreSQL
+    assert given.celery_password is None  # Celery keeps nothing in PostgreSQL
 
 
 def test_celery_has_a_password_of_its_own_from_airflow_3_where_it_may(looked_up: LookUp) -> None:

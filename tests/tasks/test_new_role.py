@@ -1,4 +1,4 @@
-"""A role is one file: put a made-up one beside the others, change nothing else, and all of Aerodrome knows it."""
+"""A role is one file: add a made-up one, change nothing else, and all of Aerodrome knows it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ hosts:
 roles: {database: [one], scheduler: [one], webserver: [one], worker: [two], flower: [two]}
 network: {firewall: true}
 """
-# What is known of the role, as the product itself works it out.
+# Facts about the role, derived by the product itself.
 ASK = """\
 import json
 from aerodrome.components.firewall import guards
@@ -116,7 +116,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the product, with one file more."""
+    """A copy of the product with one more file."""
     copy = tmp_path_factory.mktemp("tree")
     for name in ("aerodrome", "tasks", "probes", "templates", "locks"):
         shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -145,7 +145,7 @@ def run(tree: Path, *command: object, hosts: str = "hosts.yaml", code: int = 0) 
 
 @pytest.fixture(scope="module")
 def known(tree: Path) -> dict[str, Any]:
-    """What the copy knows of the new role."""
+    """The facts that the copy derives about the new role."""
     found: dict[str, Any] = json.loads(run(tree, sys.executable, "-c", ASK))
     return found
 
@@ -161,7 +161,7 @@ def test_it_has_its_place_in_a_deploy_and_is_stopped_the_other_way_round(known: 
     )
     order = [name for name in known["deploy"] if known["deploy"][name].get("two")]
     assert order.index("flowers") == order.index("workers") + 1
-    assert order.index("stop flowers") == order.index("stop workers") + 1  # where the broker moves
+    assert order.index("stop flowers") == order.index("stop workers") + 1  # if the broker moves
     assert known["deploy"]["flowers"] == known["start"]["flowers"] == {"two": ["roles.flower"]}
     assert known["deploy"]["retire flowers"] == {"one": ["retire.flowers"]}
     assert list(known["stop"])[:2] == ["stop flower", "stop worker"]

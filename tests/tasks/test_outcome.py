@@ -12,7 +12,7 @@ from tasks.outcome import outcome
 
 
 def ended(error: BaseException | None = None, changed: tuple[str, ...] = ()) -> RunEnded:
-    """Return the event that a run ends with, and hold that its error goes on its way."""
+    """Return the event that a run ends with, and assert that its error is passed on."""
     events: list[Event] = []
 
     def run() -> None:

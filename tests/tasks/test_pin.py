@@ -1,4 +1,4 @@
-"""fab pin: the real uv, without a network, on wheels of the test's own."""
+"""fab pin: the real uv, without a network, on the test's own wheels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.tasks.conftest import PROJECT, Done, Fab
 
 
 def wheel(folder: Path, name: str, version: str, *requires: str) -> None:
-    """Make a wheel of nothing but metadata."""
+    """Make a wheel that contains only metadata."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name.replace('-', '_')}-{version}"
     metadata = [
@@ -31,7 +31,7 @@ def wheel(folder: Path, name: str, version: str, *requires: str) -> None:
 
 
 class Locker:
-    """fab pin with an index that is a folder."""
+    """fab pin with a folder as its index."""
 
     def __init__(self, fab: Fab, folder: Path) -> None:
         self.fab, self.folder, self.output = fab, folder, folder / "made.txt"
@@ -48,7 +48,7 @@ class Locker:
         )
 
     def pins(self) -> list[str]:
-        """Return the pins of the lock that was made."""
+        """Return the pins of the new lock."""
         return [
             line.split()[0] for line in self.output.read_text().splitlines() if "==" in line and line[0] not in "# "
         ]
@@ -72,7 +72,7 @@ def test_a_lock_stays_within_the_operators_file(lock: Locker, tmp_path: Path) ->
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """A server of files that logs nothing."""
+    """A file server that logs nothing."""
 
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing."""
@@ -80,7 +80,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[str]:
-    """Serve an index of plain pages, which tell no upload times."""
+    """Serve an index of plain pages, without upload times."""
     for name, version, requires in (
         ("our-airflow", "3.3.2.post1", "apache-airflow==3.3.2"),
         ("apache-airflow", "3.3.2", ""),
@@ -148,7 +148,7 @@ def test_a_lock_file_that_ships_is_not_replaced_by_accident(fab: Fab) -> None:
         " or replace it with --force",
     ]
     assert ships.read_text() == before
-    # Asked for by name or with --force, it goes on, and fails only as there is no index here.
+    # With --output or --force it continues, and fails only because there is no index here.
     for arguments in (("--force",), (f"--output={ships}",)):
         assert "ships with Aerodrome" not in fab("pin", *arguments, UV_NO_INDEX="1", UV_OFFLINE="1").err
     assert ships.read_text() == before

@@ -11,7 +11,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def names(cell: str) -> list[str]:
-    """Return the tasks that a cell of the table names: each is in backquotes, perhaps with “fab” and arguments."""
+    """Return the tasks named in a cell of the table: each is in backquotes, possibly with “fab” and arguments."""
     return [code.removeprefix("fab ").split()[0] for code in re.findall(r"`([^`]+)`", cell)]
 
 

@@ -1,4 +1,4 @@
-"""What every task begins with."""
+"""The common start of every task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A host that somebody set up by hand: the tasks themselves, on this machine in place of the host."""
+"""A host set up by hand: the tasks themselves, with this machine in place of the host."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ by-hand-4712"
 
 
 class Site:
-    """A fleet of one host, whose environment file somebody has written."""
+    """A fleet of one host whose environment file was written by hand."""
 
     def __init__(self, folder: Path) -> None:
         self.environment = folder / "default"
@@ -75,14 +75,14 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """Keep what root owns on a host in a folder of this user."""
+    """Redirect root's files on a host to a folder of this user."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("AERODROME_HOSTS", raising=False)
     monkeypatch.setattr(plans, "LOCK", "")
     monkeypatch.setattr(fleet_lock, "lock_script", partial(lock_script_below, tmp_path))
     monkeypatch.setattr(keys, "as_user", lambda user, command: command)  # the service user is not on this machine
-    monkeypatch.setattr(OwnHome, "judge", lambda self, answer: [])  # whoever runs the tests owns this test's folder
+    monkeypatch.setattr(OwnHome, "judge", lambda self, answer: [])  # the tests' own user owns this folder
     monkeypatch.setattr(ServiceHome, "_check_parents", lambda self, found: None)
     monkeypatch.setattr(checks, "home_problem", lambda path: "")  # a test's folder is below /tmp
     site, local = Site(tmp_path), Local(tmp_path)
@@ -97,7 +97,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def told(capsys: Capture) -> tuple[list[str], str]:
-    """Return the lines on stderr, and stdout; no value that was set by hand is in either."""
+    """Return the lines on stderr, and stdout; assert that neither contains a value set by hand."""
     said = capsys.readouterr()
     for secret in (OLD, OLDER, "old-password", "by-hand-471"):
         assert secret not in said.out + said.err
@@ -178,12 +178,12 @@ def test_no_key_is_lost_where_a_change_fails_after_it_was_taken_in(
     (failure,) = caught.value.failures
     assert failure.message.startswith("could not keep TOKEN, LINES")
     assert told(capsys)[0][0] == NOTE
-    # It is kept before the first change: the host may already have it.
+    # It is stored before the first change, because the host may already have it.
     assert yaml.safe_load(site.secrets.read_text())["adopted_fernet_keys"] == f"{OLD},{OLDER}"
     assert site.environment.read_text() == site.by_hand
 
 
-# What a plan tells beside the changes
+# Notes of a plan
 
 
 def test_a_plan_tells_what_an_operator_should_know(site: Site, capsys: Capture) -> None:

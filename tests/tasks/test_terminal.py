@@ -1,4 +1,4 @@
-"""The operator's terminal and streams: what fab leaves behind when it is interrupted, or nobody takes its output."""
+"""The operator's terminal and streams after fab is interrupted, or if nobody reads its output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.tasks.conftest import FAB, ONE, PROJECT
 
 
 def said(terminal: int, words: str, seconds: float = 30) -> str:
-    """Read from a terminal until it has said something."""
+    """Read from a terminal until it shows something."""
     text, deadline = "", time.monotonic() + seconds
     while words not in text:
         assert time.monotonic() < deadline, text
@@ -26,7 +26,7 @@ def said(terminal: int, words: str, seconds: float = 30) -> str:
     return text
 
 
-# The first is asked by the main thread, the second by the thread of a host.
+# The main thread asks the first one, a host's thread the second.
 PROMPTS = {
     "database.password": ("setup-db", ONE + "database: {password: !prompt }\n"),
     "ssh.sudo_password": ("run", ONE.replace("connect_timeout", "user: ops, sudo_password: !prompt , connect_timeout")),
@@ -65,7 +65,7 @@ def test_ctrl_c_at_a_question_for_a_secret_gives_the_echo_back(hosts: Path, key:
     ],
 )
 def test_a_list_of_tasks_that_nobody_takes_is_one_line_at_most(hosts: Path, where: str, code: int, says: str) -> None:
-    # A pipe that is closed before anything is written: as head closes it, but surely so.
+    # A pipe that is closed before anything is written, like a pipe to head, but without a race.
     command = f"{FAB} --list {where}" if "head" not in where else f"(sleep 1; exec {FAB} --list) | true"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],

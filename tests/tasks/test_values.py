@@ -1,4 +1,4 @@
-"""Which lock file serves a fleet."""
+"""The lock file for a fleet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What unit tests share: no network, and the shells that scripts have to run in."""
+"""Shared by unit tests: no network, and the shells in which scripts have to run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.make import Shell
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing but a Unix socket be connected."""
+    """Allow connections only to Unix sockets."""
     for name in ("connect", "connect_ex"):
         real = getattr(socket.socket, name)
 
@@ -34,9 +34,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=["dash", "bash"])
 def sh(request: pytest.FixtureRequest, tmp_path: Path) -> Shell:
-    """Run a script in each shell that hosts have as /bin/sh; `payload` is what it finds on descriptor 3.
+    """Run a script in each shell that may be a host's /bin/sh, with `payload` on descriptor 3.
 
-    `programs` are stand-ins for commands, by name, that come before the real ones.
+    `programs` are stand-ins for commands, by name, which precede the real ones in PATH.
     """
 
     def run(script: str, payload: bytes = b"", programs: dict[str, str] | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""A fleet and its values, for tests to take and to vary."""
+"""A fleet and its values, for tests to use and vary."""
 
 from __future__ import annotations
 
@@ -93,23 +93,23 @@ def inputs(of: Fleet | None = None, **given: Any) -> Inputs:
 
 
 def parse(text: str, source: str, **given: Any) -> Fleet:
-    """Read hosts.yaml, with the roles that there are."""
+    """Read the text of hosts.yaml, with all existing roles."""
     return read(text, source, COMPONENTS.values(), **given)
 
 
 def load(path: str | None = None) -> Fleet:
-    """Read the file hosts.yaml, with the roles that there are."""
+    """Read the file hosts.yaml, with all existing roles."""
     return hosts_file.load(COMPONENTS.values(), path)
 
 
 def parameters(script: str) -> dict[str, Any]:
-    """Return the parameters of the one program of `probes/` in a script."""
+    """Return the parameters of the only `probes/` program in a script."""
     (given,) = re.findall(r"^main\(\*\*json\.loads\((.*)\)\)$", script, re.MULTILINE)
     found: dict[str, Any] = json.loads(ast.literal_eval(given))
     return found
 
 
 def only_change(resource: Resource, seen: str, changing: Sequence[str] = ()) -> Change:
-    """Return the one change that a resource wants."""
+    """Return the only change that a resource wants."""
     (change,) = resource.changes(Seen(seen, frozenset(changing)))
     return change

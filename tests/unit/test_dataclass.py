@@ -18,7 +18,7 @@ Decorator = Callable[[type], Any]
 def classes(decorate: Decorator) -> Any:
     @decorate
     class Base:
-        """Each class of this test has a docstring, as those of the project do."""
+        """Each class of this test has a docstring, like those of the project."""
 
         name: str
         size: int = 3
@@ -32,7 +32,7 @@ def classes(decorate: Decorator) -> Any:
 
     @decorate
     class Own:
-        """Methods of its own, which are kept."""
+        """A class with its own methods, which are kept."""
 
         name: str
 
@@ -85,13 +85,13 @@ def test_equal_values_are_equal_and_have_one_hash(decorate: Decorator) -> None:
 def test_a_field_may_be_given_by_name_only_and_not_be_compared(decorate: Decorator) -> None:
     @decorate
     class Base:
-        """A field of which its children need not know."""
+        """A class with a field that its children need not know about."""
 
         time: float = dataclasses.field(default=0.0, kw_only=True, compare=False)
 
     @decorate
     class Child(Base):
-        """One that has no default of its own."""
+        """A class with a field without a default."""
 
         name: str
 

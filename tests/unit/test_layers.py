@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-# What each part of the house may import, beside itself. Engine and runbooks never meet: tasks/session.py joins them.
+# The parts that each part of the house may import. Engine and runbooks never meet: tasks/session.py joins them.
 FOUNDATION = {"dataclass", "errors", "secrets"}
 MAY_IMPORT: dict[str, set[str]] = {
     "dataclass": set(),
@@ -55,7 +55,7 @@ TASKS = sorted((PROJECT / "tasks").glob("*.py"))
 
 
 def imported(nodes: Sequence[ast.AST], inside: bool = True) -> Iterator[str]:
-    """Give what statements import, by full name: at module level, and with `inside` in functions too."""
+    """Yield what statements import, by full name: at module level and, with `inside`, also in functions."""
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -64,7 +64,7 @@ def imported(nodes: Sequence[ast.AST], inside: bool = True) -> Iterator[str]:
             assert node.module is not None
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue  # nothing is imported at run time
+            continue  # not imported at run time
         elif inside or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from imported(list(ast.iter_child_nodes(node)), inside)
 
@@ -118,7 +118,7 @@ def test_a_module_imports_only_what_is_below_it(file: Path) -> None:
 
 
 def circles(edges: Mapping[str, set[str]]) -> list[list[str]]:
-    """Return the chains of imports that come back to where they began, each once."""
+    """Return the import cycles, each once."""
     found: list[list[str]] = []
     done: set[str] = set()
 
@@ -162,7 +162,7 @@ def test_the_engine_knows_neither_airflow_nor_its_services(file: Path) -> None:
 
 @pytest.mark.parametrize("file", GENERAL, ids=lambda file: str(file.relative_to(PROJECT)))
 def test_the_engine_asks_no_resource_or_check_what_it_is(file: Path) -> None:
-    """Hold that `isinstance` there is asked of protocols of core, of errors and of the libraries' classes only."""
+    """Assert that `isinstance` is used there only with core's protocols, errors and the libraries' classes."""
     concrete = {
         node.name
         for module in MODULES
@@ -195,7 +195,7 @@ ROLES = {file.stem.replace("_", "-") for file in IN_ROLES}
     "file", sorted({*MODULES, *TASKS} - {*IN_ROLES}), ids=lambda file: str(file.relative_to(PROJECT))
 )
 def test_nobody_asks_which_role_it_is(file: Path) -> None:
-    """Hold that what differs between roles is asked of their components: a new one would be taken for another."""
+    """Assert that differences between roles come from their components: a new role must not be mistaken for another."""
     asked = {
         each.value
         for node in ast.walk(ast.parse(file.read_text()))
@@ -229,7 +229,7 @@ def test_what_reaches_outside_is_in_one_place(name: str, where: set[str]) -> Non
 
 
 def reached() -> set[Path]:
-    """Return the modules that importing the fabfile imports, of this project."""
+    """Return this project's modules that importing the fabfile imports."""
     todo, found = [PROJECT / "fabfile.py"], set()
     while todo:
         file = todo.pop()
@@ -251,7 +251,7 @@ def test_a_tab_key_imports_nothing_that_is_heavy() -> None:
 
 
 def test_a_tab_key_really_imports_nothing_that_is_heavy() -> None:
-    # What Invoke itself imports is there in any case.
+    # Invoke's own imports are loaded in any case.
     program = "import sys, invoke; before = set(sys.modules); import fabfile; print(*(set(sys.modules) - before))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60
@@ -275,7 +275,7 @@ def test_reading_the_fabfile_reads_no_hosts_yaml() -> None:
 
 
 def test_whatever_is_imported_is_there() -> None:
-    # mypy takes a module that is missing for one without types (ignore_missing_imports).
+    # mypy treats a missing module like one without types (ignore_missing_imports).
     folders = ("aerodrome", "tasks", "tests", "benchmarks", "lab", "tools", "probes")
     files = [file for folder in folders for file in (PROJECT / folder).rglob("*.py")]
     missing = [

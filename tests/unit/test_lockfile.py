@@ -1,4 +1,4 @@
-"""Lock files: what uv is asked, what stands at the top, what a lock says."""
+"""Lock files: the request to uv, the header, and the pins."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_uv_is_asked_for_a_lock_within_constraints() -> None:
 
 
 def test_a_date_leaves_the_distribution_itself_alone() -> None:
-    # Found with an index of plain pages: its only wheel was "filtered by `exclude-newer`".
+    # Recorded with an index of plain pages: its only wheel was "filtered by `exclude-newer`".
     request = Request(version="1.10.10.*", python="3.7", date="2020-04-11", distribution="astronomer-certified")
     argv = uv_argv("python", request)
     assert argv[argv.index("--exclude-newer") :][:6] == [
@@ -266,7 +266,7 @@ def test_a_constraints_file_that_pins_what_cannot_work() -> None:
     assert explain(request, lines.format("3.17.10")).hint == ""
 
 
-# What ships
+# Shipped lock files
 
 
 def test_what_must_be_there_is() -> None:

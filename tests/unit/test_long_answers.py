@@ -1,4 +1,4 @@
-"""Answers of a hostile host that are long and made to be slow to read: the time grows with their length only."""
+"""Long answers of a hostile host that are designed to be slow to parse: the time grows only linearly."""
 
 from __future__ import annotations
 

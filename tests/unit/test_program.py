@@ -1,4 +1,4 @@
-"""The programs that run on nodes: the text that is sent, and what each may be made of."""
+"""The programs that run on nodes: the text that is sent, and the syntax and imports that they may use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_old_pythons_read_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_nothing_but_words_is_lost_on_the_way(name: str) -> None:
-    """Hold that what is sent is the module and those that it imports, without docstrings, comments and typing."""
+    """Assert that the text is the module and those that it imports, without docstrings, comments and typing."""
 
     def code(module: str, seen: set[str]) -> Iterator[str]:
         for node in parsed(module).body:
@@ -71,7 +71,7 @@ def test_no_name_of_one_module_hides_that_of_another(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_node_needs_nothing_but_python_to_begin_it(name: str) -> None:
-    """What only Airflow's environment has is imported where it is used, so that its absence can be reported."""
+    """Packages of Airflow's environment are imported where they are used, so that their absence can be reported."""
     for node in parsed(name).body:
         if isinstance(node, ast.Import):
             assert {each.name.partition(".")[0] for each in node.names} <= sys.stdlib_module_names

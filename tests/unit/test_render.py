@@ -27,7 +27,7 @@ def test_a_value_that_nobody_gave_is_an_error(template: str) -> None:
 
 
 def cached(folder: Path) -> str:
-    """Render a template of a folder in a process of its own, in which Python may keep what it compiles."""
+    """Render a template of a folder in a separate process, in which Python may store compiled files."""
     program = (
         "import sys; from pathlib import Path; from aerodrome import render; sys.dont_write_bytecode = False\n"
         f"render.TEMPLATES = Path({str(folder)!r}); print(render.render('a.j2', x=1), end='')"
@@ -45,13 +45,13 @@ def test_a_compiled_template_is_kept_beside_it_until_it_changes(tmp_path: Path) 
     assert cached(tmp_path) == "one 1"
     assert (compiled.stat().st_ino, compiled.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
     template.write_text("two {{ x }}")
-    # Even if both are of the same time.
+    # Even if both have the same time.
     os.utime(template, ns=(written.st_mtime_ns, written.st_mtime_ns))
     assert cached(tmp_path) == "two 1"
 
 
 def test_a_folder_where_nothing_can_be_kept_only_costs_time(tmp_path: Path) -> None:
     (tmp_path / "a.j2").write_text("one {{ x }}")
-    # Root may write everywhere but there, where the folder cannot be made.
+    # Root may write anywhere, but not where the folder cannot be created.
     (tmp_path / "__pycache__").symlink_to("nowhere")
     assert cached(tmp_path) == "one 1"

@@ -73,7 +73,7 @@ def test_a_new_fernet_key_is_one() -> None:
     assert len(base64.urlsafe_b64decode(key)) == 32
 
 
-# What is about to be shown
+# Text that is about to be shown
 
 
 def hidden(secret: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Root touches nothing below the service users' directories: every script that the blueprints can make is read."""
+"""Root touches nothing below the service user's directories: every script that the components can produce is read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ THEIRS = (
     "/home/astro/", f"{HOME}/logs/", "/var/lib/redis/",
     "/var/cache/aerodrome/", "/opt/aerodrome/airflow/venv/", "$venv/", "$uv",
 )  # fmt: skip
-# AIRFLOW_HOME itself is root's, but was the service user's on a host that an earlier version has set up: nothing in it
+# AIRFLOW_HOME itself is root's, but was the service user's on hosts set up by an earlier version: nothing in it
 # may be read or written through a link.
 FOLLOWS = {"cat", "sed", "grep", "head", "tail", "tee", "sha256sum", "tar", "touch", "source", ".", "while", "done"}
 BECOMES = re.compile(r"^(exec )?(runuser -u \S+ -- |systemd-run .*-p User=)")
@@ -76,7 +76,7 @@ SEEN = [
 
 
 def fleets() -> Iterator[Inputs]:
-    """Yield fleets of all versions, executors and brokers, with all that hosts.yaml can add."""
+    """Yield fleets of all versions, executors and brokers, with everything that hosts.yaml can add."""
     for version in ("3.3.2", "2.11.2", "1.10.10"):
         variants: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
             ({}, {}),
@@ -91,7 +91,7 @@ def fleets() -> Iterator[Inputs]:
 
 
 def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
-    """Yield what a script is for, and the script: probes, and changes of everything that a host may have been found."""
+    """Yield each script with its purpose: probes, and changes for every state in which a host may be found."""
     parts = [
         *stages(given, given.fleet.hosts, ROLES),
         *role_stages(given, ROLES, again=True),
@@ -123,7 +123,7 @@ def without_data(script: str) -> str:
 
 
 def commands(script: str) -> Iterator[str]:
-    """Yield the simple commands of a script, those in $(…) too, whether it is in quotes or not."""
+    """Yield the simple commands of a script, including those in $(…), quoted or not."""
     text, quotes, command, at = without_data(script), [""], "", 0
     while at < len(text):
         char, pair = text[at], text[at : at + 2]
@@ -159,9 +159,9 @@ def touched(script: str) -> list[str]:
         except ValueError:
             words = bare.split()
         if words[0] in ("[", "for") or (words[0] == "stat" and "-L" not in words):
-            continue  # it tells no more than what kind of thing there is; `for` only names paths, often for `[`
+            continue  # it only reveals the type of a file; `for` only names paths, often for `[`
         theirs = any(place in word for word in words for place in THEIRS)
-        # A module is read by the shell, once it has seen that its folders are root's.
+        # The shell reads a module once it has verified that its folders are root's.
         in_home = HOME + "/" in bare and follows(words, bare) and f"-O {HOME}/config" not in script
         if theirs or in_home:
             found.append(command)
@@ -174,7 +174,7 @@ def follows(words: list[str], command: str) -> bool:
         return True
     options = "".join(word[1:] for word in words[1:] if word.startswith("-") and not word.startswith("--"))
     needed = {"chown": "h", "cp": "P"}.get(words[0], "")
-    if words[0] == "ln":  # neither a link that is made nor a second name follows what is named
+    if words[0] == "ln":  # creating a link or a second name does not follow the target
         return not {"s", "P"} & set(options)
     if words[0] == "dd":
         return not any(word.startswith("iflag=nofollow") for word in words)
@@ -192,7 +192,7 @@ def test_root_touches_nothing_of_the_service_users(given: Inputs) -> None:
 def test_every_resource_that_can_change_anything_was_seen_to() -> None:
     given = next(fleets())
     seen = {script for _, script in scripts(given)}
-    # Or else the answers above are no longer those of its probe.
+    # Otherwise the answers above are no longer those of its probe.
     prunes = ("remove the old release", "remove the old environment")
     found = [what for what, _ in scripts(given)]
     assert all(any(what.startswith(words) for what in found) for words in prunes)
@@ -200,7 +200,7 @@ def test_every_resource_that_can_change_anything_was_seen_to() -> None:
         assert any(words in script for script in seen), words
 
 
-# What earlier versions did, and each of it a way from the service user to root.
+# Scripts of earlier versions, each of which let the service user become root.
 OLD = [
     "temporary=$(mktemp /home/astro/.bashrc.XXXXXX)",
     "stat -c '%F|%U|%G|%a' /home/astro/.bashrc; [ ! -f /home/astro/.bashrc ] || cat /home/astro/.bashrc",

@@ -1,4 +1,4 @@
-"""Answers that no honest host gives: each reader says that of one host, and never ends in a traceback."""
+"""Answers that no honest host gives: each is reported as that host's error, never as a traceback."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PIECES = [
 
 
 def nonsense(seed: int) -> str:
-    """Return a text made of pieces of real answers and of none."""
+    """Return a text made of pieces of real answers and garbage."""
     of = random.Random(seed)
     count = of.choice([0, 1, 1, 2, 3, 5, 8, 13])
     separators = ["\n", "\n", "\n", " ", "|", "\n\n", ""]
@@ -49,7 +49,7 @@ def nonsense(seed: int) -> str:
 
 
 def every_part() -> Iterator[tuple[str, Step]]:
-    """Yield each check and resource of each host as a step of its own."""
+    """Yield each check and resource of each host as a separate step."""
     for host, steps in STEPS.items():
         for step in steps:
             for check in step.requires:
@@ -70,7 +70,7 @@ def test_a_plan_of_nonsense_is_a_plan_or_an_error_of_that_host(host: str) -> Non
             except HostError as error:
                 assert (error.host, error.step) == (host, step.name)
                 refused.add(type(step.parts[0]).__name__)
-    assert refused  # some of this is nonsense to someone
+    assert refused  # every reader rejects some of this
 
 
 def test_the_error_names_the_step_and_what_was_wrong() -> None:
@@ -115,7 +115,7 @@ HEADS = ["1\n/x/3.3.2-py3\n", "²\n\n", "9" * 5000 + "\n\n", "\n\n", "", "\udce9
 
 
 def shown(rows: list[Health]) -> None:
-    """Hold that rows can be printed."""
+    """Assert that rows can be printed."""
     show_status(rows)
     show_status_as_json(rows)
 

@@ -1,4 +1,4 @@
-"""A task that looks for credentials wherever its user can, and tries those that it finds; for Airflow 3."""
+"""A task that looks for credentials wherever its user can read, and tries those that it finds; for Airflow 3."""
 
 import glob
 import json
@@ -14,19 +14,19 @@ LOGIN = re.compile(r"(?:sqla\+|db\+)?postgresql(?:\+\w+)?://([^\s@/]+)@([^\s/]+)
 
 
 def environments() -> list[str]:
-    """Return the environments of all processes whose environment this one may read, as texts."""
+    """Return, as texts, all process environments that this one may read."""
     texts = []
     for path in glob.glob("/proc/[0-9]*/environ"):
         try:
             with open(path, "rb") as opened:
                 texts.append(opened.read().decode(errors="replace").replace("\0", "\n"))
-        except OSError:  # another user's, or gone
+        except OSError:  # another user's, or ended
             pass
     return texts
 
 
 def opened(login: str, server: str, database: str) -> str:
-    """Tell how a login to a database ends."""
+    """Return the result of a login to a database."""
     import psycopg2
 
     try:
@@ -37,7 +37,7 @@ def opened(login: str, server: str, database: str) -> str:
 
 
 def session() -> str:
-    """Tell what comes of Airflow's own way to its database."""
+    """Return the result of Airflow's own access to its database."""
     try:
         from airflow.utils.session import create_session
 

@@ -8,7 +8,7 @@ from airflow.sdk import DAG
 
 
 def last() -> None:
-    """Take as long as the schedulers and the web server need to restart."""
+    """Run for as long as the schedulers and the web server need to restart."""
     time.sleep(45)
 
 

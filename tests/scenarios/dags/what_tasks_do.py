@@ -1,4 +1,4 @@
-"""What tasks do everywhere: processes, threads, temporary files, the network; for Airflow 1.10, 2 and 3."""
+"""Things that ordinary tasks do: processes, threads, temporary files, the network; for Airflow 1.10, 2 and 3."""
 
 import multiprocessing
 import os
@@ -54,7 +54,7 @@ class Answer(BaseHTTPRequestHandler):
 def processes() -> None:
     """Run a program, a pool of processes with a lock, and threads."""
     assert subprocess.check_output(["sh", "-c", "echo out"], universal_newlines=True) == "out\n"
-    # A task of Celery's in Airflow 1.10 and 2 is a daemon, which multiprocessing refuses children.
+    # In Airflow 1.10 and 2, a Celery task is a daemon process, and multiprocessing allows those no children.
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     queue: multiprocessing.queues.Queue[int] = multiprocessing.Queue()
     children = [multiprocessing.Process(target=queue.put, args=(number,)) for number in range(3)]

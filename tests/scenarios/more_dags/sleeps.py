@@ -1,4 +1,4 @@
-"""Three tasks that take their time and leave a line each; for Airflow 2 and 3."""
+"""Three tasks that sleep and leave a line each; for Airflow 2 and 3."""
 
 import os
 from datetime import datetime

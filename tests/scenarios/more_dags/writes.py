@@ -1,4 +1,4 @@
-"""A task that tries where it can write, and leaves what it found; for Airflow 2 and 3."""
+"""A task that tries where it can write, and leaves the result; for Airflow 2 and 3."""
 
 import os
 from datetime import datetime

@@ -12,5 +12,5 @@ def test_the_files_are_the_same_in_every_run_and_none_is_like_another(tmp_path: 
     )
     assert first == second
     assert len(set(first.values())) == len(first) == 1000
-    # Longer where a letter is no ASCII.
+    # Longer if a letter is not ASCII.
     assert 10_000_000 <= sum(map(len, first.values())) < 10_500_000

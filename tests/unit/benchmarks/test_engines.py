@@ -10,7 +10,7 @@ from lab.fleet import Lab
 def test_peers_take_part_in_measurements_that_there_are() -> None:
     for peer in PEERS:
         assert {*peer.ways} <= {*PARTS}, peer.name
-        # What is measured has been seen to leave the same; where there is nothing to do that is seen there.
+        # Every measured way is known to leave the same state; with nothing to do, the measurement itself checks it.
         assert {"same", "nothing"} & {*peer.ways}, peer.name
 
 

@@ -1,4 +1,4 @@
-"""What by_hand.sh has at hand on the database's host."""
+"""The files that by_hand.sh has on the database's host."""
 
 from __future__ import annotations
 

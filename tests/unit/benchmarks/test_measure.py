@@ -16,7 +16,7 @@ def test_spread_is_middle_and_ends() -> None:
 
 
 def test_ratios_are_those_of_the_pairs() -> None:
-    # Noise that falls on both of a pair falls out: the ratio of the medians would be 20 here too, the spread not.
+    # Noise that affects both of a pair cancels out: the ratio of the medians would also be 20 here, but not the spread.
     assert ratios([cost(20), cost(40), cost(60)], [cost(1), cost(2), cost(4)]) == Spread(20.0, 15.0, 20.0)
 
 

@@ -1,4 +1,4 @@
-"""What Aerodrome wants, of a fleet that nothing has been deployed to yet."""
+"""The wanted state of a fleet to which nothing has been deployed yet."""
 
 from __future__ import annotations
 

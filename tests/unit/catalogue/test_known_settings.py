@@ -1,4 +1,4 @@
-"""Which settings Airflow has."""
+"""The settings that Airflow has."""
 
 from __future__ import annotations
 

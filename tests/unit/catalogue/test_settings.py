@@ -1,4 +1,4 @@
-"""What Airflow's settings are called in each version."""
+"""The names of Airflow's settings in each version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aerodrome.catalogue.version import catalogue
 
 MAJORS = {1: "1.10.10", 2: "2.11.2", 3: "3.3.2"}
 
-# An option's names in 1.10.10, 2.11.2 and 3.3.2, as they stand in those releases' config.yml; "" where there is none.
+# An option's names in 1.10.10, 2.11.2 and 3.3.2, as in those releases' config.yml; "" if it does not exist.
 OPTIONS = [
     ("core.sql_alchemy_conn", "database.sql_alchemy_conn", "database.sql_alchemy_conn"),
     ("core.sql_alchemy_pool_size", "database.sql_alchemy_pool_size", "database.sql_alchemy_pool_size"),
@@ -169,7 +169,7 @@ def test_a_setting_of_our_own_is_one_that_the_version_reads(major: int, version:
         assert unknown(major, [setting[0]]) == {}
 
 
-# What a version has no more
+# Settings that a version has lost
 
 
 @pytest.mark.parametrize(

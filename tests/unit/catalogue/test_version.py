@@ -1,4 +1,4 @@
-"""What differs between Airflow 1.10, 2 and 3."""
+"""The differences between Airflow 1.10, 2 and 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pg_hba.conf lets in and hosts.yaml no longer has."""
+"""Logins that pg_hba.conf still allows and hosts.yaml no longer has."""
 
 from __future__ import annotations
 

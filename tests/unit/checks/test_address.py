@@ -1,4 +1,4 @@
-"""Whether a host has an address, as the kernel of this machine tells it."""
+"""Whether a host has an address, according to this machine's kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a host has already under Airflow's names."""
+"""Things that already exist on a host under Airflow's names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aerodrome.checks.claims import OwnEnvironment, OwnHome, OwnUnits
 from aerodrome.core.check import Check
 from tests.unit.make import Shell
 
-# Stand-ins for every command that a probe may run: one that does is found out.
+# Stand-ins for every command that a probe may run, to detect one that runs any.
 FORBIDDEN = dict.fromkeys(("stat", "ls", "head", "grep", "systemctl", "cat", "sed"), "echo A PROCESS")
 ENVIRONMENT = '# Written by Aerodrome from hosts.yaml\nPATH=/bin\nAIRFLOW_HOME={}\nPASSWORD="a\nb \\$c"\n'
 
@@ -56,7 +56,7 @@ def test_a_home_that_was_deployed_before_costs_no_process(sh: Shell, tmp_path: P
         (["logs"], True),
         (["logs", "index.html"], False),
         ([".hidden"], False),
-        (["a\nairflow.cfg"], True),  # a name that pretends: nothing is lost by it, what is there stays there
+        (["a\nairflow.cfg"], True),  # a misleading name does no harm: existing files stay
     ],
 )
 def test_a_home_is_airflow_s_by_what_is_in_it(sh: Shell, tmp_path: Path, files: list[str], fits: bool) -> None:

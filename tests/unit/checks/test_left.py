@@ -1,4 +1,4 @@
-"""Services that are left where hosts.yaml no longer has them."""
+"""Services that are left on hosts where hosts.yaml no longer has them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_probe_as_a_whole() -> None:
     [
         ((), ""),
         (("dropin",), ""),
-        (("invocation:postgresql@15-main.service", "invocation:airflow-redis.service"), ""),  # it is somebody else's
+        (("invocation:postgresql@15-main.service", "invocation:airflow-redis.service"), ""),  # not one of ours
         (("dropin", "invocation:postgresql@15-main.service", "invocation:postgresql.service"), "PostgreSQL\n"),
         (("or-this", "invocation:airflow-redis.service"), "Redis\n"),
     ],

@@ -1,4 +1,4 @@
-"""A login to a database that somebody else runs."""
+"""A login to a database that is managed elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ports that other programs hold: ss as it prints on Debian 12 (iproute2 6.1)."""
+"""Ports that other programs hold, with the output of ss on Debian 12 (iproute2 6.1)."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def test_which_listeners_are_in_the_way(address: str, mine: str, in_the_way: boo
 def test_the_unit_itself_may_hold_it() -> None:
     text = NGINX.format("0.0.0.0") + "\nin 0::/system.slice/system-airflow.slice/airflow@webserver.service\n"
     assert PORT.judge(text) == []
-    assert PORT.judge(text.replace("webserver", "worker")) == []  # moved between roles: the other one ends
+    assert PORT.judge(text.replace("webserver", "worker")) == []  # moved between roles: the other unit stops
     refused(PORT, text.replace("airflow@webserver", "grafana@webserver"))
     assert PORT.judge("") == []
     any_version = FreePort(8080, "postgresql*.service", "database.port")
     text = NGINX.format("0.0.0.0") + "\nin 0::/system.slice/system-postgresql.slice/postgresql@15-main.service\n"
     assert any_version.judge(text) == []
-    # The second of two listeners is looked at as well.
+    # The second of two listeners is checked as well.
     refused(PORT, f"{text}{NGINX.format('127.0.0.1')}\nin 0::/system.slice/nginx.service\n")
 
 

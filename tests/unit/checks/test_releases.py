@@ -1,4 +1,4 @@
-"""What releases a host has."""
+"""The releases on a host."""
 
 from __future__ import annotations
 

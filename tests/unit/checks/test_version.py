@@ -1,4 +1,4 @@
-"""Airflow's version on a host, and what changes it."""
+"""Airflow's version on a host, and changes of it."""
 
 from __future__ import annotations
 

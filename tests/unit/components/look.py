@@ -1,4 +1,4 @@
-"""What hosts of Debian 12 answered, and how it is judged: for the tests of each role."""
+"""Answers of Debian 12 hosts and how they are judged, for the tests of each role."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def dropin(name: str, host: str = "s1", **airflow: object) -> str:
     )
     head, _, rest = file.content.partition("[Service]\n")
     assert head == f"# Written by Aerodrome: what is particular to {name} on this host.\n"
-    return rest.partition("# Sandbox: strict ")[0]  # what follows is in test_sandbox.py
+    return rest.partition("# Sandbox: strict ")[0]  # the rest is in test_sandbox.py
 
 
 DRAIN = "# What its running tasks get when it is asked to stop.\nTimeoutStopSec=600\n"

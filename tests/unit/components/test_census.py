@@ -1,4 +1,4 @@
-"""The program that tells which tasks run on a host, run with a stand-in for the database."""
+"""The program that lists the tasks on a host, run with a stand-in for the database."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NEW, OLD = ["run_id", "map_index", "last_heartbeat_at"], ["execution_date"]
 
 
 def census(folder: Path, columns: list[str], rows: list[object], broken: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the program of worker w1 over what its database is to answer."""
+    """Run the program of worker w1 with these answers from its database."""
     told = drain(inputs(fleet(version="2.11.2")), HOSTS["w1"], "worker")
     assert told is not None and not told.by_processes
     program = told.census.partition("<<'END_OF_FILE'\n")[2].removesuffix("END_OF_FILE")

@@ -187,7 +187,7 @@ def test_a_setting_of_a_role_that_airflow_would_expand_is_refused() -> None:
         of_role(role_settings={"worker": Settings(config={"a": {"b": "$HOME"}})})
 
 
-# Brokers, and secrets that a command of the node gives
+# Brokers, and secrets from a command on the node
 
 CONN, BROKER, RESULTS = (
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
@@ -197,7 +197,7 @@ CONN, BROKER, RESULTS = (
 
 
 def connections(given: Inputs) -> dict[str, str]:
-    """Return the variables that say where database and broker are, and the Fernet key."""
+    """Return the variables for the database, the broker and the Fernet key."""
     parts = ("SQL_ALCHEMY_CONN", "BROKER_URL", "RESULT_BACKEND", "FERNET_KEY")
     found = {**environment(given, WEB1), **role_environment(given, WEB1, "scheduler")}.items()
     return {
@@ -276,7 +276,7 @@ def test_a_command_wins_over_the_password_that_setup_db_needs() -> None:
     of = fleet(database=Database(connection_command="vault", password=Secret("x")), broker=Broker(url=Secret("a://b")))
     found = connections(inputs(of, broker_url=Secret("a://b")))
     assert (found[f"{CONN}_CMD"], found.get(CONN)) == ("vault", None)
-    # Airflow makes it of the database's URL, which no one else is to know.
+    # Airflow derives it from the database's URL, which nobody else should know.
     assert RESULTS not in found
 
 
@@ -321,7 +321,7 @@ def test_an_awkward_value_is_in_the_file_as_systemd_reads_it() -> None:
     assert text == FILE + 'SMTP="p@ss/w%rd:\\$ \'\\"\\\\é#;"\n'
 
 
-# What Airflow would make something else of
+# Values that Airflow would expand
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_a_refused_secret_is_not_shown() -> None:
     assert "uperSecret" not in str(caught.value)
 
 
-# What may be shown
+# Masking
 
 
 def test_a_masked_file_shows_what_is_known_to_be_no_secret() -> None:
@@ -378,7 +378,7 @@ def test_a_masked_file_shows_what_is_known_to_be_no_secret() -> None:
         f"AIRFLOW__API__SECRET_KEY={MASK}",
         "AIRFLOW__CELERY__WORKER_CONCURRENCY=4",
     ]
-    # What the file had before the roles had files of their own is as secret as it was.
+    # Variables from before the roles had separate files are still secret.
     assert mask_environment(variables, f"{FERNET}\n{DATABASE}\n").count(MASK) == 2
 
 
@@ -411,7 +411,7 @@ def test_no_line_of_a_secret_of_several_lines_is_shown(second: str) -> None:
 @pytest.mark.parametrize(
     "found",
     [
-        "ZONE=it's\nPASSWORD=hunter2\n",  # within an unquoted value systemd takes a quote for itself
+        "ZONE=it's\nPASSWORD=hunter2\n",  # within an unquoted value, systemd interprets quotes
         "KEY=first\\\nhunter2==\n",  # a backslash joins the next line
         "KEY='first\nhunter2==\nlast'\n",
         'KEY="first\\"\nhunter2=="\n',
@@ -436,10 +436,10 @@ def test_a_file_that_somebody_wrote_by_hand_shows_no_secret(found: str) -> None:
         ("result_backend = db+postgresql://u:hunter2@h/d", f"result_backend = {MASK}"),
         ("flower_basic_auth = u:hunter2", f"flower_basic_auth = {MASK}"),
         ("sentry_dsn = https://hunter2@sentry/1", f"sentry_dsn = {MASK}"),
-        # whatever it is called
+        # whatever its name is
         ("remote = https://u:hunter2@h/d", f"remote = {MASK}"),
         ("base = https://example.com", "base = https://example.com"),
-        # no comment keeps a secret that was in use once
+        # no comment shows a secret that was once in use
         ("# fernet_key = hunter2", f"# fernet_key = {MASK}"),
         (";password=hunter2", f";password= {MASK}"),
         ("# The key that encrypts: see the manual", "# The key that encrypts: see the manual"),

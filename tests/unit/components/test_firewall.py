@@ -1,4 +1,4 @@
-"""The firewall of a host: its rules as a whole, and what it guards."""
+"""The firewall of a host: its complete rules, and the ports that it guards."""
 
 from __future__ import annotations
 

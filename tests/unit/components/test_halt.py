@@ -1,4 +1,4 @@
-"""What stops before a change that tasks would not survive, and what is waited for."""
+"""Units that stop before a change that tasks would not survive, and the wait for tasks."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_what_is_waited_for_is_said() -> None:
     assert unit.wait.summary == "wait until no task is queued or running, at most 600 s"
 
 
-# What is waited for
+# Waiting for tasks
 
 
 def drained(sh: Shell, folder: Path, *tasks: str, seconds: int = 60, given: Inputs | None = None) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Whether a role is healthy: the script, and what hosts of Debian 12 answered."""
+"""The health of roles: the script, and the answers of Debian 12 hosts."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_program_asks_what_the_version_has(version: str, variable: str, web:
     given = inputs(fleet(version=version, web_port=8081))
     program = RoleHealth(given, WEB, ("webserver", "worker")).probe().partition("<<'END_OF_FILE'\n")[2]
     program = program.removesuffix("END_OF_FILE\n")
-    # Also Python 3.6, on which Airflow 1.10 runs, has to read it.
+    # Python 3.6, on which Airflow 1.10 runs, has to parse it too.
     ast.parse(program, feature_version=(3, 6))
     assert parameters(program) == {
         "ask": {"name": True, "jobs": True, "web": web, "ports": {"worker": 8793}},
@@ -74,7 +74,7 @@ def test_the_program_runs_and_says_what_it_could_not_ask(sh: Shell) -> None:
     for version, asked in (("2.11.2", ["jobs_error", "name", "ports"]), ("3.3.2", ["name", "ports"])):
         script = RoleHealth(inputs(fleet(version=version)), WEB, ("worker",)).probe()
         program = script.partition("/airflow/venv/bin/python -I - 2>/dev/null ")[2]
-        program = program.replace("8793", "1")  # where nobody listens
+        program = program.replace("8793", "1")  # nothing listens here
         done = sh(f"env -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN python3 - {program}")
         answer = json.loads(done.stdout)
         assert sorted(answer) == asked
@@ -109,7 +109,7 @@ def test_the_script_that_looks_again_and_again_as_a_whole() -> None:
     one = RoleHealth(inputs(), WEB, ("webserver", "worker")).probe()
     look = one.removeprefix(f"{PRELUDE}date +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n")
     units, python = look.partition("systemd-run")[0], look[look.index("systemd-run") : look.index("- 2>/dev/null")]
-    python = python.replace("-p RuntimeMaxSec=20 -p TimeoutStopSec=2 ", "")  # it looks for as long as it takes
+    python = python.replace("-p RuntimeMaxSec=20 -p TimeoutStopSec=2 ", "")  # it looks for as long as necessary
     assert head == f"{PRELUDE}{{ cat "
     assert tail == (
         "while :; do\ndate +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n"
@@ -158,7 +158,7 @@ def connect(url, connect_timeout):
 
 @pytest.fixture
 def watch(tmp_path: Path) -> Callable[..., tuple[list[Health], list[str]]]:
-    """Run the script that looks again and again, with a unit that runs and a database of Python."""
+    """Run the script that looks repeatedly, with a running unit and a stand-in for the database."""
     (tmp_path / "psycopg2.py").write_text(PSYCOPG2)
     (tmp_path / "systemctl").write_text(f"#!/bin/sh\ncat <<END\n{UNIT}END\n")
     (tmp_path / "systemctl").chmod(0o755)
@@ -193,7 +193,7 @@ def test_a_host_looks_with_one_program_and_one_connection(watch: Callable[..., t
 
 
 def test_looks_that_have_waited_too_long_are_left_out(watch: Callable[..., tuple[list[Health], list[str]]]) -> None:
-    # The clock of the second one is that of a host whose database did not answer for a minute.
+    # The second one's clock is that of a host whose database did not answer for a minute.
     found, _ = watch("sleep 0.2; [ $n != 3 ] || exit", **{"date +%s": "echo $(($(date +%s) - 60 * (n == 1)))"})
     assert len(found) == 2
 

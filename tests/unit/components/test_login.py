@@ -93,7 +93,7 @@ def test_the_login_is_tried_in_the_units_environment_with_what_hosts_yaml_says(v
     }
 
 
-# Stands in for psycopg2: knows one URL, and a login that may make no tables.
+# Stands in for psycopg2: knows one URL, and a login that may not create tables.
 PSYCOPG2 = """\
 class Error(Exception): pass
 class OperationalError(Error): pass
@@ -114,12 +114,12 @@ def connect(url, connect_timeout):
 
 
 def tried(sh: Shell, folder: Path, of: Database, driver: str = PSYCOPG2) -> str:
-    """Return what the program prints on a host whose environment file has an older login, which would work."""
+    """Return the program's output on a host whose environment file has an older, working login."""
     (folder / "psycopg2.py").write_text(driver)
     (step,) = database_login(inputs(fleet(database=of), password=Secret("p@ss")), HOSTS["web1"])
     (check,) = step.requires
     assert isinstance(check, DatabaseLogin)
-    # As a host that has its environment where the version before had it.
+    # Like a host with its environment in the previous version's place.
     (folder / "venv/bin").mkdir(parents=True, exist_ok=True)
     (folder / "venv/bin/python").touch()
     program = check.program.replace('"$venv"/bin/python -I -', "python3 -")
@@ -142,7 +142,7 @@ def tried(sh: Shell, folder: Path, of: Database, driver: str = PSYCOPG2) -> str:
             Database("d", "u", managed=False, host="10.0.0.8"),
             "OperationalError: could not connect to 10.0.0.8:5432/d\n",
         ),
-        # A command of the node, run as Airflow runs it: without a shell, and taken as it is.
+        # A command on the node, run as Airflow runs it: without a shell, and its output used unchanged.
         (
             Database(managed=False, host="h", connection_command="printf %s 'postgresql://u:$x y@10.0.0.9/d'"),
             "in\n",
@@ -151,7 +151,7 @@ def tried(sh: Shell, folder: Path, of: Database, driver: str = PSYCOPG2) -> str:
             Database(managed=False, host="h", connection_command="false"),
             "CalledProcessError: Command '['false']' returned non-zero exit status 1.\n",
         ),
-        # A password that is not encoded is taken for the name of a host; libpq quotes it, and we do not.
+        # A password that is not encoded is read as a host name; libpq quotes it, but we do not.
         (
             Database(managed=False, host="h", connection_command="printf %s postgresql://u:half@secret@10.0.0.8/d"),
             "OperationalError: could not connect to ********@10.0.0.8/d\n",

@@ -1,4 +1,4 @@
-"""What a node is made of."""
+"""The steps of a node."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_what_airflow_would_write_into_its_home_is_there_before_it(version: str,
         return [each.path for each in of if isinstance(each, Default)]
 
     assert found() == [f"/usr/local/airflow/{name}" for name in names]
-    # One that hosts.yaml has is written elsewhere.
+    # One that is set in hosts.yaml is written elsewhere.
     assert found(config_file="[core]\n") == [f"/usr/local/airflow/{name}" for name in names[1:]]
 
 
@@ -289,7 +289,7 @@ def test_a_key_in_the_file_of_a_role_is_not_replaced_by_one_that_nobody_gave() -
         file.changes(Seen(HEAD + "# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY=old\n"))
 
 
-# What somebody set up by hand
+# Hosts set up by hand
 
 HEAD = "regular file|root|root|600\n"
 NO_KEY_GIVEN = (
@@ -300,13 +300,13 @@ NO_KEY_GIVEN = (
 @pytest.mark.parametrize(
     "found, made, airflow, refused",
     [
-        # Ours, of another run whose secrets.yaml is not here.
+        # Ours, from a run whose secrets.yaml is not here.
         ("# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY=old\n", True, {}, True),
         ("# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY_CMD=vault\n", True, {}, True),
         ("# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY=old\n", False, {}, False),
         ("# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY=old\n", True, {"fernet_key": Secret("given")}, False),
         ("# Written by Aerodrome\nAIRFLOW__CORE__FERNET_KEY=\n", True, {}, False),
-        # Written by hand: a key is adopted, what a command prints cannot be.
+        # Written by hand: a key is adopted; the output of a command cannot be.
         ("AIRFLOW__CORE__FERNET_KEY=old\n", True, {}, False),
         ("AIRFLOW__CORE__FERNET_KEY_CMD=vault\n", True, {}, True),
         (" AIRFLOW__CORE__FERNET_KEY_CMD = vault\n", False, {}, True),
@@ -390,15 +390,15 @@ def test_each_role_asks_the_commands_that_it_needs() -> None:
             "3.3.2",
             "PATH AIRFLOW_HOME AIRFLOW__CORE__EXECUTOR AIRFLOW__API__PORT AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
             " AIRFLOW__API_AUTH__JWT_SECRET AIRFLOW__API_AUTH__JWT_SECRET_CMD"
-            # by older names
+            # under older names
             " AIRFLOW__CORE__SQL_ALCHEMY_CONN AIRFLOW__CORE__SQL_ALCHEMY_CONN_CMD AIRFLOW__WEBSERVER__WEB_SERVER_PORT"
-            # as a store has them
+            # as for a secrets backend
             " AIRFLOW__CORE__FERNET_KEY_CMD AIRFLOW__CELERY__BROKER_URL_SECRET AIRFLOW__WEBSERVER__SECRET_KEY_SECRET",
             "ZONE TEAM_NAME AIRFLOW__CORE__PARALLELISM CORE__FERNET_KEY AIRFLOW__API_AUTH__JWT AIRFLOW__",
         ),
         (
             "1.10.10",
-            # by newer names
+            # under newer names
             "AIRFLOW__CORE__SQL_ALCHEMY_CONN AIRFLOW__DATABASE__SQL_ALCHEMY_CONN AIRFLOW__API__SECRET_KEY"
             " AIRFLOW__WEBSERVER__RBAC",
             "AIRFLOW__API_AUTH__JWT_SECRET AIRFLOW__SMTP__SMTP_PASSWORD",
@@ -418,11 +418,11 @@ def test_what_hosts_yaml_has_its_say_about_is_not_kept(version: str, ours: str, 
 def test_a_key_of_before_does_not_outlive_the_command_that_gives_it() -> None:
     given = inputs(fleet(fernet_key_command="vault"), fernet_key=None)
     (kept,) = [each for each in resources("node.environment", given) if isinstance(each, KeptVariables)]
-    assert kept.ours("AIRFLOW__CORE__FERNET_KEY")  # Airflow would take it before it asks the command
+    assert kept.ours("AIRFLOW__CORE__FERNET_KEY")  # Airflow would prefer it to the command
     assert kept.ours("AIRFLOW__CORE__FERNET_KEY_CMD")
 
 
-# Commands that give secrets
+# Commands that print secrets
 
 
 def asking(**airflow: Any) -> str:

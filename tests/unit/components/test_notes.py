@@ -1,4 +1,4 @@
-"""What a plan tells beside the changes."""
+"""Notes of a plan."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_CELERY = {"executor": "LocalExecutor"}
 
 
 def of(version: str = "3.3.2", **airflow: Any) -> Inputs:
-    """Return a fleet of which nothing else is to be told."""
+    """Return a fleet without any other notes."""
     return inputs(fleet(version=version, **{**NO_CELERY, **airflow}))
 
 

@@ -1,4 +1,4 @@
-"""The census of an Airflow 3 worker, which asks no database: over stand-ins for /proc and for its control group."""
+"""The census of an Airflow 3 worker, which asks no database, with stand-ins for /proc and the control group."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_task_is_named_by_the_log_that_its_supervisor_writes(node: Node) -> No
 def test_several_tasks_mapped_ones_and_those_of_other_log_files(node: Node) -> None:
     node.task(1, f"{LOGS}/dag_id=d/run_id=r/task_id=t/map_index=3/attempt=2.log")
     node.task(2, "/elsewhere/d.log", 720)
-    node.process(70, 1, "airflow task runner: d t r 4", began=499000)  # of a version before
+    node.process(70, 1, "airflow task runner: d t r 4", began=499000)  # of an earlier version
     assert node.census() == (0, "3 running tasks: d.t[3] (r, 12 s), 0193-2 (12 min), d t r 4 (10 s)\n")
 
 

@@ -1,4 +1,4 @@
-"""What is asked about the health of a fleet, and what becomes of the answers."""
+"""The questions about a fleet's health, and how the answers are used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Roles = dict[str, tuple[str, ...]] | None
 
 
 class Hosts:
-    """Hosts that answer each kind of check with what `answers` has for it, by the check's class and the host."""
+    """Hosts that answer each check from `answers`, by the check's class and the host."""
 
     def __init__(self, answers: Mapping[tuple[str, str], Sequence[Finding]]) -> None:
         self.answers = answers

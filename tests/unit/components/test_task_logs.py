@@ -1,4 +1,4 @@
-"""Whether a web server can read the logs of tasks: what is asked, and what hosts answer."""
+"""Whether a web server can read task logs: the question, and the hosts' answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a host at once."""
+"""Questions to a host that are asked together."""
 
 from __future__ import annotations
 

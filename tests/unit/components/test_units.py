@@ -1,4 +1,4 @@
-"""Units of a role: their drop-ins, and what restarts them."""
+"""Units of a role: their drop-ins, and the reasons for a restart."""
 
 from __future__ import annotations
 

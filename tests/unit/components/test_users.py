@@ -1,4 +1,4 @@
-"""Logins of the web server: the script, run with a stand-in for Airflow."""
+"""Users of the web UI: the script, run with a stand-in for Airflow."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def check_password_hash(hashed, password):
 
 
 def reset(folder: Path, sh: Shell, version: str, password: str, deaf: bool = False) -> tuple[int, bytes]:
-    """Give a login that is there another password, with real Python and stand-ins for Airflow."""
+    """Reset the password of an existing user, with real Python and stand-ins for Airflow."""
     modules = {
         "werkzeug/security.py": WERKZEUG,
         "airflow/www_rbac/app.py": f"{SECURITY}\ndef cached_appbuilder():\n    class App:\n"
@@ -101,7 +101,7 @@ def reset(folder: Path, sh: Shell, version: str, password: str, deaf: bool = Fal
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text.replace("DEAF", str(deaf)))
     script, payload = create_user_script(inputs(fleet(version=version)), SCHEDULER, PERSON, Secret(password))
-    # Create says that the login is there; what resets it is a program of the environment's own Python.
+    # Creating it fails because the user exists; a program in the environment's own Python then resets the password.
     systemd_run = (
         'while [ $# -gt 0 ]; do case $1 in */bin/airflow) cat >/dev/null; echo "ada already exist in the db"; exit;; '
         f"*/bin/python) shift; PYTHONPATH='{folder}' exec '{sys.executable}' \"$@\";; esac; shift; done"

@@ -1,4 +1,4 @@
-"""A change of Airflow's version: what is asked of the metadata database, and what is waited for."""
+"""A change of Airflow's version: the question to the metadata database, and the wait for tasks."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_host_that_does_not_know_the_database_changes_its_version_with_the_oth
     assert finding.detail.endswith(
         "would fail running tasks): only other hosts know it: run fab deploy without -H and --role"
     )
-    assert check.judge("") == []  # nothing is installed there yet, or it is the wanted version
+    assert check.judge("") == []  # nothing is installed yet, or it is the wanted version
 
 
 def test_places_and_version() -> None:

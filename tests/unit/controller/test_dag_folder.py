@@ -70,7 +70,7 @@ def links(packed: bytes) -> dict[str, str]:
         ("sub folder/link.py", "../a.py", "../a.py"),
         ("link", "sub folder", "sub folder"),  # to a folder
         ("link.py", "link.sql", "link.sql"),  # to nothing, as an editor's lock may be
-        ("link.py", "{folder}/a.py", "a.py"),  # absolute: the folder has another name on the node
+        ("link.py", "{folder}/a.py", "a.py"),  # absolute: the folder has another path on the node
         ("sub folder/link.py", "{folder}/sub folder/é.sql", "é.sql"),
         ("sub folder/link.py", "../../{name}/a.py", "../a.py"),  # by the folder's own name
     ],

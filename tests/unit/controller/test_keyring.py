@@ -1,4 +1,4 @@
-"""The controller's machine: where values come from, and how secrets are kept."""
+"""The controller's machine: the sources of values, and the storage of secrets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ hosts:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let each test work in a folder of its own, with another home and without a terminal."""
+    """Run each test in its own folder, with another home and without a terminal."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("S1", "10.0.0.2")
@@ -227,7 +227,7 @@ def test_a_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Terminal:
-    """Stand in for a person at a terminal, who gives these answers in turn."""
+    """A stand-in for a person at a terminal who gives these answers in turn."""
 
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
@@ -366,7 +366,7 @@ def test_several_runs_at_once_keep_one_secret(folder: Path) -> None:
     said = [run.communicate(timeout=60)[0].decode().strip() for run in runs]
     kept = yaml.safe_load((folder / "secrets.yaml").read_text())
     wanted = str([kept[name] for name in ("fernet_key", "database_password", "jwt_secret")])
-    # Whoever keeps first has made them; who has made others fails, and has changed nothing yet.
+    # The first run to store them wins; a run that generated others fails before it changes anything.
     won = [answer for run, answer in zip(runs, said, strict=True) if run.returncode == 0]
     assert won and set(won) == {wanted}
 
@@ -437,14 +437,14 @@ def test_a_secret_that_another_run_has_made_meanwhile_stays_and_ends_this_run(fo
     made = {name: theirs.secret(name) for name in NAMES}
     lost = mine.secret("fernet_key")
     theirs.keep()
-    # Asked again, it is refused again: what lost is never taken for kept.
+    # A second attempt is refused too: a secret that lost is never treated as stored.
     for _ in range(2):
         with pytest.raises(InvalidInput) as caught:
             mine.keep()
         assert caught.value.message == f"{folder}/secrets.yaml: another run has generated fernet_key in the meantime"
         assert caught.value.hint == "run the same command again"
         assert lost.reveal() not in str(caught.value)
-    # A secret that this run has not asked for before is the other's already.
+    # A secret that this run has not asked for before is already the other run's.
     assert mine.secret("jwt_secret") == made["jwt_secret"]
     again = Vault(fleet(folder))
     assert {name: again.secret(name) for name in NAMES} == made
@@ -503,7 +503,7 @@ def test_a_fernet_key_that_is_none_is_refused_and_not_shown(folder: Path, monkey
     assert caught.value.message == f"{folder}/secrets.yaml: fernet_key: {right}"
 
 
-# Fernet keys that hosts have
+# Fernet keys on hosts
 
 OLD, OLDER = Secret("o" * 43 + "="), Secret("+/" + "r" * 41 + "=")
 
@@ -555,7 +555,7 @@ def test_no_key_is_lost_where_two_runs_adopt_some(folder: Path) -> None:
     theirs.adopt([OLDER])
     mine.fernet_keys()
     theirs.fernet_keys()
-    mine.made.clear()  # the fleet's own key is another test's matter
+    mine.made.clear()  # another test covers the fleet's own key
     theirs.keep()
     mine.keep()
     assert SecretsFile(folder / "secrets.yaml").get("adopted_fernet_keys") == Secret(f"{OLDER.reveal()},{OLD.reveal()}")
@@ -603,7 +603,7 @@ def test_values_are_text_or_a_secret_looked_up_once(folder: Path) -> None:
 
 
 def test_different_values_are_looked_up_at_the_same_time(folder: Path) -> None:
-    """Two commands that each wait for the other can only end together."""
+    """Two commands that wait for each other can only end if they run at the same time."""
     wait = "#!/bin/sh\ntouch $1\nwhile [ ! -e $2 ]; do sleep 0.01; done\necho $1\n"
     (folder / "wait").write_text(wait)
     (folder / "wait").chmod(0o755)
@@ -658,4 +658,4 @@ def test_what_a_killed_run_left_of_the_secrets_is_removed_by_the_next_that_write
     os.utime(left, (0, 0))
     SecretsFile(folder / "secrets.yaml").put("a", Secret("x"))
     assert not left.exists()
-    assert another.exists()  # so young that another run may be at work on it
+    assert another.exists()  # so recent that another run may still be writing it

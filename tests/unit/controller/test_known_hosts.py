@@ -1,4 +1,4 @@
-"""The file known_hosts: read as it is, and added to."""
+"""The file known_hosts: read unchanged, and appended to."""
 
 from __future__ import annotations
 

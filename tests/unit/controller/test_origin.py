@@ -1,4 +1,4 @@
-"""Which hosts.yaml and which Aerodrome a run is made with."""
+"""The hosts.yaml and the Aerodrome that a run uses."""
 
 from __future__ import annotations
 

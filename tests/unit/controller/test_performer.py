@@ -1,4 +1,4 @@
-"""Who runs this."""
+"""The performer of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any YAML value in any key of hosts.yaml: a fleet, or mistakes of one line each, and never a traceback."""
+"""Any YAML value in any key of hosts.yaml gives a fleet, or errors of one line each, but never a traceback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VALUES = [
 
 
 def keys(kind: Kind, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Give every key that hosts.yaml can have."""
+    """Yield every key that hosts.yaml can have."""
     if path:
         yield path
     if isinstance(kind, Table):

@@ -1,4 +1,4 @@
-"""hosts.yaml: what it may say becomes a Fleet; what it may not is said by line, all of it at once."""
+"""hosts.yaml: valid content becomes a Fleet; all errors are reported at once, with their lines."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ def test_the_shipped_file_explains_every_key() -> None:
 
 
 def test_the_examples_of_the_shipped_file_are_valid() -> None:
-    """What stands behind a # can be used by taking the # away."""
+    """A commented-out example is valid once its # is removed."""
     lines = SHIPPED.read_text().splitlines()
     text = "\n".join(re.sub(r"^( *)# ( *[A-Za-z0-9_-]+:)", r"\1\2", line) for line in lines[14:])
     got = parse(text, "hosts.yaml", base="/fleet", resolve=lambda reference: "x")
@@ -345,7 +345,7 @@ broker:
 
 
 def test_the_alternatives_of_the_shipped_file_are_valid() -> None:
-    """What stands behind `# or` can be used in place of what it stands beside."""
+    """The text after `# or` is valid in place of the text before it."""
     given = {line.strip() for line in ALTERNATIVES.splitlines()}
     lines = re.findall(r"^ *# or (\w+: .*)", SHIPPED.read_text(), re.MULTILINE)
     worker, *said = [re.sub(r" +# .*", "", line).rstrip() for line in lines]
@@ -422,13 +422,13 @@ HOME = "expected an absolute path of letters, digits and . _ + -, to a directory
         ("database: {port: 65536}", "database.port: 65536 is not valid; expected a number from 1 to 65535"),
         ("deploy: {health_timeout: 0}",
          "deploy.health_timeout: 0 is not valid; expected a number from 1 to 86400 (seconds)"),
-        # names that end up in commands and files
+        # names that are used in commands and files
         ("airflow: {executor: KubernetesExecutor}",
          "airflow.executor: 'KubernetesExecutor' is not valid; expected CeleryExecutor or LocalExecutor"),
         ("airflow: {version: 4.0.0}",
          "airflow.version: '4.0.0' is not valid; expected an Airflow version such as "
          "3.3.2, 2.11.2 or 1.10.10 (supported: 1.10, 2 from 2.3, and 3)"),
-        # 2.0 to 2.2 have their database under [core], where nothing of ours would be read
+        # 2.0 to 2.2 have their database under [core], where they would not read our setting
         ("airflow: {version: 2.2.5}",
          "airflow.version: '2.2.5' is not valid; expected an Airflow version such as "
          "3.3.2, 2.11.2 or 1.10.10 (supported: 1.10, 2 from 2.3, and 3)"),
@@ -487,7 +487,7 @@ HOME = "expected an absolute path of letters, digits and . _ + -, to a directory
         ("  x: {address: 10.0.0.9, jump: w2}", "hosts.x.jump: no host is named w2; known: db1, s1, w1, x"),
         ("  x: {address: 10.0.0.9, jump: x}",
          "hosts.x.jump: the jump hosts form a loop, x → x; connect to one of them directly"),
-        # secrets are not shown, references are looked at
+        # secrets are not shown, references are checked
         ("database: {password: 123456}",
          "database.password: is a whole number, not text; expected a password, in quotes"),
         ("database: {password: ''}", "database.password: is not valid; expected a password"),
@@ -547,14 +547,14 @@ HOME = "expected an absolute path of letters, digits and . _ + -, to a directory
          "set broker.result_backend_command"),
         ("  x: {address: 10.0.0.9, config: {core: {executor: x}}}",
          "hosts.x.config.core.executor: Aerodrome sets this itself; set airflow.executor"),
-        # what is installed
+        # packages
         ("airflow: {lock: l, pinned: false}",
          "airflow.lock: not used if pinned is false; remove one of the two"),
         ("airflow: {constraints: c, pinned: false}",
          "airflow.constraints: not used if pinned is false; remove one of the two"),
         ("airflow: {lock: l, constraints: c}",
          "airflow.constraints: lock is set too; remove one of the two"),
-        # commands of the nodes
+        # commands on the nodes
         (f"airflow: {{fernet_key: {KEY}, fernet_key_command: vault}}",
          "airflow.fernet_key_command: fernet_key is set too; remove one of the two"),
         ("airflow: {fernet_key_command: \"vault 'a\"}",
@@ -590,7 +590,7 @@ HOME = "expected an absolute path of letters, digits and . _ + -, to a directory
          "broker.password: used only by the role redis, which has no host; put it into broker.url"),
         ("broker: {port: 6380}",
          "broker.port: used only by the role redis, which has no host; put it into broker.url"),
-        # a database that is not ours
+        # a database managed elsewhere
         ("database: {host: pg}", "database.host: the database runs on the host with the role "
          "database; remove it, or set managed: false"),
         ("database: {managed: true, host: -h}", "database.host: '-h' is not valid; "
@@ -854,7 +854,7 @@ def test_two_roles_of_a_host_cannot_listen_on_one_port(added: str, told: str) ->
         "",
         "airflow: {web_port: 8793, config: {logging: {worker_log_server_port: 8080}}}",
         "airflow: {web_port: 8793, environment: {AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT: !env PORT}}",
-        "airflow: {version: 2.5.3, web_port: 8794}",  # whose triggerer has no log server
+        "airflow: {version: 2.5.3, web_port: 8794}",  # before triggerers had a log server
         "airflow: {web_port: 8792}",
     ],
 )
@@ -937,7 +937,7 @@ def test_a_value_of_any_length_and_type_is_a_mistake_of_one_short_line(added: st
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 1000])
 def test_what_is_nested_too_deep_ends_no_process(text: str) -> None:
-    # In a process of its own: libyaml's composer overflows the stack.
+    # In a separate process: libyaml's composer overflows the stack.
     program = "import sys; from aerodrome.fleet.parse import parse; parse(sys.stdin.read(), 'hosts.yaml', ())"
     done = subprocess.run(
         [sys.executable, "-c", program], input=text, capture_output=True, text=True, cwd=SHIPPED.parent, timeout=60

@@ -1,4 +1,4 @@
-"""A metadata database for programs that run on nodes: it answers what a test says, and remembers what it was asked."""
+"""A stand-in for the metadata database: it gives the test's answers, and records the queries."""
 
 from __future__ import annotations
 

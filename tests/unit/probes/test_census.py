@@ -1,4 +1,4 @@
-"""Which tasks run on a host."""
+"""The tasks that run on a host."""
 
 from __future__ import annotations
 

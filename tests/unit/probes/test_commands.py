@@ -1,4 +1,4 @@
-"""Commands that give secrets."""
+"""Commands that print secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a program finds the metadata database, and what it says when that fails."""
+"""How a program finds the metadata database, and its errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEW, OLD = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CO
 
 
 class Driver(ModuleType):
-    """psycopg2, as far as it is used: `refuses` is what it says in place of connecting."""
+    """The part of psycopg2 that is used; `refuses` is its error instead of a connection."""
 
     class Error(Exception):
         pass

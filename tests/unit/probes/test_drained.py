@@ -1,4 +1,4 @@
-"""What is waited for while no scheduler runs."""
+"""The wait for tasks while no scheduler runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TASK = ("queued", "d", "t")
 
 
 class Clock:
-    """Time as the program knows it: it passes only while it sleeps."""
+    """The program's clock, which advances only while it sleeps."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -26,12 +26,12 @@ class Clock:
 
 
 def waited(monkeypatch: pytest.MonkeyPatch, rows: list[Any], force: bool = False) -> tuple[int, float]:
-    """Return how the wait for tasks that never change ended, and after how many seconds."""
+    """Return the result of waiting for tasks that never change, and the seconds that it took."""
     clock = Clock()
     monkeypatch.setattr(drained, "time", clock)
     connection = Connection(Cursor({"to_regclass": [("task_instance",)], "SELECT state": rows}))
     code = drained.wait(connection, 600, force, "@waiting for ", "@note: ")
-    assert connection.rolled_back == clock.now / drained.PAUSE + 1  # each look has a transaction of its own
+    assert connection.rolled_back == clock.now / drained.PAUSE + 1  # each poll is a new transaction
     return code, clock.now
 
 

@@ -1,4 +1,4 @@
-"""Where the pip wheel lies."""
+"""The location of the pip wheel."""
 
 from __future__ import annotations
 

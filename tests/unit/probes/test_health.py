@@ -1,4 +1,4 @@
-"""What Airflow says on a host."""
+"""Airflow's own reports on a host."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_broken_connection_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 class Stream:
-    """A stream of text with its bytes, as sys.stdin and sys.stdout have them."""
+    """A text stream with its byte buffer, like sys.stdin and sys.stdout."""
 
     def __init__(self, text: str = "") -> None:
         self.buffer = io.BytesIO(text.encode())

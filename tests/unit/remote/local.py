@@ -1,4 +1,4 @@
-"""A connection to this machine in place of a host, without SSH: what `remote/run.py` sees of paramiko."""
+"""A connection to this machine instead of a host, without SSH: the part of paramiko that `remote/run.py` uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import IO, Any
 from aerodrome.fleet.model import Deploy, Fleet, Host
 from aerodrome.secrets import Secret
 
-# As sudo(8) with timestamp_type=ppid, which it takes without a terminal: a ticket is the parent's, and -k ignores it.
+# Like sudo(8) with timestamp_type=ppid, its choice without a terminal: the parent owns the ticket, and -k ignores it.
 SUDO = """\
 #!/bin/sh
 printf '%s\\n' "$*" >>"$SUDO_LOG"
@@ -40,7 +40,7 @@ AS_ROOT=yes exec "$@"
 
 
 class Channel:
-    """What runs a command: here a shell, as sshd runs the login shell of a user."""
+    """A channel that runs a command in a shell, as sshd does in a user's login shell."""
 
     def __init__(self, environment: dict[str, str], shell: str) -> None:
         self._environment, self._shell = environment, shell
@@ -72,7 +72,7 @@ class Channel:
         return self._read(self._process.stderr, size)
 
     def _read(self, stream: IO[bytes] | None, size: int) -> bytes:
-        """Read as a channel does: TimeoutError where nothing comes, nothing where it has been closed."""
+        """Read as a channel does: TimeoutError if nothing arrives, b"" once it has been closed."""
         assert stream is not None
         deadline = time.monotonic() + self._timeout
         while not self._closed:
@@ -105,17 +105,17 @@ class Channel:
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            time.sleep(0.1)  # whoever reads has seen it
+            time.sleep(0.1)  # the reader has seen it
             for stream in (self._process.stdout, self._process.stderr):
                 assert stream is not None
                 stream.close()
-        threading.Thread(target=self._process.wait, daemon=True).start()  # what still prints ends of it
+        threading.Thread(target=self._process.wait, daemon=True).start()  # processes that still print end because of it
 
 
 class Local:
     """Connections whose every host is this machine; `sudo` is the password that its sudo asks, if any.
 
-    It asks once, where it gives `tickets`, or each time.
+    It asks once if it gives `tickets`, otherwise each time.
     """
 
     def __init__(

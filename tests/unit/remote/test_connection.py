@@ -1,4 +1,4 @@
-"""Connections: what paramiko says becomes which host, what is wrong and what to do."""
+"""Connections: paramiko's errors become a host, what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def key() -> paramiko.PKey:
 
 
 class Connection:
-    """A stand-in for fabric.Connection that fails as it is told."""
+    """A stand-in for fabric.Connection that fails with a given error."""
 
     made: list[Connection] = []
     error: Exception | None = None
@@ -119,7 +119,7 @@ def test_connections_through_another_host_close_first(connections: Connections) 
 
 
 def settle(connections: Connections) -> None:
-    """Wait until what was begun has ended."""
+    """Wait until connections that were started have finished."""
     deadline = time.monotonic() + 10
     while len(connections._open) + len(connections._refused) < 2:
         assert time.monotonic() < deadline
@@ -235,7 +235,7 @@ def test_a_jump_host_that_fails_is_told_for_the_host_behind_it(connections: Conn
     assert (caught.value.host, caught.value.step) == ("w2", "connect")
     assert caught.value.message == "its jump host w1: cannot connect to ops@10.0.0.4:2222: no answer in time"
     assert caught.value.hint == UP
-    # For itself, it is told as any other host.
+    # For itself, it is reported like any other host.
     with pytest.raises(HostError) as caught:
         connections.to(HOST)
     assert (caught.value.host, caught.value.message) == ("w1", "cannot connect to ops@10.0.0.4:2222: no answer in time")

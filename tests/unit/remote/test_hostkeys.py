@@ -58,7 +58,7 @@ def test_a_fingerprint_as_ssh_keygen_prints_it() -> None:
 
 
 class Kept:
-    """A known_hosts file that is kept in memory."""
+    """A known_hosts file in memory."""
 
     text = ""
 

@@ -1,4 +1,4 @@
-"""What bounds a script on a host: on this machine in place of a host, with real shells."""
+"""The limits of a script on a host, with this machine in place of the host and real shells."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_host_that_does_not_answer_the_request_is_given_up(tmp_path: Path) -> 
     local = Local(tmp_path)
 
     class Silent:
-        """A channel on which nothing ever comes."""
+        """A channel on which nothing ever arrives."""
 
         status_event = threading.Event()
 

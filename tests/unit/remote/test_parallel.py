@@ -1,4 +1,4 @@
-"""Work on hosts at once."""
+"""Work on hosts in parallel."""
 
 from __future__ import annotations
 

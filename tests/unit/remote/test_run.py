@@ -16,7 +16,7 @@ from tests.unit.remote.local import Local
 ROOT = Host("db1", "10.0.0.1")
 OPS = Host("web1", "10.0.0.3", user="ops")
 
-# How a host is logged in to: user, what its sudo asks, what hosts.yaml gives, whether its sudo gives tickets.
+# A login: user, the password that sudo wants, the one in hosts.yaml, and whether sudo gives tickets.
 WAYS = {
     "root": (ROOT, "", None, True),
     "sudo without a password": (OPS, "", None, True),

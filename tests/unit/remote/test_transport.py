@@ -19,7 +19,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         near = socket.socket()
         near.settimeout(7)
-        super(socket.socket, near).connect(server.getsockname())  # past the guard of unit tests: it is our own
+        super(socket.socket, near).connect(server.getsockname())  # bypass the network guard of unit tests
         far, _ = server.accept()
         with near, far:
             yield near, far
@@ -41,7 +41,7 @@ def test_what_is_sent_is_not_held_back(ends: tuple[socket.socket, socket.socket]
 def test_what_is_received_is_acknowledged_at_once(ends: tuple[socket.socket, socket.socket]) -> None:
     near, far = ends
     with PromptSocket.over(near) as prompt:
-        for _ in range(8):  # talk to and fro: where nothing is said, Linux waits with acknowledging
+        for _ in range(8):  # a dialogue: without one, Linux delays acknowledgements
             prompt.sendall(b"ask")
             assert far.recv(16) == b"ask"
             far.sendall(b"answer")
@@ -58,12 +58,12 @@ def test_who_waits_for_an_answer_learns_that_it_is_closed(ends: tuple[socket.soc
     prompt = PromptSocket.over(near)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(prompt.recv, 16)
-        time.sleep(0.1)  # until it waits; where it does not yet, it finds the socket closed
+        time.sleep(0.1)  # until it waits; if it does not wait yet, it finds the socket closed
         begun = time.monotonic()
         prompt.close()
         with suppress(OSError):
             assert waiting.result() == b""
-        assert time.monotonic() - begun < 5  # of the 7 after which it would have given up
+        assert time.monotonic() - begun < 5  # of the 7 seconds after which it would have given up
 
 
 def test_a_transport_has_such_a_socket(ends: tuple[socket.socket, socket.socket]) -> None:

@@ -1,4 +1,4 @@
-"""How the history and the fleet's lock are shown, to people and to programs."""
+"""The output of the history and the fleet's lock, for people and for programs."""
 
 from __future__ import annotations
 

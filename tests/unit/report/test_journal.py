@@ -1,4 +1,4 @@
-"""The journals of several hosts in one."""
+"""The journals of several hosts, merged."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_last_entries_of_all_hosts_are_shown_in_the_order_of_time(capsys: py
 def test_what_is_followed_waits_for_no_other_host(capsys: pytest.CaptureFixture[str]) -> None:
     journal = Journal(["w1", "w2"], ["worker"], follow=True)
     reader = journal.reader("w1", UNITS)
-    journal.reader("w2", UNITS)  # says nothing
+    journal.reader("w2", UNITS)  # prints nothing
     reader.read(f"{said(2, 'worker', 'b')}\n{said(1, 'worker', 'a')}\n")
     assert capsys.readouterr().out == ""
     reader.read("@shown\n")

@@ -1,4 +1,4 @@
-"""What programs read of a run."""
+"""A run's events for programs."""
 
 from __future__ import annotations
 

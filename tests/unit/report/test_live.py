@@ -1,4 +1,4 @@
-"""What an operator sees at a terminal: finished lines, and below them a line for each host at work."""
+"""The live display: finished lines, and below them one line per busy host."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ HOSTS = ("db1", "w1", "worker10")
 
 
 class Stream(io.StringIO):
-    """A stream that is a terminal, of which `screen` is what it shows."""
+    """A stream that is a terminal; `screen` is its content."""
 
     encoding = "utf-8"
 
@@ -55,7 +55,7 @@ class Stream(io.StringIO):
         return 2
 
     def write(self, text: str) -> int:
-        self.screen.write(text.replace("\n", "\r\n"))  # as a terminal's driver does
+        self.screen.write(text.replace("\n", "\r\n"))  # as a terminal driver does
         return len(text)
 
 
@@ -79,7 +79,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Give the time that rows are measured by, to be set."""
+    """A settable clock for rows."""
     now = [1000.0]
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
@@ -282,13 +282,13 @@ def test_a_terminal_that_goes_away_ends_nothing(
     live.emit(began("w1"))
     shows(screen, lambda lines: len(lines) == 2)
     monkeypatch.setattr(Stream, "write", lambda self, text: stream.write(text))
-    threading.Event().wait(0.6)  # it draws meanwhile
+    threading.Event().wait(0.6)  # time for it to draw
     live.emit(ended("w1", 1))
     live.close()
     assert "Traceback" not in capfd.readouterr().err
 
 
-# What it costs
+# Costs
 
 
 def test_questions_that_are_answered_soon_show_nothing_and_slow_ones_are_shown(

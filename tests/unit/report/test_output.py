@@ -1,4 +1,4 @@
-"""Output of commands on hosts."""
+"""The output of commands on hosts."""
 
 from __future__ import annotations
 

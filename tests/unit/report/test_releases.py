@@ -1,4 +1,4 @@
-"""What `fab releases` prints."""
+"""The output of `fab releases`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where everything that is printed goes through."""
+"""The one place that prints."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_colours_are_left_out_where_there_is_none(capsys: Capture) -> None:
     assert capsys.readouterr().out == "bold\n"
 
 
-# Readers that have gone
+# Readers that have disappeared
 
 
 class Broken(io.StringIO):

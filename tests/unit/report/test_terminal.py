@@ -1,4 +1,4 @@
-"""What an operator reads."""
+"""The plain output for an operator."""
 
 from __future__ import annotations
 
@@ -181,8 +181,8 @@ def test_a_secret_that_comes_in_two_parts_is_hidden(capsys: Capture, redactor: R
         (
             "utf-8",
             "caf\udce9 au lait",
-        ),  # a byte that is no UTF-8: a host's /etc/hosts may hold any, and a diff shows it
-        ("latin-1", "add “x” au lait"),  # a terminal that does not have these quotes
+        ),  # a byte that is not UTF-8: a host's /etc/hosts may contain any, and a diff shows it
+        ("latin-1", "add “x” au lait"),  # a terminal without these quotes
     ],
 )
 def test_a_letter_that_cannot_be_shown_does_not_end_the_run(

@@ -16,7 +16,7 @@ from tests.unit.make import HOSTS, fleet, inputs
 
 
 def releases(host: str, *names: str, current: str) -> list[Release]:
-    """Return the releases of a host, the latest first."""
+    """Return the releases of a host, newest first."""
 
     def state(name: str) -> State:
         return "in use" if name == current else "older"

@@ -1,4 +1,4 @@
-"""The metadata database: what its host is made of, and how its health is asked."""
+"""The metadata database: the steps of its host, and its health."""
 
 from __future__ import annotations
 
@@ -127,13 +127,13 @@ def test_a_celery_password_that_was_made_just_now_spares_the_role() -> None:
 @pytest.mark.parametrize(
     "of, logins, workers",
     [
-        # Broker and results in Redis: PostgreSQL has nothing of Celery's, and no worker there.
+        # Broker and results in Redis: PostgreSQL holds nothing of Celery's and lets no worker in.
         (fleet(roles={**ROLES_OF_FLEET, "redis": ("db1",)}), 1, False),
         (fleet(broker=Broker(separate=False)), 1, True),
         (fleet(roles={**ROLES_OF_FLEET, "redis": ("db1",)}, broker=Broker(separate=False)), 1, True),
-        # Results go to Celery's own database, where another broker is named.
+        # Results go to Celery's own database if another broker is named.
         (fleet(broker=Broker(url=Secret("amqp://b"))), 2, False),
-        # What a command says may be the metadata database.
+        # The output of a command may name the metadata database.
         (fleet(broker=Broker(url_command="v", result_backend_command="v")), 1, True),
         (fleet(database=Database(connection_command="v"), broker=Broker(url_command="v")), 1, True),
         (fleet(executor="LocalExecutor", roles={**ROLES_OF_FLEET, "worker": ()}), 1, False),
@@ -144,7 +144,7 @@ def test_who_logs_in_where(of: Fleet, logins: int, workers: bool) -> None:
     found = COMPONENT.machine(given, DB1)[2].resources[0].logins  # type: ignore[attr-defined]
     assert len(found) == logins
     assert ("10.0.0.5" in found[0].addresses) is workers
-    # Where workers know the metadata database's password, all roles may connect to it as before.
+    # If workers know the metadata database's password, all roles may connect to it as before.
     airflow = COMPONENT.machine(given, DB1)[3].resources[0]
     assert airflow.private == (given.celery_is_separate and not workers)  # type: ignore[attr-defined]
 
@@ -162,7 +162,7 @@ def test_a_result_backend_in_postgresql_that_is_given_may_be_the_metadata_databa
         ({"database_password"}, None, True),
         ({"fernet_key"}, None, False),
         (set(), None, False),
-        # Asked of a person: it is the one that is wanted.
+        # Given by a person, so it is the wanted one.
         ({"database_password"}, Reference("prompt", "database.password", "hosts.yaml:6"), False),
     ],
 )
@@ -179,7 +179,7 @@ def test_postgresql_that_is_there_is_not_installed() -> None:
     (access,) = step.resources
     assert isinstance(access, PostgresAccess)
     assert packages == Step("database.packages", ())
-    # Nor is its unit changed, and it may go on listening elsewhere too.
+    # Its unit is not changed either, and it may also continue to listen elsewhere.
     assert server.resources == (PostgresServer(5432, access.logins, ("10.0.0.1", "127.0.0.1"), only=False),)
 
 

@@ -23,7 +23,7 @@ from aerodrome.secrets import MASK, Redactor, Secret
 from tests.unit.make import AWKWARD, HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
 
 W2 = HOSTS["w2"]
-# The server of Debian 12 (7.0.15) took this, and the password itself over TCP; so did redis-cli on its stdin.
+# The server of Debian 12 (7.0.15) accepted this, and then the password itself over TCP; so did redis-cli on stdin.
 TEXT = r'"p\x40ss\x2fw\x25rd\x3a\x24\x20\x27\x22\x5c\xc3\xa9\x23\x3b"'
 
 
@@ -188,7 +188,7 @@ SubState=running
 UnitFileState=enabled
 NeedDaemonReload=no
 """
-# What redis-cli 7.0.15 printed, most lines left out.
+# The output of redis-cli 7.0.15, shortened.
 ANSWER = """\
 OK
 # Server\r

@@ -18,7 +18,7 @@ from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
         (HEARTBEAT, "ok", "heartbeat 2 s ago"),
         ({"age": 30.0, "started": STARTED}, "ok", "heartbeat 30 s ago"),
         ({"age": 31.0, "started": STARTED}, "waiting", "heartbeat 31 s ago"),
-        # Of the process before this one: its row still looks fresh.
+        # From the previous process: its row still looks fresh.
         ({"age": 1.0, "started": STARTED - 60}, "waiting", "no heartbeat yet"),
         (None, "waiting", "no heartbeat yet"),
     ],

@@ -37,7 +37,7 @@ def test_a_web_server_by_its_health_body(answer: object, verdict: str, detail: s
         ("scheduler", {}, "waiting"),
         ("triggerer", {}, "waiting"),
         ("dag_processor", {}, "waiting"),
-        ("triggerer", {"triggerer": ()}, "ok"),  # the fleet is to have none
+        ("triggerer", {"triggerer": ()}, "ok"),  # the fleet should have none
         ("cellar", {}, "ok"),
     ],
 )
@@ -45,7 +45,7 @@ def test_a_fleet_whose_web_server_reports_a_sick_role_is_not_healthy(part: str, 
     given = inputs(fleet(roles={**ROLES_OF_FLEET, **roles}))
     answer = {"jobs": {}, "web": {**BODY, part: {"status": "unhealthy"}}}
     (own,) = RoleHealth(given, WEB, ("webserver",)).judge(output(answer, UNIT))
-    assert own.ok  # by itself it is up, and a deploy goes on
+    assert own.ok  # it is up itself, and a deploy continues
     whole = fleet_wide(given, own)
     assert (whole.verdict, f"{part} unhealthy" in whole.detail) == (verdict, True)
 

@@ -1,4 +1,4 @@
-"""A worker: its command, the queues that it declares in a broker that is a database, and how its health is judged."""
+"""A worker: its command, the queues that it declares in a database broker, and how its health is judged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.make import HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
 URL = "sqla+postgresql://airflow:hunter2@db1/airflow"
 
 
-# What of kombu and SQLAlchemy the program uses; the broker is a file, and what it refuses comes from another one.
+# The part of kombu and SQLAlchemy that the program uses. The broker is a file; its errors come from another one.
 KOMBU = """\
 import pathlib
 from sqlalchemy.exc import DBAPIError
@@ -104,7 +104,7 @@ def reading(queues: tuple[str, ...]) -> dict[str, dict[str, object]]:
 def worker(*queues: str, **given: object) -> list[str]:
     changes = COMPONENT.before_start(inputs(fleet(**given)), Host("w9", "10.0.0.9", of_role=reading(queues)))  # type: ignore[arg-type]
     assert all(isinstance(change, Change) and "\nif systemd-run " in change.script for change in changes)
-    # What hosts.yaml says of the role, its default queue or a broker, is said there.
+    # The role's settings in hosts.yaml, its default queue and its broker, are in its file.
     assert all(" -p EnvironmentFile=-/etc/default/airflow-worker " in change.script for change in changes)
     return [change.summary for change in changes]
 
@@ -118,7 +118,7 @@ def test_what_is_told_of_it() -> None:
     "systemd_run, took, said",
     [
         ("exit 0", 0, b""),
-        # As systemd ends it (RuntimeMaxSec=), and as it ends by itself.
+        # Stopped by systemd (RuntimeMaxSec=), and on its own.
         ("exit 1", 60, b"the broker, or the command that knows its URL, has not answered within 60 s\n"),
         ("echo 'KeyError: x'; exit 1", 3, b"KeyError: x\n"),
     ],
@@ -220,7 +220,7 @@ def test_a_worker_of_airflow_3_needs_no_database() -> None:
     unit = f"{UNIT}Ready=yes\n"
     assert judged("worker", {"ports": {"worker": ""}}, unit) == ("ok", "Celery is ready, log port 8793 answers")
     assert judged("worker", {}, unit) == ("waiting", "port 8793: not asked")
-    assert judged("worker", {"ports": {"worker": None}}, unit) == ("waiting", "port 8793: None")  # no answer of ours
+    assert judged("worker", {"ports": {"worker": None}}, unit) == ("waiting", "port 8793: None")  # not our answer
 
 
 def test_a_worker_with_queues_and_concurrency() -> None:
