@@ -73,7 +73,7 @@ ELSEWHERE = "set airflow.home in hosts.yaml to a directory of Airflow's own"
          f"/srv/airflow is a regular empty file, but AIRFLOW_HOME must be a directory → {ELSEWHERE}"),
     ],
 )  # fmt: skip
-def test_a_home_that_is_somebody_else_s(host: Fleet, made: str, told: str) -> None:
+def test_a_home_that_belongs_to_something_else(host: Fleet, made: str, told: str) -> None:
     host.sh(HOST, made)
     before = host.sh(HOST, "stat -c '%n %U %a' /srv/airflow /srv/airflow/* || true")
     try:
@@ -83,7 +83,7 @@ def test_a_home_that_is_somebody_else_s(host: Fleet, made: str, told: str) -> No
         host.sh(HOST, "rm -rf /srv/airflow")
 
 
-def test_a_home_that_is_airflow_s_is_taken(host: Fleet) -> None:
+def test_a_home_of_airflow_is_accepted(host: Fleet) -> None:
     host.sh(HOST, "mkdir -p /srv/airflow/dags /srv/airflow/lost+found; touch /srv/airflow/x")
     try:
         host.fab("plan", code=2)
@@ -99,7 +99,7 @@ UNITS = {
 
 
 @pytest.mark.parametrize("path", UNITS)
-def test_a_unit_that_is_somebody_else_s(host: Fleet, path: str) -> None:
+def test_a_unit_that_belongs_to_something_else(host: Fleet, path: str) -> None:
     text = f"# no airflow here\n[Service]\nExecStart={UNITS[path]}\n"
     host.sh(HOST, f"printf %s {shlex.quote(text)} >{path}; systemctl daemon-reload")
     try:
@@ -117,7 +117,7 @@ def test_a_unit_that_is_somebody_else_s(host: Fleet, path: str) -> None:
         host.sh(HOST, f"rm {path}; systemctl daemon-reload")
 
 
-def test_an_environment_file_that_is_somebody_else_s(host: Fleet) -> None:
+def test_an_environment_file_that_belongs_to_something_else(host: Fleet) -> None:
     host.sh(HOST, "echo TEAM_OPTIONS=-v >/etc/default/team")
     try:
         assert refusal(host) == (
@@ -171,7 +171,7 @@ def test_a_port_of_another_address_is_free(host: Fleet) -> None:
         host.sh(HOST, "systemctl stop greedy")
 
 
-def test_a_host_key_that_changed_is_told_with_the_line_that_forgets_it(host: Fleet) -> None:
+def test_a_host_key_that_changed_is_reported_with_the_line_that_forgets_it(host: Fleet) -> None:
     assert host.fab("trust-hosts").err == f"{HOST}: known\n"
     keys = known(host).read_text()
     host.sh(HOST, "mkdir /root/keys; cp -p /etc/ssh/ssh_host_* /root/keys; rm /etc/ssh/ssh_host_*; ssh-keygen -qA")

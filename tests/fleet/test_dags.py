@@ -250,7 +250,7 @@ def test_a_link_to_elsewhere_and_a_release_that_was_half_unpacked(fleet: Fleet, 
     assert fleet.sh("worker1", f"ls -A {DAGS}-releases {DAGS}/ | grep -c -e half -e new || true").strip() == "0"
 
 
-def test_a_folder_that_is_not_there_is_said_before_anything_is_touched(fleet: Fleet, folder: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported_before_anything_is_touched(fleet: Fleet, folder: Path) -> None:
     folder.rmdir()
 
     refused = fleet.fab("deploy-dags", code=1)

@@ -125,7 +125,7 @@ def test_lines_of_others_in_pg_hba_survive_byte_for_byte_and_nothing_restarts(fl
         psql(fleet, "SELECT pg_reload_conf()")
 
 
-def test_a_part_of_the_fleet_closes_nothing_that_is_in_use_and_says_so(fleet: Fleet) -> None:
+def test_a_run_for_a_part_of_the_fleet_closes_nothing_and_says_so(fleet: Fleet) -> None:
     path = hba(fleet)
     own = read(fleet, "db1", path)
     before, block, after = split_block(own)
@@ -164,7 +164,7 @@ def test_every_node_gets_in_with_the_password(fleet: Fleet, host: str) -> None:
     assert log_in(fleet, host) == f"in: {name} {name} {fleet.lab.address(host)}"
 
 
-def test_all_else_is_refused(fleet: Fleet) -> None:
+def test_everything_else_is_refused(fleet: Fleet) -> None:
     assert "no pg_hba.conf entry" in log_in(fleet, "worker1", "dbname=airflow")
     assert "no pg_hba.conf entry" in log_in(fleet, "worker1", "user=airflow", "dbname=airflow")
     assert "no pg_hba.conf entry" in log_in(fleet, "worker1", "dbname=postgres")

@@ -50,7 +50,7 @@ def test_a_wrong_sudo_password(fleet: Fleet) -> None:
         password.write_text(right)
 
 
-def test_a_host_key_that_changed_or_is_not_known(fleet: Fleet) -> None:
+def test_a_changed_or_unknown_host_key(fleet: Fleet) -> None:
     known = fleet.hosts_yaml.with_name("known_hosts")
     shutil.copy(known, known.with_suffix(".right"))
     lines = known.read_text().splitlines()

@@ -136,7 +136,7 @@ def test_files_with_secrets_go_once_nothing_reads_them_and_those_written_by_hand
     assert "/etc/default/airflow.local, /etc/default/airflow.by-hand stay here" in again[-2]
 
 
-def test_what_a_stop_killed_whose_controller_was_gone_is_said_by_the_next_run(left: Left) -> None:
+def test_what_a_stop_killed_whose_controller_was_gone_is_reported_by_the_next_run(left: Left) -> None:
     left.sh(HOST, BUSY)
     process = left.start("-H", HOST, "stop", "--role=worker")
     assert process.stderr is not None

@@ -217,7 +217,7 @@ def test_a_run_with_nothing_left_to_do_releases_what_its_performer_has_left(bare
     assert lock(ann) == {"state": "free"}
 
 
-def test_a_record_that_a_power_loss_has_damaged_is_said_to_be_broken(bare: Fleet, ann: Controller) -> None:
+def test_a_record_that_a_power_loss_has_damaged_is_reported_as_broken(bare: Fleet, ann: Controller) -> None:
     bare.sh("db1", f"head -c 300 /dev/zero >/var/lib/aerodrome/lock; touch {HISTORY}/20260101T000000Z-dead.jsonl")
     refused = ann.fab(TASK, code=1)
     assert "the record of the fleet's lock is broken (/var/lib/aerodrome/lock, " in refused.err
@@ -284,7 +284,7 @@ def test_where_a_run_cannot_be_written_down_nothing_is_changed(bare: Fleet, ann:
 
 
 @pytest.mark.usefixtures("small")
-def test_a_disk_that_is_full_at_the_end_is_said_and_is_no_failure(
+def test_a_disk_that_is_full_at_the_end_is_reported_and_is_no_failure(
     bare: Fleet, ann: Controller, release: Callable[[], None]
 ) -> None:
     process = ann.start(TASK)

@@ -109,7 +109,7 @@ def forged(real: str, key: bytes) -> str:
     return f"{head}.{claims}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
-def test_a_worker_shows_no_log_to_whom_does_not_know_the_secret(deployed: Fleet) -> None:
+def test_a_worker_shows_no_log_without_the_secret(deployed: Fleet) -> None:
     for host in ("worker1", "worker2"):
         url = f"http://{deployed.lab.address(host)}:8793/log/dag_id={DAG}/"
         assert answer(url) in (401, 403)

@@ -229,7 +229,7 @@ def journals(fleet: Fleet) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_followed_logs_end_with_us_and_leave_nothing_behind(fleet: Fleet, end: signal.Signals) -> None:
+def test_followed_logs_end_with_fab_and_leave_nothing_behind(fleet: Fleet, end: signal.Signals) -> None:
     follower = fleet.start("logs", "--follow", "--lines=0")
     try:
         wait("all hosts are followed", lambda: set(journals(fleet)) == set(HOSTS), 60)
@@ -251,7 +251,7 @@ def test_followed_logs_end_with_us_and_leave_nothing_behind(fleet: Fleet, end: s
     assert out == "" or LOG_LINE.match(out)
 
 
-def test_what_is_said_while_followed_is_shown_at_once(fleet: Fleet) -> None:
+def test_new_entries_are_shown_immediately_while_followed(fleet: Fleet) -> None:
     follower = fleet.start("-H", "web1,worker2", "logs", "--follow", "--lines=1")
     try:
         assert follower.stdout

@@ -140,7 +140,7 @@ def test_a_task_that_ends_in_time_is_waited_for(started: Unit) -> None:
     assert started.bring_about(Stopped(UNIT)) == ([], "")
 
 
-def test_a_task_that_outlasts_its_time_is_said_to_be_killed(started: Unit) -> None:
+def test_a_task_that_outlasts_its_time_is_reported_as_killed(started: Unit) -> None:
     said = drained(started, lambda drain: Service(UNIT, READS, again=True, drain=drain))
     assert said == [WAITS, "@killed 1 running task: sleeper.sleep (manual, 60 s)"]
     assert started.sh(f"systemctl is-active {UNIT}") == "active\n"
@@ -188,7 +188,7 @@ def test_dpkg_s_lock_is_waited_for_and_its_holder_named(bare: Fleet) -> None:
         bare.sh(HOST, "rm /root/unattended-upgrade; dpkg --purge tree")
 
 
-def test_where_apt_finds_no_package_because_its_lists_cannot_be_fetched_that_is_said(bare: Fleet) -> None:
+def test_lists_that_apt_cannot_fetch_are_reported_if_a_package_is_not_found(bare: Fleet) -> None:
     broken = "/etc/apt/apt.conf.d/99-broken"
     bare.sh(HOST, f"echo 'Acquire::http::Proxy \"http://127.0.0.1:9\"; Acquire::Retries 0;' >{broken}")
     try:

@@ -138,7 +138,7 @@ def test_a_value_with_a_control_character_is_refused_with_its_line(fleet: Fleet)
     assert "control character" in refused.err
 
 
-def test_settings_of_a_role_and_of_a_host_reach_whom_they_are_for(fleet: Fleet) -> None:
+def test_settings_of_a_role_and_of_a_host_reach_only_their_processes(fleet: Fleet) -> None:
     given = (
         "environment: {SEASON: role, TEAM: role}, config: {scheduler: {dag_dir_list_interval: 77}, shceduler: {a: b}}"
     )

@@ -195,7 +195,7 @@ def test_a_plan_shows_each_difference_and_changes_nothing(site: Site, key: str) 
     assert not (site.folder / "secrets.yaml").exists()
 
 
-def test_a_takeover_that_is_killed_is_made_good_by_the_next(site: Site, key: str) -> None:
+def test_a_takeover_that_is_killed_is_finished_by_the_next(site: Site, key: str) -> None:
     process = site.start("deploy")
     # Then the environment files have the new key but not the old one: secrets.yaml has to have both.
     wait("our environment file", lambda: "Written by Aerodrome" in site.sh(HEAD, f"cat {ENVIRONMENT}"), pause=0.05)

@@ -258,7 +258,7 @@ def test_a_move_back_for_which_tasks_do_not_end_in_time_changes_nothing(site: Si
     site.nothing_to_do("deploy")
 
 
-def test_with_force_the_move_goes_on_and_what_was_killed_is_said(site: Site) -> None:
+def test_with_force_the_move_continues_and_killed_tasks_are_reported(site: Site) -> None:
     of = queue_more_than_fits(site)
     move_back(site)
     done = site.fab("deploy", "--force")

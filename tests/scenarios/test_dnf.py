@@ -189,5 +189,5 @@ def test_selinux_lets_systemd_execute_an_environment_below_opt_without_rules_of_
     assert enforcing.do(TYPES).split() == ["usr_t", "bin_t", "bin_t"]
 
 
-def test_without_selinux_all_is_as_it_should_be(rhel: RhelLike) -> None:
+def test_without_selinux_everything_is_as_it_should_be(rhel: RhelLike) -> None:
     rhel.nothing_to_do("deploy")

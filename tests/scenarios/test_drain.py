@@ -71,7 +71,7 @@ def test_tasks_that_end_in_time_are_waited_for(site: Site) -> None:
     wait("the run ends", lambda: site.sql("SELECT state FROM dag_run WHERE dag_id = 'sleeps'") == [["success"]])
 
 
-def test_tasks_that_outlast_their_time_are_said_to_be_killed(site: Site) -> None:
+def test_tasks_that_outlast_their_time_are_reported_as_killed(site: Site) -> None:
     site.change("drain_timeout: 120", "drain_timeout: 5")
     site.fab("deploy")
     run_the_dag(site)

@@ -36,7 +36,7 @@ def test_without_a_lock_it_is_refused_with_the_ways_out(site: Site) -> None:
     assert "fab pin" in done.err and "airflow.constraints" in done.err and "airflow.pinned: false" in done.err
 
 
-def test_unpinned_with_a_further_index_is_told_to_be_a_risk(site: Site) -> None:
+def test_unpinned_with_a_further_index_is_reported_as_a_risk(site: Site) -> None:
     text = site.hosts_yaml.read_text()
     site.change("\nairflow:\n", "\nairflow:\n  pinned: false\n")
     told = site.fab("plan", code=2).err
@@ -81,7 +81,7 @@ def test_its_names_are_the_guides(site: Site) -> None:
     assert "/apache_airflow-1.10.10.dist-info" in packages
 
 
-def test_it_is_safe_as_that_version_is_not_by_itself(site: Site) -> None:
+def test_it_is_safer_than_that_version_by_default(site: Site) -> None:
     for path in ("/api/experimental/test", "/api/experimental/latest_runs"):
         assert status(site.web_url + path) == 403
     assert "/login/" in led_to(f"{site.web_url}/home")

@@ -136,7 +136,7 @@ def test_redis_does_not_move_under_its_clients(machine: Machine) -> None:
     machine.fab("setup-redis")
 
 
-def test_where_somebody_is_connected_postgresql_is_not_restarted(machine: Machine) -> None:
+def test_postgresql_is_not_restarted_while_somebody_is_connected(machine: Machine) -> None:
     # Like a fleet deployed by an earlier version: on all addresses, without a drop-in.
     machine.psql("ALTER SYSTEM SET listen_addresses = '*'")
     machine.sh(machine.host, "rm -r /etc/systemd/system/postgresql@.service.d; systemctl daemon-reload")
@@ -228,7 +228,7 @@ def test_a_flushed_ruleset_is_loaded_again_and_what_others_have_stays(machine: M
     assert machine.sh(machine.host, "ls /etc/aerodrome /etc/systemd/system | grep -c firewall || true").strip() == "0"
 
 
-def test_a_host_that_loses_its_roles_loses_its_firewall_and_what_it_still_runs_is_said(machine: Machine) -> None:
+def test_a_host_that_loses_its_roles_loses_its_firewall_and_what_it_still_runs_is_reported(machine: Machine) -> None:
     text = machine.hosts_yaml.read_text()
     machine.hosts_yaml.write_text(re.sub(r"network: .*", "network: {firewall: true}", text))
     machine.fab(*machine.deploy)

@@ -67,7 +67,7 @@ def test_a_command_that_does_not_answer_stops_the_deploy_before_anything_starts(
     assert site.sh(HEAD, "systemctl list-units --plain --no-legend 'airflow@*'") == ""
 
 
-def test_a_newline_after_the_answer_is_told(site: Site) -> None:
+def test_a_newline_after_the_answer_is_reported(site: Site) -> None:
     fill_store(site)
     site.sh(HEAD, "echo >>/etc/vault-store/secret/airflow/fernet")
     site.sh(HEAD, "rm /etc/default/airflow*")

@@ -50,7 +50,7 @@ def printed_sql(text: str) -> list[str]:
     return list(dict.fromkeys(line for line in lines if line.startswith("CREATE ")))
 
 
-def test_a_login_that_fails_is_told_for_each_node_with_what_has_to_be_run(site: Site) -> None:
+def test_a_login_that_fails_is_reported_for_each_node_with_what_has_to_be_run(site: Site) -> None:
     done = site.fab("deploy", code=1)
 
     server = f"{site.lab.address(THEIRS)}:5432"

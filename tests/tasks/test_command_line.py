@@ -91,7 +91,7 @@ airflow: {versoin: 3.3.2}
 
 
 @pytest.mark.parametrize("arguments", [("deploy",), ("plan", "--json"), ("airflow", "dags list")])
-def test_every_mistake_of_hosts_yaml_is_told_at_once(fab: Fab, hosts: Path, arguments: tuple[str, ...]) -> None:
+def test_every_mistake_of_hosts_yaml_is_reported_at_once(fab: Fab, hosts: Path, arguments: tuple[str, ...]) -> None:
     hosts.write_text(MISTAKES)
     done = fab(*arguments)
     assert (done.code, done.out) == (1, "")
@@ -139,7 +139,7 @@ def test_a_hosts_yaml_that_is_not_there(fab: Fab, hosts: Path) -> None:
         (("deploy-dags",), "HOSTS: there is no DAG folder to deploy", "set deploy.dags"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(
+def test_contradictory_options_are_refused(
     fab: Fab, hosts: Path, arguments: tuple[str, ...], error: str, what: str | None
 ) -> None:
     done = fab(*arguments)
@@ -149,7 +149,7 @@ def test_what_cannot_be_meant_is_refused(
     assert rest == ([f"  → {what}"] if what else rest[:1])
 
 
-def test_a_role_that_nobody_has(fab: Fab, hosts: Path) -> None:
+def test_a_role_without_hosts(fab: Fab, hosts: Path) -> None:
     hosts.write_text(ONE.replace(", worker: [one]", "") + "airflow: {executor: LocalExecutor}\n")
     done = fab("deploy", "--role=worker")
     assert (done.code, done.err) == (1, f"error: --role: no host of {hosts} has the role worker\n")
@@ -174,7 +174,7 @@ def test_a_command_without_a_task_is_refused_too(fab: Fab) -> None:
 
 
 @pytest.mark.parametrize("lines", ["²", "9" * 5000])
-def test_a_number_that_is_none_is_no_traceback(fab: Fab, lines: str) -> None:
+def test_an_invalid_number_is_no_traceback(fab: Fab, lines: str) -> None:
     done = fab("logs", f"--lines={lines}")
     assert done.code == 1
     assert done.err.startswith(f"error: --lines: {lines[:50]!r}"[:60])
@@ -182,7 +182,7 @@ def test_a_number_that_is_none_is_no_traceback(fab: Fab, lines: str) -> None:
     assert len(done.err) < 300
 
 
-def test_a_task_that_there_is_not(fab: Fab) -> None:
+def test_an_unknown_task(fab: Fab) -> None:
     done = fab("deplyo")
     assert done.code == 1
     assert "No idea what 'deplyo' is!" in done.err
@@ -346,7 +346,7 @@ def test_a_file_that_is_not_there(fab: Fab, hosts: Path, key: str, error: str) -
     assert (done.code, done.err.splitlines()[0]) == (1, f"error: {error.format(hosts.parent)}")
 
 
-def test_a_config_file_that_is_no_utf_8_is_no_traceback(fab: Fab, hosts: Path) -> None:
+def test_a_config_file_that_is_not_utf_8_is_no_traceback(fab: Fab, hosts: Path) -> None:
     (hosts.parent / "mine").write_bytes(b"[core]\n# caf\xe9\n")
     hosts.write_text(ONE + "airflow: {config_file: mine}\n")
     assert fab("deploy").code == 1

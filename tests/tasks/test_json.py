@@ -84,9 +84,7 @@ def test_a_hosts_yaml_that_is_wrong_is_one_end(fab: Fab, hosts: Path) -> None:
     assert done.code == 1 and done.err.startswith("error: ")
 
 
-def test_an_output_that_nobody_takes_is_an_error_and_a_reader_that_has_gone_is_none(
-    hosts: Path, silent: socket.socket
-) -> None:
+def test_an_output_that_nobody_takes_is_an_error_but_a_closed_pipe_is_not(hosts: Path, silent: socket.socket) -> None:
     hosts.write_text(hosts.read_text().replace("connect_timeout: 60", "connect_timeout: 3"))
     command = f"{FAB} deploy --json | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(

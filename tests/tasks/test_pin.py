@@ -129,7 +129,7 @@ def test_what_cannot_be_is_refused_before_uv_is_asked(lock: Locker, arguments: t
     assert (done.code, done.err) == (1, f"error: {error}\n")
 
 
-def test_a_version_that_there_is_none_of(lock: Locker, tmp_path: Path) -> None:
+def test_an_unknown_version(lock: Locker, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("")
     done = lock("--version=3.3.99", f"--constraints={tmp_path}/mine.txt")
     assert done.code == 1
@@ -155,7 +155,7 @@ def test_a_lock_file_that_ships_is_not_replaced_by_accident(fab: Fab) -> None:
 
 
 @pytest.mark.parametrize("output", ["/", "~nosuch/lock.txt", "/dev/full"])
-def test_an_output_that_is_no_file(fab: Fab, output: str) -> None:
+def test_an_output_that_is_not_a_file(fab: Fab, output: str) -> None:
     done = fab("pin", f"--output={output}", UV_NO_INDEX="1", UV_OFFLINE="1")
     assert (done.code, done.err.startswith("error: ")) == (1, True)
 

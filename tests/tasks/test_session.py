@@ -14,6 +14,6 @@ def test_a_duration_in_seconds(wait: str, found: int) -> None:
 
 
 @pytest.mark.parametrize("wait", ["", "m", "-1", "1.5h", "1d", "١", "999999", "1 h"])
-def test_what_is_no_duration(wait: str) -> None:
+def test_what_is_not_a_duration(wait: str) -> None:
     with pytest.raises(InvalidInput, match="is not a duration"):
         seconds(wait)

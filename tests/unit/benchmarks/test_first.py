@@ -14,7 +14,7 @@ def test_goals_are_for_those_that_were_measured() -> None:
     )
 
 
-def test_time_is_told_by_stage_and_by_step() -> None:
+def test_time_is_reported_by_stage_and_by_step() -> None:
     stages, steps = parts("First", [OURS], [THEIRS])
     assert stages.rows == (
         ("connect, ask", "1.0", "–", ""),

@@ -43,6 +43,6 @@ def test_a_stop_goes_with_the_first_time_after_it_that_the_same_unit_was_up() ->
     assert pair(stops, ups) == [Restart("worker1", WORKER, 10, 20), Restart("worker2", WORKER, 30, 38)]
 
 
-def test_a_unit_that_does_not_come_back_is_told() -> None:
+def test_a_unit_that_does_not_come_back_is_reported() -> None:
     with pytest.raises(Failed, match="worker1: airflow@worker.service stopped, and does not say that it is up again"):
         pair([Event("worker1", WORKER, 10)], [Event("worker1", WORKER, 5), Event("worker2", WORKER, 20)])

@@ -30,7 +30,7 @@ def test_a_line_of_another_form_is_no_fingerprint() -> None:
         parse("psql: error: connection to server failed\n")
 
 
-def test_what_differs_is_told_both_ways_round() -> None:
+def test_differences_are_reported_both_ways_round() -> None:
     wanted = {"package gcc": "12 installed", "unit airflow@worker.service": "active enabled", "user astro": "x"}
     found = {"package gcc": "12 installed", "unit airflow@worker.service": "active disabled", "package acl": "2"}
     assert differences(wanted, found) == [

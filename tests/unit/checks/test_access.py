@@ -21,7 +21,7 @@ def test_a_part_of_a_fleet_says_what_it_leaves_open() -> None:
     assert said(whole, WITH_OLD) == said(part, LINES + THEIRS) == []
 
 
-def test_a_line_outside_the_block_is_said_and_one_inside_is_not() -> None:
+def test_a_line_outside_the_block_is_reported_and_one_inside_is_not() -> None:
     check = AccessLeft((LOGIN,), (OLD,), whole=True)
     outside = (
         f"outside the lines that are managed here, pg_hba.conf has {OLD}: the fleet no longer needs this; "

@@ -43,7 +43,7 @@ def test_what_is_ours_and_runs_is_found(sh: Shell, tmp_path: Path, there: tuple[
     assert sh(probe).stdout.decode() == found
 
 
-def test_it_is_said_and_left_alone() -> None:
+def test_it_is_reported_and_left_alone() -> None:
     services = LeftServices((REDIS, POSTGRES))
     assert services.judge("") == []
     assert services.judge("Redis\n") == [
@@ -57,7 +57,7 @@ def test_it_is_said_and_left_alone() -> None:
     assert len(services.judge("Redis\nPostgreSQL\n")) == 2
 
 
-def test_files_that_stay_on_a_host_without_roles_are_said() -> None:
+def test_files_that_stay_on_a_host_without_roles_are_reported() -> None:
     file, local, worker = "/etc/default/airflow", "/etc/default/airflow.local", "airflow@worker.service"
     check = KeptFiles(RetiredFiles("airflow", (file, local), (worker,)))
     assert check.probe() == check.files.probe()

@@ -25,7 +25,7 @@ def test_a_login_that_works_needs_nothing(text: str) -> None:
     assert LOGIN.judge(text) == []
 
 
-def test_a_login_that_does_not_is_told_with_what_has_to_be_run() -> None:
+def test_a_login_that_fails_is_reported_with_what_has_to_be_run() -> None:
     finding = refused('OperationalError: FATAL:  password authentication failed for user "airflow"\n')
     assert finding.detail == (
         "cannot log in to the database at pg:5432: "

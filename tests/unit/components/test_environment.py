@@ -165,7 +165,7 @@ def test_a_role_has_variables_and_settings_of_its_own_by_the_version_s_names() -
     assert plain(of_role("worker", role_settings={"webserver": settings})) == {}
 
 
-def test_what_is_said_of_a_host_wins_over_what_is_said_of_its_role() -> None:
+def test_settings_of_a_host_win_over_settings_of_its_role() -> None:
     role_settings = {"worker": Settings({"ZONE": "role", "A": "role"}, {"core": {"parallelism": "1"}})}
     host_settings = {"w2": Settings({"ZONE": "host", "AIRFLOW__CORE__PARALLELISM": "2"})}
     given: dict[str, Any] = {"role_settings": role_settings, "host_settings": host_settings}

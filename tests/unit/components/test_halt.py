@@ -114,7 +114,7 @@ def test_what_has_halted_in_vain_goes_on() -> None:
     assert [len(each.resources) for each in resumed(inputs(accept_downtime=True), HOSTS["s1"])] == [3]
 
 
-def test_what_is_waited_for_is_said() -> None:
+def test_what_is_waited_for_is_reported() -> None:
     (unit,) = halted(inputs(), HOSTS["s1"], ["scheduler"], last=True).resources
     assert isinstance(unit, Halted) and unit.wait
     assert unit.wait.summary == "wait until no task is queued or running, at most 600 s"
@@ -152,7 +152,7 @@ def test_what_is_queued_and_moves_no_more_is_not_waited_for(sh: Shell, tmp_path:
     assert text.splitlines()[-1] == "@note: no worker takes 1 queued: d.t; Airflow queues them again, in ten minutes"
 
 
-def test_what_runs_for_too_long_is_said_and_what_to_do(sh: Shell, tmp_path: Path) -> None:
+def test_tasks_that_run_for_too_long_are_reported_with_what_to_do(sh: Shell, tmp_path: Path) -> None:
     tasks = ",".join(f"running d t{number}" for number in range(10))
     code, text = drained(sh, tmp_path, tasks, seconds=1)
     assert code == 1

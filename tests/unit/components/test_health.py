@@ -214,7 +214,7 @@ def test_looks_come_in_any_pieces() -> None:
     assert gate.looks("") == ([], "")
 
 
-def test_several_roles_of_a_host_are_told_apart() -> None:
+def test_several_roles_of_a_host_are_distinguished() -> None:
     answer = {"jobs": {"SchedulerJob": HEARTBEAT, "TriggererJob": {"age": 99, "started": STARTED}}}
     stopped = UNIT.replace("=active", "=inactive").replace("=running", "=dead")
     gate = RoleHealth(inputs(), HOSTS["s1"], ("scheduler", "dag-processor", "triggerer"))

@@ -55,7 +55,7 @@ def test_the_database_is_where_its_role_is_or_where_the_operator_says() -> None:
         (fleet(broker=Broker(result_backend_command="v")), True),
     ],
 )
-def test_the_broker_is_postgresql_where_nothing_else_is_said(of: Fleet, is_postgres: bool) -> None:
+def test_the_broker_is_postgresql_unless_another_is_set(of: Fleet, is_postgres: bool) -> None:
     assert inputs(of).broker_is_postgres is is_postgres
 
 

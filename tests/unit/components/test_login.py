@@ -162,6 +162,6 @@ def test_the_program_tries_the_login_of_hosts_yaml(sh: Shell, tmp_path: Path, of
     assert tried(sh, tmp_path, of) == answer
 
 
-def test_where_there_is_no_environment_or_no_driver_in_it_nothing_is_said(sh: Shell, tmp_path: Path) -> None:
+def test_where_there_is_no_environment_or_no_driver_in_it_nothing_is_reported(sh: Shell, tmp_path: Path) -> None:
     assert tried(sh, tmp_path, Database("d", "u", managed=False, host="10.0.0.9"), "raise ImportError") == ""
     assert sh(login().program).stdout == b""

@@ -455,7 +455,7 @@ def test_commands_are_asked_as_the_service_user_in_the_units_environment() -> No
         ("no-such-program x", "[Errno 2] No such file or directory: 'no-such-program'", 1),
     ],
 )
-def test_a_command_that_does_not_answer_as_airflow_needs_it_is_told(
+def test_a_command_that_does_not_answer_as_airflow_needs_it_is_reported(
     sh: Shell, command: str, says: str, code: int
 ) -> None:
     program = asking().partition("/venv/bin/python -I - ")[2]

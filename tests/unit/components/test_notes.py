@@ -30,7 +30,7 @@ def of(version: str = "3.3.2", **airflow: Any) -> Inputs:
     return inputs(fleet(version=version, **{**NO_CELERY, **airflow}))
 
 
-def test_celery_over_postgresql_is_told_with_the_way_out() -> None:
+def test_celery_over_postgresql_is_reported_with_the_alternative() -> None:
     assert notes(inputs()) == [OVER_POSTGRESQL]
 
 
@@ -76,7 +76,7 @@ NO_DATABASE = {**ROLES_OF_FLEET, "database": ()}
         ({"database": Database(), "roles": ROLES_OF_FLEET}, []),
     ],
 )
-def test_workers_that_know_the_metadata_database_are_told_on_plan_and_deploy(
+def test_workers_that_know_the_metadata_database_are_reported_on_plan_and_deploy(
     airflow: dict[str, Any], told: list[str]
 ) -> None:
     given = inputs(fleet(**{"database": NOT_OURS, "roles": NO_DATABASE, **airflow}))
@@ -93,7 +93,7 @@ def test_workers_that_know_the_metadata_database_are_told_on_plan_and_deploy(
         ({"lock": "/mine.txt"}, []),
     ],
 )
-def test_an_extra_index_is_told_where_no_hashes_protect(airflow: dict[str, Any], told: list[str]) -> None:
+def test_an_extra_index_is_reported_where_no_hashes_protect(airflow: dict[str, Any], told: list[str]) -> None:
     assert notes(of(extra_index_url=Secret("https://i"), **airflow)) == told
     assert notes(of(**airflow)) == []
 
@@ -106,7 +106,7 @@ def test_what_is_to_be_known_of_a_version() -> None:
 CONFIG = {"cor": {"parallelism": "1"}, "mine": {"a": "b"}, "core": {"parallelism": "1", "dag_concurrency": "2"}}
 
 
-def test_sections_that_no_airflow_reads_are_told_once_wherever_they_stand() -> None:
+def test_sections_that_no_airflow_reads_are_reported_once_wherever_they_are() -> None:
     given = of()
     for settings in (
         {"settings": Settings(config=CONFIG)},
@@ -119,7 +119,7 @@ def test_sections_that_no_airflow_reads_are_told_once_wherever_they_stand() -> N
         ]
 
 
-def test_settings_that_a_version_has_no_more_are_told() -> None:
+def test_settings_that_a_version_has_lost_are_reported() -> None:
     given = Settings(config={"webserver": {"rbac": "True"}, "core": {"parallelism": "1"}})
     assert notes(inputs(of().fleet, settings=given)) == [
         "config: Airflow 3 no longer has webserver.rbac; it is set anyway"
@@ -162,7 +162,7 @@ def of_config(version: str, config: dict[str, dict[str, str]]) -> list[str]:
         ("3.3.2", "core", "fernet_key_comd", "Airflow 3.3.2 has no such setting; "),
     ],
 )
-def test_a_key_that_airflow_does_not_have_is_told_with_the_nearest(
+def test_a_key_that_airflow_does_not_have_is_reported_with_the_nearest(
     version: str, section: str, key: str, told: str
 ) -> None:
     (note,) = of_config(version, {section: {key: "1"}})

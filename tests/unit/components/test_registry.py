@@ -51,7 +51,7 @@ def test_roles_and_commands(version: str, commands: dict[str, str]) -> None:
     assert {role.name: role.commands[given.catalogue.major] for role in given.version_roles} == commands
 
 
-def test_a_role_that_nobody_has_described_is_never_taken_for_another() -> None:
+def test_a_role_without_a_description_is_never_taken_for_another() -> None:
     with pytest.raises(KeyError, match="flower"):
         inputs().role("flower")
     with pytest.raises(AssertionError, match="database runs no Airflow"):

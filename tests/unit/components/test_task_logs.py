@@ -83,7 +83,7 @@ def test_the_program_tells_answers_from_names_that_do_not_resolve(sh: Shell) -> 
 
 
 @pytest.mark.parametrize("output", ["", "{", "[]", "3"])
-def test_an_answer_that_is_none_is_said(output: str) -> None:
+def test_a_missing_answer_is_reported(output: str) -> None:
     assert problems([LogServer("w1", "w1", 8793)], output) == ["task logs could not be tested: no answer"]
     assert problems([LogServer("w1", "w1", 8793)], json.dumps({})) == [
         "cannot read task logs of w1: web1 gets no answer from w1, port 8793: not tried"

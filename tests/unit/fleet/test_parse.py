@@ -39,7 +39,7 @@ def problems(text: str) -> list[str]:
     return caught.value.problems
 
 
-def test_everything_that_can_be_said() -> None:
+def test_every_key() -> None:
     got = fleet(f"""\
 ssh: {{user: ops, port: 2222, key: keys/fleet, sudo_password: !prompt , known_hosts: k, connect_timeout: 3}}
 hosts:
@@ -249,7 +249,7 @@ broker: {password: !env REDIS, port: 6380, result_backend: 'redis://:hunter2@10.
         "broker: {url_command: w, result_backend_command: x}",
     ],
 )
-def test_brokers_that_can_be(more: str) -> None:
+def test_possible_brokers(more: str) -> None:
     assert fleet(SMALL + more).hosts == fleet(SMALL).hosts
 
 
@@ -267,7 +267,7 @@ def test_a_database_that_is_not_ours_and_tasks_on_the_scheduler(more: str) -> No
     assert got.roles["database"] == ()
 
 
-def test_what_is_left_out_has_the_defaults_of_fleet() -> None:
+def test_omitted_keys_have_the_defaults_of_fleet() -> None:
     assert fleet(SMALL + "airflow:\ndatabase:\nbroker:\ndeploy:\nssh:\n") == fleet(SMALL)
     assert fleet(SMALL.replace("[w1]", "{hosts: [w1], environment: , config: {}}")) == fleet(SMALL)
     got = fleet(SMALL)
@@ -361,7 +361,7 @@ def test_the_alternatives_of_the_shipped_file_are_valid() -> None:
     )
 
 
-def test_every_mistake_is_said_in_the_order_of_lines() -> None:
+def test_every_mistake_is_reported_in_the_order_of_lines() -> None:
     assert problems("""\
 airflow:
   verson: 3.3.2
@@ -701,7 +701,7 @@ def test_sections_and_roles_that_do_not_fit(roles: str, sections: str, wrong: li
     assert problems(f"roles: {{{roles}}}\n{hosts}{sections}") == [f"hosts.yaml:{problem}" for problem in wrong]
 
 
-def test_a_circle_of_jump_hosts_is_said_of_each() -> None:
+def test_a_circle_of_jump_hosts_is_reported_of_each() -> None:
     assert problems(SMALL + """\
   a: {address: 10.0.1.1, jump: b}
   b: {address: 10.0.1.2, jump: c}
@@ -862,7 +862,7 @@ def test_ports_that_differ_or_are_not_known_here_are_no_mistake(added: str) -> N
     assert fleet(ONE_HOST + added).hosts
 
 
-def test_hosts_of_their_own_may_have_the_same_port() -> None:
+def test_roles_on_separate_hosts_may_have_the_same_port() -> None:
     assert fleet(SMALL + "airflow: {web_port: 5432}").airflow.web_port == 5432
     local = "roles: {database: [one], scheduler: [two], webserver: [two]}\nhosts: {one: {address: 10.0.0.1}, "
     local += "two: {address: 10.0.0.2}}\nairflow: {executor: LocalExecutor, web_port: 8793}"

@@ -25,7 +25,7 @@ def test_no_lab_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.value.hint == "sudo fab lab.up"
 
 
-def test_no_lab_beside_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_lab_except_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(LabError, match="needs Linux"):
         machine.require_root()

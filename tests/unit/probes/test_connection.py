@@ -44,9 +44,7 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
     return found
 
 
-def test_the_driver_s_own_scheme_takes_the_place_of_sqlalchemy_s(
-    driver: Driver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_driver_s_own_scheme_replaces_sqlalchemy_s(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NEW, "postgresql+psycopg2://u:p@h/d")
     assert connect(NEW, []) == "connection"
     assert driver.asked == [("postgresql://u:p@h/d", 5)]

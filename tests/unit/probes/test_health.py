@@ -43,7 +43,7 @@ def test_the_name_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert called("named_by_test.name") == "w2"
 
 
-def test_a_broken_connection_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_connection_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     rows: dict[str, Any] = {"to_regclass": [("job",)], "SELECT job_type": [("SchedulerJob", 2.5, 9.5)]}
     made = []
 

@@ -143,7 +143,7 @@ def test_one_that_is_used_before_it_is_there_is_waited_for(connections: Connecti
     assert len(Connection.made) == 1
 
 
-def test_a_host_that_cannot_be_reached_is_told_when_it_is_used_and_then_tried_again(connections: Connections) -> None:
+def test_an_unreachable_host_is_reported_when_it_is_used_and_then_tried_again(connections: Connections) -> None:
     Connection.error = TimeoutError()
     connections.begin([HOST, JUMPED])
     settle(connections)
@@ -228,7 +228,7 @@ def test_another_host_key_than_the_known_one(connections: Connections) -> None:
     assert caught.value.hint.endswith("fab -H w1 trust-hosts")
 
 
-def test_a_jump_host_that_fails_is_told_for_the_host_behind_it(connections: Connections) -> None:
+def test_a_jump_host_that_fails_is_reported_for_the_host_behind_it(connections: Connections) -> None:
     Connection.error = TimeoutError()
     with pytest.raises(HostError) as caught:
         connections.to(JUMPED)
@@ -252,7 +252,7 @@ def test_a_jump_host_that_is_not_known_says_which_one_to_trust(connections: Conn
     assert caught.value.hint.endswith("fab -H w1 trust-hosts")
 
 
-def test_a_host_behind_a_jump_host_that_is_up_is_told_as_any_other(
+def test_a_host_behind_a_jump_host_that_is_up_is_reported_as_any_other(
     connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connections.to(HOST)

@@ -34,7 +34,7 @@ class Clock:
         return self.now
 
 
-def test_seconds_begin_anew_where_more_is_allowed() -> None:
+def test_seconds_start_again_when_more_is_allowed() -> None:
     clock = Clock()
     limit = Limit(5, None, clock=clock)
     clock.now += 5
@@ -166,7 +166,7 @@ def test_a_host_that_does_not_answer_the_request_is_given_up(tmp_path: Path) -> 
     assert error.message == "did not finish within 1 s (deploy.probe_timeout)"
 
 
-def test_what_is_no_pid_is_output(tmp_path: Path) -> None:
+def test_what_is_not_a_pid_is_output(tmp_path: Path) -> None:
     local = Local(tmp_path)
     shell = tmp_path / "shell"
     shell.write_text("#!/bin/sh\necho $1; echo 99999999999999999999999; echo x\n")

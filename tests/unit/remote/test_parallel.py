@@ -89,7 +89,7 @@ def test_what_ends_the_run_is_not_waited_for() -> None:
     assert time.monotonic() - began < 10
 
 
-def test_while_hosts_are_at_work_it_is_said_for_whom_the_run_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_hosts_are_at_work_it_is_reported_for_whom_the_run_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "FIRST", 0.2)
     heard: list[list[str]] = []
     release = threading.Event()

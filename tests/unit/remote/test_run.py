@@ -98,7 +98,7 @@ def test_a_script_of_more_than_an_argument_can_hold(host: tuple[Local, Host]) ->
     assert output.text == lines
 
 
-def test_a_script_that_does_not_read_its_payload_ends_all_the_same(host: tuple[Local, Host]) -> None:
+def test_a_script_that_does_not_read_its_payload_ends_anyway(host: tuple[Local, Host]) -> None:
     local, of = host
     assert run(local, of, "exit 3", b"x" * 1_000_000).status == 3  # type: ignore[arg-type]
 
@@ -119,7 +119,7 @@ def test_output_is_handed_on_as_it_comes(host: tuple[Local, Host]) -> None:
     assert parts == ["one\n", "two\n"]
 
 
-def test_what_was_read_enough_of_ends_by_itself(host: tuple[Local, Host], tmp_path: Path) -> None:
+def test_a_script_ends_once_enough_has_been_read(host: tuple[Local, Host], tmp_path: Path) -> None:
     local, of = host
     script = f"while :; do echo look; sleep 0.1; done; touch '{tmp_path}/never'"
     parts: list[str] = []
@@ -131,7 +131,7 @@ def test_what_was_read_enough_of_ends_by_itself(host: tuple[Local, Host], tmp_pa
     assert run(local, of, script, on_text=enough).text == "look\nlook\n"  # type: ignore[arg-type]
 
 
-def test_what_fails_while_reading_is_told_and_ends_it_too(tmp_path: Path) -> None:
+def test_what_fails_while_reading_is_reported_and_ends_it_too(tmp_path: Path) -> None:
     def fail(text: str) -> None:
         raise HostError("db1", "roles.worker", text)
 

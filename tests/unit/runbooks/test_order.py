@@ -186,7 +186,7 @@ def test_what_a_host_no_longer_has_ends_there() -> None:
     ]
 
 
-def test_what_has_data_is_said_to_be_left_and_without_a_role_there_is_no_firewall() -> None:
+def test_services_with_data_are_reported_and_without_a_role_there_is_no_firewall() -> None:
     of = fleet(roles={**ROLES_OF_FLEET, "redis": ("w1",)}, hosts={**HOSTS, "old": Host("old", "10.0.0.9")})
     of = replace(of, network=Network(firewall=True))
     kept = ["kept files of airflow", "retired files of airflow", "files put aside /etc/default/airflow.by-hand"]

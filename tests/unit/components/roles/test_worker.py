@@ -109,7 +109,7 @@ def worker(*queues: str, **given: object) -> list[str]:
     return [change.summary for change in changes]
 
 
-def test_what_is_told_of_it() -> None:
+def test_the_summary_of_the_change() -> None:
     assert worker("default", "reports") == ["declare the queues default, reports in the broker"]
     assert worker() == ["declare the default queue in the broker"]
 
@@ -143,7 +143,7 @@ def test_the_queues_of_hosts_yaml(node: Node) -> None:
 
 
 @pytest.mark.parametrize("version, section", [("1.10.10", "celery"), ("2.11.2", "operators"), ("3.3.2", "operators")])
-def test_the_default_queue_as_airflow_is_told_it(node: Node, version: str, section: str) -> None:
+def test_the_default_queue_as_set_for_airflow(node: Node, version: str, section: str) -> None:
     node.run(version=version)
     (node.folder / "airflow.cfg").write_text(f"[{section}]\ndefault_queue = 50%\n")
     node.run(version=version)
