@@ -1,8 +1,8 @@
-"""What happens during a run: the engine emits these values, sinks print, record or send them.
+"""Events of a run: the engine emits these values, and sinks print, record or send them.
 
-Events may come from several threads at once, so whoever takes them has to lock. Stages follow one another: whatever
-comes between StageBegan and StageEnded belongs to that stage. A text may hold what a host printed: bounded, but neither
-escaped nor free of secrets, which is up to each sink.
+Events may come from several threads at once, so a sink has to lock. Stages do not overlap: events between StageBegan
+and StageEnded belong to that stage. A text may contain a host's output, which is limited in size but neither escaped
+nor free of secrets: that is up to each sink.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Event:
     Two events that differ only in their time are equal.
     """
 
-    name = ""  # what programs know this kind of event by
+    name = ""  # the name of this kind of event for programs
     time: float = field(default_factory=time.time, kw_only=True, compare=False)
 
 
@@ -64,7 +64,7 @@ class StageEnded(Event):
 
 @dataclass(frozen=True)
 class Doing(Event):
-    """A host is at something from now on: connecting, answering for a step, a change, becoming healthy."""
+    """A host starts doing something: connecting, answering for a step, changing, becoming healthy."""
 
     name = "doing"
     host: str
@@ -73,7 +73,7 @@ class Doing(Event):
 
 @dataclass(frozen=True)
 class Idle(Event):
-    """Nothing is going on on a host any more, for now."""
+    """A host is doing nothing for now."""
 
     name = "idle"
     host: str
@@ -104,7 +104,7 @@ class ChangeEnded(Event):
 
 @dataclass(frozen=True)
 class Waiting(Event):
-    """A host cannot go on before something else has happened: another run, a package manager's lock, running tasks."""
+    """A host is waiting for something before it continues: another run, a package manager's lock, running tasks."""
 
     name = "waiting"
     host: str
@@ -113,7 +113,7 @@ class Waiting(Event):
 
 @dataclass(frozen=True)
 class StillWaiting(Event):
-    """The run has been waiting for hosts for some time; `doing` says what each of them is at."""
+    """The run has been waiting for hosts for some time; `doing` says what each of them is doing."""
 
     name = "still_waiting"
     doing: Mapping[str, str]  # by host name
@@ -131,13 +131,13 @@ class Note(Event):
 
 @dataclass(frozen=True)
 class Healthy(Event):
-    """What a stage has started is as it should be."""
+    """Something that a stage has started is healthy."""
 
     name = "healthy"
     host: str
     step: str
     detail: str
-    seconds: float = 0.0  # that it was waited for
+    seconds: float = 0.0  # that the run waited for it
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Failed(Event):
 
     @staticmethod
     def by(error: AerodromeError) -> Failed:
-        """Return what an error is as an event."""
+        """Return an error as an event."""
         host, step = (error.host, error.step) if isinstance(error, HostError) else ("", "")
         return Failed(host, step, error.message, error.hint, error.detail)
 
@@ -182,7 +182,7 @@ class RunEnded(Event):
 def as_dict(event: Event) -> dict[str, Any]:
     """Return an event as programs read it, ready for JSON: its time in UTC, its name, then its fields.
 
-    What is empty is None; a sequence stays a list.
+    Empty values become None; a sequence stays a list.
     """
     seconds, milliseconds = divmod(int(event.time * 1000), 1000)
     when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{milliseconds:03}Z"

@@ -1,8 +1,8 @@
 """The fleet's lock: one run at a time changes the fleet. The script that holds it, and what it prints.
 
-A process on one host holds a flock for as long as the run's channel is open and the run shows that it is alive: that
-says whether a run is alive, whatever has become of its controller. Beside it, root keeps a record on disk of whose lock
-it is. It goes with an orderly end, so one that is left without a flock is that of a run that was killed, or a hold.
+A process on one host holds a flock for as long as the run's channel is open and the run shows signs of life. This
+proves that a run is alive, whatever has happened to its controller. Next to it, root keeps a record on disk of whose
+lock it is. The record is removed when a run ends in order, so a record without a flock means a killed run, or a hold.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from aerodrome.core.step import Step
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 
-LOST = 60  # seconds without a sign of life from the run, after which the script gives the flock up
+LOST = 60  # seconds without a sign of life from the run before the script releases the flock
 TAKEN, HELD, FOUND, UNRECORDED, LEFT = "@taken", "@held", "@found", "@unrecorded", "@left"
 TIMED_OUT, REFUSED, UNWRITABLE = 75, 76, 74
-TAKE, EVENT, RECORD, LEAVE, STAY = "take", "event", "record", "leave", "stay"  # what the run says on descriptor 3
+TAKE, EVENT, RECORD, LEAVE, STAY = "take", "event", "record", "leave", "stay"  # the run's commands on descriptor 3
 
 ROOT = "/var/lib/aerodrome"
 HISTORY = f"{ROOT}/history"
 KEPT = 500  # records of runs
-LONGEST_RECORD = 4000  # bytes of the lock's record that are read
+LONGEST_RECORD = 4000  # bytes of the lock's record to read
 
-# What the note begins with of a run that needs no lock, if another run has it, or the same performer has left it.
+# Beginnings of the note in a run that needs no lock: another run has it, or the same performer has left it.
 LOCK_NOTE, LOCK_LEFT = "the fleet's lock: ", "the fleet's lock is left: "
 
-# Prints how old the record is, in seconds, and the record, on one line.
+# Print the record's age in seconds, and the record, on one line.
 _RECORD = f"""\
 printf '%s ' $(($(date +%s) - $(stat -c %Y {ROOT}/lock)))
 printf '%s\\n' "$(head -c {LONGEST_RECORD} {ROOT}/lock | tr '\\n\\0' '  ')"
 """
 
-# The file in /run is the lock. Its time says when a run last took the lock or gave it back: a run that asked its hosts
-# before that asks them again. It is never removed, for two runs could then lock two files.
+# The file in /run is the lock. Its time says when a run last took or released the lock; a run that asked its hosts
+# before that asks them again. It is never removed, because two runs could then lock two files.
 _SCRIPT = """\
 {prelude}{runtime}umask 077
 lock=/run/aerodrome/fleet.lock log={history}/{run}.jsonl
@@ -98,7 +98,7 @@ touch $lock
 
 @dataclass(frozen=True)
 class Claim:
-    """Whose lock it is. `hold` is set where nobody is at work: nothing may change until it is released."""
+    """Whose lock it is. `hold` is set if no run is active: nothing may change until it is released."""
 
     run: str
     performer: str
@@ -114,33 +114,33 @@ class Claim:
 
 @dataclass(frozen=True)
 class Found:
-    """A record of the lock that a host has shown; without a `claim` it is broken, and `text` is what is there.
+    """A record of the lock, as found on a host. Without a `claim` it is broken, and `text` is its content.
 
-    `age` is in seconds by the clock of the host.
+    `age` is in seconds, by the host's clock.
     """
 
     claim: Claim | None
     age: int
     text: str = ""
-    alive: bool = False  # a run is at work
+    alive: bool = False  # a run is active
 
     def left_by(self, performer: str) -> bool:
-        """Tell whether it is for this performer's next run to take over."""
+        """Tell whether this performer's next run should take it over."""
         return self.claim is not None and self.claim.performer == performer and not self.claim.hold
 
 
 def lock_script(claim: Claim, start: str, patience: int) -> str:
-    """Return sh that takes the lock, waiting at most `patience` seconds, and holds it while its descriptor 3 lives.
+    """Return sh that takes the lock, waiting at most `patience` seconds, and holds it while its descriptor 3 is alive.
 
-    `start` is the first line of the run's record in the history, one line of JSON in ASCII, as is all that follows.
+    `start` is the first line of the run's record in the history: one line of JSON in ASCII, like all further lines.
 
     It prints `@held AGE RECORD` if another run holds the lock, and `@found AGE RECORD` if a run has left its record
-    (`@found` alone after a wait): then it goes on only if it reads the line `take`. It prints `@taken AGE` once the
-    lock is its own, where AGE is the seconds since a run last took or released it. From then on it reads lines:
-    `event SIZE` and `record SIZE`, each followed by so many bytes, add to the history and replace the record; `leave`
+    (`@found` alone after a wait); then it continues only if it reads the line `take`. It prints `@taken AGE` once it
+    has the lock, where AGE is the seconds since a run last took or released it. From then on it reads lines:
+    `event SIZE` and `record SIZE`, each followed by that many bytes, add to the history and replace the record; `leave`
     and `stay` release the lock, with its record and without. All other lines are signs of life. It prints
-    `@unrecorded` if it could not write, `@left` at an orderly end. It exits with 75 if it has waited in vain, with 76
-    if it was not told to take, with 74 if it could write no record: then it does not have the lock.
+    `@unrecorded` if it could not write, and `@left` after an orderly end. Its exit code is 75 if the wait timed out,
+    76 if it was not told to take the lock, and 74 if it could not write a record: then it does not have the lock.
     """
     return _SCRIPT.format(
         prelude=PRELUDE,
@@ -171,7 +171,7 @@ def lock_script(claim: Claim, start: str, patience: int) -> str:
 
 
 def read_found(text: str, alive: bool = False) -> Found:
-    """Read `AGE RECORD`; a record that makes no sense is a broken one."""
+    """Parse `AGE RECORD`; a record that makes no sense counts as broken."""
     age, _, record = text.strip().partition(" ")
     seconds = max(0, int(age)) if re.fullmatch(r"-?\d{1,15}", age, re.ASCII) else 0
     try:
@@ -187,9 +187,9 @@ def read_found(text: str, alive: bool = False) -> Found:
 
 
 def read_age(line: str) -> int:
-    """Read a line `@taken AGE`.
+    """Parse a line `@taken AGE`.
 
-    Raises AerodromeError if that is not what it is.
+    Raises AerodromeError for anything else.
     """
     if found := re.fullmatch(rf"{TAKEN} (-?\d{{1,15}})", line, re.ASCII):
         return int(found[1])
@@ -198,7 +198,7 @@ def read_age(line: str) -> int:
 
 @dataclass(frozen=True)
 class LockState:
-    """A question to the host that keeps the fleet's lock: whose is it? It costs no process if nobody has it."""
+    """A question to the host that keeps the fleet's lock: whose is it? It starts no process if the lock is free."""
 
     performer: str = ""  # who asks
     key = "fleet lock"
@@ -209,12 +209,12 @@ class LockState:
         return f"[ ! -e {ROOT}/lock ] || {{\nif {alive}; then echo alive; else echo left; fi\n{_RECORD}}}"
 
     def read(self, answer: str) -> Found | None:
-        """Return the record that a host has shown; None if the lock is free."""
+        """Return the record that a host has printed; None if the lock is free."""
         first, _, rest = answer.strip().partition("\n")
         return read_found(rest, first == "alive") if first else None
 
     def judge(self, answer: str) -> Sequence[Finding]:
-        """Return a warning, for a run that changes nothing, if somebody else might."""
+        """Return a warning, for a run that changes nothing, if somebody else might be changing the fleet."""
         found = self.read(answer)
         if not found:
             return []
@@ -223,12 +223,12 @@ class LockState:
 
 
 def lock_step(performer: str) -> Step:
-    """Return what the host that keeps the lock is asked beside its own steps."""
+    """Return the step that asks the lock's host about the lock, in addition to its own steps."""
     return Step("lock", (), (LockState(performer),))
 
 
 def described(found: Found) -> str:
-    """Say whose lock it is, since when, and why."""
+    """Return in words whose lock it is, since when, and why."""
     claim = found.claim
     if claim is None:
         return f"the record of the fleet's lock is broken ({ROOT}/lock, {long(found.age)} old): {found.text or 'empty'}"
@@ -241,7 +241,7 @@ def described(found: Found) -> str:
 
 
 def long(seconds: int) -> str:
-    """Write a duration as people do."""
+    """Return a duration in words."""
     for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
         if seconds < limit:
             return f"{seconds // size} {unit}"
@@ -249,5 +249,5 @@ def long(seconds: int) -> str:
 
 
 def one_line(text: str, longest: int) -> str:
-    """Return a text that somebody else has written on one line of at most so many characters."""
+    """Return somebody else's text on one line of at most this many characters."""
     return " ".join(text.split())[:longest]

@@ -1,4 +1,4 @@
-"""A runbook: an ordered list of stages, and the one kind of thing that changes a fleet."""
+"""A runbook: an ordered list of stages. Nothing else changes a fleet."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from aerodrome.errors import AerodromeError
 
 @dataclass(frozen=True)
 class Runbook:
-    """What a run brings about, stage after stage, such as a deploy."""
+    """The stages of a run, such as a deploy, in order."""
 
     name: str
     stages: tuple[Stage, ...]
-    force: bool = False  # running tasks that had to be killed are no failure
-    notes: tuple[str, ...] = ()  # what the operator should know before it begins
+    force: bool = False  # killed tasks do not make the run fail
+    notes: tuple[str, ...] = ()  # for the operator, before the run begins
 
 
 @dataclass(frozen=True)
 class Action:
     """A resource that is something to do rather than something to have: `check` tells whether it has been done.
 
-    A stage reaches it as it does any other resource. So a plan shows it, a run that was killed resumes by asking, and
-    asking again proves that it was done.
+    A stage treats it like any other resource. So a plan shows it, a run that was killed resumes by asking, and asking
+    again proves that it was done.
     """
 
     check: Check

@@ -1,4 +1,4 @@
-"""A part of a run: it is done on all its hosts before the next begins."""
+"""A stage: a part of a run that is done on all its hosts before the next begins."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from aerodrome.dataclass import dataclass
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a runbook: it begins when the one before is done on all its hosts. Every mapping is by host name."""
+    """A part of a runbook: it begins once the previous stage is done on all its hosts. Mappings are by host name."""
 
     name: str
-    steps: Mapping[str, Sequence[Step]]  # what to reach, or to do (Action)
+    steps: Mapping[str, Sequence[Step]]  # resources to reach, and actions to do
     gates: Mapping[str, Gate]  # what must be ok at its end
     requires: Mapping[str, Sequence[Check]] = field(default_factory=dict)  # what must be ok before it changes anything
-    # What to reach if this stage fails, or one after it up to a stage that commits.
+    # Resources to reach if this stage fails, or a later one up to a stage that commits.
     way_back: Mapping[str, Sequence[Step]] = field(default_factory=dict)
-    commits: bool = False  # once it has begun, what stages before it have done is not taken back
+    commits: bool = False  # once it has begun, earlier stages are not taken back
 
 
 def by_host(parts: Sequence[Stage]) -> dict[str, list[Step]]:
@@ -33,7 +33,7 @@ def by_host(parts: Sequence[Stage]) -> dict[str, list[Step]]:
 
 
 def only(parts: Sequence[Stage], hosts: Collection[str]) -> list[Stage]:
-    """Return what is left of stages for `hosts`, without those that have none of them."""
+    """Return the stages for `hosts` only, without those that have no host left."""
     picked = [
         replace(
             stage,
@@ -48,9 +48,9 @@ def only(parts: Sequence[Stage], hosts: Collection[str]) -> list[Stage]:
 
 
 def joined(parts: Sequence[Stage], idle: Callable[[Stage], bool]) -> list[Stage]:
-    """Return the stages with "settings" as a part of "machines", if none between them has anything to do.
+    """Return the stages with "settings" as a part of "machines", if no stage between them has anything to do.
 
-    That saves every host an exec.
+    This saves every host an exec.
     """
     places = {stage.name: place for place, stage in enumerate(parts)}
     first, last = places.get("machines", 0), places.get("settings", 0)

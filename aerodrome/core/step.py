@@ -1,4 +1,4 @@
-"""A named part of what a host is made of."""
+"""Steps: named parts of a host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aerodrome.dataclass import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the guide, such as `node.packages`: what it is made of, in order, and what must hold first."""
+    """A step of the guide, such as `node.packages`: its resources, in order, and the checks that must hold first."""
 
     name: str
     resources: tuple[Resource, ...]
@@ -19,10 +19,10 @@ class Step:
 
     @property
     def parts(self) -> tuple[Check | Resource, ...]:
-        """Return all that is asked for, in order."""
+        """The checks and resources to ask about, in order."""
         return (*self.requires, *self.resources)
 
     @cached_property
     def probes(self) -> tuple[str, ...]:
-        """What each of `parts` asks; composed once, as it is needed several times in a run."""
+        """The probe of each of `parts`; composed once, because a run needs it several times."""
         return tuple(part.probe() for part in self.parts)

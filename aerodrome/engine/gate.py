@@ -1,4 +1,4 @@
-"""Wait until what a stage has started is as it should be, or say why it will not be."""
+"""Wait until everything that a stage has started is healthy, or report why it will not be."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aerodrome.remote.connection import Connections
 from aerodrome.remote.limits import Limit, LimitExceeded
 from aerodrome.remote.run import run
 
-LONGEST_LOOK = 1 << 18  # characters of one look that are kept
-POLL = 1.0  # seconds between two looks, where the host cannot look by itself
+LONGEST_LOOK = 1 << 18  # characters of one look to keep
+POLL = 1.0  # seconds between two looks, if the host cannot look by itself
 
 
 class Gatekeeper:
@@ -29,7 +29,7 @@ class Gatekeeper:
         hints: Mapping[str, str],
         at: Callable[[str, str], None],
     ) -> None:
-        """Take who is told of events, and `at`, which is told what each host is waited for."""
+        """Take the function that emits events, and `at`, which is told what each host is waiting for."""
         self._connections, self._emit, self._hints, self._at = connections, emit, hints, at
 
     @property
@@ -43,12 +43,12 @@ class Gatekeeper:
     def wait(self, host: Host, gate: Gate) -> None:
         """Wait until every subject of a gate is ok.
 
-        Raises HostError, with the last lines of the unit's journal, where one fails or is not ok in time.
+        Raises HostError, with the last lines of the unit's journal, if a subject fails or is not ok in time.
         """
         waiting, began = list(gate.subjects), time.monotonic()
         deadline = began + self._deploy.health_timeout
-        deaths: dict[str, int] = {}  # those before the first look are not this start's
-        last: dict[str, Finding] = {}  # what was seen of each subject that is not ok
+        deaths: dict[str, int] = {}  # earlier restarts do not count
+        last: dict[str, Finding] = {}  # the last finding of each subject that is not ok
         pending = ""
 
         def read(text: str) -> bool:
@@ -77,19 +77,19 @@ class Gatekeeper:
                 self._watch(host, asked, read, deadline)
             except LimitExceeded as error:
                 raise self._unfinished(host, waiting[0], last.get(waiting[0]), deadline, error) from error
-            if waiting:  # it has ended by itself: its Python cannot run there, or not yet
+            if waiting:  # it ended by itself: its Python cannot run there, or not yet
                 judge(self._look(host, gate.only(waiting)))
                 time.sleep(POLL)
 
     def _watch(self, host: Host, gate: Gate, read: Callable[[str], bool], deadline: float) -> None:
-        """Hand what the host sees to `read` until that has seen enough; a probe that says nothing is ended too."""
+        """Pass the host's looks to `read` until that has seen enough; a probe that prints nothing is ended too."""
         limit = Limit(max(deadline - time.monotonic(), 0) + POLL, self._deploy.output_limit, "health_timeout")
         run(self._connections, host, gate.watch(), on_text=read, limit=limit, keep=False)
 
     def _unfinished(
         self, host: Host, subject: str, seen: Finding | None, deadline: float, error: LimitExceeded
     ) -> HostError:
-        """Return why the wait for a host that has not finished looking ends: what was `seen` last, if anything."""
+        """Return why the wait ends for a host that has not finished looking: what was `seen` last, if anything."""
         if seen and time.monotonic() > deadline:
             return self._failed(host, seen, self._late)
         message = f"its health is unknown: the probe {error.message}"
@@ -101,7 +101,7 @@ class Gatekeeper:
             return gate.judge(output.text)
 
     def _go_on(self, host: Host, finding: Finding, deaths: int, deadline: float) -> None:
-        """Raise HostError where there is nothing to wait for any longer."""
+        """Raise HostError if waiting any longer is pointless."""
         if finding.verdict == "failed" or finding.restarts > deaths:
             raise self._failed(host, finding, "died after its start")
         if time.monotonic() > deadline:
@@ -114,7 +114,7 @@ class Gatekeeper:
 
 
 def journal(connections: Connections, host: Host, unit: str, lines: int = 20) -> str:
-    """Return the last lines of a unit's journal; nothing where it cannot be had, as it explains another failure."""
+    """Return the last lines of a unit's journal, or nothing if it is unavailable: it only explains another failure."""
     script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {quote(unit)}"
     try:
         return run(connections, host, script).text.rstrip()

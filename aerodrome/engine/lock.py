@@ -38,12 +38,12 @@ from aerodrome.remote.hold import Hold
 from aerodrome.remote.limits import Limit
 from aerodrome.remote.run import run
 
-LEAVING = 10.0  # seconds that the host gets to give the lock back
+LEAVING = 10.0  # seconds that the host gets to release the lock
 BREAK = "fab lock.release --reason=…"
 
 
 class Lock(Protocol):
-    """What keeps other runs from changing the fleet; `FleetLock`, except in tests."""
+    """A lock that keeps other runs from changing the fleet; `FleetLock`, except in tests."""
 
     def take(self, claim: Claim, start: str) -> float: ...
     def check(self) -> None: ...
@@ -57,7 +57,7 @@ class FleetLock:
     def __init__(self, connections: Connections, host: Host, patience: int, emit: Emit, force: bool = False) -> None:
         """Take the host that keeps the lock, and how many seconds to wait for it.
 
-        With `force` the lock is taken from whoever has left it, or holds the fleet; never from a run that is alive.
+        With `force`, the lock is taken from a killed run or a hold, but never from a run that is alive.
         """
         self._connections, self._host, self._patience, self._emit = connections, host, patience, emit
         self._force = force
@@ -72,7 +72,7 @@ class FleetLock:
         self._pending = ""
         self._question = connections.fleet.deploy.probe_timeout
         self._limit = Limit.question(connections.fleet.deploy)
-        self.found: Found | None = None  # the record that a run before has left
+        self.found: Found | None = None  # the record that an earlier run has left
 
     def take(self, claim: Claim, start: str) -> float:
         """Wait for the lock; return how many seconds ago another run took or released it, at most 0 after a wait.
@@ -104,7 +104,7 @@ class FleetLock:
         self._send(EVENT, event)
 
     def release(self, end: str, stuck: bool = False) -> None:
-        """Give the lock back, with the last line of the run's history; if the run is `stuck`, its record stays."""
+        """Release the lock, with the last line of the run's history; if the run is `stuck`, its record stays."""
         self.tell(end)
         if stuck and self._claim:
             self.keep(replace(self._claim, stuck=True))
@@ -112,7 +112,7 @@ class FleetLock:
             self._leave(LEAVE)
 
     def keep(self, claim: Claim) -> None:
-        """End without giving the lock back: nobody changes the fleet, except who may by this claim."""
+        """End without releasing the lock: nobody changes the fleet, except those whom this claim allows."""
         self._send(RECORD, claim.record())
         self._leave(STAY)
 
@@ -152,7 +152,7 @@ class FleetLock:
             self._answered.set()
 
     def _read(self, text: str) -> bool:
-        """Read what the script prints; return True if it must not go on, which ends it."""
+        """Read the script's output; return True if it must not continue, which ends it."""
         *lines, self._pending = (self._pending + text)[-10_000:].split("\n")
         try:
             for line in lines:
@@ -170,7 +170,7 @@ class FleetLock:
             self._take_over(read_found(rest) if rest.strip() else None)
         elif word == TAKEN:
             self._age = read_age(line)
-            self._limit.allow(None)  # it is held as long as the run goes on
+            self._limit.allow(None)  # it is held for as long as the run lasts
             self._answered.set()
         elif word == UNRECORDED:
             self._unrecorded = True
@@ -183,7 +183,7 @@ class FleetLock:
         self._emit(Waiting(self._host.name, f"waiting for {_who(other)}; at most {long(self._patience)}"))
 
     def _take_over(self, found: Found | None) -> None:
-        """Go on, although a record may have been left; AerodromeError if that is not for this performer to do."""
+        """Continue even if an earlier run has left a record; raise AerodromeError unless this performer may do so."""
         self.found = found
         self._limit.allow(self._question)
         if found and not self._force:
@@ -204,7 +204,7 @@ class FleetLock:
     def _failure(self, error: AerodromeError) -> HostError:
         message = f"cannot take the fleet's lock, nothing was changed: {error.message}"
         hints = [error.hint] if error.hint else []
-        if isinstance(error, HostError):  # it cannot be reached
+        if isinstance(error, HostError):  # the host cannot be reached
             hints.append(
                 f"{self._host.name} keeps the fleet's lock and history: nothing can be changed before it answers;"
                 " if it is gone for good, give its role to another host in hosts.yaml"
@@ -214,7 +214,7 @@ class FleetLock:
 
 
 def _who(other: Found) -> str:
-    """Say who is at work, and since when by this machine's clock."""
+    """Return who is changing the fleet, and since when by this machine's clock."""
     since = time.strftime("%H:%M:%S", time.localtime(time.time() - other.age))
     who = f"{other.claim.performer}: {other.claim.what}" if other.claim else "another run"
     return f"{who}, which has been changing the fleet since {since} ({long(other.age)})"

@@ -1,4 +1,4 @@
-"""What an operator does with the fleet's lock by hand: look at it, hold the fleet, release it; and the history."""
+"""Maintenance of the fleet's lock by an operator: show it, hold the fleet, release it; and the history."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from aerodrome.remote.run import run
 
 
 def lock_state(connections: Connections) -> Found | None:
-    """Return whose the fleet's lock is; None if it is free."""
+    """Return the record of the fleet's lock; None if it is free."""
     host, state = connections.fleet.lock_host, LockState()
     with reading(host.name, "lock"):
         return state.read(run(connections, host, state.probe()).text)
 
 
 def hold(lock: FleetLock, recorder: Recorder, reason: str) -> None:
-    """Keep every run from changing the fleet, until somebody releases it.
+    """Keep every run from changing the fleet until somebody releases it.
 
-    Raises HostError, as a run does, if somebody has the lock already.
+    Raises HostError, as a run does, if somebody already has the lock.
     """
     lock.take(recorder.claim(reason), recorder.start("lock.hold", reason))
     lock.tell(recorder.end("held", {}, []))
@@ -34,7 +34,7 @@ def hold(lock: FleetLock, recorder: Recorder, reason: str) -> None:
 
 
 def release(lock: FleetLock, recorder: Recorder, reason: str) -> str:
-    """Take the lock from a run that was killed, or end a hold; return what it was, or nothing if it was free.
+    """Take the lock from a killed run, or end a hold; return what it was, or nothing if it was free.
 
     `lock` has to be one that takes by force, and does not wait. Raises HostError if a run is alive.
     """
@@ -44,7 +44,7 @@ def release(lock: FleetLock, recorder: Recorder, reason: str) -> str:
 
 
 def history(connections: Connections, last: int) -> list[Past]:
-    """Return the newest runs, the newest first, each without what came between its start and its end."""
+    """Return the newest runs, newest first, each without the events between its start and its end."""
     return _ask(connections, partial(history_script, last=last))
 
 

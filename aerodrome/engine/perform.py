@@ -18,18 +18,19 @@ from aerodrome.fleet.model import Host
 
 
 class WayBackFailed(FleetError):
-    """A stage failed, and its way back too: the fleet is between two states, and its lock stays where it is."""
+    """A stage failed, and so did its way back: the fleet is between two states, and its lock stays."""
 
 
 def perform(run: Run, runbook: Runbook) -> bool:
-    """Bring about the stages of a runbook, one after another; tell whether anything had to be changed.
+    """Perform the stages of a runbook, one after another; tell whether anything had to be changed.
 
-    The fleet's lock is taken before anything is changed, and not at all if nothing has to be (except to release what a
-    run of the same performer has left, once it is known that it left nothing undone). With it begins the run's record.
+    The fleet's lock is taken before the first change, and not at all if nothing has to change (except to release the
+    lock of an earlier run of the same performer, once it is known that nothing was left undone). The run's record
+    begins with the lock.
 
-    Raises FleetError if a host of a stage fails: later stages are not begun, and the ways back are taken; WayBackFailed
-    if one of them fails. If a host is in a state that must not be touched, no stage is begun. Raises HostError if the
-    fleet's lock cannot be had.
+    Raises FleetError if a host of a stage fails: later stages do not begin, and the ways back are taken; WayBackFailed
+    if one of them fails. If a host is in a state that must not be touched, no stage begins. Raises HostError if the
+    fleet's lock is not available.
     """
     performance = _Performance(run, runbook.stages)
     asked = time.monotonic()
@@ -44,8 +45,8 @@ def perform(run: Run, runbook: Runbook) -> bool:
     age = run.lock.take(recorder.claim(performance.summary), recorder.start(runbook.name, performance.summary))
     outcome, errors = "interrupted", list[str]()
     try:
-        # What another run may have changed since it was asked has to be asked again. A second more: the host counts
-        # in whole ones.
+        # Ask again about everything that another run may have changed in the meantime. One more second, because the
+        # host counts whole ones.
         if age <= time.monotonic() - asked + 1:
             performance.ask()
         performance.stages()
@@ -61,22 +62,22 @@ def perform(run: Run, runbook: Runbook) -> bool:
 
 
 def _told(errors: Sequence[AerodromeError]) -> list[str]:
-    """Return errors as the history has them: a line each, without what programs have printed."""
+    """Return errors for the history: one line each, without the output of programs."""
     return [f"{each.host}: {each.step}: {each}" if isinstance(each, HostError) else str(each) for each in errors]
 
 
 class _Performance:
-    """What the hosts of a runbook still need, and the stages that bring it about."""
+    """The remaining needs of a runbook's hosts, and the stages that meet them."""
 
     def __init__(self, run: Run, stages: Sequence[Stage]) -> None:
         self._run, self._parts = run, stages
-        self._wanted: dict[str, list[Step]] = {}  # what is left of each host's steps
+        self._wanted: dict[str, list[Step]] = {}  # the rest of each host's steps
         self._failed: Mapping[str, HostError] = {}  # why hosts could not be asked
         self.plans: dict[str, HostPlan] = {}
 
     @property
     def changes(self) -> bool:
-        """Tell whether any host needs anything."""
+        """Tell whether any host needs a change."""
         return any(plan.changes for plan in self.plans.values())
 
     @property
@@ -86,13 +87,13 @@ class _Performance:
 
     @property
     def summary(self) -> str:
-        """Say how much there is to change."""
+        """Return how much there is to change."""
         changes = sum(len(plan.changes) for plan in self.plans.values())
         hosts = sum(bool(plan.changes) for plan in self.plans.values())
         return f"{changes} change{'s' if changes > 1 else ''} on {hosts} of {len(by_host(self._parts))} hosts"
 
     def note(self) -> None:
-        """Say what there is to know that no change shows. Whose the lock is, a run that has to wait for it is told."""
+        """Emit notes that no change shows. A run that has to wait for the lock learns whose it is anyway."""
         for name, note in ((name, note) for name, plan in self.plans.items() for note in plan.notes):
             if not (self.needs_lock and note.startswith((LOCK_NOTE, LOCK_LEFT))):
                 self._run.emit(Note(name, note))
@@ -101,7 +102,7 @@ class _Performance:
         """Ask all hosts what they need.
 
         Raises FleetError if hosts.yaml and a host do not fit: nothing is touched anywhere. A host that is down stops
-        nobody else before its own stage.
+        nothing before its own stage.
         """
         try:
             self.plans, self._failed = self._run.ask(by_host(self._parts)), {}
@@ -111,12 +112,12 @@ class _Performance:
             self.plans, self._failed = dict(error.results), {failure.host: failure for failure in error.failures}
 
     def ask_keeper(self) -> None:
-        """Ask whose the lock is, unless the host that keeps it has been asked: a run may have left it to this one."""
+        """Ask whose the lock is, if its host has not been asked yet: an earlier run may have left it to this one."""
         if self._run.fleet.lock_host.name not in by_host(self._parts):
             self.plans |= self._run.ask_keeper()
 
     def stages(self) -> None:
-        """Bring about stage after stage; if one fails, take the ways back, the last one first."""
+        """Perform stage after stage; if one fails, take the ways back, the last one first."""
         stages = joined(self._parts, self._idle)
         self._wanted = by_host(stages)
         back: list[Stage] = []
@@ -136,11 +137,11 @@ class _Performance:
         return not changes and self._failed.keys().isdisjoint(stage.steps)
 
     def _current(self, stage: Stage) -> dict[str, HostPlan]:
-        """Return what the hosts of a stage need of it, as far as they could be asked."""
+        """Return what the hosts of a stage still need, as far as they could be asked."""
         return {name: self.plans[name].only(steps) for name, steps in stage.steps.items() if name in self.plans}
 
     def _stage(self, stage: Stage) -> None:
-        """Bring a stage about on all hosts that can be asked, and only then fail for the others."""
+        """Perform a stage on all hosts that could be asked, and only then fail for the others."""
         failures = [self._failed[name] for name in stage.steps if name in self._failed]
         current = self._current(stage)
 
@@ -171,10 +172,10 @@ class _Performance:
         run.emit(StageBegan(stage.name, tuple(host.name for host in busy)))
         failed: tuple[str, ...] = ()
         try:
-            # Units that run are restarted on one host at a time; all else goes at once.
+            # Running units are restarted on one host at a time; everything else is done in parallel.
             rolling = [host for host in busy if stage.gates and current[host.name].interrupts]
             run.each([host for host in busy if host not in rolling], work)
-            # What still runs is left alone once a restart has failed: the others may fail of the same.
+            # After a failed restart, leave running units alone: they may fail for the same reason.
             for host in rolling:
                 run.each([host], work)
         except FleetError as error:
@@ -184,9 +185,9 @@ class _Performance:
             run.emit(StageEnded(stage.name, time.monotonic() - began, failed))
 
     def _require(self, stage: Stage, changing: Sequence[Host]) -> None:
-        """Ask what must be ok before a stage changes anything.
+        """Check what must be ok before a stage changes anything.
 
-        Raises FleetError, naming the stage, if it is not so on one of its hosts.
+        Raises FleetError, naming the stage, if a check fails on one of its hosts.
         """
 
         def ask(host: Host) -> None:
@@ -198,7 +199,7 @@ class _Performance:
         self._run.each([host for host in changing if stage.requires.get(host.name)], ask)
 
     def _take_back(self, begun: Sequence[Stage]) -> list[HostError]:
-        """Take the ways back of stages that have begun, the last one first, until one fails; return what failed."""
+        """Take the ways back of stages that have begun, the last one first, until one fails; return the failure."""
         run, taken = self._run, list[Mapping[str, Sequence[Step]]]()
         for stage in reversed(begun):
             if not stage.way_back or stage.way_back in taken:

@@ -1,4 +1,4 @@
-"""Follow a script's output as it comes: what the host is at, how long that may take, and what is said about it."""
+"""Follow a script's output as it arrives: what the host is doing, how long that may take, and what to report."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from aerodrome.errors import HostError
 from aerodrome.fleet.model import Deploy
 from aerodrome.remote.limits import ConnectionBroke, Limit, LimitExceeded
 
-LOCK_WAIT = 900  # seconds that a script waits for the lock of its host (plan.LOCK)
-LONGEST = 2000  # characters of a line that a host prints while it works; what is longer is not read to its end
+LOCK_WAIT = 900  # seconds that a script waits for its host's lock (plan.LOCK)
+LONGEST = 2000  # characters per line of a working host; the rest of a longer line is dropped
 
 
 def nobody(host: str, planned: PlannedChange, tasks: str) -> None:
-    """Take no note of tasks that were killed: a probe kills none."""
+    """Ignore tasks that were killed: a probe kills none."""
 
 
 class Progress:
@@ -37,17 +37,17 @@ class Progress:
         at: Callable[[str], None] = lambda what: None,
         killed: Callable[[str, PlannedChange, str], None] = nobody,
     ) -> None:
-        """Take who is told of events, of what the host is `at`, and of tasks that a change has `killed`."""
+        """Take the functions for events, for what the host is doing (`at`), and for tasks that a change `killed`."""
         self.host = host
         self.current: PlannedChange | None = None
-        self.step = ""  # that a mark has named last
-        self.probes = False  # the marks are those of a probe
+        self.step = ""  # named by the last mark
+        self.probes = False  # the marks belong to a probe
         self._emit, self._changes, self._asked = emit, changes, asked
         self._limit, self._deploy, self._at, self._killed = limit, deploy, at, killed
         self._mark = re.compile(rf"@{nonce} (\d{{1,6}}|done)")
         self._pending = ""
-        self._waited = ""  # what the current change waits for
-        self._began = 0.0  # when the current change did
+        self._waited = ""  # what the current change is waiting for
+        self._began = 0.0  # when the current change began
 
     def read(self, text: str) -> None:
         """Take the next part of the output."""
@@ -61,7 +61,7 @@ class Progress:
         if mark := self._mark.fullmatch(line):
             self._marked(mark[1])
         elif self.probes and self.step:
-            pass  # answers are anybody's text
+            pass  # answers may be any text
         elif line.startswith(WAITING):
             self._waits(line[1:LONGEST])
         elif line.startswith(NOTE):
@@ -101,14 +101,14 @@ class Progress:
         self._emit(ChangeBegan(self.host, planned.step, planned.resource, planned.change.summary))
 
     def _ends(self) -> None:
-        """Say that the current change has been made, as the next mark is there."""
+        """Emit the end of the current change, because the next mark has arrived."""
         if self.current and not self.probes:
             planned, seconds = self.current, time.monotonic() - self._began
             self._emit(ChangeEnded(self.host, planned.step, planned.resource, planned.change.summary, seconds))
 
     @contextmanager
     def naming(self) -> Iterator[None]:
-        """Let an error say at which step it happened."""
+        """Make an error name the step in which it happened."""
         try:
             yield
         except LimitExceeded as error:

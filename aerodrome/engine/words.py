@@ -1,4 +1,4 @@
-"""What a program printed before it failed, and what to do about it."""
+"""The last output of a program that failed, and hints about it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 
 def last_words(text: str, lines: int = 12) -> str:
-    """Return the last lines of an output, without the empty ones."""
+    """Return the last non-empty lines of an output."""
     return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
 
 def hint(words: str, hints: Mapping[str, str]) -> str:
-    """Return what to do about a failure that is known by what it prints; `hints` maps a sign to that."""
+    """Return what to do about a failure that is recognized by its output; `hints` maps a sign to that."""
     return next((what for sign, what in hints.items() if sign in words), "")

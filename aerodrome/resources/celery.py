@@ -1,4 +1,4 @@
-"""Where a host looks for Celery's broker and results: what is queued or runs does not move with them."""
+"""Where a host looks for Celery's broker and results. Queued and running tasks do not move with them."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ BROKER, RESULTS = "AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEN
 COMMAND = "_CMD"
 PARTS = ("broker", "results")
 KEEP = "broker.separate: false keeps them where they are"
-# How Celery is to talk to it (SQLAlchemy, a driver) says nothing about where it is.
+# The dialect and driver that Celery uses (SQLAlchemy) do not matter for the place.
 WAYS = {"sqla", "db", "psycopg2", "psycopg"}
 PORTS = {"postgresql": "5432", "redis": "6379", "amqp": "5672"}
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where broker and results are, as a host's files of variables say, and where they are to be.
+    """Where broker and results are, according to a host's environment files, and where they should be.
 
-    `files` are in the order in which systemd reads them. Logins do not count: a new password moves nothing. `wanted`
-    are places as `places` returns them, with the addresses of `names` (name, address) in place of these. From those of
-    `before` they move because nothing in hosts.yaml says where they are.
+    `files` are in the order in which systemd reads them. Logins do not count, so a new password moves nothing. `wanted`
+    are places as `places` returns them, with the addresses of `names` (name, address) instead of names. Places in
+    `before` move because nothing in hosts.yaml sets them.
     """
 
     files: tuple[str, ...]
     wanted: tuple[str, str]
-    lines: tuple[str, str] = ("", "")  # that name them as wanted, each without what comes before the @ of a login
+    lines: tuple[str, str] = ("", "")  # the wanted lines, each without the part before the @ of a login
     names: tuple[tuple[str, str], ...] = ()
     before: tuple[str, str] = ("", "")
 
     def look(self, then: str = ":") -> str:
-        """Return sh that prints the lines of the files that name them, and does more, where one is not as wanted.
+        """Return sh that prints the lines that set them and runs `then`, if one of them is not as wanted.
 
-        Where all are, or there is no broker, it takes no process.
+        If all of them are, or there is no broker, it starts no process.
         """
         files = " ".join(quote(path) for path in self.files)
         return (
@@ -49,7 +49,7 @@ class Places:
         )
 
     def reason(self, text: str) -> str:
-        """Say which of them moves; nothing where none does, or where the host has never had a broker."""
+        """Return which of them moves; nothing if none does, or if the host has never had a broker."""
         found = {name: lines[0].partition("=")[2] for name, lines in assignments(text) if name}
         variables = {name: _unquoted(value) for name, value in found.items()}
         broker, results = found_at = places(variables, dict(self.names))
@@ -61,22 +61,22 @@ class Places:
 
 
 def places(variables: Mapping[str, str], names: Mapping[str, str]) -> tuple[str, str]:
-    """Return the places of broker and results, of variables by name: without a login, or the command that tells.
+    """Return the places of broker and results among these variables: without a login, or the command that prints them.
 
-    Servers that `names` has are given by their addresses.
+    Servers in `names` are replaced by their addresses.
     """
     return _place(variables, BROKER, names), _place(variables, RESULTS, names)
 
 
 def lines(variables: Mapping[str, str]) -> tuple[str, str]:
-    """Return the lines that name broker and results in a file of these variables, without what comes before an @."""
+    """Return the lines that set broker and results in a file of these variables, without the part before an @."""
     found = {name: f"{name}={escape(value)}".rpartition("@")[2] for name, value in variables.items()}
     broker, results = (found.get(name) or found.get(name + COMMAND, "") for name in (BROKER, RESULTS))
     return broker, results
 
 
 def _place(variables: Mapping[str, str], name: str, names: Mapping[str, str]) -> str:
-    # Airflow takes the variable itself before it asks a command.
+    # Airflow prefers the variable itself to the command.
     if not (url := variables.get(name, "")):
         return variables.get(name + COMMAND, "")
     scheme, _, rest = url.partition("://")

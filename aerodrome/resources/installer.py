@@ -13,7 +13,7 @@ INSTALLER = "aerodrome"
 CACHE = "/var/cache/aerodrome"  # its home: the caches of uv and pip, and uv itself
 ROOT = "/opt/aerodrome"
 
-LONGEST = 20_000  # characters of an answer that are read: it is a handful of paths
+LONGEST = 20_000  # characters of an answer to read: it is a handful of paths
 OTHERS_WRITE, OTHERS_READ = 0o022, 0o055
 
 
@@ -24,7 +24,7 @@ def as_installer(command: str) -> str:
 
 @dataclass(frozen=True)
 class Installer:
-    """The installer with its cache, and directories of root's that everybody can read."""
+    """The installer with its cache, and root's directories that everybody can read."""
 
     directories: tuple[str, ...]  # parents first
 
@@ -86,7 +86,7 @@ def _read(text: str) -> dict[str, tuple[str, int, bool]]:
 
 
 def _fits(found: tuple[str, int, bool] | None, owner: str) -> bool:
-    """Tell whether a directory belongs to `owner` alone and is open to readers; a link of root's is the operator's."""
+    """Tell whether a directory belongs to `owner` alone and all can read it; a link owned by root is the operator's."""
     if found is None or found[0] != owner:
         return False
     _, mode, link = found

@@ -1,4 +1,4 @@
-"""Packages of the distribution, by apt or dnf."""
+"""The distribution's packages, installed by apt or dnf."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from aerodrome.errors import AerodromeError
 
 # NEEDRESTART_SUSPEND: Ubuntu's needrestart must not restart services behind our back.
 APT_ENVIRONMENT = "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1"
-# DPkg::Lock::Timeout: for what takes dpkg's lock after we have looked (apt 1.9.11). It covers neither dpkg itself nor
-# the locks of apt's lists and downloads, which apt-daily.service holds at boot.
-# Pattern-Only: a name that no package has, such as python3.12, is not taken for a regular expression (apt 2.0).
+# DPkg::Lock::Timeout: in case somebody takes dpkg's lock after we have looked (apt 1.9.11). It covers neither dpkg
+# itself nor the locks of apt's lists and downloads, which apt-daily.service holds at boot.
+# Pattern-Only: a name that no package has, such as python3.12, is not treated as a regular expression (apt 2.0).
 APT = "apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -o APT::Cmd::Pattern-Only=true"
-# Wait until nobody holds a lock of dpkg's or apt's, and say for whom. They are locks of fcntl(2), which /proc/locks
-# lists with process and inode (proc_locks(5)); which file that inode is, the process's open files tell.
+# Wait until nobody holds a lock of dpkg or apt, and report the holder. They are fcntl(2) locks, which /proc/locks
+# lists with process and inode (proc_locks(5)); the process's open files show which file the inode is.
 APT_LOCKS = "/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock"
 APT_WAITS = 600  # seconds
 _APT_FREE = f"""\
@@ -37,13 +37,13 @@ apt_free() {{
     sleep 1
   done
 }}"""
-# dnf waits for its lock by itself.
+# dnf itself waits for its lock.
 DNF = "dnf -y --setopt=install_weak_deps=False"
 
 
 @dataclass(frozen=True)
 class Packages:
-    """Packages that are installed, with their names for each package manager."""
+    """Installed packages, with their names for each package manager."""
 
     apt: tuple[str, ...]
     dnf: tuple[str, ...]
@@ -58,7 +58,7 @@ class Packages:
             "if command -v apt-get >/dev/null; then echo apt; "
             f"dpkg-query -W -f '${{Package}} ${{db:Status-Status}}\\n' {apt} 2>/dev/null; "
             "elif command -v dnf >/dev/null; then echo dnf; "
-            # What provides a name may be called otherwise: Fedora's postgresql-server is postgresql16-server.
+            # A package that provides a name may have another name: Fedora's postgresql-server is postgresql16-server.
             f'for name in {dnf}; do rpm -q --whatprovides "$name" >/dev/null 2>&1 && echo "$name installed"; done; fi'
         )
 
@@ -83,12 +83,12 @@ class Packages:
         settle = "dpkg --configure -a </dev/null"  # what a killed run left half done
         return (
             f"{APT_ENVIRONMENT}\n{_APT_FREE}\napt_free\n"
-            # Once more, for a lock that somebody took between the look and this.
+            # Again, in case somebody took a lock after the look.
             f"{settle} || {{ apt_free; {settle}; }}\napt_free\n"
-            # The lists are fetched only where they are missing or too old to find a package.
+            # The lists are fetched only if they are missing or too old to find a package.
             f"{install} || {{\napt_free\n"
-            # With some of them it may be found all the same. What went wrong is said only if it is not: update itself
-            # ends with 0 when it could not fetch a list, and apt then says merely that there is no such package.
+            # If some lists cannot be fetched, the package may still be found. Errors are reported only if it is not:
+            # update exits with 0 even if it could not fetch a list, and apt then only says that no such package exists.
             f"troubles=$({APT} update </dev/null 2>&1 | grep '^[EW]: ' | tail -n 4 | head -c 2000)\n"
             f"{install} || {{ status=$?; "
             '[ -z "$troubles" ] || printf \'apt-get update could not fetch all lists:\\n%s\\n\' "$troubles" >&2; '
@@ -97,5 +97,5 @@ class Packages:
 
     def _dnf(self, missing: list[str]) -> str:
         install = f"install {' '.join(quote(name) for name in missing)} </dev/null"
-        # What dnf knows of its repositories may be two days old (metadata_expire).
+        # dnf's metadata about its repositories may be two days old (metadata_expire).
         return f"{DNF} {install} || {DNF} --refresh {install}"

@@ -1,4 +1,4 @@
-"""The drop-in of PostgreSQL's own unit, whatever the distribution calls that."""
+"""The drop-in of PostgreSQL's own unit, whatever its name is on this distribution."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY = "postgresql drop-in"
 
 @dataclass(frozen=True)
 class PostgresDropin:
-    """A drop-in with this content. It restarts nothing: that is PostgresServer's, which knows who is connected."""
+    """A drop-in with this content. It restarts nothing: PostgresServer does, because it knows who is connected."""
 
     content: str
 

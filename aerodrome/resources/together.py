@@ -1,4 +1,4 @@
-"""Files of a host that are asked for at once: two processes of its probe, where each by itself would take two."""
+"""Files of a host that are read together: two processes in its probe, instead of two for each file."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from aerodrome.resources.reading import read_whole
 
 @dataclass(frozen=True)
 class Together:
-    """Paths of files, each with the SHA-256 of the content that it is to have: only other content is sent.
+    """Paths of files, each with the SHA-256 of the wanted content: only other content is sent.
 
-    The digest is the host's own, and so only of root's files in directories of root's: the owner of another directory
-    could replace by a link what is read there.
+    The host computes the digests, and therefore only of root's files in root's directories: the owner of another
+    directory could replace the file by a link.
     """
 
     files: tuple[tuple[str, str], ...]
 
     @cached_property
     def probe(self) -> str:
-        """Return sh that prints kind, owner, group and mode of all, and an empty line; then what differs, in base64."""
+        """Return sh that prints kind, owner, group and mode of all, an empty line, then differing content in base64."""
         paths = " ".join(quote(path) for path, _ in self.files)
         wanted = " ".join(quote(f"{digest}  {path}") for path, digest in self.files)
         content = read_whole('"$file"')
@@ -36,7 +36,7 @@ class Together:
         )
 
     def own(self, path: str, text: str, content: str) -> str:
-        """Return what `probe_path` would print of a path whose wanted content is `content`."""
+        """Return what `probe_path` would print about a path whose wanted content is `content`."""
         stated, _, rest = text.partition("\n\n")
         about = dict(line.split("|", 1) for line in stated.splitlines() if "|" in line).get(path)
         if about is None:

@@ -1,4 +1,4 @@
-"""Airflow's version on a host, and the stop that a change of it takes."""
+"""Airflow's version on a host, and the stop that a change of it requires."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from aerodrome.errors import AerodromeError
 
 @dataclass(frozen=True)
 class Installation:
-    """Where a host may have an Airflow, and which one it is to have; the first of `places` that is there is in use."""
+    """The possible locations of Airflow on a host, and the wanted version. The first existing place is in use."""
 
     places: tuple[str, ...]  # paths of virtual environments
-    wanted: str  # X.Y.Z, also where the version is X.Y.Z.* or X.Y.Z+local
+    wanted: str  # X.Y.Z, even if hosts.yaml says X.Y.Z.* or X.Y.Z+local
 
     def find(self) -> str:
-        """Return sh that sets `$venv` to the environment in use; without a process, as all here."""
+        """Return sh that sets `$venv` to the environment in use; like everything here, it starts no process."""
         places = " ".join(quote(place) for place in self.places)
         return f'for venv in {places}; do [ ! -e "$venv/bin/python" ] || break; done'
 
     def look(self, then: str = ":") -> str:
-        """Return sh that prints `found VERSION` where another version than the wanted one is in use; then does more."""
+        """Return sh that prints `found VERSION` and runs `then` if another version than the wanted one is in use."""
         return (
             f"found=; {self.find()}\n"
             'for place in "$venv"/lib/python3*/site-packages/apache_airflow-*.dist-info; do\n'
@@ -33,7 +33,7 @@ class Installation:
 
     @staticmethod
     def read(text: str) -> tuple[str, str]:
-        """Read what `look` printed: the version that is found where it is another, and the first line after it."""
+        """Parse the output of `look`: the version in use if it differs, and the first line after it."""
         first, _, rest = text.strip().partition("\n")
         name, _, found = first.partition(" ")
         if name != "found":
@@ -43,6 +43,6 @@ class Installation:
         return found, rest.partition("\n")[0].strip()
 
     def reason(self, text: str) -> str:
-        """Say of what `look` printed which version becomes which; nothing where it is the wanted one."""
+        """Return which version becomes which according to `look`; nothing if the wanted one is in use."""
         found, _ = self.read(text)
         return f"Airflow {found} becomes {self.wanted}" if found else ""
