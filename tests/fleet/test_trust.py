@@ -157,7 +157,7 @@ class Site:
         return ""
 
     def damage(self) -> list[str]:
-        """Return what the service user has obtained or damaged that is not its own."""
+        """Return the damage: files of others that the service user has obtained or changed."""
         found = self.sh(
             "stat -c '%n %U' /srv/victim /srv/victim/* /srv/victim/*/* /etc /etc/shadow | grep -v ' root$' || :\n"
             f"for each in file releases/kept logs/kept; do grep -qx {CANARY} /srv/victim/$each || echo $each; done\n"

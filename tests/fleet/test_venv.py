@@ -135,7 +135,7 @@ def made(bare: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Node:
         f"hosts: {{{HOST}: {{address: {lab.address(HOST)}}}}}\nroles: {roles}\nairflow: {{executor: LocalExecutor}}\n"
     )
     found = Node(lab, replace(inputs_of(path), locks={"3.11": SIX}))
-    install = "apt-get -qq -y install --no-install-recommends python3-venv"  # all that six needs
+    install = "apt-get -qq -y install --no-install-recommends python3-venv"  # everything that six needs
     found.sh(f"{{ {install} || {{ apt-get -qq update && {install}; }}; }} >/dev/null 2>&1")
     found.converge()
     # Without pip.conf pip need not be asked for its index each time; uv.toml has it too.

@@ -26,7 +26,7 @@ def documents(out: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def silent(hosts: Path) -> Iterator[socket.socket]:
-    """Let the one host be a port of this machine where nobody ever answers, which is waited for a minute."""
+    """Make the only host a port of this machine that never answers; fab waits for it for a minute."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         hosts.write_text(

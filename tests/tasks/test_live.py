@@ -18,7 +18,7 @@ AT_WORK = re.compile(r"  one +(\d+) s  connect")
 
 @pytest.fixture
 def silent(hosts: Path) -> Iterator[None]:
-    """Let the one host be a port of this machine where nobody ever answers, which is waited for a minute."""
+    """Make the only host a port of this machine that never answers; fab waits for it for a minute."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         hosts.write_text(

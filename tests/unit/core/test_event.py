@@ -1,4 +1,4 @@
-"""What a run emits, and how programs read it."""
+"""The events of a run, and their form for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The script that holds the fleet's lock, and what it prints; in real shells, with a history of its own."""
+"""The script that holds the fleet's lock, and its output: in real shells, with the test's own history."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ START = '{"event": "start", "run": "it\'s mine"}'
 
 
 def lock_script_below(folder: Path, claim: Claim, start: str = START, patience: int = 20) -> str:
-    """Return the script with all that it keeps below a folder."""
+    """Return the script with all of its files below a folder."""
     return below(folder, lock_script(claim, start, patience))
 
 
@@ -32,7 +32,7 @@ def below(folder: Path, text: str) -> str:
 
 
 def history(folder: Path, run: str = ANN.run) -> list[dict[str, object]]:
-    """Return the lines of a run's history: each is whole, or this fails."""
+    """Return the lines of a run's history; fail unless each is whole."""
     return [json.loads(line) for line in (folder / f"var/history/{run}.jsonl").read_text().splitlines()]
 
 
@@ -82,7 +82,7 @@ def event(process: Process, **given: object) -> None:
 
 
 def end(process: Process) -> int:
-    """Close its descriptor 3, as the end of a controller does."""
+    """Close its descriptor 3, as happens when a controller ends."""
     assert process.stdin is not None
     process.stdin.close()
     return process.wait(10)
@@ -90,7 +90,7 @@ def end(process: Process) -> int:
 
 def test_the_lock_is_taken_and_given_back_and_the_run_is_written_down(tmp_path: Path, shell: str) -> None:
     with running(lock_script_below(tmp_path, ANN), shell) as one:
-        assert read_age(line(one)) > 1_000_000  # nobody ever had it
+        assert read_age(line(one)) > 1_000_000  # nobody has ever had it
         record = tmp_path / "var" / "lock"
         assert json.loads(record.read_text()) == {
             "run": ANN.run,
@@ -233,14 +233,14 @@ def test_only_the_newest_records_are_kept(tmp_path: Path, monkeypatch: pytest.Mo
     folder.mkdir(parents=True)
     for day in range(1, 6):
         (folder / f"2026110{day}T000000Z-0000.jsonl").touch()
-    (folder / "20261105T000000Z-0000.jsonl.new").touch()  # of a script that was killed
+    (folder / "20261105T000000Z-0000.jsonl.new").touch()  # left by a killed script
     with running(lock_script_below(tmp_path, ANN)) as one:
         line(one)
     assert sorted(path.name[:8] for path in folder.iterdir()) == ["20261104", "20261105", "20261124"]
 
 
 def on_a_full_disk(folder: Path, shell: str, size: str) -> list[str]:
-    """Return a command line that runs a shell where `var` is a file system of that size, which only root can make."""
+    """Return a command line that runs a shell in which `var` is a file system of that size; only root can do this."""
     mount = f"mount -t tmpfs -o size={size},mode=0700 tmpfs {folder}/var"
     return ["unshare", "--mount", "sh", "-c", f'mkdir -p {folder}/var && {mount} && exec {shell} -c "$1"', "sh"]
 

@@ -1,4 +1,4 @@
-"""What a host shows of the fleet's lock: whose it is, or that its record makes no sense."""
+"""The fleet's lock as a host shows it: whose it is, or that its record makes no sense."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.core.test_lock import ANN, WHO, below, end, line, lock_script_be
 __all__ = ["shell"]
 
 
-# What is read
+# Parsing
 
 
 def test_what_is_not_as_expected() -> None:
@@ -67,7 +67,7 @@ def test_a_lock_that_is_free_alive_or_left(tmp_path: Path, ask: Ask) -> None:
     found = ask()
     assert found is not None
     assert (found.claim, found.alive) == (ANN, False)
-    (tmp_path / "run" / "fleet.lock").unlink()  # the machine was started anew
+    (tmp_path / "run" / "fleet.lock").unlink()  # the machine was rebooted
     again = ask()
     assert again is not None
     assert (again.claim, again.alive) == (ANN, False)

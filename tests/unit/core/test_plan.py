@@ -38,7 +38,7 @@ LOCKED = (
 
 @dataclass(frozen=True)
 class Thing:
-    """A resource that asks by any shell, and wants any changes."""
+    """A resource with any probe and any changes."""
 
     name: str
     asks: str = "true"
@@ -66,7 +66,7 @@ def planned(*scripts: str, payload: bytes = b"") -> list[PlannedChange]:
 
 
 def local(script: str, folder: Path) -> str:
-    """Return the script with a lock of its own: this machine's must not be waited for."""
+    """Return the script with a separate lock: it must not wait for this machine's."""
     return script.replace("/run/aerodrome", f"'{folder}/run aerodrome'")
 
 
@@ -88,7 +88,7 @@ def test_what_two_steps_of_a_host_have_is_planned_once() -> None:
     assert [(each.step, each.change.summary) for each in plan.changes] == [
         ("halt", "take note"),
         ("role", "restart"),
-        ("other", "take note"),  # of another thing
+        ("other", "take note"),  # about another thing
     ]
 
 
@@ -232,7 +232,7 @@ def test_what_a_resource_refuses_is_said_with_host_and_step() -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """A check that finds whatever it is told to."""
+    """A check that returns the given findings."""
 
     finds: tuple[Finding, ...]
     key = "check"
@@ -300,7 +300,7 @@ def test_the_script_of_an_apply_as_a_whole() -> None:
 
 
 def test_nothing_that_a_script_starts_inherits_the_lock_or_the_payload(sh: Shell, tmp_path: Path) -> None:
-    # A process that is left behind would hold the lock for ever, and could read secrets of changes to come.
+    # A process that is left behind would hold the lock forever, and could read the secrets of later changes.
     started = "until grep -q sleep /proc/$!/comm; do :; done"  # before, it is a shell, which has both
     left = f"(exec sleep 30) & {started}; ls -l /proc/$!/fd /proc/self/fd >>'{tmp_path}/seen'"
     left += f"; echo $! >>'{tmp_path}/pids'"
@@ -353,7 +353,7 @@ def test_after_the_changes_the_host_is_asked_again_whatever_they_left_behind(sh:
 
 
 def test_another_run_can_come_between_a_change_and_the_question(sh: Shell, tmp_path: Path) -> None:
-    # The lock for writing is given back before the one for reading is taken: nobody waits for himself.
+    # The write lock is released before the read lock is taken, so nobody waits for themselves.
     script = local(apply_script(planned("echo one"), [], "n0nce").script, tmp_path)
     assert b"waiting" not in sh(script).stdout
 
@@ -380,7 +380,7 @@ def test_a_change_starts_at_the_root_with_a_known_path_and_mask(sh: Shell, tmp_p
 
 @pytest.fixture
 def held(tmp_path: Path):  # type: ignore[no-untyped-def]
-    """Another run that is at work for a moment."""
+    """Another run that takes a moment."""
     script = apply_script(
         planned(f"touch '{tmp_path}/begun'; sleep 1; echo over >'{tmp_path}/over'"), [], "other"
     ).script

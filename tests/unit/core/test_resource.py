@@ -25,7 +25,7 @@ def test_a_text_that_holds_the_delimiter_gets_another_one() -> None:
         "$HOME `id` $(id) \\ \\\\ \\$ ' \" !\n",
         "END_OF_FILE\n",
         "  END_OF_FILE  \n\nEND_OF_FILE\n\n",
-        "caf\udce9 \udcff\n",  # bytes that are no UTF-8
+        "caf\udce9 \udcff\n",  # bytes that are not UTF-8
         "tab\tform\ffeed\r\n",
     ],
 )

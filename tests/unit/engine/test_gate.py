@@ -1,4 +1,4 @@
-"""Waiting for what a stage has started: on this machine in place of the host, with real shells."""
+"""Waiting until started units are healthy: with this machine in place of the host, and real shells."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Read = Callable[[tuple[str, ...], str], list[Finding]]
 
 @dataclass(frozen=True)
 class Looks:
-    """A gate whose watch is `script`; `read` says what an answer means for the subjects that are asked about."""
+    """A gate whose watch is `script`; `read` returns the findings about subjects from an answer."""
 
     script: str
     read: Read
@@ -89,7 +89,7 @@ def test_a_look_that_never_comes_is_not_waited_for(tmp_path: Path, script: str) 
 def test_a_look_that_takes_longer_than_the_rest_of_the_time_leaves_what_was_seen_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A web server that accepts connections and never answers: each look takes as long as its own time limit.
+    # A web server that accepts connections but never answers: each look takes as long as its time limit.
     world = World(tmp_path, Deploy(health_timeout=1))
     monkeypatch.setattr(module, "journal", lambda connections, host, unit: "Control server error")
     seen = finding("waiting", detail="timed out")
@@ -100,7 +100,7 @@ def test_a_look_that_takes_longer_than_the_rest_of_the_time_leaves_what_was_seen
 
 
 def test_a_host_looks_by_itself_until_all_is_ok(world: World, tmp_path: Path) -> None:
-    # The host goes on looking until nobody reads it: three looks are needed, one exec.
+    # The host continues to look until nobody reads its output: three looks, one exec.
     log = tmp_path / "looks"
     script = f"while :; do echo look >>'{log}'; printf 'number %s\\n@looked\\n' $(grep -c . '{log}'); sleep 0.05; done"
     scheduler, triggerer = finding("ok", "scheduler"), finding("ok", "triggerer")
@@ -141,7 +141,7 @@ Waits = Callable[..., list[tuple[str, ...]]]
 
 @pytest.fixture
 def waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Waits:
-    """Give what each look by hand sees; the last one goes on for ever. Return what was asked about, look by look."""
+    """Run looks by hand with these results, the last one repeated; return the subjects of each look."""
     clock = [0.0]
     world = World(tmp_path, Deploy(health_timeout=10))
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])

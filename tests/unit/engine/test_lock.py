@@ -1,4 +1,4 @@
-"""The fleet's lock as a run holds it, on this machine in place of its host."""
+"""The fleet's lock as a run holds it, with this machine in place of its host."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ END = '{"event": "end"}'
 
 
 class Locks:
-    """Locks over one fleet, and what was said while they were waited for."""
+    """Locks over one fleet, and the messages during the wait for them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.local = folder, Local(folder)
@@ -39,7 +39,7 @@ class Locks:
 
     @property
     def said(self) -> list[str]:
-        """What there was to wait for, and to know."""
+        """The messages about waiting, and the notes."""
         return [
             each.why if isinstance(each, Waiting) else each.text
             for each in self.emitted
@@ -55,7 +55,7 @@ class Locks:
         return [each["event"] for each in history(self.folder, run)]
 
     def left(self, claim: Claim = ANN, stuck: bool = False) -> None:
-        """Leave the lock as a run does that is killed."""
+        """Leave the lock as a killed run does."""
         lock = self.lock()
         lock.take(claim, START)
         if stuck:
@@ -114,7 +114,7 @@ def test_after_a_wait_what_was_asked_is_old(locks: Locks) -> None:
     second.release(END)
 
 
-# What another run has left
+# Locks that another run has left
 
 
 def test_the_next_run_of_the_same_performer_takes_over_and_says_so(locks: Locks) -> None:
@@ -183,7 +183,7 @@ def test_a_broken_record_is_nobodys(locks: Locks, force: bool) -> None:
     assert "fab lock.release --reason=…" in error.hint
 
 
-# What goes wrong
+# Failures
 
 
 def test_a_host_that_cannot_be_reached_is_named(locks: Locks) -> None:

@@ -1,4 +1,4 @@
-"""Look at the fleet's lock, hold the fleet and release it, and read the history; on this machine as its host."""
+"""Show the fleet's lock, hold the fleet and release it, and read the history, with this machine as the lock's host."""
 
 from __future__ import annotations
 

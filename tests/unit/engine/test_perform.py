@@ -1,4 +1,4 @@
-"""The order in which a runbook is performed: what a stage requires, actions, and the ways back."""
+"""The order in which a runbook is performed: requirements, actions, and ways back."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class There:
 
 
 def back(world: World, host: str, script: str) -> dict[str, list[Step]]:
-    """Return a way back that writes its own line into a log, once."""
+    """Return a way back that writes a line into a log, once."""
     name = script.replace(" ", "-")
     log = f"echo '{script}' >>'{world.folder}/log'; touch '{world.folder}/{name}'"
     return {host: [Step(f"back.{name}", (world.scripted(name, log),))]}
@@ -122,7 +122,7 @@ def test_what_the_stage_before_has_made_is_there_when_it_is_required(world: Worl
     assert world.perform(stages)
     (world.folder / "needed").unlink()
     execs.clear()
-    assert not world.perform_again(stages[1:])  # what a stage that is done requires is not asked
+    assert not world.perform_again(stages[1:])  # the requirements of a stage that is done are not checked
     assert execs == {"w1": 1, "db1": 1}  # db1 keeps the lock
 
 
@@ -167,11 +167,11 @@ def test_a_stage_for_some_hosts_only_keeps_all_that_it_is(world: World) -> None:
     assert (list(part.steps), list(part.requires), list(part.way_back), part.commits) == (["w1"], ["w1"], ["w1"], True)
 
 
-# What is written down
+# The record
 
 
 def written(world: World) -> list[tuple[object, ...]]:
-    """Return the history of a run in short."""
+    """Return the history of a run in short form."""
     shown = {"start": ("runbook", "why"), "stage": ("stage", "hosts"), "end": ("outcome", "changed", "errors")}
     return [(each["event"], *(each[name] for name in shown[each["event"]])) for each in world.lock.history]
 
@@ -254,7 +254,7 @@ def test_whose_the_lock_is_is_a_note_of_a_run_that_changes_nothing(
     note = "the fleet's lock: a run of bob@desk that began 70 s ago did not end: fab deploy (20261124T181500Z-aaaa)"
     notes = lambda: [each.text for each in world.heard.events if isinstance(each, Note)]  # noqa: E731
     world.perform([stage("one", w1=thing, db1=world.scripted("c"))])
-    assert notes() == []  # to take the lock says it
+    assert notes() == []  # the wait for the lock reports it
     world.perform_again([stage("one", w1=thing, db1=world.scripted("c"))])
     assert notes() == [note]
 

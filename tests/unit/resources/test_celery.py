@@ -104,7 +104,7 @@ def look(sh: Shell, folder: Path, *texts: str, wanted: tuple[str, str] = ("", ""
     for file, text in zip(files, texts, strict=True):
         file.write_text(text)
     places = Places((f"{folder}/none", *map(str, files)), WANTED, wanted)
-    # Where nothing moves, no program is called.
+    # If nothing moves, no program is called.
     return sh(places.look("echo more"), programs={"grep": 'echo grep; /bin/grep "$@"'}).stdout.decode()
 
 
@@ -135,7 +135,7 @@ def test_what_is_as_wanted_is_told_without_a_process(sh: Shell, tmp_path: Path, 
     wanted = lines(variables)
     assert look(sh, tmp_path, OTHERS, text, wanted=wanted) == ""
     assert look(sh, tmp_path, OTHERS, text.replace(":x@", ":another@"), wanted=wanted) == ""
-    # What comes later wins; one that is missing, or not wanted, is told.
+    # Later values win; a missing or unwanted one is reported.
     other = f"{BROKER}=redis://other/0\n"
     assert look(sh, tmp_path, other, text, wanted=wanted) == ""
     for changed in (text + other, f"{text}{RESULTS}=redis://other/0\n", text.partition("\n")[0] + f"\n{RESULTS}=\n"):

@@ -1,4 +1,4 @@
-"""Environment files: how systemd parts them, and what is kept of one that was written by hand."""
+"""Environment files: how systemd parses them, and the variables kept from one that was written by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aerodrome.resources.files import write_into
 from tests.unit.make import ME, Shell, only_change
 
 HEAD = "regular file|root|root|600\n"
-# As the guide has it, with lines that somebody has added.
+# As in the guide, with lines that somebody has added.
 BY_HAND = """\
 AIRFLOW_HOME=/usr/local/airflow/
 PATH=/opt/aerodrome/airflow/venv/bin:/usr/bin
@@ -48,7 +48,7 @@ def kept(path: str = "/etc/default/ac.local", found_in: str = "/etc/default/ac")
         ('A="b\nC=d"\nE=f', [("A", ['A="b', 'C=d"']), ("E", ["E=f"])]),
         ("A='b\\\nC=d'\nE=f", [("A", ["A='b\\", "C=d'"]), ("E", ["E=f"])]),
         ("A=b\\\n#C=d\nE=f", [("A", ["A=b\\", "#C=d"]), ("E", ["E=f"])]),
-        # Within an unquoted value systemd takes a quote for itself.
+        # Within an unquoted value, systemd interprets quotes.
         ("A=it's\nB=c", [("A", ["A=it's"]), ("B", ["B=c"])]),
     ],
 )
@@ -145,6 +145,6 @@ def test_commands_are_asked_until_they_answer_and_when_the_file_that_names_them_
     for seen in (Seen("abc123\n", frozenset({"file /etc/default/ac"})), Seen(""), Seen("other\n")):
         (change,) = asks.changes(seen)
         assert change.summary == "ask the commands that give secrets, as the service user"
-        # What remembers them is written last: commands that failed are asked again.
+        # The record of them is written last, so commands that failed are asked again.
         assert change.script.startswith("ask them\n(\n[ -O /etc/default ]")
         assert "abc123\n" in change.script

@@ -1,4 +1,4 @@
-"""The directory that a service runs in: what is taken from its user, and what is left."""
+"""The directory that a service runs in: the parts that its user loses, and those that it keeps."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_file_that_is_missing_is_written_for_the_service_to_read() -> None:
         "regular file|root|root|644|1\n",
         "regular file|root|root|600|2\n",
         "symbolic link|astro|astro|777|1\n",
-        "regular file|astro|astro|600|2\n",  # it has a second name somewhere
+        "regular file|astro|astro|600|2\n",  # it has a second hard link somewhere
         "regular file|ada|ada|644|1\n",
     ],
 )

@@ -1,4 +1,4 @@
-"""The system user that installs, and root's directories: what is asked, and what is done about it."""
+"""The system user that installs, and root's directories: probes and changes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_bare_host_gets_the_user_its_cache_and_roots_directories() -> None:
 @pytest.mark.parametrize(
     "cache",
     [
-        ENTRY.format("/var/cache/aerodrome"),  # its home was cleared away
+        ENTRY.format("/var/cache/aerodrome"),  # its home was deleted
         ENTRY.format("/var/cache/aerodrome") + "root 755 '/var/cache/aerodrome'\n",
         "aerodrome 775 '/var/cache/aerodrome'\n",
     ],

@@ -1,4 +1,4 @@
-"""A file and its folder, asked for with one process."""
+"""A file and its folder, probed with one process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEXT = 'def name():\n    return "w1"\n'
 
 
 def summaries(sh: Shell, module: Module) -> list[str]:
-    """Ask this machine, and return what it needs; who runs the test stands for root."""
+    """Ask this machine, and return its changes; the test's user stands for root."""
     text = sh(module.probe()).stdout.decode().replace(f"|{ME}|{MY_GROUP}|", "|root|root|")
     return [change.summary for change in module.changes(Seen(text))]
 

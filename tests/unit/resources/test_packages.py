@@ -63,7 +63,7 @@ def test_what_is_missing_is_installed_by_apt() -> None:
 
 
 def test_what_is_missing_is_installed_by_dnf() -> None:
-    # What rpm of Fedora prints for a package that is not there.
+    # The output of Fedora's rpm for a package that is not installed.
     change = only_change(PACKAGES, "dnf\nsudo installed\nno package provides gcc\n")
     assert (change.summary, change.script) == (
         "install gcc",
@@ -79,7 +79,7 @@ def test_a_host_without_either_is_told_what_to_install() -> None:
 
 
 def test_a_package_that_goes_by_another_name_counts_as_installed(sh: Shell, tmp_path: Path) -> None:
-    # Fedora 41: postgresql-server is what the package postgresql16-server provides.
+    # Fedora 41: the package postgresql16-server provides postgresql-server.
     rpm = (
         'for name; do case $name in postgresql-server) case "$*" in '
         '*%{NAME}*) echo "postgresql16-server installed";; *) echo postgresql16-server-16.3;; esac; exit 0;; esac; done'
@@ -137,7 +137,7 @@ HOLD = (
 
 @pytest.fixture
 def locks(tmp_path: Path) -> str:
-    """Return the functions that look at apt's locks, for two files of the test's own."""
+    """Return the functions that check apt's locks, with two of the test's own files."""
     paths = f"{tmp_path}/lock-frontend {tmp_path}/lock"
     for path in paths.split():
         Path(path).touch()

@@ -1,4 +1,4 @@
-"""Virtual environments: which one is wanted, and what is done in a real shell with stand-ins for the installers."""
+"""Virtual environments: the wanted one, and its installation in a real shell with stand-ins for the installers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def installed(requirements: Requirements = PINNED, python: str = "python3") -> I
 
 
 def places(requirements: Requirements, python: str) -> tuple[str, str]:
-    """Return the directory of an environment, and that of what installers read."""
+    """Return the directory of an environment, and that of the installers' input."""
     environment = installed(requirements)
     return environment.directory(python), f"{PLACE}/requirements/{environment.name(python)}"
 
@@ -257,13 +257,13 @@ def test_the_version_is_read_off_what_every_python_says(sh: Shell, python: str, 
 
 @pytest.fixture
 def node(sh: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
-    """A node whose installer has a cache of its own."""
+    """A node whose installer has its own cache."""
     monkeypatch.setattr("aerodrome.resources.python.CACHE", str(tmp_path / "cache"))
     return Node(sh, tmp_path)
 
 
 class Node:
-    """A place for environments, with stand-ins for what changes a node; each notes its arguments."""
+    """A place for environments, with stand-ins for programs that change a node; each logs its arguments."""
 
     def __init__(self, sh: Shell, folder: Path) -> None:
         self.sh, self.place, self.log, self.unit = sh, folder / "opt", folder / "log", folder / "airflow@.service"

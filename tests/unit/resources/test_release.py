@@ -1,4 +1,4 @@
-"""Releases: which are kept, and how old ones go, in a real shell with processes of the test's own making."""
+"""Releases: which ones are kept, and how old ones are removed, in a real shell with real processes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Node:
         ).stdout.decode()
 
     def prune(self, wanted: str = "") -> list[str]:
-        """Plan what is to go, with `wanted` about to be in use."""
+        """Plan the removal of old releases, with `wanted` about to be in use."""
         target = os.readlink(self.folder / "dags")
         name = wanted or target.rpartition("/")[2]
         return [each.script for each in self.releases.prune(self.ask(name), target, name)]

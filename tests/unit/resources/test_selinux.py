@@ -1,4 +1,4 @@
-"""SELinux: what was made gets the types of the policy, where it is on."""
+"""SELinux: new files get the types of the policy, if it is enabled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All files of a host asked for at once: the script in real shells, and what is read from it."""
+"""All files of a host read together: the script in real shells, and the parsing of its output."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_what_is_as_it_should_be_costs_two_processes_and_is_not_sent(sh: Shell, 
 
 
 def test_a_digest_alone_is_not_enough(sh: Shell, tmp_path: Path) -> None:
-    # One path begins as another does, and has what that is to have.
+    # One path is the prefix of another, and has the other's wanted content.
     short, long = tmp_path / "default", tmp_path / "default-worker"
     long.write_text("one\n")
     short.write_text("two\n")
