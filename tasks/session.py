@@ -98,7 +98,6 @@ class Session:
     @cached_property
     def recorder(self) -> Recorder:
         """The recorder of who did what."""
-        import os
         from datetime import UTC, datetime
 
         from aerodrome.controller.origin import digest_of, version
@@ -109,7 +108,7 @@ class Session:
         def origin() -> Origin:
             return Origin(digest_of(self.fleet.source), version())
 
-        run = run_id(datetime.now(UTC), os.urandom(2))
+        run = run_id(datetime.now(UTC))
         return Recorder(run, Caller(performer(), self.performing), origin, redactor.hide)
 
     def adopting(self, work: Callable[[], T]) -> T:

@@ -33,9 +33,13 @@ class Origin:
     version: str  # of Aerodrome
 
 
-def run_id(now: datetime, chance: bytes) -> str:
-    """Return the name of a run: when it began, in UTC, and four hexadecimal digits: `20261124T181500Z-1f3a`."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{chance[:2].hex()}"
+def run_id(now: datetime) -> str:
+    """Return the name of a run: when it began, in UTC: `20261124T181500Z-1f3a`.
+
+    The last four hexadecimal digits are the fraction of the second, in units of 1/65536 s (15 µs): the names of runs
+    sort in the order in which they began, even those of one second.
+    """
+    return f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond * 65536 // 1_000_000:04x}"
 
 
 class Recorder:

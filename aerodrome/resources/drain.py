@@ -7,11 +7,14 @@ from aerodrome.dataclass import dataclass
 
 # What the stop of a unit has to say, one file each, until a controller is known to have heard it; root's own.
 RECORDS = "/var/lib/aerodrome/drains"
+RUNTIME = "/run/systemd/system"  # until the next boot
+DROPIN = "99-aerodrome-stop.conf"  # of the unit that stops
 LONGEST = 4000  # bytes of a census, which runs as the service user
 
 AGAIN = 30  # seconds between two lines about what a stop still waits for
 UNKNOWN = "tasks, if any: which ones is unknown"
 
+# The limit of hosts.yaml counts, even if the unit still has another one: a drop-in in /run gives it to this stop alone.
 # The unit is stopped, not restarted, for systemd says of a stop how it ended: Result=timeout (systemd.exec(5),
 # $SERVICE_RESULT) after TimeoutStopSec=, when all that is left of the unit has been killed. Airflow 3.3.2's worker
 # sometimes does not end although its tasks have: nothing is lost then.
@@ -26,6 +29,9 @@ keep() {{ mkdir -p {records}; (umask 077; printf '%s\\n' "$1" >{record}.new); mv
 trap '' PIPE
 tasks=$(running_tasks)
 if [ -n "$tasks" ]; then keep "{interrupted} $tasks"; say "{waiting}$tasks; at most {limit} s"; fi
+mkdir -p {dropins}
+printf '%s\\n' '[Service]' 'TimeoutStopSec={limit}' >{dropins}/{dropin}
+systemctl daemon-reload
 systemctl stop {unit} &
 stop=$! waited=0
 while kill -0 $stop 2>/dev/null; do
@@ -40,6 +46,8 @@ if [ "$(systemctl show -p Result --value {unit})" != success ]; then{after}
   if [ -n "$lost" ]; then keep "{was_killed} $lost"; say "{killed}$lost"; else say "{note}{hung}"; fi
 fi
 [ -n "$lost" ] || [ ! -e {record} ] || rm {record}
+rm {dropins}/{dropin}
+systemctl daemon-reload
 trap - PIPE"""
 INTERRUPTED, WAS_KILLED = "interrupted", "killed"
 # Processes are seen before they are killed: what counts is the last look at a unit that had not yet been.
@@ -72,6 +80,8 @@ class Drain:
             longest=LONGEST,
             records=RECORDS,
             record=quote(f"{RECORDS}/{unit}"),
+            dropins=quote(f"{RUNTIME}/{unit}.d"),
+            dropin=DROPIN,
             interrupted=INTERRUPTED,
             was_killed=WAS_KILLED,
             limit=self.limit,

@@ -102,7 +102,7 @@ def test_an_operator_sees_for_whom_a_run_waits_and_for_how_long(bare: Fleet, one
 
 
 def test_nothing_to_do_draws_nothing_and_imports_nothing_that_draws(fleet: Fleet) -> None:
-    for _ in range(5):  # a host that takes seconds to answer is shown, and units that have just started are waited for
+    for _ in range(10):  # a slow host is shown, and units that have just started are waited for
         with terminal(fleet, PYTHONPROFILEIMPORTTIME="1") as run:
             assert run.end(300) == 0
         if "\x1b" not in run.screen.raw:

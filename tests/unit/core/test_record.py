@@ -42,7 +42,10 @@ def planned(resource: str, script: str = "true", step: str = "node.hosts") -> Pl
 
 
 def test_the_name_of_a_run() -> None:
-    assert run_id(NOON, b"\x1f\x3a") == RUN
+    assert run_id(NOON.replace(microsecond=121_980)) == RUN
+    assert run_id(NOON) == "20261124T120000Z-0000"
+    assert run_id(NOON.replace(microsecond=999_999)) == "20261124T120000Z-ffff"
+    assert run_id(NOON.replace(microsecond=500)) < run_id(NOON.replace(microsecond=600)) < RUN
 
 
 def test_what_is_written_down_is_read_as_it_was() -> None:

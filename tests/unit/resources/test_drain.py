@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core.resource import Change, Seen
-from aerodrome.resources.drain import LONGEST, RECORDS, UNKNOWN, Drain, Unreported
+from aerodrome.resources.drain import LONGEST, RECORDS, RUNTIME, UNKNOWN, Drain, Unreported
 from aerodrome.resources.systemd import Service, Stopped
 from tests.unit.make import Shell, only_change
 
 UNIT = "airflow@worker.service"
 RUNS = "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n"
+
+
+def here(script: str, records: Path) -> str:
+    """Return the script with a record and a drop-in in folders of the test's own."""
+    return f"set -eu\n{script}".replace(RECORDS, str(records)).replace(RUNTIME, f"{records}.units")
 
 
 class Worker:
@@ -26,7 +31,7 @@ class Worker:
     @property
     def stop(self) -> str:
         """What stops the unit, with its record in a folder of the test's own."""
-        return f"set -eu\n{self.drain.stop(UNIT)}".replace(RECORDS, str(self.records))
+        return here(self.drain.stop(UNIT), self.records)
 
     @property
     def record(self) -> str:
@@ -62,6 +67,15 @@ def test_what_is_waited_for_is_said_again_and_again(sh: Shell, worker: Worker) -
         "@waiting for the unit to end, of which no task runs any more",
     ]
     assert done.returncode == 0
+
+
+def test_the_limit_of_hosts_yaml_counts_for_this_stop_alone(sh: Shell, worker: Worker) -> None:
+    # The unit still has the limit that was deployed before.
+    units = f"{worker.records}.units/{UNIT}.d"
+    assert sh(worker.stop, programs=worker.systemctl(f"cat {units}/* >{worker.tasks}.limit")).returncode == 0
+    assert worker.tasks.with_suffix(".limit").read_text() == "[Service]\nTimeoutStopSec=600\n"
+    assert list(Path(units).iterdir()) == []
+    assert worker.log.read_text().split() == ["daemon-reload", "stop", "show", "daemon-reload"]
 
 
 def test_tasks_that_still_run_when_all_was_killed_are_lost(sh: Shell, worker: Worker) -> None:
@@ -100,14 +114,14 @@ def test_of_processes_those_are_lost_that_ran_until_the_kill(sh: Shell, tmp_path
     drain = Drain(f"cat {tmp_path}/tasks", 600, by_processes=True)
     systemctl = BY_PROCESSES.format(folder=tmp_path, stop=stop.format(folder=tmp_path))
     programs = {"systemctl": systemctl, "sleep": "exec /bin/sleep 0.01"}
-    done = sh(f"set -eu\n{drain.stop(UNIT)}", programs=programs)
+    done = sh(here(drain.stop(UNIT), tmp_path / "drains"), programs=programs)
     assert done.stdout.decode().splitlines()[-1].startswith(last)
 
 
 def test_a_task_s_name_forges_no_line(sh: Shell, tmp_path: Path) -> None:
     drain = Drain("printf '%s\\n' 'a\\n@killed b'", 600)
     done = sh(
-        f"set -eu\n{drain.stop(UNIT)}".replace(RECORDS, str(tmp_path)),
+        here(drain.stop(UNIT), tmp_path / "drains"),
         programs={"systemctl": "case $1 in show) echo success;; esac"},
     )
     assert done.stdout.decode().splitlines() == ["@waiting for a\\n@killed b; at most 600 s"]
@@ -116,7 +130,7 @@ def test_a_task_s_name_forges_no_line(sh: Shell, tmp_path: Path) -> None:
 def test_where_nobody_knows_what_runs_a_kill_is_taken_to_be_one(sh: Shell, tmp_path: Path) -> None:
     drain = Drain("echo secret >&2; false", 600)
     programs = {"systemctl": "case $1 in show) echo timeout;; esac"}
-    done = sh(f"set -eu\n{drain.stop(UNIT)}".replace(RECORDS, str(tmp_path)), programs=programs)
+    done = sh(here(drain.stop(UNIT), tmp_path / "drains"), programs=programs)
     assert done.stdout.decode().splitlines() == [f"@waiting for {UNKNOWN}; at most 600 s", f"@killed {UNKNOWN}"]
     assert done.stderr == b""
 
@@ -128,9 +142,8 @@ def test_a_stop_that_fails_is_a_failure(sh: Shell, worker: Worker) -> None:
 def test_a_restart_is_a_stop_and_a_start(sh: Shell, worker: Worker) -> None:
     script = only_change(Service(UNIT, again=True, drain=worker.drain), RUNS).script
     assert script == f"{worker.drain.stop(UNIT)}\nsystemctl start {UNIT}"
-    here = f"set -eu\n{script}".replace(RECORDS, str(worker.records))
-    assert sh(here, programs=worker.systemctl(":")).returncode == 0
-    assert worker.log.read_text().split() == ["stop", "show", "start"]
+    assert sh(here(script, worker.records), programs=worker.systemctl(":")).returncode == 0
+    assert worker.log.read_text().split() == ["daemon-reload", "stop", "show", "daemon-reload", "start"]
     assert Stopped(UNIT, worker.drain).changes(Seen(RUNS))[0].script == worker.drain.stop(UNIT)
 
 
@@ -155,7 +168,7 @@ SUCCESS = "case $1 in show) echo success;; esac"
 
 def test_a_census_without_an_end_is_cut(sh: Shell, tmp_path: Path) -> None:
     drain = Drain("yes | tr -d '\\n'", 600)
-    done = sh(f"set -eu\n{drain.stop(UNIT)}".replace(RECORDS, str(tmp_path)), programs={"systemctl": SUCCESS})
+    done = sh(here(drain.stop(UNIT), tmp_path / "drains"), programs={"systemctl": SUCCESS})
     assert (done.returncode, len(done.stdout)) == (0, len("@waiting for ; at most 600 s\n") + LONGEST)
 
 
