@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from aerodrome.core.resource import Change, Seen
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.files import Block, Found
+from aerodrome.resources.block import Block
+from aerodrome.resources.files import Found
 from aerodrome.resources.postgres import Answer, Login, ask
 
 BLOCK = "aerodrome"  # the name of our block (files.Block)

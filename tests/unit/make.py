@@ -113,3 +113,15 @@ def only_change(resource: Resource, seen: str, changing: Sequence[str] = ()) -> 
     """Return the one change that a resource wants."""
     (change,) = resource.changes(Seen(seen, frozenset(changing)))
     return change
+
+
+def seen(sh: Shell, resource: Resource) -> Seen:
+    """Ask for a resource in a shell."""
+    return Seen(sh(resource.probe()).stdout.decode("utf-8", "surrogateescape"))
+
+
+def apply(sh: Shell, changes: list[Change]) -> None:
+    """Make changes in a shell, and hold that each succeeds."""
+    for change in changes:
+        done = sh(f"set -eu\n{change.script}", change.payload)
+        assert done.returncode == 0, done
