@@ -31,6 +31,7 @@ class Past:
     why: str = ""
     hosts_file: str = ""
     version: str = ""
+    runbook: str = ""
     started: str = "?"
     outcome: str = ""
     seconds: float | None = None
@@ -99,7 +100,7 @@ def _read_event(event: Mapping[str, Any], given: dict[str, Any]) -> None:
     kind, at = event["event"], _text(event["at"])
     if kind == "start":
         names = ("performer", "command", "why", "hosts_file", "version")
-        given.update({name: _text(event[name]) for name in names}, started=at)
+        given.update({name: _text(event[name]) for name in names}, started=at, runbook=_text(event.get("runbook", "")))
     elif kind == "stage":
         given["stages"].append((at, _text(event["stage"]), _texts(event["hosts"])))
     elif kind == "end":

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from aerodrome.core.resource import Change, Seen, as_user, heredoc, quote, unified_diff
+from aerodrome.core.undo import Undo
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.files import Found, probe_path, write_whole
+from aerodrome.resources.files import Found, digest, probe_path, read_whole, write_into, write_whole
 
 THERE, MOST_LINES = "in-place", 500  # what a probe says of a block, and how far it looks for it
 
@@ -25,6 +26,7 @@ class Block:
     first: bool = False
     name: str = "aerodrome"
     user: str = "root"
+    reload: str = ""  # sh that has others read the file again
 
     @property
     def key(self) -> str:
@@ -65,9 +67,35 @@ class Block:
                 f"[ \"$(sha256sum <{quote(self.path)})\" = '{digest}  -' ] || "
                 f"{{ echo {quote(f'{self.path} has been changed in the meantime: run again')}; exit 1; }}\n"
             ) + write_whole(self.path, content, found.owner, found.group, found.mode)
-        if self.user != "root":
-            script = f"{as_user(self.user, 'sh -eu')} {heredoc(script + chr(10))}"
-        return [Change(f"update the block in {self.path}", script, diff)]
+        summary = f"update the block in {self.path}"
+        return [Change(summary, self._as_user(script), diff, undo=self._undo(found))]
+
+    def _as_user(self, script: str) -> str:
+        script = script if self.user == "root" else f"{as_user(self.user, 'sh -eu')} {heredoc(script + chr(10))}"
+        return f"{script}\n{self.reload}" if self.reload else script
+
+    def _undo(self, found: Found) -> Undo:
+        """Return how the block becomes what it was, or goes: others may have edited their lines since."""
+        path, (begin, *_, end) = quote(self.path), (f"/^{line}$/" for line in self._block)
+        lines = found.content.split("\n")
+        there = self._block[0] in lines
+        old = lines[lines.index(self._block[0]) : lines.index(self._block[-1]) + 1] if there else []
+        before = f"cat {heredoc(''.join(f'{line}{chr(10)}' for line in old))}\n" if old else ""
+        put = (
+            f"{{\nsed {quote(f'{begin},$d')} {path}\n{before}"
+            f'[ -z "$(sed -n {quote(f"{begin}p")} {path})" ] || sed {quote(f"1,{end}d")} {path}\n}}'
+        )
+        if found.kind:
+            script = write_into(self.path, put, found.owner, found.group, found.mode)
+        else:
+            script = write_into(self.path, put, "root", "root", 0o644) + f"\n[ -s {path} ] || rm {path}"
+        state = (
+            f"{{ [ -h {path} ] || [ ! -f {path} ] || {read_whole(path)} | sed -n {quote(f'{begin},{end}p')}; }} | "
+            "sha256sum | cut -c -64"
+        )
+        was, left = (digest("".join(f"{line}\n" for line in block)) for block in (old, self._block))
+        what = f"put back the block in {self.path}" if old else f"remove the block from {self.path}"
+        return Undo(what, self._as_user(script), state, was, left)
 
     def placed_in(self, content: str) -> str:
         """Return `content` with the block in its place.

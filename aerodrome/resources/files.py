@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 from aerodrome.core.resource import Change, Seen, put_text, quote, unified_diff
+from aerodrome.core.undo import Undo
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.reading import LIMIT, read_whole
@@ -122,6 +123,44 @@ def put_aside(path: str, aside: str) -> str:
     return f"[ -e {quote(aside)} ] || [ -h {quote(aside)} ] || ln -P {quote(path)} {quote(aside)}"
 
 
+def state_of(path: str) -> str:
+    """Return sh that prints, in one line, what is at `path`, with the digest of a file; no link is followed."""
+    name = quote(path)
+    return (
+        f"if [ -h {name} ]; then echo link; elif [ -f {name} ]; then\n"
+        f"echo \"file $(stat -c '%U|%G|%a' {name}) $({read_whole(name)} | sha256sum | cut -c -64)\"\n"
+        f"elif [ -e {name} ]; then echo other; else echo nothing; fi"
+    )
+
+
+def was(found: Found) -> str:
+    """Return what `state_of` printed when the path was as it was found."""
+    if not found.kind:
+        return "nothing"
+    return f"file {found.owner}|{found.group}|{found.mode:o} {digest(found.content)}"
+
+
+def digest(content: str) -> str:
+    """Return the SHA-256 of a file's content."""
+    return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def put_back(path: str, found: Found, left: Found, then: str = "") -> Undo | None:
+    """Return how a path becomes what was found there, and what is done `then`; None for what was not seen whole.
+
+    `left` is what the change makes of it.
+    """
+    if found.kind not in ("", "regular file") or "UNKNOWN" in (found.owner, found.group):
+        return None
+    then = f"\n{then}" if then else ""
+    if not found.kind:
+        script = f"{refuse_foreign(path)}\nrm -f {quote(path)}{then}"
+        return Undo(f"remove {path}", script, state_of(path), was(found), was(left))
+    payload = found.content.encode("utf-8", "surrogateescape")
+    script = write_into(path, f"head -c {len(payload)} <&3", found.owner, found.group, found.mode) + then
+    return Undo(f"put back {path}", script, state_of(path), was(found), was(left), payload)
+
+
 @dataclass(frozen=True)
 class File:
     """A file with this content, owner and mode.
@@ -150,7 +189,11 @@ class File:
     @property
     def digest(self) -> str:
         """The SHA-256 of the content."""
-        return hashlib.sha256(self.content.encode("utf-8", "surrogateescape")).hexdigest()
+        return digest(self.content)
+
+    @property
+    def _wanted(self) -> Found:
+        return Found("regular file", self.owner, self.group, self.mode, self.content)
 
     def probe(self) -> str:
         return self.beside.probe if self.beside else probe_path(self.path)
@@ -176,9 +219,10 @@ class File:
         script += write_whole(self.path, self.content, self.owner, self.group, self.mode)
         if aside:  # not before: until then it is the same file
             script += f"\n[ -h {quote(aside)} ] || {{ {set_attributes(aside, self.owner, self.group, 0o600)}\n}}"
-        if self.reload:
-            script += "\nsystemctl daemon-reload"
-        return [Change(f"write {self.path}", script, self._diff(found))]
+        reload = "systemctl daemon-reload" if self.reload else ""
+        script += f"\n{reload}" if reload else ""
+        undo = put_back(self.path, found, self._wanted, reload)
+        return [Change(f"write {self.path}", script, self._diff(found), undo=undo)]
 
     def _own(self, found: Found) -> list[Change]:
         """Return what gives a file with the right content the right owner and mode."""
@@ -188,7 +232,8 @@ class File:
             script = set_attributes(self.path, self.owner, self.group, self.mode)
         else:  # whoever owned it may have it open for writing: it becomes another file
             script = write_whole(self.path, self.content, self.owner, self.group, self.mode)
-        return [Change(f"own {self.path} {self.owner}:{self.group} {self.mode:04o}", script, attributes=True)]
+        summary = f"own {self.path} {self.owner}:{self.group} {self.mode:04o}"
+        return [Change(summary, script, attributes=True, undo=put_back(self.path, found, self._wanted))]
 
     def _diff(self, found: Found) -> str:
         if self.mask is None:
@@ -211,7 +256,11 @@ class Absent:
         return f"file {self.path}"
 
     def probe(self) -> str:
-        return f"[ ! -e {quote(self.path)} ] || echo there"
+        return probe_path(self.path)
 
     def changes(self, seen: Seen) -> list[Change]:
-        return [Change(f"remove {self.path}", f"rm -f {quote(self.path)}")] if seen.text.strip() else []
+        found = Found.parse(seen.text, self.path)
+        if not found.kind:
+            return []
+        undo = put_back(self.path, found, Found())
+        return [Change(f"remove {self.path}", f"rm -f {quote(self.path)}", undo=undo)]
