@@ -98,10 +98,12 @@ class Airflow:
             raise
 
     def web(self) -> "Any":
-        """Return the web server's health body."""
+        """Return the web server's health body; its port is the one in the unit's environment."""
+        server, (variable, default), path = self.ask["web"]
+        url = server + os.environ.get(variable, default) + path
         # A proxy of the environment has no business between a host and itself.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        return json.loads(opener.open(self.ask["web"], timeout=5).read().decode())
+        return json.loads(opener.open(url, timeout=5).read().decode())
 
     def ports(self) -> "dict[str, str]":
         """Return why a role's port takes no connection, for each of the roles; empty if it does."""

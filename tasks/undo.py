@@ -77,9 +77,7 @@ def _agreed(yes: bool, json: bool) -> bool:
     if yes:
         return True
     if json or not sys.stdin.isatty():
-        raise InvalidInput(
-            "cannot ask without a terminal: nothing was undone", "check what it would do, then add --yes"
-        )
+        raise InvalidInput("cannot ask without a terminal: nothing was undone", "check the changes, then add --yes")
     with paused():
         try:
             agreed = input("Take this back? [y/N] ").strip().lower() in ("y", "yes")

@@ -31,7 +31,6 @@ class Past:
     why: str = ""
     hosts_file: str = ""
     version: str = ""
-    runbook: str = ""
     started: str = "?"
     outcome: str = ""
     seconds: float | None = None
@@ -40,6 +39,7 @@ class Past:
     stages: Sequence[tuple[str, str, Sequence[str]]] = ()  # when, which, on which hosts
     broken: bool = False  # a line of the record cannot be read
     end: str = ""  # when
+    runbook: str = ""
 
 
 def history_script(nonce: str, last: int) -> str:

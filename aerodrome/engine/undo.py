@@ -65,7 +65,7 @@ def _candidates(run: Run) -> Iterator[Past]:
         elif each.outcome == "changed":
             raise InvalidInput(
                 f"the last run that changed anything is {each.run}, the {each.runbook}: it is not undone itself",
-                "fab deploy makes the changes again that hosts.yaml still has; to undo an older run, name it with --run",
+                "fab deploy makes the changes again that hosts.yaml still has; --run names an older run to undo",
             )
         else:  # it did not get to its end
             yield past(run.connections, each.runbook.removeprefix(UNDO))

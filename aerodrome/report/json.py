@@ -11,7 +11,7 @@ from aerodrome.report.sink import data, escape_json
 
 
 def show_plans_as_json(plans: Sequence[HostPlan]) -> None:
-    """Print what would change: `[{"host", "changes": [{"step", "resource", "summary", "diff", "restarts", "way_back"}]}]`.
+    """Print what would change: `[{"host", "changes": [{"step", "resource", "summary", "diff", "restarts", …}]}]`.
 
     `way_back` is null for a change that is only worked out once what comes before it has been applied.
     """

@@ -148,9 +148,8 @@ class KeptVariables:
     def _undo(self, payload: bytes) -> Undo:
         """Return how what was added to the end of the file goes again; the probe has not seen what was there."""
         path, size = quote(self.path), len(payload)
-        state = (
-            f"tail -c {size} {path} | sha256sum | cut -c -64 | grep -x {hashlib.sha256(payload).hexdigest()} || echo"
-        )
+        left = hashlib.sha256(payload).hexdigest()
+        state = f"tail -c {size} {path} | sha256sum | cut -c -64 | grep -x {left} || echo"
         cut = f"head -c -{size} {path}"
         script = f"{write_into(self.path, cut, 'root', 'root', 0o600)}\n[ -s {path} ] || rm {path}"
         return Undo(f"take the variables of {self.found_in} from {self.path}", script, state, "", left)

@@ -120,6 +120,11 @@ def seen(sh: Shell, resource: Resource) -> Seen:
     return Seen(sh(resource.probe()).stdout.decode("utf-8", "surrogateescape"))
 
 
+def plain(changes: Sequence[Change]) -> list[Change]:
+    """Return changes without their ways back, which tests of their own compare."""
+    return [replace(change, undo=None) for change in changes]
+
+
 def apply(sh: Shell, changes: list[Change]) -> None:
     """Make changes in a shell, and hold that each succeeds."""
     for change in changes:

@@ -22,7 +22,7 @@ from aerodrome.resources.files import (
     write_into,
     write_whole,
 )
-from tests.unit.make import ME, MY_GROUP, Shell, apply, only_change, seen
+from tests.unit.make import ME, MY_GROUP, Shell, apply, only_change, plain, seen
 
 
 def mine(path: Path, content: str, mode: int = 0o644) -> File:
@@ -353,8 +353,9 @@ def test_only_the_first_of_two_is_put_aside(sh: Shell, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_wanted_is_removed_as_a_whole() -> None:
     absent = Absent("/etc/my x")
-    assert (absent.key, absent.probe()) == ("file /etc/my x", "[ ! -e '/etc/my x' ] || echo there")
-    assert absent.changes(Seen("there\n")) == [Change("remove /etc/my x", "rm -f '/etc/my x'")]
+    assert (absent.key, absent.probe()) == ("file /etc/my x", probe_path("/etc/my x"))
+    there = Seen("regular file|root|root|644\nx\n")
+    assert plain(absent.changes(there)) == [Change("remove /etc/my x", "rm -f '/etc/my x'")]
     assert absent.changes(Seen("")) == []
 
 
