@@ -160,11 +160,11 @@ class Service(Settling):
             return text
         head, *states = text.strip().split("\n\n")
         reads = [f"reads {about} {path}" for path, about in _files(head, "reads ").items() if path in self.reads]
-        contents = [
-            f"content {about} {path}" for path, about in _contents(head, "content ").items() if path in self.reads
-        ]
         mine = f"{self.unit} record "
         record = [line.removeprefix(f"{self.unit} ") for line in head.splitlines() if line.startswith(mine)]
+        # What it no longer reads too: as long as that is the same, nothing has changed for it.
+        paths = {*self.reads, *_files("\n".join(record), "record reads ")}
+        contents = [f"content {about} {path}" for path, about in _contents(head, "content ").items() if path in paths]
         state = [state for state in states if f"Id={self.unit}" in state.splitlines()]
         now = text.rstrip().rpartition("\n")[2]
         return "\n".join([*reads, *contents, *record, *state, now])
