@@ -124,11 +124,13 @@ def test_an_undo_that_was_killed_is_run_again(fleet: Fleet) -> None:
 
 def test_what_has_no_way_back_is_named_and_a_block_has_one(fleet: Fleet) -> None:
     before = states(fleet)
-    fleet.sh("worker1", "sed -i '/BEGIN aerodrome/,/END aerodrome/d' /etc/hosts; apt-get -q -y remove libpq-dev || :")
+    fleet.sh("worker1", "sed -i '/BEGIN aerodrome/,/END aerodrome/d' /etc/hosts; usermod -s /bin/bash astro")
     without = fleet.sh("worker1", "cat /etc/hosts")
     try:
+        assert "take the login shell /bin/bash from astro (no way back)\n" in fleet.fab("plan", code=2).out
         fleet.fab("-H", "worker1", "deploy")
         shown = fleet.fab("undo", code=1).out
+        assert "node.user: take the login shell /bin/bash from astro (no way back)\n" in shown
         assert "remove the block from /etc/hosts" in shown
         fleet.fab("undo", "--yes")
         assert fleet.sh("worker1", "cat /etc/hosts") == without

@@ -17,6 +17,7 @@ from aerodrome.components.inputs import Inputs
 from aerodrome.components.registry import components
 from aerodrome.controller import hosts_file
 from aerodrome.core.resource import Change, Resource, Seen
+from aerodrome.core.undo import Undo
 from aerodrome.fleet.model import Airflow, Broker, Database, Deploy, Fleet, Host
 from aerodrome.fleet.parse import parse as read
 from aerodrome.secrets import Secret
@@ -130,3 +131,20 @@ def apply(sh: Shell, changes: list[Change]) -> None:
     for change in changes:
         done = sh(f"set -eu\n{change.script}", change.payload)
         assert done.returncode == 0, done
+
+
+def there_and_back(sh: Shell, change: Change) -> Undo:
+    """Make a change in a shell and take it back; hold that its state is what it says before, in between and after."""
+    undo = change.undo
+    assert undo
+
+    def state() -> str:
+        return sh(undo.state).stdout.decode().strip()
+
+    assert state() == undo.before
+    apply(sh, [change])
+    assert state() == undo.left
+    done = sh(f"set -eu\n{undo.script}", undo.payload)
+    assert done.returncode == 0, done
+    assert state() == undo.before
+    return undo

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from aerodrome.core.resource import Seen
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.block import Block
-from aerodrome.resources.files import write_whole
-from tests.unit.make import Shell, apply, only_change, seen
+from aerodrome.resources.files import write_into, write_whole
+from tests.unit.make import ME, MY_GROUP, Shell, apply, only_change, seen, there_and_back
 
 BLOCK = Block("/etc/hosts", ("10.0.0.1 db1", "10.0.0.2 s1"))
 OURS = "# BEGIN aerodrome\n10.0.0.1 db1\n10.0.0.2 s1\n# END aerodrome\n"
@@ -111,3 +112,59 @@ def test_a_file_that_somebody_edits_meanwhile_is_left_alone(sh: Shell, tmp_path:
         f"{path} has been changed in the meantime: run again\n",
     )
     assert path.read_text() == "a\nb\n"
+
+
+@pytest.mark.parametrize(
+    "others, edited",
+    [
+        ("127.0.0.1 localhost\n", "127.0.0.1 localhost\nmore\n"),
+        ("a\n# BEGIN aerodrome\nold\nEND_OF_FILE\n# END aerodrome\nb\n", ""),
+        ("# BEGIN aerodrome\n# END aerodrome\n", ""),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_block_becomes_what_it_was_and_lines_of_others_stay(
+    sh: Shell, tmp_path: Path, others: str, edited: str, first: bool
+) -> None:
+    path = tmp_path / "it's"
+    path.write_text(others)
+    path.chmod(0o640)
+    block = Block(str(path), BLOCK.lines, first)
+    change = only_change(block, seen(sh, block).text)
+    there_and_back(sh, change)
+    assert (path.read_text(), path.stat().st_mode & 0o777) == (others, 0o640)
+    if edited:
+        apply(sh, [change])
+        path.write_text(path.read_text().replace(others, edited))
+        assert change.undo
+        assert sh(f"set -eu\n{change.undo.script}").returncode == 0
+        assert path.read_text() == edited
+
+
+def test_a_file_that_a_block_made_goes_with_it(sh: Shell, tmp_path: Path) -> None:
+    block = Block(str(tmp_path / "x"), BLOCK.lines)
+    change = only_change(block, "")
+    change = replace(change, script=change.script.replace("root:root", f"{ME}:{MY_GROUP}"))
+    assert change.undo and change.undo.summary == f"remove the block from {tmp_path}/x"
+    there_and_back(sh, change)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_block_of_another_user_is_put_back_by_that_user_and_read_again() -> None:
+    old = "# BEGIN aerodrome\nold\n# END aerodrome\n"
+    change = only_change(Block("/p/x", ("a",), True, "aerodrome", "postgres", "reload"), f"regular file|p|p|640\n{old}")
+    assert change.undo
+    assert change.undo.script == (
+        "runuser -u postgres -- sh -eu 3<&- 9<&- <<'END_OF_FILE_'\n"
+        + write_into(
+            "/p/x",
+            "{\nsed '/^# BEGIN aerodrome$/,$d' /p/x\ncat <<'END_OF_FILE'\n" + old + "END_OF_FILE\n"
+            "[ -z \"$(sed -n '/^# BEGIN aerodrome$/p' /p/x)\" ] || sed '1,/^# END aerodrome$/d' /p/x\n}",
+            "p",
+            "p",
+            0o640,
+        )
+        + "\nEND_OF_FILE_\nreload"
+    )
+    assert change.script.endswith("\nreload")

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core.resource import Seen
+from aerodrome.core.undo import Undo
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.directory import Directory
-from tests.unit.make import ME, MY_GROUP, Shell, apply, only_change, seen
+from tests.unit.make import ME, MY_GROUP, Shell, apply, only_change, seen, there_and_back
 
 
 def test_a_directory_as_it_should_be_needs_nothing() -> None:
@@ -56,3 +57,35 @@ def test_a_directory_is_made_and_then_needs_nothing(sh: Shell, tmp_path: Path) -
     apply(sh, directory.changes(seen(sh, directory)))
     assert (tmp_path / "a" / "b c").stat().st_mode & 0o777 == 0o750
     assert directory.changes(seen(sh, directory)) == []
+
+
+def test_a_directory_that_was_made_goes_while_it_is_empty(sh: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "b c"
+    change = only_change(Directory(str(path), ME, MY_GROUP, 0o750), "")
+    undo = there_and_back(sh, change)
+    assert not path.exists()
+    apply(sh, [change])
+    (path / "x").touch()
+    assert sh(undo.state).stdout.decode().strip() == undo.before  # nothing to take back
+
+
+def test_a_directory_gets_its_mode_back(sh: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "b c"
+    path.mkdir(mode=0o700)
+    directory = Directory(str(path), ME, MY_GROUP, 0o750)
+    there_and_back(sh, only_change(directory, seen(sh, directory).text))
+    assert path.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_lies_in_a_directory_of_its_owner_is_taken_back_by_its_owner() -> None:
+    directory = Directory("/var/lib/redis/a", "redis", "redis", 0o750, owner_makes=True)
+    made, owned = (only_change(directory, seen).undo for seen in ("", "directory|redis|redis|755\n"))
+    assert made == Undo(
+        "remove directory /var/lib/redis/a",
+        "runuser -u redis -- rmdir /var/lib/redis/a 3<&- 9<&-",
+        '[ -n "$(runuser -u redis -- find /var/lib/redis/a -maxdepth 0 -type d -empty 3<&- 9<&-)" ]'
+        " && echo empty || echo gone or used",
+        "gone or used",
+        "empty",
+    )
+    assert owned and owned.script == "runuser -u redis -- chmod 0755 /var/lib/redis/a 3<&- 9<&-"
