@@ -34,11 +34,12 @@ noted() {{
 n='
 '
 about=$n$reads$n; about=${{about%%" $1$n"*}}; about=${{about##*"$n"}}; known=$n
+[ -n "$about" ] || return 0 # it is gone, or no longer read
 [ ! -r {NOTES} ] || while IFS= read -r note; do known=$known$note$n; done <{NOTES}
 rest=${{known#*"$n$about content "}}; digest=${{rest%% *}}; note="content $digest $1"
 case $known in *"$n$about $note$n"*) ;; *)
 note=$(content "$1")
-[ -z "$about" ] || [ -z "$note" ] || (umask 077; [ ${{#known}} -lt 8192 ] || : >{NOTES}
+[ -z "$note" ] || (umask 077; [ ${{#known}} -lt 8192 ] || : >{NOTES}
 printf '%s\\n' "$about $note" >>{NOTES}) ;; esac
 [ -z "$note" ] || printf '%s\\n' "$note"
 }}"""
@@ -162,9 +163,9 @@ class Service(Settling):
         reads = [f"reads {about} {path}" for path, about in _files(head, "reads ").items() if path in self.reads]
         mine = f"{self.unit} record "
         record = [line.removeprefix(f"{self.unit} ") for line in head.splitlines() if line.startswith(mine)]
-        # What it no longer reads too: as long as that is the same, nothing has changed for it.
-        paths = {*self.reads, *_files("\n".join(record), "record reads ")}
-        contents = [f"content {about} {path}" for path, about in _contents(head, "content ").items() if path in paths]
+        contents = [
+            f"content {about} {path}" for path, about in _contents(head, "content ").items() if path in self.reads
+        ]
         state = [state for state in states if f"Id={self.unit}" in state.splitlines()]
         now = text.rstrip().rpartition("\n")[2]
         return "\n".join([*reads, *contents, *record, *state, now])
@@ -252,7 +253,8 @@ class Service(Settling):
     def _changed(self, state: UnitState, text: str) -> str:
         """Say what has changed since the unit was started; nothing where it runs what it should."""
         reads = _files(text, "reads ")
-        record = _files(text, "record reads ")
+        # What it was started with, and no longer reads, does not matter any more.
+        record = {path: about for path, about in _files(text, "record reads ").items() if path in self.reads}
         if record == reads and record:
             return ""
         if state.invocation and f"record InvocationID={state.invocation}" in text.splitlines():

@@ -71,11 +71,12 @@ noted() {
 n='
 '
 about=$n$reads$n; about=${about%%" $1$n"*}; about=${about##*"$n"}; known=$n
+[ -n "$about" ] || return 0 # it is gone, or no longer read
 [ ! -r /run/aerodrome/contents ] || while IFS= read -r note; do known=$known$note$n; done </run/aerodrome/contents
 rest=${known#*"$n$about content "}; digest=${rest%% *}; note="content $digest $1"
 case $known in *"$n$about $note$n"*) ;; *)
 note=$(content "$1")
-[ -z "$about" ] || [ -z "$note" ] || (umask 077; [ ${#known} -lt 8192 ] || : >/run/aerodrome/contents
+[ -z "$note" ] || (umask 077; [ ${#known} -lt 8192 ] || : >/run/aerodrome/contents
 printf '%s\\n' "$about $note" >>/run/aerodrome/contents) ;; esac
 [ -z "$note" ] || printf '%s\\n' "$note"
 }"""
@@ -208,6 +209,12 @@ def test_a_unit_that_runs_with_something_old_is_restarted(seen: Seen, reason: st
     ]
 
 
+def test_what_a_unit_was_started_with_and_no_longer_reads_does_not_matter() -> None:
+    """A setting may have been taken out of hosts.yaml, or taken back."""
+    text = f"{RUNS}{reads(STARTED)}{record(STARTED)}record reads {STARTED}.5 9 77 /usr/local/airflow/airflow.cfg\n"
+    assert SERVICE.changes(Seen(text)) == []
+
+
 @pytest.mark.parametrize("start", ["0123abcd", "other"])
 def test_a_time_in_the_future_restarts_nothing_a_second_time(start: str) -> None:
     text = f"{RUNS}Now={STARTED + 60}\n{reads(STARTED + 9999)}{record(STARTED + 9999, start=start)}"
@@ -298,6 +305,7 @@ def test_a_file_that_was_replaced_is_looked_at_once(sh: Shell, tmp_path: Path) -
     assert (tmp_path / "contents").stat().st_mode & 0o777 == 0o600
     paths[1].write_text("other")
     assert contents() == (wanted - {f"content {one} {paths[1]}"} | {f"content {other} {paths[1]}"}, 1)
+    (tmp_path / "started" / UNIT).write_text(record + "reads 1.5 3 77 /etc/hostname\n")  # no longer read
     paths[1].unlink()
     assert contents() == (wanted - {f"content {one} {paths[1]}"}, 0)
     (tmp_path / "contents").write_text("x" * 8192 + "\n")
