@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core.resource import Change, Seen
+from aerodrome.core.undo import NOTHING, Undo
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.files import File, write_whole
 from aerodrome.resources.postgres import (
+    CLIENTS,
+    NEWER,
     RESTART,
     START,
+    WRITTEN,
     Answer,
     Login,
     PostgresAccount,
@@ -562,3 +566,36 @@ def test_a_role_is_not_made_without_a_password() -> None:
     assert caught.value.hint == (
         "set it once, in addition to the command: database.password in hosts.yaml (or create the role by hand)"
     )
+
+
+# Ways back
+
+
+def test_listen_addresses_are_set_back_and_a_server_in_use_does_not_restart() -> None:
+    change = only_change(MINE, answer("5432|*|*|7|t"))
+    unused = (
+        f'if [ "$({PSQL}SELECT {CLIENTS};\nEND_OF_FILE\n)" = 0 ]; then\n{RESTART}\n'
+        'else echo "@note: PostgreSQL is in use: it takes this over at its next restart"; fi'
+    )
+    assert change.undo == Undo(
+        "set PostgreSQL's listen_addresses back to *",
+        f"{PSQL}ALTER SYSTEM SET listen_addresses = '*';\nEND_OF_FILE\n{unused}",
+        f"{PSQL}SELECT {WRITTEN};\nEND_OF_FILE",
+        "*",
+        BOTH,
+    )
+    again = only_change(MINE, answer(f"5432|{BOTH}|{BOTH}|0|t"))
+    assert again.undo == Undo(
+        "restart PostgreSQL",
+        unused,
+        f"{PSQL}SELECT CASE WHEN {NEWER} AND {CLIENTS} = 0 THEN 'outdated' ELSE 'current' END;\nEND_OF_FILE",
+        "current",
+        "outdated",
+        after=("drop-in",),
+        late=True,
+    )
+
+
+def test_roles_and_databases_have_no_way_back_and_a_reload_needs_none() -> None:
+    assert [change.undo for change in ACCOUNT.changes(Seen(answer()))] == [None, None]
+    assert only_change(ACCESS, answer(file=hba(LINES + THEIRS, modified=1795381651))).undo == NOTHING

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core.resource import Change, Seen
-from aerodrome.resources.files import set_attributes
+from aerodrome.resources.files import Found, put_back, set_attributes
 from aerodrome.resources.takeover import PutAside, Superseded
 from tests.unit.make import ME, MY_GROUP, Shell, plain
 
@@ -91,3 +91,10 @@ def test_what_was_put_aside_is_roots_alone(sh: Shell, tmp_path: Path) -> None:
         1,
         0,
     ]
+
+
+def test_the_guides_own_dropin_comes_back() -> None:
+    text = f"[Service]\n{MIGRATES}\n"
+    (change,) = OVERRIDE.changes(Seen(HEAD + text))
+    found = Found("regular file", "root", "root", 0o644, text)
+    assert change.undo == put_back(OVERRIDE.path, found, Found(), "systemctl daemon-reload")
