@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
-from tasks.session import JSON, WAIT, session
+from tasks.session import JSON, WAIT, Session, session
 
 if TYPE_CHECKING:
     from aerodrome.engine.undo import Recorded
@@ -41,7 +41,9 @@ def undo(
     check_part(run)
     with session(context, wait, json) as begun:
         past, found = recorded(begun.run, begun.hosts, run, force)
-        if not json:
+        if json:
+            _note(begun, found)
+        else:
             _show(past, found)
         _refuse(found)
         if any(each.of("back") for each in found.values()) and _agreed(yes, json):
@@ -56,6 +58,15 @@ def _show(past: Any, found: dict[str, Recorded]) -> None:
     show_undo(past, {host: (each.entries, each.verdicts) for host, each in found.items()})
     if not any(each.of("back", "changed") for each in found.values()):
         say("no changes: there is nothing to take back")
+
+
+def _note(begun: Session, found: dict[str, Recorded]) -> None:
+    """Tell programs what has no way back; the rest are events of its own."""
+    from aerodrome.core.event import Note
+
+    for host, each in found.items():
+        for entry in each.of("none"):
+            begun.sink.emit(Note(host, f"{entry.step}: {entry.change} (no way back)"))
 
 
 def _refuse(found: dict[str, Recorded]) -> None:
