@@ -20,6 +20,7 @@ from tasks import (
     releases,
     roles,
     status,
+    undo,
     units,
 )
 
@@ -35,6 +36,7 @@ namespace = Collection(
     status.status,
     logs.logs,
     history.history,
+    undo.undo,
     airflow.airflow,
     airflow.create_user,
     dags.deploy_dags,

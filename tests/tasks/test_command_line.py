@@ -49,6 +49,7 @@ TASKS = {
     "status",
     "stop",
     "trust-hosts",
+    "undo",
 }
 UP = "is the host up, and its address in hosts.yaml correct?"
 

@@ -18,8 +18,9 @@ from aerodrome.core.check import Check
 from aerodrome.core.resource import Seen, quote
 from aerodrome.errors import AerodromeError
 from aerodrome.fleet.model import Broker, Deploy
+from aerodrome.resources.block import Block
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables
-from aerodrome.resources.files import Absent, Block, File
+from aerodrome.resources.files import Absent, File
 from aerodrome.resources.home import Default, ServiceHome
 from aerodrome.resources.installer import Installer
 from aerodrome.resources.module import Module
