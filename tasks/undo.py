@@ -28,7 +28,7 @@ def undo(
 
     Files, links, blocks of lines, and whether units run and are enabled have a way back. Packages, users, passwords,
     installed releases and the content of databases have none; they are listed. If something is no longer what the run
-    left, nothing is undone. hosts.yaml stays as it is: fab plan shows the undone changes again.
+    left, or if it changed Airflow's version, nothing is undone. hosts.yaml stays as it is: fab plan shows the undone changes again.
 
     Examples:
       fab undo
@@ -36,7 +36,7 @@ def undo(
       fab -H web1 undo --force         # only on web1, even what was changed there since
     """
     from aerodrome.engine.undo import check_part, recorded
-    from aerodrome.runbooks.undo import undo
+    from aerodrome.runbooks.undo import check_versions, undo
 
     check_part(run)
     with session(context, wait, json) as begun:
@@ -46,6 +46,7 @@ def undo(
         else:
             _show(past, found)
         _refuse(found)
+        check_versions({host: each.of("back") for host, each in found.items()})
         if any(each.of("back") for each in found.values()) and _agreed(yes, json):
             entries = {host: each.entries for host, each in found.items()}
             begun.perform(partial(undo, run=past.run, found=entries, force=force), [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from aerodrome.components.health import RoleHealth
@@ -10,7 +11,29 @@ from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
 from aerodrome.core.step import Step
 from aerodrome.core.undo import Entry, turn
+from aerodrome.errors import FleetError, HostError
 from aerodrome.resources.taken_back import TakenBack
+
+ENVIRONMENT = re.compile(r".*/venvs/(?P<version>[^/]+)-py[^/]+")
+
+
+def check_versions(found: Mapping[str, Sequence[Entry]]) -> None:
+    """Refuse to take back another version of Airflow: the database would stay the newer version's.
+
+    Raises FleetError, naming each host whose environment has changed its version.
+    """
+    refused = []
+    for host, entries in found.items():
+        for entry in entries:
+            before, left = (ENVIRONMENT.fullmatch(path) for path in (entry.before, entry.left))
+            if before and left and before["version"] != left["version"]:
+                message = (
+                    f"that run changed Airflow {before['version']} to {left['version']}, and migrated the database"
+                )
+                hint = "no undo migrates it back: restore a backup that was made before, with the version of that time"
+                refused.append(HostError(host, entry.step, message, hint))
+    if refused:
+        raise FleetError(refused)
 
 
 def undo(

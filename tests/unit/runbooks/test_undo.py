@@ -10,9 +10,9 @@ from aerodrome.components.health import RoleHealth
 from aerodrome.core.entries import states_script, take_back_script
 from aerodrome.core.resource import Change, Seen
 from aerodrome.core.undo import Entry
-from aerodrome.errors import AerodromeError
+from aerodrome.errors import AerodromeError, FleetError
 from aerodrome.resources.taken_back import TakenBack
-from aerodrome.runbooks.undo import undo
+from aerodrome.runbooks.undo import check_versions, undo
 from tests.unit.make import HOSTS, inputs, only_change
 
 RUN = "20261124T181500Z-1f3a"
@@ -68,3 +68,18 @@ def test_what_has_been_changed_since_is_refused_unless_forced(answer: str) -> No
         TakenBack(RUN, FILE, ENTRIES).changes(Seen(answer))
     forced = replace(TakenBack(RUN, FILE, ENTRIES), force=True)
     assert only_change(forced, answer).script == take_back_script(RUN, FILE, True)
+
+
+def test_a_run_that_changed_the_version_is_not_taken_back() -> None:
+    venvs = "/opt/aerodrome/airflow/venvs"
+    first, lock, other = (f"{venvs}/{name}" for name in ("2.11.2-py3.11-aa", "2.11.2-py3.11-bb", "3.3.2-py3.11-cc"))
+
+    def link(before: str, left: str) -> Entry:
+        return replace(FILE, step="node.install", resource="link", before=before, left=left)
+
+    check_versions({"w1": [link(first, lock), link("none", first), FILE]})
+    with pytest.raises(FleetError) as caught:
+        check_versions({"w1": [FILE, link(lock, other)], "db1": [FILE]})
+    (error,) = caught.value.failures
+    assert (error.host, error.step) == ("w1", "node.install")
+    assert error.message == "that run changed Airflow 2.11.2 to 3.3.2, and migrated the database"
