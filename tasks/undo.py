@@ -28,7 +28,8 @@ def undo(
 
     Files, links, blocks of lines, and whether units run and are enabled have a way back. Packages, users, passwords,
     installed releases and the content of databases have none; they are listed. If something is no longer what the run
-    left, or if it changed Airflow's version, nothing is undone. hosts.yaml stays as it is: fab plan shows the undone changes again.
+    left, or if it changed Airflow's version, nothing is undone. hosts.yaml stays as it is: fab plan shows the undone
+    changes again.
 
     Examples:
       fab undo
