@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 
 from lab.fleet import Lab
 from tests.real import PASSWORD, wait
-from tests.scenarios.conftest import Site, described, raise_hosts, run_the_dag
+from tests.scenarios.conftest import DAGS, Site, described, raise_hosts, run_the_dag
 from tests.scenarios.scenario import HEAD, REDIS_ROLE, WORKER, Scenario, apart
 
 SCENARIOS = (
@@ -25,11 +26,16 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", params=[pytest.param(each, id=each.name) for each in SCENARIOS])
-def site(request: pytest.FixtureRequest, lab: Lab) -> Site:
+def site(request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A fleet as it was before Celery was separate: broker and results in the metadata database, or results only."""
     scenario: Scenario = request.param
     raise_hosts(lab, scenario)
     site = described(lab, scenario)
+    folder = tmp_path_factory.mktemp("credentials") / "dags"
+    shutil.copytree(DAGS, folder)
+    for name in ("looks_around.py", "many_at_once.py"):
+        shutil.copy(DAGS.with_name("more_dags") / name, folder)
+    site.change(f"dags: {DAGS}", f"dags: {folder}")
     # They have different passwords, because the test looks for the metadata database's.
     site.hosts_yaml.write_text(re.sub("broker: .*\n", "", site.hosts_yaml.read_text()) + "broker: {separate: false}\n")
     site.fab("deploy")
