@@ -38,6 +38,7 @@ class Catalogue:
     migrate: str
     health_path: str
     fixed: Mapping[tuple[str, str], str]  # settings that it needs to be safe and complete, by their current names
+    over_redis: Mapping[tuple[str, str], str] = field(default_factory=dict)  # of a worker whose broker is Redis
     notes: tuple[str, ...] = ()  # for its operator
     secrets_differ: bool = False  # each role's processes need only some of the secrets
     # The module of the web application, which has the logins; empty if `airflow users reset-password` works.
@@ -124,6 +125,10 @@ _CATALOGUES = {
             ("api", "auth_backends"): f"{_FAB}.api.auth.backend.basic_auth,{_FAB}.api.auth.backend.session",
             ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
         },
+        # A worker that is given its node name asks for workers of that name before it forks (providers-celery 3.15.2).
+        # With Redis, its children then wait for ever for an answer on the parent's pooled connection: they run no task,
+        # although the worker says that it is ready. Without a pool, the connection is closed by then. 3.24 resets it.
+        over_redis={("celery", "extra_celery_config"): '{"broker_pool_limit": 0}'},
         # The command came with 2.9 but fails in 2.11.2 (AssertionError: The sqlalchemy extension was not registered).
         logins="airflow.www.app",
         home_files={"airflow.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_2},

@@ -220,6 +220,18 @@ class Inputs:
             return url("redis", "", self.redis_password, redis[0].address, self.fleet.broker.port, "0")
         return self._celery_url("sqla+postgresql")
 
+    @property
+    def broker_is_redis(self) -> bool:
+        """Whether the broker is known to be Redis: a command on the nodes may know another URL."""
+        if self.broker_url:
+            return self.broker_url.reveal().startswith(("redis://", "rediss://"))
+        return bool(self.fleet.roles["redis"]) and not self.fleet.broker.url_command
+
+    def given_variables(self, host: Host, role: str) -> set[str]:
+        """Return the names of the variables that hosts.yaml sets for a role on a host."""
+        given = self.settings, self.role_settings.get(role, Settings()), self.host_settings.get(host.name, Settings())
+        return {name for each in given for name in each.variables(self.catalogue.variable)}
+
     def celery_result_backend(self) -> Secret | None:
         """Return the URL of the result backend; None if Airflow derives it from the metadata database's."""
         if self.result_backend:

@@ -70,8 +70,15 @@ class Worker(AirflowRole):
         return f"{super().command(inputs, host)} {name}" + (f" --queues {','.join(queues)}" if queues else "")
 
     def variables(self, inputs: Inputs, host: Host) -> dict[str, str]:
-        at_once = host.of_role.get(self.name, {}).get("concurrency")
-        return {inputs.catalogue.variable("celery", "worker_concurrency"): str(at_once)} if at_once else {}
+        variable = inputs.catalogue.variable
+        variables: dict[str, str] = {}
+        if inputs.broker_is_redis:
+            given = inputs.given_variables(host, self.name)
+            over_redis = {variable(*setting): value for setting, value in inputs.catalogue.over_redis.items()}
+            variables |= {name: value for name, value in over_redis.items() if name not in given}
+        if at_once := host.of_role.get(self.name, {}).get("concurrency"):
+            variables[variable("celery", "worker_concurrency")] = str(at_once)
+        return variables
 
     def before_start(self, inputs: Inputs, host: Host) -> tuple[Change, ...]:
         """Return the change that declares the host's queues in a database broker, so that workers can start at once.

@@ -11,11 +11,13 @@ import pytest
 from aerodrome.components.health import (
     RoleHealth,
 )
+from aerodrome.components.inputs import Settings
 from aerodrome.components.roles.worker import COMPONENT
 from aerodrome.components.units import started
 from aerodrome.core.resource import Change
 from aerodrome.fleet.model import Deploy, Host
 from aerodrome.resources.systemd import Service
+from aerodrome.secrets import Secret
 from tests.unit.components.look import DRAIN, NOW, STARTED, UNIT, WEB, dropin, judged, output
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, Shell, fleet, inputs
 
@@ -261,3 +263,24 @@ def test_a_workers_queues_are_declared_before_it_is_started() -> None:
 
     assert before("worker", "w1") == COMPONENT.before_start(inputs(), HOSTS["w1"]) != ()
     assert before("scheduler", "s1") == before("webserver", "web1") == ()
+
+
+def test_a_worker_of_airflow_2_forks_without_a_pool_of_connections_to_redis() -> None:
+    # Its children would wait for ever on a connection of their parent's.
+    name, wanted = (
+        "AIRFLOW__CELERY__EXTRA_CELERY_CONFIG",
+        {"AIRFLOW__CELERY__EXTRA_CELERY_CONFIG": '{"broker_pool_limit": 0}'},
+    )
+    two, host = "2.11.2", HOSTS["w2"]
+    redis = {**ROLES_OF_FLEET, "redis": ("db1",)}
+    given = {"redis_password": Secret("x")}
+    assert COMPONENT.variables(inputs(fleet(version=two, roles=redis), **given), host) == wanted
+    by_url = {"broker_url": Secret("rediss://:x@elsewhere/0"), "result_backend": Secret("db+postgresql://r")}
+    assert COMPONENT.variables(inputs(fleet(version=two), **by_url), host) == wanted
+
+    # Other brokers, a version that resets the pool, and whoever sets it already.
+    assert COMPONENT.variables(inputs(fleet(version=two)), host) == {}
+    assert COMPONENT.variables(inputs(fleet(version=two), broker_url=Secret("amqp://u:p@b/v")), host) == {}
+    assert COMPONENT.variables(inputs(fleet(roles=redis), **given), host) == {}
+    set_already = Settings(environment={name: "{}"})
+    assert COMPONENT.variables(inputs(fleet(version=two, roles=redis), settings=set_already, **given), host) == {}
