@@ -21,6 +21,7 @@ from tasks import (
     roles,
     status,
     units,
+    users,
 )
 
 namespace = Collection(
@@ -36,7 +37,7 @@ namespace = Collection(
     logs.logs,
     history.history,
     airflow.airflow,
-    airflow.create_user,
+    users.create_user,
     dags.deploy_dags,
     dags.rollback_dags,
     releases.releases,

@@ -31,6 +31,12 @@ def test_a_password_that_cannot_be_looked_up(fab: Fab, password: str, error: str
     assert (done.code, done.err.splitlines()[0]) == (1, f"error: {error}")
 
 
+def test_a_name_of_several_lines_is_refused(fab: Fab, hosts: Path) -> None:
+    done = fab("create-user", "--name=a\nb", "--password=!env LOGIN", LOGIN="x")
+    assert (done.code, done.err.splitlines()[0]) == (1, "error: --name contains a control character")
+    assert not (hosts.parent / "secrets.yaml").exists()
+
+
 def test_a_command_with_quotes_can_give_a_password(fab: Fab, tmp_path: Path) -> None:
     # As in hosts.yaml: --password='!command "vault kv get"'. The error of a failing command names it.
     done = fab("create-user", '--password=!command "false"')
