@@ -20,6 +20,7 @@ from tasks import (
     releases,
     roles,
     status,
+    undo,
     units,
     users,
 )
@@ -36,6 +37,7 @@ namespace = Collection(
     status.status,
     logs.logs,
     history.history,
+    undo.undo,
     airflow.airflow,
     users.create_user,
     dags.deploy_dags,

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aerodrome.core.resource import Resource
-from aerodrome.resources.files import Block, File
+from aerodrome.resources.block import Block
+from aerodrome.resources.files import File
 from aerodrome.resources.postgres import PostgresAccount, identifier, literal, revoke, scram_verifier
 from aerodrome.resources.postgres_access import PostgresAccess, lines
 from aerodrome.resources.python import Installed

@@ -98,10 +98,12 @@ class Airflow:
             raise
 
     def web(self) -> "Any":
-        """Return the body of the web server's health page."""
+        """Return the web server's health body; its port is the one in the unit's environment."""
+        server, (variable, default), path = self.ask["web"]
+        url = server + os.environ.get(variable, default) + path
         # A proxy from the environment does not belong between a host and itself.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        return json.loads(opener.open(self.ask["web"], timeout=5).read().decode())
+        return json.loads(opener.open(url, timeout=5).read().decode())
 
     def ports(self) -> "dict[str, str]":
         """Return, for each role, why its port accepts no connection; empty if it does."""

@@ -31,8 +31,9 @@ from aerodrome.fleet.model import Host
 from aerodrome.lockfile import digest
 from aerodrome.program import program
 from aerodrome.render import render
+from aerodrome.resources.block import Block
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
-from aerodrome.resources.files import BY_HAND, MARK, Absent, Block, File
+from aerodrome.resources.files import BY_HAND, MARK, Absent, File
 from aerodrome.resources.home import Default, ServiceHome
 from aerodrome.resources.installer import ROOT, Installer
 from aerodrome.resources.module import Module

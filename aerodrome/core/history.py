@@ -39,6 +39,7 @@ class Past:
     stages: Sequence[tuple[str, str, Sequence[str]]] = ()  # when, which, on which hosts
     broken: bool = False  # a line of the record cannot be read
     end: str = ""  # when
+    runbook: str = ""
 
 
 def history_script(nonce: str, last: int) -> str:
@@ -99,7 +100,7 @@ def _read_event(event: Mapping[str, Any], given: dict[str, Any]) -> None:
     kind, at = event["event"], _text(event["at"])
     if kind == "start":
         names = ("performer", "command", "why", "hosts_file", "version")
-        given.update({name: _text(event[name]) for name in names}, started=at)
+        given.update({name: _text(event[name]) for name in names}, started=at, runbook=_text(event.get("runbook", "")))
     elif kind == "stage":
         given["stages"].append((at, _text(event["stage"]), _texts(event["hosts"])))
     elif kind == "end":

@@ -165,17 +165,21 @@ class Apply:
     payload: bytes
 
 
-def apply_script(changes: Sequence[PlannedChange], steps: Sequence[Step], nonce: str, log: str = "") -> Apply:
+def apply_script(
+    changes: Sequence[PlannedChange], steps: Sequence[Step], nonce: str, log: str = "", first: Apply | None = None
+) -> Apply:
     """Return the script that makes `changes`, in order, stops at the first that fails, and asks for `steps` again.
 
     It prints `@NONCE NUMBER` before each change, `@NONCE done` after the last one, and then what `probe_script` does.
     It changes nothing that was not planned: changes without a script wait for the next round, as does all that
-    comes after a gate. `log` is what the journal of the host is told before.
+    comes after a gate. `log` is what the journal of the host is told before; `first` is done before any change.
     """
     parts = ["set -eu\n", PRELUDE, LOCK.format(mode="-x"), "\n"]
     if log:
-        parts.append(f"{{\nlogger --size 8192 -t aerodrome -- {quote(log)} || :\n{PRIVATE}\n")
-    payload = b""
+        parts.append(f"{{\nlogger --size 8192 -t aerodrome -- {quote(log)} 2>/dev/null || :\n{PRIVATE}\n")
+    first = first or Apply("", b"")
+    parts.append(first.script)
+    payload = first.payload
     for number, planned in enumerate(changes):
         if planned.change.gate:
             break

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from aerodrome.core.entries import Place, written
 from aerodrome.core.lock import Claim
-from aerodrome.core.plan import PlannedChange
+from aerodrome.core.plan import Apply, PlannedChange
 from aerodrome.dataclass import dataclass
 
 MOST_RESOURCES, MOST_ERRORS = 200, 20  # of a host, of a run, that are kept
@@ -54,7 +55,7 @@ class Recorder:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.run, self.caller = run, caller
-        self.stage = ""  # that the run is at
+        self.stage, self.stages = "", 0  # that the run is at, and how many it has begun
         self._origin, self._redact, self._clock = origin, redact, clock
         self._begun = clock()
 
@@ -77,7 +78,7 @@ class Recorder:
 
     def at(self, stage: str, hosts: Sequence[str]) -> str:
         """Return the event that a stage begins to change these hosts."""
-        self.stage = stage
+        self.stage, self.stages = stage, self.stages + 1
         return self._event("stage", stage=stage, hosts=list(hosts))
 
     def end(self, outcome: str, changed: Mapping[str, Sequence[str]], errors: Sequence[str]) -> str:
@@ -101,6 +102,10 @@ class Recorder:
         )
         text = " ".join(self._redact(text).split())
         return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]} …"
+
+    def ways_back(self, changes: Sequence[PlannedChange]) -> Apply:
+        """Return what writes down on a host how the changes that are about to be made there are taken back."""
+        return written(changes, Place(self.run, self.stages, self.stage), self._redact)
 
     def _event(self, kind: str, **given: Any) -> str:
         return json.dumps({"event": kind, "at": f"{self._clock():%Y-%m-%dT%H:%M:%SZ}", **self._hidden(given)})

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
+from aerodrome.core.undo import Undo
 from aerodrome.dataclass import dataclass
 
 quote = shlex.quote
@@ -44,6 +45,7 @@ class Change:
     interrupts: bool = False
     attributes: bool = False  # only owner or mode: what reads the file need not restart
     gate: bool = False  # what comes after it is held back until it has been asked again
+    undo: Undo | None = None  # None: there is no way back
 
 
 @dataclass(frozen=True)

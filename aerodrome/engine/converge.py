@@ -149,7 +149,8 @@ class Run:
     def _apply(self, host: Host, plan: HostPlan, wanted: Sequence[Step]) -> HostPlan:
         """Make the changes of a plan and ask again, in one exec; return what the host then needs of `wanted`."""
         self.lock.check()
-        apply = apply_script(plan.changes, wanted, self._nonce, self.recorder.line(plan.changes))
+        log, first = self.recorder.line(plan.changes), self.recorder.ways_back(plan.changes)
+        apply = apply_script(plan.changes, wanted, self._nonce, log, first)
         limit = Limit.command(self.fleet.deploy)
         progress = self._progress(host, plan.changes, wanted, limit)
         if applied := [planned.resource for planned in plan.changes if planned.change.script]:

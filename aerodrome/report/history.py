@@ -28,6 +28,7 @@ def show_past(past: Past) -> None:
         ("started", past.started),
         ("ended", past.end or "-"),
         ("outcome", _ended(past)),
+        ("runbook", past.runbook),
         ("hosts file", past.hosts_file),
         ("aerodrome", past.version),
     ]

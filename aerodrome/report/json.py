@@ -11,7 +11,10 @@ from aerodrome.report.sink import data, escape_json
 
 
 def show_plans_as_json(plans: Sequence[HostPlan]) -> None:
-    """Print what would change: `[{"host", "changes": [{"step", "resource", "summary", "diff", "restarts"}]}]`."""
+    """Print what would change: `[{"host", "changes": [{"step", "resource", "summary", "diff", "restarts", …}]}]`.
+
+    `way_back` is null for a change that is only worked out once what comes before it has been applied.
+    """
     document = [
         {
             "host": plan.host,
@@ -22,6 +25,7 @@ def show_plans_as_json(plans: Sequence[HostPlan]) -> None:
                     "summary": planned.change.summary,
                     "diff": planned.change.diff,
                     "restarts": planned.change.restarts or None,
+                    "way_back": planned.change.undo is not None if planned.change.script else None,
                 }
                 for planned in plan.changes
             ],

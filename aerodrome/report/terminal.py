@@ -68,7 +68,9 @@ def show_plans(plans: Sequence[HostPlan], script: bool) -> None:
 def _described(plan: HostPlan) -> str:
     lines = []
     for planned in plan.changes:
-        lines.append(f"  {planned.step}: {planned.change.summary}")
+        change = planned.change
+        final = " (no way back)" if change.script and change.undo is None else ""
+        lines.append(f"  {planned.step}: {change.summary}{final}")
         lines += [f"    {line}" for line in planned.change.diff.splitlines()]
     return "\n".join(lines) + "\n"
 

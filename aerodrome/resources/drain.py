@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aerodrome.core.resource import KILLED, NOTE, WAITING, Change, Seen, quote
+from aerodrome.core.undo import NOTHING
 from aerodrome.dataclass import dataclass
 
 # What the stop of a unit has to say, one file each, until a controller is known to have heard it; root's own.
@@ -133,4 +134,5 @@ class Unreported:
             summary, told = words, NOTE + words
         else:
             return []
-        return [Change(f"take note: {summary}", f"printf '%s\\n' {quote(told)}\nrm -f {self._record}")]
+        script = f"printf '%s\\n' {quote(told)}\nrm -f {self._record}"
+        return [Change(f"take note: {summary}", script, undo=NOTHING)]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from aerodrome.core.resource import Change, Seen, quote, unified_diff
+from aerodrome.core.undo import Undo
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.files import MARK, Found, probe_path, write_into, write_whole
+from aerodrome.resources.files import MARK, Found, probe_path, put_back, write_into, write_whole
 from aerodrome.secrets import MASK
 
 # A value of these characters alone means the same to systemd with and without quotes.
@@ -89,8 +92,11 @@ class CommandsAnswer:
     def changes(self, seen: Seen) -> list[Change]:
         if f"file {self.file}" not in seen.changing and seen.text.strip() == self.digest:
             return []
-        script = f"{self.script}\n{write_whole(self.asked, self.digest + chr(10), 'root', 'root', 0o644)}"
-        return [Change("ask the commands that give secrets, as the service user", script)]
+        answered = Found("regular file", "root", "root", 0o644, self.digest + "\n")
+        before = replace(answered, content=seen.text) if seen.text else Found()
+        script = f"{self.script}\n{write_whole(self.asked, answered.content, 'root', 'root', 0o644)}"
+        undo = put_back(self.asked, before, answered)
+        return [Change("ask the commands that give secrets, as the service user", script, undo=undo)]
 
 
 @dataclass(frozen=True)
@@ -136,4 +142,14 @@ class KeptVariables:
         shown = "\n".join(f"{name}={MASK}" for name, _ in kept)
         summary = f"keep {names} of the hand-written {self.found_in} in {self.path}"
         diff = unified_diff(self.path, "", shown)
-        return [Change(summary, write_into(self.path, put, "root", "root", 0o600), diff, payload)]
+        script = write_into(self.path, put, "root", "root", 0o600)
+        return [Change(summary, script, diff, payload, undo=self._undo(payload))]
+
+    def _undo(self, payload: bytes) -> Undo:
+        """Return how what was added to the end of the file goes again; the probe has not seen what was there."""
+        path, size = quote(self.path), len(payload)
+        left = hashlib.sha256(payload).hexdigest()
+        state = f"tail -c {size} {path} | sha256sum | cut -c -64 | grep -x {left} || echo"
+        cut = f"head -c -{size} {path}"
+        script = f"{write_into(self.path, cut, 'root', 'root', 0o600)}\n[ -s {path} ] || rm {path}"
+        return Undo(f"take the variables of {self.found_in} from {self.path}", script, state, "", left)

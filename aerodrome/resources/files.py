@@ -6,7 +6,8 @@ import hashlib
 import re
 from collections.abc import Callable
 
-from aerodrome.core.resource import Change, Seen, as_user, heredoc, put_text, quote, unified_diff
+from aerodrome.core.resource import Change, Seen, put_text, quote, unified_diff
+from aerodrome.core.undo import Undo
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.reading import LIMIT, read_whole
@@ -17,8 +18,6 @@ MARK = "Written by Aerodrome"
 BY_HAND = ".by-hand"  # the end of the name of what is put aside
 
 STAT = "stat -c '%F|%U|%G|%a'"  # GNU and busybox; %F is "regular file", "directory", "symbolic link" …
-
-THERE, MOST_LINES = "in-place", 500  # what a probe says of a block, and how far it looks for it
 
 
 @dataclass(frozen=True)
@@ -124,6 +123,44 @@ def put_aside(path: str, aside: str) -> str:
     return f"[ -e {quote(aside)} ] || [ -h {quote(aside)} ] || ln -P {quote(path)} {quote(aside)}"
 
 
+def state_of(path: str) -> str:
+    """Return sh that prints, in one line, what is at `path`, with the digest of a file; no link is followed."""
+    name = quote(path)
+    return (
+        f"if [ -h {name} ]; then echo link; elif [ -f {name} ]; then\n"
+        f"echo \"file $(stat -c '%U|%G|%a' {name}) $({read_whole(name)} | sha256sum | cut -c -64)\"\n"
+        f"elif [ -e {name} ]; then echo other; else echo nothing; fi"
+    )
+
+
+def was(found: Found) -> str:
+    """Return what `state_of` printed when the path was as it was found."""
+    if not found.kind:
+        return "nothing"
+    return f"file {found.owner}|{found.group}|{found.mode:o} {digest(found.content)}"
+
+
+def digest(content: str) -> str:
+    """Return the SHA-256 of a file's content."""
+    return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def put_back(path: str, found: Found, left: Found, then: str = "") -> Undo | None:
+    """Return how a path becomes what was found there, and what is done `then`; None for what was not seen whole.
+
+    `left` is what the change makes of it.
+    """
+    if found.kind not in ("", "regular file") or "UNKNOWN" in (found.owner, found.group):
+        return None
+    then = f"\n{then}" if then else ""
+    if not found.kind:
+        script = f"{refuse_foreign(path)}\nrm -f {quote(path)}{then}"
+        return Undo(f"remove {path}", script, state_of(path), was(found), was(left))
+    payload = found.content.encode("utf-8", "surrogateescape")
+    script = write_into(path, f"head -c {len(payload)} <&3", found.owner, found.group, found.mode) + then
+    return Undo(f"put back {path}", script, state_of(path), was(found), was(left), payload)
+
+
 @dataclass(frozen=True)
 class File:
     """A file with this content, owner and mode.
@@ -152,7 +189,11 @@ class File:
     @property
     def digest(self) -> str:
         """The SHA-256 of the content."""
-        return hashlib.sha256(self.content.encode("utf-8", "surrogateescape")).hexdigest()
+        return digest(self.content)
+
+    @property
+    def _wanted(self) -> Found:
+        return Found("regular file", self.owner, self.group, self.mode, self.content)
 
     def probe(self) -> str:
         return self.beside.probe if self.beside else probe_path(self.path)
@@ -178,9 +219,10 @@ class File:
         script += write_whole(self.path, self.content, self.owner, self.group, self.mode)
         if aside:  # not before: until then it is the same file
             script += f"\n[ -h {quote(aside)} ] || {{ {set_attributes(aside, self.owner, self.group, 0o600)}\n}}"
-        if self.reload:
-            script += "\nsystemctl daemon-reload"
-        return [Change(f"write {self.path}", script, self._diff(found))]
+        reload = "systemctl daemon-reload" if self.reload else ""
+        script += f"\n{reload}" if reload else ""
+        undo = put_back(self.path, found, self._wanted, reload)
+        return [Change(f"write {self.path}", script, self._diff(found), undo=undo)]
 
     def _own(self, found: Found) -> list[Change]:
         """Return what gives a file with the right content the right owner and mode."""
@@ -190,7 +232,8 @@ class File:
             script = set_attributes(self.path, self.owner, self.group, self.mode)
         else:  # whoever owned it may have it open for writing: it becomes another file
             script = write_whole(self.path, self.content, self.owner, self.group, self.mode)
-        return [Change(f"own {self.path} {self.owner}:{self.group} {self.mode:04o}", script, attributes=True)]
+        summary = f"own {self.path} {self.owner}:{self.group} {self.mode:04o}"
+        return [Change(summary, script, attributes=True, undo=put_back(self.path, found, self._wanted))]
 
     def _diff(self, found: Found) -> str:
         if self.mask is None:
@@ -213,133 +256,11 @@ class Absent:
         return f"file {self.path}"
 
     def probe(self) -> str:
-        return f"[ ! -e {quote(self.path)} ] || echo there"
+        return probe_path(self.path)
 
     def changes(self, seen: Seen) -> list[Change]:
-        return [Change(f"remove {self.path}", f"rm -f {quote(self.path)}")] if seen.text.strip() else []
-
-
-@dataclass(frozen=True)
-class Block:
-    """Lines between two markers in a file that belongs to others; what is outside them is left as it is.
-
-    `first` puts a new block at the file's beginning (pg_hba.conf: the first match wins). A file in a directory of
-    another `user` than root is written by that user.
-    """
-
-    path: str
-    lines: tuple[str, ...]
-    first: bool = False
-    name: str = "aerodrome"
-    user: str = "root"
-
-    @property
-    def key(self) -> str:
-        return f"block {self.path}"
-
-    @property
-    def _block(self) -> list[str]:
-        return [f"# BEGIN {self.name}", *self.lines, f"# END {self.name}"]
-
-    def probe(self) -> str:
-        """Return sh that prints one word, without a process, if the block is as it should be; else as `probe_path`."""
-        path, block = quote(self.path), "\n".join(self._block)
-        begin, end = quote(self._block[0]), quote(self._block[-1])
-        return (
-            "n='\n' lines=0 block=\n"
-            f"[ -h {path} ] || [ ! -f {path} ] || while [ $lines -lt {MOST_LINES} ] && IFS= read -r line; do\n"
-            f"lines=$((lines + 1)); case $block$line in {begin}*) block=$block$line$n ;; esac\n"
-            f'[ -z "$block" ] || [ "$line" != {end} ] || break; done <{path}\n'
-            f'if [ "$block" = {quote(block)}"$n" ]; then echo {THERE}; else\n{probe_path(self.path)}\nfi'
-        )
-
-    def changes(self, seen: Seen) -> list[Change]:
-        if seen.text.strip() == THERE:
-            return []
         found = Found.parse(seen.text, self.path)
-        if found.kind not in ("", "regular file"):
-            raise AerodromeError(f"{self.path} is a {found.kind}, but should be a file", "move it away")
-        content = self.placed_in(found.content)
-        if content == found.content:
-            return []
-        diff = unified_diff(self.path, found.content, content)
         if not found.kind:
-            script = write_whole(self.path, content, "root", "root", 0o644)
-        else:
-            digest = hashlib.sha256(found.content.encode("utf-8", "surrogateescape")).hexdigest()
-            script = (
-                # Somebody may have edited it since it was read: their lines must not be lost.
-                f"[ \"$(sha256sum <{quote(self.path)})\" = '{digest}  -' ] || "
-                f"{{ echo {quote(f'{self.path} has been changed in the meantime: run again')}; exit 1; }}\n"
-            ) + write_whole(self.path, content, found.owner, found.group, found.mode)
-        if self.user != "root":
-            script = f"{as_user(self.user, 'sh -eu')} {heredoc(script + chr(10))}"
-        return [Change(f"update the block in {self.path}", script, diff)]
-
-    def placed_in(self, content: str) -> str:
-        """Return `content` with the block in its place.
-
-        Raises AerodromeError where only one of the two markers is there.
-        """
-        block = self._block
-        begin, end = block[0], block[-1]
-        # Not splitlines(): what it takes for the end of a line (form feed, U+2028) would be lost.
-        lines = content.removesuffix("\n").split("\n") if content else []
-        if begin in lines and end in lines[lines.index(begin) :]:
-            start = lines.index(begin)
-            stop = lines.index(end, start) + 1
-            lines[start:stop] = block
-        elif begin in lines or end in lines:
-            raise AerodromeError(
-                f"{self.path} has only one of the markers “{begin}” and “{end}”",
-                "remove the leftover marker by hand, and check the lines around it",
-            )
-        else:
-            lines = block + lines if self.first else lines + block
-        # A last line of others that has no newline gets none.
-        unended = content and not content.endswith("\n") and lines[-1] != end
-        return "\n".join(lines) + ("" if unended else "\n")
-
-
-@dataclass(frozen=True)
-class Directory:
-    """A directory with this owner and mode.
-
-    With `owner_makes` it lies in another directory of its owner's, where root does nothing: the owner makes it.
-    """
-
-    path: str
-    owner: str
-    group: str
-    mode: int = 0o755
-    owner_makes: bool = False
-
-    @property
-    def key(self) -> str:
-        return f"directory {self.path}"
-
-    def probe(self) -> str:
-        return probe_kind(self.path)
-
-    def changes(self, seen: Seen) -> list[Change]:
-        found = Found.parse(seen.text, self.path)
-        if found.kind == "directory":
-            if (found.owner, found.group, found.mode) == (self.owner, self.group, self.mode):
-                return []
-            summary = f"own {self.path} {self.owner}:{self.group} {self.mode:04o}"
-            return [Change(summary, self._own(found), attributes=True)]
-        if found.kind:
-            raise AerodromeError(f"{self.path} is a {found.kind}, but should be a directory", "move it away")
-        if self.owner_makes:
-            script = as_user(self.owner, f"mkdir -m {self.mode:04o} {quote(self.path)}")
-        else:
-            script = make_directory(self.path, self.owner, self.group, self.mode)
-        return [Change(f"make directory {self.path}", script)]
-
-    def _own(self, found: Found) -> str:
-        if not self.owner_makes:
-            return set_attributes(self.path, self.owner, self.group, self.mode)
-        if (found.owner, found.group) != (self.owner, self.group):
-            hint = f"chown -h {self.owner}:{self.group} {self.path}"
-            raise AerodromeError(f"{self.path} belongs to {found.owner}:{found.group}", hint)
-        return as_user(self.owner, f"chmod {self.mode:04o} {quote(self.path)}")
+            return []
+        undo = put_back(self.path, found, Found())
+        return [Change(f"remove {self.path}", f"rm -f {quote(self.path)}", undo=undo)]

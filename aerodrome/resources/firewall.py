@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aerodrome.core.resource import Change, Seen, quote
+from aerodrome.core.undo import Undo
 from aerodrome.dataclass import dataclass
 
 TABLE = "inet aerodrome"
@@ -25,7 +26,9 @@ class LoadedTable:
     def changes(self, seen: Seen) -> list[Change]:
         if seen.text.strip() == "loaded":
             return []
-        return [Change("load the firewall's table", f"systemctl restart {quote(self.unit)}")]
+        gone = f"! nft list table {TABLE} >/dev/null 2>&1 || nft delete table {TABLE}"
+        undo = Undo("take the firewall's table away", gone, f"{LOADED} || echo absent", "absent", "loaded")
+        return [Change("load the firewall's table", f"systemctl restart {quote(self.unit)}", undo=undo)]
 
 
 @dataclass(frozen=True)

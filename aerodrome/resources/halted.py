@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from aerodrome.core.resource import Change, Seen, quote
+from aerodrome.core.undo import NOTHING
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.drain import Drain, stop_script
+from aerodrome.resources.running import after_start, after_stop
 from aerodrome.resources.systemd import UnitState, show
 
 PARTED = r"printf '\n\n'"  # between two answers
@@ -61,12 +63,13 @@ class Halted:
         reason = ", ".join(filter(None, map(reason_of, self.causes, answers)))
         if not reason or not UnitState.parse(state).runs:
             return []
-        changes = [Change(f"stop {self.unit} ({reason})", stop_script(self.unit, self.drain), interrupts=True)]
+        script, undo = stop_script(self.unit, self.drain), after_stop(self.unit)
+        changes = [Change(f"stop {self.unit} ({reason})", script, interrupts=True, undo=undo)]
         if self.wait:
             why = f"echo {quote(f'this was because {reason}')}"
             # Started first: where nobody reads any more, the shell ends when it prints.
             again = f"if ! ( {self.wait.script}\n); then\nsystemctl start {quote(self.unit)}\n{why}\nexit 1\nfi"
-            changes.append(Change(self.wait.summary, again, interrupts=True))
+            changes.append(Change(self.wait.summary, again, interrupts=True, undo=NOTHING))
         return changes
 
 
@@ -89,4 +92,4 @@ class Resumed:
             return []
         unit = quote(self.unit)
         script = f"systemctl reset-failed {unit} 2>/dev/null || true\nsystemctl start {unit}"
-        return [Change(f"start {self.unit} again", script, restarts=self.unit)]
+        return [Change(f"start {self.unit} again", script, restarts=self.unit, undo=after_start(self.unit))]

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from aerodrome.core.resource import Change, Seen, quote, unified_diff
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.files import Found, refuse_foreign, write_whole
+from aerodrome.resources.directory import removed
+from aerodrome.resources.files import Found, put_back, refuse_foreign, write_whole
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class ServiceHome:
     def _take(self, home: Found) -> list[Change]:
         path = quote(self.path)
         if not home.kind:
-            return [Change(f"make directory {self.path}", f"install -d -o root -g root -m 0755 {path}")]
+            make = f"install -d -o root -g root -m 0755 {path}"
+            return [Change(f"make directory {self.path}", make, undo=removed(self.path))]
         if home.kind != "directory":
             raise AerodromeError(f"{self.path} is a {home.kind}, but should be a directory", "move it away")
         if (home.owner, home.group, home.mode) == ("root", "root", 0o755):
@@ -78,7 +80,7 @@ class ServiceHome:
             return []
         if not found.kind:
             make = f"install -d -o {user} -g {user} -m 0750 {name}"
-            return [Change(f"make directory {path}", f"[ -h {name} ] || [ -e {name} ] || {make}")]
+            return [Change(f"make directory {path}", f"[ -h {name} ] || [ -e {name} ] || {make}", undo=removed(path))]
         if found.kind != "directory":
             raise AerodromeError(f"{path} is a {found.kind}, but should be a directory", "move it away")
         return [Change(f"own {path} {self.user}:{self.user}", _if_directory(path, f"chown -h {user}:{user} {name}"))]
@@ -122,7 +124,8 @@ class Default:
         found = Found.parse(head, self.path)
         if not found.kind:
             script = write_whole(self.path, self.content, "root", self.user, 0o640)
-            return [Change(f"write {self.path}", script, unified_diff(self.path, "", self.content))]
+            undo = put_back(self.path, Found(), Found("regular file", "root", self.user, 0o640, self.content))
+            return [Change(f"write {self.path}", script, unified_diff(self.path, "", self.content), undo=undo)]
         if found.kind not in ("regular file", "symbolic link"):
             raise AerodromeError(f"{self.path} is a {found.kind}, but should be a file", "move it away")
         # A file with a second name may be one of those that nobody but its owner should read: it stays as it is.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aerodrome.core.resource import Change, Seen, as_user, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.files import Directory, File, read_whole
+from aerodrome.resources.directory import Directory
+from aerodrome.resources.files import File, read_whole
 
 
 @dataclass(frozen=True)

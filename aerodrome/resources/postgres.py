@@ -9,7 +9,8 @@ import stringprep
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from aerodrome.core.resource import Change, Seen, heredoc
+from aerodrome.core.resource import NOTE, Change, Seen, heredoc
+from aerodrome.core.undo import Undo
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.files import STAT, read_whole
@@ -42,6 +43,17 @@ systemctl enable postgresql
 {ANSWERS}"""
 RESTART = f"systemctl restart postgresql\n{AWAIT}"
 
+# The address list as it is written down, how many clients there are, and whether the drop-in is newer than the server.
+WRITTEN = (
+    "coalesce((SELECT setting FROM pg_file_settings WHERE name = 'listen_addresses' ORDER BY seqno DESC LIMIT 1), "
+    "'localhost')"
+)
+CLIENTS = "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())"
+NEWER = (
+    "(SELECT coalesce(max(modification) > pg_postmaster_start_time(), false) "
+    f"FROM unnest(ARRAY['{DEBIAN}', '{OTHERS}']) AS path, pg_stat_file(path, true))"
+)
+
 
 def sql(statement: str) -> str:
     """Return sh that runs a statement and prints its rows, fields parted by `|`."""
@@ -72,11 +84,8 @@ def ask(logins: Sequence[Login]) -> str:
     users = ", ".join(literal(login.user) for login in logins)
     databases = ", ".join(literal(login.database) for login in logins)
     query = (
-        "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), coalesce((SELECT setting FROM "
-        "pg_file_settings WHERE name = 'listen_addresses' ORDER BY seqno DESC LIMIT 1), 'localhost'), (SELECT count(*) "
-        "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()), "
-        "(SELECT coalesce(max(modification) > pg_postmaster_start_time(), false) "
-        f"FROM unnest(ARRAY[{literal(DEBIAN)}, {literal(OTHERS)}]) AS path, pg_stat_file(path, true)); "
+        "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), "
+        f"{WRITTEN}, {CLIENTS}, {NEWER}; "
         f"SELECT 'role ' || rolname, rolcanlogin, rolpassword FROM pg_authid WHERE rolname IN ({users}); "
         "SELECT 'database ' || datname, pg_get_userbyid(datdba), has_database_privilege('public', oid, 'CONNECT') "
         f"FROM pg_database WHERE datname IN ({databases}); "
@@ -166,17 +175,20 @@ class PostgresServer:
             return [self._listen(written, clients, restarts or (clients == "0"))]
         if not restarts:
             return []
-        return [Change(f"restart PostgreSQL ({', '.join(reasons)})", RESTART, interrupts=True)]
+        return [Change(f"restart PostgreSQL ({', '.join(reasons)})", RESTART, interrupts=True, undo=_restart_again())]
 
     def _listen(self, written: str, clients: str, restarts: bool) -> Change:
         addresses = ",".join(self.listen)
         where = "on the network" if "*" in self.listen else f"on {addresses} only"
         script = sql(f"ALTER SYSTEM SET listen_addresses = {literal(addresses)};")
         diff = f"-listen_addresses = '{written}'\n+listen_addresses = '{addresses}'"
+        back = sql(f"ALTER SYSTEM SET listen_addresses = {literal(written)};") + f"\n{RESTART_UNUSED}"
+        words = f"set PostgreSQL's listen_addresses back to {written}"
+        undo = Undo(words, back, sql(f"SELECT {WRITTEN};"), written, addresses)
         if restarts:
-            return Change(f"listen {where}, restart PostgreSQL", f"{script}\n{RESTART}", diff)
+            return Change(f"listen {where}, restart PostgreSQL", f"{script}\n{RESTART}", diff, undo=undo)
         later = f"from PostgreSQL's next restart on ({clients} are connected: fab stop, then fab deploy)"
-        return Change(f"listen {where}, {later}", script, diff)
+        return Change(f"listen {where}, {later}", script, diff, undo=undo)
 
     def _fits(self, setting: str) -> bool:
         return (
@@ -186,6 +198,21 @@ class PostgresServer:
     def _reached(self, setting: str) -> bool:
         """Tell whether a server with this setting listens where the fleet looks for it."""
         return bool(EVERYWHERE & _addresses(setting)) or set(self.listen) <= _addresses(setting)
+
+
+# A restart would end what connected clients do.
+RESTART_UNUSED = f"""\
+if [ "$({sql(f"SELECT {CLIENTS};")}
+)" = 0 ]; then
+{RESTART}
+else echo "{NOTE}PostgreSQL is in use: it takes this over at its next restart"; fi"""
+
+
+def _restart_again() -> Undo:
+    """Return how a server that was restarted runs with its former drop-in again."""
+    outdated = f"SELECT CASE WHEN {NEWER} AND {CLIENTS} = 0 THEN 'outdated' ELSE 'current' END;"
+    path = KEY.partition(" ")[2]  # as the key of the drop-in has it
+    return Undo("restart PostgreSQL", RESTART_UNUSED, sql(outdated), "current", "outdated", after=(path,), late=True)
 
 
 def _addresses(setting: str) -> set[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aerodrome.core.resource import Change, Seen
+from aerodrome.core.undo import NOTHING
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.files import Block, Found
+from aerodrome.resources.block import Block
+from aerodrome.resources.files import Found
 from aerodrome.resources.postgres import Answer, Login, ask
 
 BLOCK = "aerodrome"  # the name of our block (files.Block)
@@ -40,12 +43,11 @@ class PostgresAccess:
         there, others = inside(found.content), surplus(self.logins, found)
         # Lines that are to go keep their places: to move them would be one more change.
         block = tuple(there) if others and set(lines(self.logins)) <= set(there) else (*lines(self.logins), *others)
-        changes = Block(path, block, first=True, user="postgres").changes(Seen(text))
+        changes = Block(path, block, True, BLOCK, "postgres", RELOAD).changes(Seen(text))
         if changes:
-            script = f"{changes[0].script}\n{RELOAD}"
-            return [Change(f"let {nodes} nodes log in ({path})", script, changes[0].diff)]
+            return [replace(changes[0], summary=f"let {nodes} nodes log in ({path})")]
         if found.kind and int(modified) > int(loaded):
-            return [Change("reload PostgreSQL (pg_hba.conf is newer)", RELOAD)]
+            return [Change("reload PostgreSQL (pg_hba.conf is newer)", RELOAD, undo=NOTHING)]
         return []
 
 
@@ -69,10 +71,10 @@ class AccessClosed:
         if "hba" not in answer.rows or not others:
             return []
         path, _ = answer.rows["hba"]
-        changes = Block(path, lines(self.logins), first=True, user="postgres").changes(Seen(text))
+        changes = Block(path, lines(self.logins), True, BLOCK, "postgres", RELOAD).changes(Seen(text))
         count = "1 line" if len(others) == 1 else f"{len(others)} lines"
         summary = f"take {count} for logins that no longer exist from {path}"
-        return [Change(summary, f"{each.script}\n{RELOAD}", each.diff) for each in changes]
+        return [replace(each, summary=summary) for each in changes]
 
 
 def lines(logins: Sequence[Login]) -> tuple[str, ...]:

@@ -295,10 +295,11 @@ class Installed(_Environment):
         name = path.rpartition("/")[2]
         # Its time tells which environment was in use before which.
         script = f"{self.releases.switch(name)}\n{relabel(self.link)}\ntouch {quote(path)}.complete"
+        undo = self.releases.back(name, link, f"{relabel(self.link)}\ntouch {quote(link)}.complete")
         before = [line[7:] for line in found if line.startswith("before /") and line != f"before {self.link}"]
         stays = f" (units leave {before[0]}, which stays until you remove it)" if before else ""
         old = f"-{self.link} -> {link}\n" if link != "none" else ""
-        return Change(f"link {self.link} to it{stays}", script, f"{old}+{self.link} -> {path}")
+        return Change(f"link {self.link} to it{stays}", script, f"{old}+{self.link} -> {path}", undo=undo)
 
 
 def environment_releases(place: str, keep: int = KEEP) -> Releases:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from aerodrome.core.resource import NOTE, Change, Resource, Seen, as_user, heredoc, quote
+from aerodrome.core.undo import Undo
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 
@@ -179,6 +180,21 @@ class Releases:
         new = quote(f"{self.link}.new")
         return f"rm -f {new}\nln -s {quote(self.path(name))} {new}\nmv -fT {new} {quote(self.link)}"
 
+    def back(self, name: str, target: str, then: str = "") -> Undo | None:
+        """Return how the link leads to `target` again, and what is done `then`, after `switch` to `name`.
+
+        `target` is `none` if there was no link; None if it was something else than a release.
+        """
+        link, then = quote(self.link), f"\n{then}" if then else ""
+        state = f"if [ -h {link} ]; then readlink {link}; elif [ -e {link} ]; then echo other; else echo none; fi"
+        if target == "none":
+            return Undo(f"remove the link {self.link}", f"rm -f {link}", state, target, self.path(name))
+        if not (old := self.name_of(target)):
+            return None
+        gone = f"{target} has been removed since"
+        script = f"[ -d {quote(target)} ] || {{ echo {quote(gone)}; exit 1; }}\n{self.switch(old)}{then}"
+        return Undo(f"switch {self.link} back to {old}", script, state, target, self.path(name))
+
 
 def remover(user: str) -> str:
     """Return sh that defines `remove PATH`: the entry of a directory of root's, whoever it belongs to.
@@ -248,4 +264,5 @@ class Switched:
         if target == wanted:
             return []
         diff = f"-{of.link} -> {target}\n+{of.link} -> {wanted}"
-        return [Change(f"switch {of.link} to {self.name}", of.switch(self.name), diff)]
+        undo = of.back(self.name, target)
+        return [Change(f"switch {of.link} to {self.name}", of.switch(self.name), diff, undo=undo)]

@@ -8,6 +8,7 @@ from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.drain import Drain, stop_script
 from aerodrome.resources.files import MARK
+from aerodrome.resources.running import after_end
 from aerodrome.resources.systemd import PROPERTIES, RECORDS, RUNS, UnitState
 
 REASON = "no longer in hosts.yaml"
@@ -119,4 +120,5 @@ def _end(unit: str, state: UnitState, drain: Drain | None) -> Change:
     words = [word for word, wanted in does.items() if wanted]
     scripts = {"stop": stop_script(unit, drain), "disable": f"systemctl disable {quote(unit)}"}
     script = "\n".join(scripts[word] for word in words)
-    return Change(f"{' and '.join(words)} {unit} ({REASON})", script, interrupts=does["stop"])
+    undo = after_end(unit, does["stop"], does["disable"])
+    return Change(f"{' and '.join(words)} {unit} ({REASON})", script, interrupts=does["stop"], undo=undo)

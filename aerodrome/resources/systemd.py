@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from aerodrome.core.resource import Change, Seen, Settling, quote
+from aerodrome.core.undo import NOTHING, Undo
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.drain import Drain, stop_script
 from aerodrome.resources.files import read_whole
+from aerodrome.resources.running import after_enable, after_restart, after_start, after_stop
 
 PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,ExecMainStartTimestamp,MainPID"
 # systemd keeps a link of this name for each unit that runs (since version 235): asking for it takes no process.
@@ -32,11 +34,12 @@ noted() {{
 n='
 '
 about=$n$reads$n; about=${{about%%" $1$n"*}}; about=${{about##*"$n"}}; known=$n
+[ -n "$about" ] || return 0 # it is gone, or no longer read
 [ ! -r {NOTES} ] || while IFS= read -r note; do known=$known$note$n; done <{NOTES}
 rest=${{known#*"$n$about content "}}; digest=${{rest%% *}}; note="content $digest $1"
 case $known in *"$n$about $note$n"*) ;; *)
 note=$(content "$1")
-[ -z "$about" ] || [ -z "$note" ] || (umask 077; [ ${{#known}} -lt 8192 ] || : >{NOTES}
+[ -z "$note" ] || (umask 077; [ ${{#known}} -lt 8192 ] || : >{NOTES}
 printf '%s\\n' "$about $note" >>{NOTES}) ;; esac
 [ -z "$note" ] || printf '%s\\n' "$note"
 }}"""
@@ -158,11 +161,11 @@ class Service(Settling):
             return text
         head, *states = text.strip().split("\n\n")
         reads = [f"reads {about} {path}" for path, about in _files(head, "reads ").items() if path in self.reads]
+        mine = f"{self.unit} record "
+        record = [line.removeprefix(f"{self.unit} ") for line in head.splitlines() if line.startswith(mine)]
         contents = [
             f"content {about} {path}" for path, about in _contents(head, "content ").items() if path in self.reads
         ]
-        mine = f"{self.unit} record "
-        record = [line.removeprefix(f"{self.unit} ") for line in head.splitlines() if line.startswith(mine)]
         state = [state for state in states if f"Id={self.unit}" in state.splitlines()]
         now = text.rstrip().rpartition("\n")[2]
         return "\n".join([*reads, *contents, *record, *state, now])
@@ -172,17 +175,25 @@ class Service(Settling):
         state = UnitState.parse(seen.text)
         changes = []
         if state.file != "enabled":
-            changes.append(Change(f"enable {self.unit}", f"systemctl enable {quote(self.unit)}"))
+            enable = f"systemctl enable {quote(self.unit)}"
+            changes.append(Change(f"enable {self.unit}", enable, undo=after_enable(self.unit)))
         if state.active not in ("active", "reloading"):
             # A unit that hit its start limit is refused until it is reset (systemd.unit(5), StartLimitBurst=).
             # start, not restart: one that is in its ExecStartPre= (a migration) must be waited for, not killed.
             reset = f"{self._reload(state)}systemctl reset-failed {quote(self.unit)} 2>/dev/null || true"
             changes += self.before
-            changes.append(Change(f"start {self.unit}", f"{reset}\n{self._recorded('start')}", restarts=self.unit))
+            script, undo = f"{reset}\n{self._recorded('start')}", after_start(self.unit, self.drain, self.reads)
+            changes.append(Change(f"start {self.unit}", script, restarts=self.unit, undo=undo))
         elif reason := self._outdated(state, seen):
             script = f"{self._reload(state)}{self._recorded('restart')}"
-            changes.append(Change(f"restart {self.unit} ({reason})", script, restarts=self.unit, interrupts=True))
+            summary, undo = f"restart {self.unit} ({reason})", self._restart_again()
+            changes.append(Change(summary, script, restarts=self.unit, interrupts=True, undo=undo))
         return changes
+
+    def _restart_again(self) -> Undo:
+        if not self.reads:
+            return NOTHING
+        return after_restart(self.unit, self._recorded("restart"), self.reads, _stat(self.reads), self._record)
 
     @property
     def _record(self) -> str:
@@ -242,7 +253,8 @@ class Service(Settling):
     def _changed(self, state: UnitState, text: str) -> str:
         """Say what has changed since the unit was started; nothing where it runs what it should."""
         reads = _files(text, "reads ")
-        record = _files(text, "record reads ")
+        # What it was started with, and no longer reads, does not matter any more.
+        record = {path: about for path, about in _files(text, "record reads ").items() if path in self.reads}
         if record == reads and record:
             return ""
         if state.invocation and f"record InvocationID={state.invocation}" in text.splitlines():
@@ -292,7 +304,8 @@ class Stopped:
     def changes(self, seen: Seen) -> list[Change]:
         if not UnitState.parse(seen.text).runs:
             return []
-        return [Change(f"stop {self.unit}", stop_script(self.unit, self.drain), interrupts=True)]
+        script, undo = stop_script(self.unit, self.drain), after_stop(self.unit)
+        return [Change(f"stop {self.unit}", script, interrupts=True, undo=undo)]
 
 
 @dataclass(frozen=True)
@@ -311,4 +324,5 @@ class Masked:
     def changes(self, seen: Seen) -> list[Change]:
         if seen.text.strip() != "LoadState=not-found":
             return []
+        # No way back: the package stays, and would then start with its machine.
         return [Change(f"keep {self.unit} from starting by itself", f"systemctl mask -q {quote(self.unit)}")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.files import Found, probe_path, set_attributes
+from aerodrome.resources.files import Found, probe_path, put_back, set_attributes
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,15 @@ class Superseded:
         return probe_path(self.path)
 
     def changes(self, seen: Seen) -> list[Change]:
-        found = [line.strip() for line in Found.parse(seen.text, self.path).content.splitlines()]
-        lines = tuple(line for line in found if line and not line.startswith(("#", ";")))
+        found = Found.parse(seen.text, self.path)
+        stripped = [line.strip() for line in found.content.splitlines()]
+        lines = tuple(line for line in stripped if line and not line.startswith(("#", ";")))
         if lines not in self.texts:
             return []
         diff = "\n".join(f"-{line}" for line in lines)
         script = f"rm -f {quote(self.path)}\nsystemctl daemon-reload"
-        return [Change(f"remove {self.path}, which ours replaces", script, diff)]
+        undo = put_back(self.path, found, Found(), "systemctl daemon-reload")
+        return [Change(f"remove {self.path}, which ours replaces", script, diff, undo=undo)]
 
 
 @dataclass(frozen=True)

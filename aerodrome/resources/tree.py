@@ -54,7 +54,8 @@ class Tree:
         archive = self.pack()
         script = self._script(release, current, len(archive))
         diff = f"-{self.path} -> {current}\n+{self.path} -> {release}"
-        return [Change(f"put {self.count} files into {self.path}", script, diff, archive)]
+        undo = self.releases.back(self.digest, current)
+        return [Change(f"put {self.count} files into {self.path}", script, diff, archive, undo=undo)]
 
     def _script(self, release: str, current: str, size: int) -> str:
         path, releases = quote(self.path), quote(self.releases.folder)

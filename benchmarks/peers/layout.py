@@ -12,7 +12,8 @@ from typing import Any
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.resource import Resource
 from aerodrome.fleet.model import Host
-from aerodrome.resources.files import Block, File
+from aerodrome.resources.block import Block
+from aerodrome.resources.files import File
 from aerodrome.resources.postgres_access import PostgresAccess, lines
 from aerodrome.resources.python import Installed
 from benchmarks.practice import Practice

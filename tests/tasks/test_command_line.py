@@ -48,6 +48,7 @@ TASKS = {
     "status",
     "stop",
     "trust-hosts",
+    "undo",
 }
 
 

@@ -17,6 +17,7 @@ from aerodrome.components.inputs import Inputs
 from aerodrome.components.registry import components
 from aerodrome.controller import hosts_file
 from aerodrome.core.resource import Change, Resource, Seen
+from aerodrome.core.undo import Undo
 from aerodrome.fleet.model import Airflow, Broker, Database, Deploy, Fleet, Host
 from aerodrome.fleet.parse import parse as read
 from aerodrome.secrets import Secret
@@ -113,3 +114,37 @@ def only_change(resource: Resource, seen: str, changing: Sequence[str] = ()) -> 
     """Return the only change that a resource wants."""
     (change,) = resource.changes(Seen(seen, frozenset(changing)))
     return change
+
+
+def seen(sh: Shell, resource: Resource) -> Seen:
+    """Ask for a resource in a shell."""
+    return Seen(sh(resource.probe()).stdout.decode("utf-8", "surrogateescape"))
+
+
+def plain(changes: Sequence[Change]) -> list[Change]:
+    """Return changes without their ways back, which tests of their own compare."""
+    return [replace(change, undo=None) for change in changes]
+
+
+def apply(sh: Shell, changes: list[Change]) -> None:
+    """Make changes in a shell, and hold that each succeeds."""
+    for change in changes:
+        done = sh(f"set -eu\n{change.script}", change.payload)
+        assert done.returncode == 0, done
+
+
+def there_and_back(sh: Shell, change: Change) -> Undo:
+    """Make a change in a shell and take it back; hold that its state is what it says before, in between and after."""
+    undo = change.undo
+    assert undo
+
+    def state() -> str:
+        return sh(undo.state).stdout.decode().strip()
+
+    assert state() == undo.before
+    apply(sh, [change])
+    assert state() == undo.left
+    done = sh(f"set -eu\n{undo.script}", undo.payload)
+    assert done.returncode == 0, done
+    assert state() == undo.before
+    return undo

@@ -106,6 +106,9 @@ def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
                 with suppress(AerodromeError, ValueError, IndexError, KeyError):
                     for change in resource.changes(Seen(text)):
                         yield change.summary, change.script
+                        if change.undo:
+                            yield f"undo: {change.summary}", change.undo.script
+                            yield f"state: {change.summary}", change.undo.state
     for host in given.fleet.nodes():
         roles = given.roles(host)
         yield "health", RoleHealth(given, host, tuple(roles)).probe()

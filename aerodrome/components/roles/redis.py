@@ -19,7 +19,8 @@ from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Broker, Host
 from aerodrome.fleet.role import KeyPort, Version
 from aerodrome.render import render
-from aerodrome.resources.files import Directory, File
+from aerodrome.resources.directory import Directory
+from aerodrome.resources.files import File
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.systemd import Masked, Service
 from aerodrome.secrets import MASK, Secret, hexadecimal

@@ -50,8 +50,9 @@ class Webserver(AirflowRole):
         return f"{inputs.fleet.airflow.service}-{self.name}" if inputs.catalogue.major < 3 else ""
 
     def asks(self, inputs: Inputs, host: Host) -> dict[str, object]:
-        port, path = inputs.fleet.airflow.web_port, inputs.catalogue.health_path
-        return {"web": f"http://{in_url(from_itself(host))}:{port}{path}"}
+        # The host's own port: after an undo, it may be another one than hosts.yaml's.
+        port = [inputs.catalogue.variable("api", "port"), str(inputs.fleet.airflow.web_port)]
+        return {"web": [f"http://{in_url(from_itself(host))}:", port, inputs.catalogue.health_path]}
 
     def judge(self, seen: Seen) -> tuple[Verdict, str]:
         # Airflow always answers 200; only the body tells its health.

@@ -49,18 +49,19 @@ def test_the_script_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "version, variable, web",
+    "version, variable, port, path",
     [
-        ("1.10.10", "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "http://10.0.0.3:8081/health"),
-        ("3.3.2", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "http://10.0.0.3:8081/api/v2/monitor/health"),
+        ("1.10.10", "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "AIRFLOW__WEBSERVER__WEB_SERVER_PORT", "/health"),
+        ("3.3.2", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__API__PORT", "/api/v2/monitor/health"),
     ],
 )
-def test_the_program_asks_what_the_version_has(version: str, variable: str, web: str) -> None:
+def test_the_program_asks_what_the_version_has(version: str, variable: str, port: str, path: str) -> None:
     given = inputs(fleet(version=version, web_port=8081))
     program = RoleHealth(given, WEB, ("webserver", "worker")).probe().partition("<<'END_OF_FILE'\n")[2]
     program = program.removesuffix("END_OF_FILE\n")
     # Python 3.6, on which Airflow 1.10 runs, has to parse it too.
     ast.parse(program, feature_version=(3, 6))
+    web = ["http://10.0.0.3:", [port, "8081"], path]
     assert parameters(program) == {
         "ask": {"name": True, "jobs": True, "web": web, "ports": {"worker": 8793}},
         "hostname_callable": "AIRFLOW__CORE__HOSTNAME_CALLABLE",

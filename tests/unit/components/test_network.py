@@ -39,7 +39,7 @@ def test_a_host_listens_on_its_address_unless_told_otherwise(host: Host, listen:
     everywhere = listen in ("0.0.0.0", "::")
     assert own_address("it", host) == (() if everywhere else (OwnAddress("it", "web1", listen),))
     asked = parameters(RoleHealth(inputs(), host, ("webserver",)).probe())["ask"]
-    assert asked["web"] == f"http://{in_url(itself)}:8080/api/v2/monitor/health"
+    assert asked["web"] == [f"http://{in_url(itself)}:", ["AIRFLOW__API__PORT", "8080"], "/api/v2/monitor/health"]
 
 
 @pytest.mark.parametrize(

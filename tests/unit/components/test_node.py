@@ -11,7 +11,8 @@ from aerodrome.checks.claims import OwnUnits
 from aerodrome.components.environment import mask_config
 from aerodrome.components.node import dags, node
 from aerodrome.fleet.model import Deploy
-from aerodrome.resources.files import Block, File
+from aerodrome.resources.block import Block
+from aerodrome.resources.files import File
 from aerodrome.resources.home import Default, ServiceHome
 from aerodrome.resources.installer import Installer
 from aerodrome.resources.module import Module

@@ -72,6 +72,7 @@ def test_what_is_written_down_is_read_as_it_was() -> None:
         (("2026-11-24T12:00:02Z", "machines", ("w1", "w2")),),
         False,
         "2026-11-24T12:00:04Z",
+        "deploy",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from aerodrome.components.hints import HINTS
-from aerodrome.core import plan
+from aerodrome.core import entries, plan
 from aerodrome.core.check import Finding, Gate
 from aerodrome.core.event import (
     ChangeBegan,
@@ -153,6 +153,7 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(plan, "LOCK", "")  # all hosts are this machine: they would wait for each other
+    monkeypatch.setattr(entries, "ROOT", f"{tmp_path}/undo-$$")
     execs.clear()
     return World(tmp_path)
 

@@ -35,6 +35,7 @@ PAST = Past(
     (("2026-11-24T12:00:02Z", "machines", ("w1", "w2")),),
     False,
     "2026-11-24T12:01:02Z",
+    "deploy",
 )
 KILLED = Past("20261123T120000Z-0000", "bob@desk.example.com", "fab stop", outcome="killed", broken=True)
 HELD = Past("20261122T120000Z-0000", "bob", "fab lock.hold", "new\nswitches", outcome="held", seconds=0.1)
@@ -62,6 +63,7 @@ def test_one_run_whole(capsys: Capture) -> None:
         "started        2026-11-24T12:00:01Z",
         "ended          2026-11-24T12:01:02Z",
         "outcome        failed, 61 s",
+        "runbook        deploy",
         "hosts file     sha256:12",
         "aerodrome      1.0+ab",
         "stage          2026-11-24T12:00:02Z  machines on w1, w2",

@@ -25,6 +25,7 @@ from aerodrome.core.event import (
 )
 from aerodrome.core.plan import HostPlan, PlannedChange
 from aerodrome.core.resource import Change
+from aerodrome.core.undo import NOTHING
 from aerodrome.errors import AerodromeError, FleetError, HostError, InvalidInput
 from aerodrome.report import sink
 from aerodrome.report.json import show_plans_as_json, show_status_as_json
@@ -47,7 +48,7 @@ def redactor(monkeypatch: pytest.MonkeyPatch) -> Redactor:
 PLAN = HostPlan(
     "w1",
     (
-        PlannedChange("node.unit", "file /x", Change("write /x", "cat >/x", "-old\n+new")),
+        PlannedChange("node.unit", "file /x", Change("write /x", "cat >/x", "-old\n+new", undo=NOTHING)),
         PlannedChange("roles.worker", "unit u", Change("restart u", "systemctl restart u", restarts="u")),
     ),
 )
@@ -200,7 +201,9 @@ def test_a_letter_that_cannot_be_shown_does_not_end_the_run(
 
 def test_a_plan_shows_changes_and_diffs_of_hosts_that_have_any(capsys: Capture) -> None:
     show_plans([PLAN, HostPlan("w2")], script=False)
-    assert capsys.readouterr().out == ("w1\n  node.unit: write /x\n    -old\n    +new\n  roles.worker: restart u\n\n")
+    assert capsys.readouterr().out == (
+        "w1\n  node.unit: write /x\n    -old\n    +new\n  roles.worker: restart u (no way back)\n\n"
+    )
 
 
 def test_a_plan_as_a_script(capsys: Capture) -> None:
@@ -222,8 +225,16 @@ def test_a_plan_for_a_program(capsys: Capture) -> None:
                     "summary": "write /x",
                     "diff": "-old\n+new",
                     "restarts": None,
+                    "way_back": True,
                 },
-                {"step": "roles.worker", "resource": "unit u", "summary": "restart u", "diff": "", "restarts": "u"},
+                {
+                    "step": "roles.worker",
+                    "resource": "unit u",
+                    "summary": "restart u",
+                    "diff": "",
+                    "restarts": "u",
+                    "way_back": False,
+                },
             ],
         },
         {"host": "w2", "changes": []},

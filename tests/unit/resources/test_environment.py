@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from aerodrome.core.plan import HostPlan, PlannedChange, readable_script
 from aerodrome.core.resource import Seen
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments, escape
-from aerodrome.resources.files import write_into
-from tests.unit.make import AWKWARD, ME, Shell, only_change
+from aerodrome.resources.files import Found, put_back, write_into
+from tests.unit.make import AWKWARD, ME, Shell, only_change, there_and_back
 
 HEAD = "regular file|root|root|600\n"
 # As in the guide, with lines that somebody has added.
@@ -178,3 +179,31 @@ READ_BY_SYSTEMD = {
 @pytest.mark.parametrize("value", READ_BY_SYSTEMD, ids=ascii)
 def test_a_value_is_written_as_systemd_reads_it(value: str) -> None:
     assert escape(value) == READ_BY_SYSTEMD[value]
+
+
+# Ways back
+
+
+@pytest.mark.parametrize("before", [None, "# From before\nOLD=1\n"])
+def test_variables_that_were_kept_go_again(sh: Shell, tmp_path: Path, before: str | None) -> None:
+    by_hand, path = tmp_path / "it's", tmp_path / "it's.local"
+    by_hand.write_text("TOKEN=x\n")
+    if before:
+        path.write_text(before)
+    resource = kept(str(path), str(by_hand))
+    (change,) = resource.changes(Seen(sh(resource.probe()).stdout.decode()))
+    assert change.undo
+    mine = replace(
+        change,
+        script=change.script.replace("root:root", ME),
+        undo=replace(change.undo, script=change.undo.script.replace("root:root", ME)),
+    )
+    there_and_back(sh, mine)
+    assert (path.read_text() if path.exists() else None) == before
+
+
+def test_what_remembers_which_commands_answered_is_put_back() -> None:
+    asks = CommandsAnswer("/etc/default/ac", "/etc/default/ac.asked", "abc123", "ask them")
+    left = Found("regular file", "root", "root", 0o644, "abc123\n")
+    for seen, found in (("", Found()), ("other\n", Found("regular file", "root", "root", 0o644, "other\n"))):
+        assert only_change(asks, seen).undo == put_back("/etc/default/ac.asked", found, left)

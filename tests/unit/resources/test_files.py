@@ -8,35 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.core.resource import Change, Resource, Seen
+from aerodrome.core.resource import Change, Seen
+from aerodrome.core.undo import Undo
 from aerodrome.errors import AerodromeError
+from aerodrome.resources.block import Block
+from aerodrome.resources.directory import Directory
 from aerodrome.resources.files import (
     LIMIT,
     Absent,
-    Block,
-    Directory,
     File,
     Found,
+    digest,
     probe_path,
+    refuse_foreign,
     set_attributes,
     write_into,
     write_whole,
 )
-from tests.unit.make import ME, MY_GROUP, Shell, only_change
+from tests.unit.make import ME, MY_GROUP, Shell, apply, only_change, plain, seen, there_and_back
 
 
 def mine(path: Path, content: str, mode: int = 0o644) -> File:
     return File(str(path), content, ME, MY_GROUP, mode)
-
-
-def seen(sh: Shell, resource: Resource) -> Seen:
-    return Seen(sh(resource.probe()).stdout.decode("utf-8", "surrogateescape"))
-
-
-def apply(sh: Shell, changes: list[Change]) -> None:
-    for change in changes:
-        done = sh(f"set -eu\n{change.script}", change.payload)
-        assert done.returncode == 0, done
 
 
 # Found: what `stat` of Debian 12 printed.
@@ -363,8 +356,9 @@ def test_only_the_first_of_two_is_put_aside(sh: Shell, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_wanted_is_removed_as_a_whole() -> None:
     absent = Absent("/etc/my x")
-    assert (absent.key, absent.probe()) == ("file /etc/my x", "[ ! -e '/etc/my x' ] || echo there")
-    assert absent.changes(Seen("there\n")) == [Change("remove /etc/my x", "rm -f '/etc/my x'")]
+    assert (absent.key, absent.probe()) == ("file /etc/my x", probe_path("/etc/my x"))
+    there = Seen("regular file|root|root|644\nx\n")
+    assert plain(absent.changes(there)) == [Change("remove /etc/my x", "rm -f '/etc/my x'")]
     assert absent.changes(Seen("")) == []
 
 
@@ -376,153 +370,64 @@ def test_a_file_is_removed_and_then_needs_nothing(sh: Shell, tmp_path: Path) -> 
     assert Absent(str(path)).changes(seen(sh, Absent(str(path)))) == []
 
 
-# Block
+# Ways back
 
 
-BLOCK = Block("/etc/hosts", ("10.0.0.1 db1", "10.0.0.2 s1"))
-OURS = "# BEGIN aerodrome\n10.0.0.1 db1\n10.0.0.2 s1\n# END aerodrome\n"
-
-
-@pytest.mark.parametrize(
-    "before, after",
-    [
-        ("", OURS),
-        ("127.0.0.1 localhost\n", "127.0.0.1 localhost\n" + OURS),
-        ("127.0.0.1 localhost", "127.0.0.1 localhost\n" + OURS),
-        (OURS, OURS),
-        ("a\n# BEGIN aerodrome\nold\n# END aerodrome\nb\n", "a\n" + OURS + "b\n"),
-        # A last line of others that has no newline gets none; ours has one.
-        ("a\n# BEGIN aerodrome\nold\n# END aerodrome\nb", "a\n" + OURS + "b"),
-        ("a\n# BEGIN aerodrome\nold\n# END aerodrome", "a\n" + OURS),
-        (OURS + "b", OURS + "b"),
-        ("# END other\n# BEGIN other\n", "# END other\n# BEGIN other\n" + OURS),
-    ],
-)
-def test_a_block_takes_its_place_and_leaves_the_rest(before: str, after: str) -> None:
-    assert BLOCK.placed_in(before) == after
-
-
-@pytest.mark.parametrize(
-    "others",
-    [
-        "a\r\nb\r\n",
-        "# page one\f# page two\n",
-        "# a\u2028host all all all trust\n",
-        "\n\n  indented\t\n\n",
-        "caf\udce9\n",
-    ],
-)
-@pytest.mark.parametrize("first", [True, False])
-def test_lines_of_others_stay_as_they_are(others: str, first: bool) -> None:
-    block = Block("/etc/hosts", BLOCK.lines, first)
-    assert block.placed_in(others) == (OURS + others if first else others + OURS)
-
-
-def test_a_block_may_stand_first() -> None:
-    assert Block("/x", ("b",), first=True).placed_in("a\n") == "# BEGIN aerodrome\nb\n# END aerodrome\na\n"
-    assert Block("/x", ("b",), first=True).placed_in("a") == "# BEGIN aerodrome\nb\n# END aerodrome\na"
-
-
-@pytest.mark.parametrize(
-    "text", ["# BEGIN aerodrome\na\n", "a\n# END aerodrome\n", "# END aerodrome\n# BEGIN aerodrome\n"]
-)
-def test_a_lone_marker_is_not_guessed_about(text: str) -> None:
-    with pytest.raises(AerodromeError, match="only one of the markers"):
-        BLOCK.placed_in(text)
-
-
-def test_a_block_in_a_file_that_is_there_as_a_whole() -> None:
-    change = only_change(BLOCK, "regular file|root|adm|664\n127.0.0.1 localhost\n")
-    assert change.summary == "update the block in /etc/hosts"
-    assert change.script == (
-        # printf '127.0.0.1 localhost\n' | sha256sum
-        "[ \"$(sha256sum </etc/hosts)\" = '081ef9d5367595d16e30b4b4549d9f43537320508b4ce0788963e10e4f808857  -' ]"
-        " || { echo '/etc/hosts has been changed in the meantime: run again'; exit 1; }\n"
-        + write_whole("/etc/hosts", f"127.0.0.1 localhost\n{OURS}", "root", "adm", 0o664)
+def test_the_way_back_of_a_file_as_a_whole() -> None:
+    change = only_change(File("/etc/x", "new\n", reload=True), "regular file|root|adm|640\nold\n")
+    state = (
+        "if [ -h /etc/x ]; then echo link; elif [ -f /etc/x ]; then\n"
+        "echo \"file $(stat -c '%U|%G|%a' /etc/x) $(dd if=/etc/x iflag=nofollow,nonblock,fullblock,count_bytes bs=64K "
+        'count=4194304 status=none | sha256sum | cut -c -64)"\n'
+        "elif [ -e /etc/x ]; then echo other; else echo nothing; fi"
+    )
+    script = write_into("/etc/x", "head -c 4 <&3", "root", "adm", 0o640) + "\nsystemctl daemon-reload"
+    assert change.undo == Undo(
+        "put back /etc/x",
+        script,
+        state,
+        f"file root|adm|640 {digest('old' + chr(10))}",
+        f"file root|root|644 {digest('new' + chr(10))}",
+        b"old\n",
+    )
+    new = only_change(File("/etc/x", "new\n"), "")
+    assert new.undo == Undo(
+        "remove /etc/x",
+        f"{refuse_foreign('/etc/x')}\nrm -f /etc/x",
+        state,
+        "nothing",
+        f"file root|root|644 {digest('new' + chr(10))}",
     )
 
 
-def test_a_block_makes_a_file_that_is_missing() -> None:
-    assert only_change(BLOCK, "").script == write_whole("/etc/hosts", OURS, "root", "root", 0o644)
+@pytest.mark.parametrize("found", ["symbolic link|root|root|777\n", "regular file|UNKNOWN|root|644\nold\n"])
+def test_what_was_not_seen_whole_has_no_way_back(found: str) -> None:
+    assert only_change(File("/etc/x", "new\n"), found).undo is None
 
 
-def test_a_block_does_not_follow_a_link() -> None:
-    with pytest.raises(AerodromeError, match="is a symbolic link, but should be a file"):
-        BLOCK.changes(Seen("symbolic link|root|root|777\n127.0.0.1 localhost\n"))
+@pytest.mark.parametrize("content", ["old\n", "", "no newline", "caf\udce9\n\n", "END_OF_FILE\n", "$(x) `y`\n"])
+def test_a_file_gets_its_content_and_mode_back(sh: Shell, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "it's"
+    path.write_bytes(os.fsencode(content))
+    path.chmod(0o600)
+    there_and_back(sh, only_change(mine(path, "new\n"), seen(sh, mine(path, "new\n")).text))
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (os.fsencode(content), 0o600)
 
 
-@pytest.mark.parametrize("name", ["hosts", "pg hba", "it's"])
-@pytest.mark.parametrize("others", ["127.0.0.1 localhost\n", "no newline", "", "caf\udce9 \udcff\n"])
-def test_a_block_is_put_in_and_then_needs_nothing(sh: Shell, tmp_path: Path, name: str, others: str) -> None:
-    path = tmp_path / name
-    path.write_bytes(os.fsencode(others))
-    path.chmod(0o640)
-    block = Block(str(path), BLOCK.lines)
-    apply(sh, block.changes(seen(sh, block)))
-    rest = others if others.endswith("\n") or not others else others + "\n"
-    assert path.read_bytes() == os.fsencode(rest + OURS)
-    assert path.stat().st_mode & 0o777 == 0o640
-    assert block.changes(seen(sh, block)) == []
+def test_a_file_that_was_not_there_goes_and_one_that_was_removed_comes_back(sh: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    there_and_back(sh, only_change(mine(path, "new\n"), ""))
+    assert not path.exists()
+    path.write_text("old\n")
+    there_and_back(sh, only_change(Absent(str(path)), seen(sh, Absent(str(path))).text))
+    assert path.read_text() == "old\n"
 
 
-def test_a_file_that_somebody_edits_meanwhile_is_left_alone(sh: Shell, tmp_path: Path) -> None:
-    path = tmp_path / "hosts"
-    path.write_text("a\n")
-    block = Block(str(path), BLOCK.lines)
-    (change,) = block.changes(seen(sh, block))
-    path.write_text("a\nb\n")
-    done = sh(f"set -eu\n{change.script}")
-    assert (done.returncode, done.stdout.decode()) == (
-        1,
-        f"{path} has been changed in the meantime: run again\n",
-    )
-    assert path.read_text() == "a\nb\n"
-
-
-# Directory
-
-
-def test_a_directory_as_it_should_be_needs_nothing() -> None:
-    assert Directory("/srv/a", "astro", "astro").changes(Seen("directory|astro|astro|755\n")) == []
-
-
-def test_a_directory_is_made() -> None:
-    change = only_change(Directory("/srv/a b", "astro", "users", 0o750), "")
-    assert (change.summary, change.script) == (
-        "make directory /srv/a b",
-        "mkdir -p /srv\n[ -O /srv ] || "
-        "{ echo '/srv does not belong to root: its owner could replace files that root writes'; exit 1; }\n"
-        "install -d -o astro -g users -m 0750 '/srv/a b'",
-    )
-
-
-def test_a_directory_in_one_of_its_owners_is_made_by_its_owner() -> None:
-    directory = Directory("/var/lib/redis/my air", "redis", "redis", 0o750, owner_makes=True)
-    assert [only_change(directory, seen).script for seen in ("", "directory|redis|redis|755\n")] == [
-        "runuser -u redis -- mkdir -m 0750 '/var/lib/redis/my air' 3<&- 9<&-",
-        "runuser -u redis -- chmod 0750 '/var/lib/redis/my air' 3<&- 9<&-",
-    ]
-    with pytest.raises(AerodromeError, match="^/var/lib/redis/my air belongs to root:root$"):
-        directory.changes(Seen("directory|root|root|750\n"))
-
-
-def test_a_directory_of_somebody_else_is_taken_over() -> None:
-    change = only_change(Directory("/srv/a", "astro", "astro"), "directory|root|root|755\n")
-    assert (change.summary, change.script) == (
-        "own /srv/a astro:astro 0755",
-        "[ -O /srv ] || "
-        "{ echo '/srv does not belong to root: its owner could replace files that root writes'; exit 1; }\n"
-        "chown -h astro:astro /srv/a\nchmod 0755 /srv/a",
-    )
-
-
-def test_a_file_in_the_place_of_a_directory_is_left_alone() -> None:
-    with pytest.raises(AerodromeError, match="/srv/a is a regular file, but should be a directory"):
-        Directory("/srv/a", "astro", "astro").changes(Seen("regular file|root|root|644\n"))
-
-
-def test_a_directory_is_made_and_then_needs_nothing(sh: Shell, tmp_path: Path) -> None:
-    directory = Directory(str(tmp_path / "a" / "b c"), ME, MY_GROUP, 0o750)
-    apply(sh, directory.changes(seen(sh, directory)))
-    assert (tmp_path / "a" / "b c").stat().st_mode & 0o777 == 0o750
-    assert directory.changes(seen(sh, directory)) == []
+def test_a_mode_comes_back(sh: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_text("same\n")
+    path.chmod(0o600)
+    change = only_change(mine(path, "same\n"), seen(sh, mine(path, "same\n")).text)
+    assert change.attributes
+    there_and_back(sh, change)
+    assert path.stat().st_mode & 0o777 == 0o600

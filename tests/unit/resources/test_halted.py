@@ -12,7 +12,7 @@ from aerodrome.resources.drain import Drain
 from aerodrome.resources.halted import Halted, Resumed, Wait
 from aerodrome.resources.systemd import show
 from aerodrome.resources.version import Installation
-from tests.unit.make import Shell
+from tests.unit.make import Shell, plain
 
 UNIT = "airflow@worker.service"
 VERSION = Installation(("/opt/venv",), "3.3.2")
@@ -50,7 +50,7 @@ def test_what_the_probe_prints_is_parted(sh: Shell, first: str, second: str) -> 
     printed = sh(halted.probe(), programs={"systemctl": "printf 'ActiveState=active\\n'"}).stdout.decode()
     reason = ", ".join(filter(None, (first.strip(), second.strip())))
     wanted = [Change(f"stop {UNIT} ({reason})", STOP, interrupts=True)] if reason else []
-    assert halted.changes(Seen(printed)) == wanted
+    assert plain(halted.changes(Seen(printed))) == wanted
 
 
 @pytest.mark.parametrize("active", ["active", "activating"])
@@ -58,7 +58,7 @@ def test_a_unit_halts_for_a_version_and_for_a_move(active: str) -> None:
     state = STATE.format(active)
     version, both = Halted((VERSION,), UNIT), Halted((VERSION, PLACES), UNIT)
     stop = Change(f"stop {UNIT} (Airflow 2.11.2 becomes 3.3.2)", STOP, interrupts=True)
-    assert version.changes(Seen(f"found 2.11.2\n\n\n{state}")) == [stop]
+    assert plain(version.changes(Seen(f"found 2.11.2\n\n\n{state}"))) == [stop]
     assert version.changes(Seen(f"\n\n{state}")) == []
     summaries = {
         f"found 2.11.2\n\n\n{MOVED}\n\n{state}": "Airflow 2.11.2 becomes 3.3.2, Celery's broker and results move",
@@ -105,7 +105,7 @@ def test_what_has_halted_in_vain_is_started_again(active: str) -> None:
     resumed = Resumed(UNIT)
     assert resumed.probe() == show(UNIT)
     script = f"systemctl reset-failed {UNIT} 2>/dev/null || true\nsystemctl start {UNIT}"
-    assert resumed.changes(Seen(STATE.format(active))) == [Change(f"start {UNIT} again", script, restarts=UNIT)]
+    assert plain(resumed.changes(Seen(STATE.format(active)))) == [Change(f"start {UNIT} again", script, restarts=UNIT)]
 
 
 def test_what_runs_or_was_never_set_up_is_left_alone() -> None:

@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core.resource import Change, Seen
+from aerodrome.core.undo import NOTHING, Undo
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.files import File, write_whole
 from aerodrome.resources.postgres import (
+    CLIENTS,
+    NEWER,
     RESTART,
     START,
+    WRITTEN,
     Answer,
     Login,
     PostgresAccount,
@@ -27,7 +31,7 @@ from aerodrome.resources.postgres import (
 from aerodrome.resources.postgres_access import RELOAD, AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import PostgresDropin
 from aerodrome.secrets import Secret
-from tests.unit.make import AWKWARD, Shell, only_change
+from tests.unit.make import AWKWARD, Shell, only_change, plain
 
 PSQL = "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres <<'END_OF_FILE'\n"
 SALT = bytes(range(16))
@@ -208,7 +212,7 @@ def test_a_server_that_listens_on_the_network_needs_nothing(addresses: str) -> N
 
 
 def test_a_server_that_does_not_answer_is_started() -> None:
-    assert SERVER.changes(Seen("")) == [Change("start PostgreSQL, at boot too", START)]
+    assert plain(SERVER.changes(Seen(""))) == [Change("start PostgreSQL, at boot too", START)]
 
 
 def test_starting_makes_the_data_directory_where_the_package_leaves_that_to_us() -> None:
@@ -227,7 +231,7 @@ def test_starting_makes_the_data_directory_where_the_package_leaves_that_to_us()
 
 
 def test_a_server_that_listens_to_itself_only_is_told_to_listen() -> None:
-    assert PostgresServer(25999, (Login("a", "b"),)).changes(Seen(answer("25999|127.0.0.1|127.0.0.1|0|f"))) == [
+    assert plain(PostgresServer(25999, (Login("a", "b"),)).changes(Seen(answer("25999|127.0.0.1|127.0.0.1|0|f")))) == [
         Change(
             "listen on the network, restart PostgreSQL",
             f"{PSQL}ALTER SYSTEM SET listen_addresses = '*';\nEND_OF_FILE\n{RESTART}",
@@ -237,7 +241,7 @@ def test_a_server_that_listens_to_itself_only_is_told_to_listen() -> None:
 
 
 def test_a_server_that_was_told_and_not_restarted_is_restarted() -> None:
-    assert SERVER.changes(Seen(answer("5432|localhost|*|2|f"))) == [
+    assert plain(SERVER.changes(Seen(answer("5432|localhost|*|2|f")))) == [
         Change("restart PostgreSQL (listen_addresses was changed)", RESTART, interrupts=True)
     ]
 
@@ -250,7 +254,7 @@ DIFF = f"-listen_addresses = '*'\n+listen_addresses = '{BOTH}'"
 
 
 def test_where_somebody_is_connected_the_restart_is_left_to_another_day() -> None:
-    assert MINE.changes(Seen(answer("5432|*|*|7|t"))) == [
+    assert plain(MINE.changes(Seen(answer("5432|*|*|7|t")))) == [
         Change(
             f"listen on {BOTH} only, from PostgreSQL's next restart on (7 are connected: fab stop, then fab deploy)",
             ALTER,
@@ -262,7 +266,7 @@ def test_where_somebody_is_connected_the_restart_is_left_to_another_day() -> Non
 
 
 def test_where_nobody_is_it_is_restarted_now() -> None:
-    assert MINE.changes(Seen(answer("5432|*|*|0|f"))) == [
+    assert plain(MINE.changes(Seen(answer("5432|*|*|0|f")))) == [
         Change(f"listen on {BOTH} only, restart PostgreSQL", f"{ALTER}\n{RESTART}", DIFF)
     ]
     for seen, reason in (
@@ -271,7 +275,7 @@ def test_where_nobody_is_it_is_restarted_now() -> None:
         (Seen(answer(f"5432|{BOTH}|{BOTH}|0|f"), frozenset({"postgresql drop-in"})), "its drop-in was changed"),
         (Seen(answer(f"5432|*|{BOTH}|0|t")), "listen_addresses was changed, its drop-in was changed"),
     ):
-        assert MINE.changes(seen) == [Change(f"restart PostgreSQL ({reason})", RESTART, interrupts=True)]
+        assert plain(MINE.changes(seen)) == [Change(f"restart PostgreSQL ({reason})", RESTART, interrupts=True)]
     assert MINE.changes(Seen(answer("5432|127.0.0.1, 10.0.0.1|127.0.0.1, 10.0.0.1|0|f"))) == []
 
 
@@ -431,13 +435,13 @@ def test_a_line_that_somebody_has_outside_the_block_is_none_of_ours() -> None:
 
 def test_lines_that_were_written_but_not_loaded_are_loaded() -> None:
     # The run before was killed between the two.
-    assert ACCESS.changes(Seen(answer(file=hba(LINES + THEIRS, modified=1795381651)))) == [
+    assert plain(ACCESS.changes(Seen(answer(file=hba(LINES + THEIRS, modified=1795381651))))) == [
         Change("reload PostgreSQL (pg_hba.conf is newer)", RELOAD)
     ]
 
 
 def test_without_a_server_access_is_worked_out_later() -> None:
-    assert ACCESS.changes(Seen("")) == [Change("let 3 nodes log in (pg_hba.conf)", "")]
+    assert plain(ACCESS.changes(Seen(""))) == [Change("let 3 nodes log in (pg_hba.conf)", "")]
 
 
 def test_the_probe_reads_the_file_that_the_server_names(sh: Shell, tmp_path: object) -> None:
@@ -467,7 +471,7 @@ def test_a_role_with_the_right_password_and_its_database_need_nothing() -> None:
 
 
 def test_role_and_database_are_made() -> None:
-    assert ACCOUNT.changes(Seen(answer())) == [
+    assert plain(ACCOUNT.changes(Seen(answer()))) == [
         Change("make role air-flow", f"{PSQL}CREATE ROLE \"air-flow\" LOGIN PASSWORD '{NEW}';\nEND_OF_FILE"),
         Change(
             "make database air$flow, owned by air-flow",
@@ -487,7 +491,7 @@ def test_role_and_database_are_made() -> None:
     ],
 )
 def test_a_role_with_another_password_gets_this_one(role: str) -> None:
-    assert ACCOUNT.changes(Seen(answer(role=role, database="database air$flow|air-flow|t"))) == [
+    assert plain(ACCOUNT.changes(Seen(answer(role=role, database="database air$flow|air-flow|t")))) == [
         Change(
             "set the password of role air-flow",
             f"{PSQL}ALTER ROLE \"air-flow\" LOGIN PASSWORD '{NEW}';\nEND_OF_FILE",
@@ -518,7 +522,7 @@ def test_a_database_that_is_to_be_private_is_closed_to_all_others() -> None:
 
 
 def test_without_a_server_the_account_is_worked_out_later() -> None:
-    assert ACCOUNT.changes(Seen("")) == [Change("make role air-flow and database air$flow", "")]
+    assert plain(ACCOUNT.changes(Seen(""))) == [Change("make role air-flow and database air$flow", "")]
 
 
 def test_the_password_itself_is_in_no_script() -> None:
@@ -550,7 +554,7 @@ def test_a_role_whose_password_only_the_nodes_know_is_left_alone() -> None:
     ):
         assert account.changes(Seen(answer(role=role, database="database air$flow|air-flow|t"))) == []
     assert only_change(account, answer(role=ROLE)).summary == "make database air$flow, owned by air-flow"
-    assert account.changes(Seen("")) == [Change("make role air-flow and database air$flow", "")]
+    assert plain(account.changes(Seen(""))) == [Change("make role air-flow and database air$flow", "")]
 
 
 def test_a_role_is_not_made_without_a_password() -> None:
@@ -562,3 +566,36 @@ def test_a_role_is_not_made_without_a_password() -> None:
     assert caught.value.hint == (
         "set it once, in addition to the command: database.password in hosts.yaml (or create the role by hand)"
     )
+
+
+# Ways back
+
+
+def test_listen_addresses_are_set_back_and_a_server_in_use_does_not_restart() -> None:
+    change = only_change(MINE, answer("5432|*|*|7|t"))
+    unused = (
+        f'if [ "$({PSQL}SELECT {CLIENTS};\nEND_OF_FILE\n)" = 0 ]; then\n{RESTART}\n'
+        'else echo "@note: PostgreSQL is in use: it takes this over at its next restart"; fi'
+    )
+    assert change.undo == Undo(
+        "set PostgreSQL's listen_addresses back to *",
+        f"{PSQL}ALTER SYSTEM SET listen_addresses = '*';\nEND_OF_FILE\n{unused}",
+        f"{PSQL}SELECT {WRITTEN};\nEND_OF_FILE",
+        "*",
+        BOTH,
+    )
+    again = only_change(MINE, answer(f"5432|{BOTH}|{BOTH}|0|t"))
+    assert again.undo == Undo(
+        "restart PostgreSQL",
+        unused,
+        f"{PSQL}SELECT CASE WHEN {NEWER} AND {CLIENTS} = 0 THEN 'outdated' ELSE 'current' END;\nEND_OF_FILE",
+        "current",
+        "outdated",
+        after=("drop-in",),
+        late=True,
+    )
+
+
+def test_roles_and_databases_have_no_way_back_and_a_reload_needs_none() -> None:
+    assert [change.undo for change in ACCOUNT.changes(Seen(answer()))] == [None, None]
+    assert only_change(ACCESS, answer(file=hba(LINES + THEIRS, modified=1795381651))).undo == NOTHING

@@ -276,3 +276,35 @@ def test_a_release_that_is_not_there_is_refused(node: Node) -> None:
     for of in (Switched(node.releases, "b"), Switched(Releases("x", "/l", f"{node.path}", owner=ME, marker=".m"), "a")):
         with pytest.raises(AerodromeError, match=f"there is no {of.releases.what} {of.name} of "):
             of.changes(Seen(node.run(of.probe())))
+
+
+# Ways back
+
+
+def test_a_link_leads_back_to_the_release_before(sh: Shell, tmp_path: Path) -> None:
+    releases = Releases("release", f"{tmp_path}/it's", f"{tmp_path}/it's-releases")
+    old, new = (tmp_path / "it's-releases" / name for name in ("a", "b"))
+    for path in (old, new):
+        path.mkdir(parents=True)
+    link = tmp_path / "it's"
+    for target in ("none", str(old)):
+        if target != "none":
+            link.symlink_to(target)
+        undo = releases.back("b", target, "echo then")
+        assert undo
+        assert sh(undo.state).stdout.decode().strip() == undo.before == target
+        assert sh(f"set -eu\n{releases.switch('b')}").returncode == 0
+        assert sh(undo.state).stdout.decode().strip() == undo.left == str(new)
+        done = sh(f"set -eu\n{undo.script}")
+        assert (done.returncode, done.stdout) == (0, b"" if target == "none" else b"then\n")
+        assert sh(undo.state).stdout.decode().strip() == target
+    old.rmdir()
+    gone = releases.back("b", str(old))
+    assert gone
+    done = sh(f"set -eu\n{gone.script}")
+    assert (done.returncode, done.stdout.decode()) == (1, f"{old} has been removed since\n")
+
+
+def test_what_was_no_release_has_no_way_back() -> None:
+    for target in ("directory", "/elsewhere/a", ""):
+        assert tree_releases("/s/d").back("b", target) is None

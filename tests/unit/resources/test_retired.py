@@ -10,7 +10,7 @@ import pytest
 from aerodrome.core.resource import Change, Seen
 from aerodrome.resources.drain import Drain
 from aerodrome.resources.retired import Retired, RetiredFiles, leftovers
-from tests.unit.make import Shell
+from tests.unit.make import Shell, plain
 
 WEB, WORKER = "airflow@webserver.service", "airflow@worker.service"
 RETIRED = Retired((WEB, WORKER), (WEB,))
@@ -68,7 +68,7 @@ def test_what_runs_is_stopped_and_what_would_start_is_disabled(
 ) -> None:
     text = answer((WEB, file, active), (WORKER, "enabled", "active"))
     stops = "stop" in summary
-    assert RETIRED.changes(Seen(text)) == [
+    assert plain(RETIRED.changes(Seen(text))) == [
         Change(f"{summary} {WEB} (no longer in hosts.yaml)", script, interrupts=stops)
     ]
 

@@ -9,7 +9,7 @@ import pytest
 
 from aerodrome.core.resource import Change, Seen
 from aerodrome.resources.systemd import Masked, Service, Stopped, UnitState, show
-from tests.unit.make import Shell, only_change
+from tests.unit.make import Shell, only_change, plain
 
 RUNS = """\
 MainPID=50
@@ -71,11 +71,12 @@ noted() {
 n='
 '
 about=$n$reads$n; about=${about%%" $1$n"*}; about=${about##*"$n"}; known=$n
+[ -n "$about" ] || return 0 # it is gone, or no longer read
 [ ! -r /run/aerodrome/contents ] || while IFS= read -r note; do known=$known$note$n; done </run/aerodrome/contents
 rest=${known#*"$n$about content "}; digest=${rest%% *}; note="content $digest $1"
 case $known in *"$n$about $note$n"*) ;; *)
 note=$(content "$1")
-[ -z "$about" ] || [ -z "$note" ] || (umask 077; [ ${#known} -lt 8192 ] || : >/run/aerodrome/contents
+[ -z "$note" ] || (umask 077; [ ${#known} -lt 8192 ] || : >/run/aerodrome/contents
 printf '%s\\n' "$about $note" >>/run/aerodrome/contents) ;; esac
 [ -z "$note" ] || printf '%s\\n' "$note"
 }"""
@@ -161,7 +162,7 @@ def test_a_unit_that_does_not_run_is_started_rather_than_looked_at(text: str) ->
 
 
 def test_a_unit_that_is_not_there_yet_is_enabled_and_started() -> None:
-    assert SERVICE.changes(Seen(NOT_THERE)) == [
+    assert plain(SERVICE.changes(Seen(NOT_THERE))) == [
         Change(f"enable {UNIT}", f"systemctl enable {UNIT}"),
         Change(f"start {UNIT}", RELOAD + STARTED_ANEW, restarts=UNIT),
     ]
@@ -170,13 +171,13 @@ def test_a_unit_that_is_not_there_yet_is_enabled_and_started() -> None:
 def test_what_comes_before_a_start_comes_before_no_restart() -> None:
     declare = Change("declare the default queue in the broker", "declare")
     service = Service(UNIT, again=True, before=(declare,))
-    assert service.changes(Seen(GIVEN_UP)) == [declare, Change(f"start {UNIT}", START, restarts=UNIT)]
+    assert plain(service.changes(Seen(GIVEN_UP))) == [declare, Change(f"start {UNIT}", START, restarts=UNIT)]
     assert only_change(service, RUNS).summary == f"restart {UNIT} (as asked)"
 
 
 @pytest.mark.parametrize("text", [GIVEN_UP, BETWEEN_CRASHES])
 def test_a_unit_that_died_is_started_even_past_its_start_limit(text: str) -> None:
-    assert SERVICE.changes(Seen(text)) == [Change(f"start {UNIT}", STARTED_ANEW, restarts=UNIT)]
+    assert plain(SERVICE.changes(Seen(text))) == [Change(f"start {UNIT}", STARTED_ANEW, restarts=UNIT)]
 
 
 def test_a_unit_that_runs_but_is_not_enabled_is_not_restarted() -> None:
@@ -203,9 +204,15 @@ def test_a_unit_that_runs_but_is_not_enabled_is_not_restarted() -> None:
     ],
 )
 def test_a_unit_that_runs_with_something_old_is_restarted(seen: Seen, reason: str) -> None:
-    assert SERVICE.changes(seen) == [
+    assert plain(SERVICE.changes(seen)) == [
         Change(f"restart {UNIT} ({reason})", RESTARTED_ANEW, restarts=UNIT, interrupts=True)
     ]
+
+
+def test_what_a_unit_was_started_with_and_no_longer_reads_does_not_matter() -> None:
+    """A setting may have been taken out of hosts.yaml, or taken back."""
+    text = f"{RUNS}{reads(STARTED)}{record(STARTED)}record reads {STARTED}.5 9 77 /usr/local/airflow/airflow.cfg\n"
+    assert SERVICE.changes(Seen(text)) == []
 
 
 @pytest.mark.parametrize("start", ["0123abcd", "other"])
@@ -298,6 +305,7 @@ def test_a_file_that_was_replaced_is_looked_at_once(sh: Shell, tmp_path: Path) -
     assert (tmp_path / "contents").stat().st_mode & 0o777 == 0o600
     paths[1].write_text("other")
     assert contents() == (wanted - {f"content {one} {paths[1]}"} | {f"content {other} {paths[1]}"}, 1)
+    (tmp_path / "started" / UNIT).write_text(record + "reads 1.5 3 77 /etc/hostname\n")  # no longer read
     paths[1].unlink()
     assert contents() == (wanted - {f"content {one} {paths[1]}"}, 0)
     (tmp_path / "contents").write_text("x" * 8192 + "\n")
@@ -308,7 +316,7 @@ def test_a_file_that_was_replaced_is_looked_at_once(sh: Shell, tmp_path: Path) -
 
 def test_a_unit_whose_unit_file_is_newer_is_restarted() -> None:
     change = Change(f"restart {UNIT} (its unit file is newer)", RELOAD + RESTARTED_ANEW, restarts=UNIT, interrupts=True)
-    assert SERVICE.changes(Seen(STALE)) == [change]
+    assert plain(SERVICE.changes(Seen(STALE))) == [change]
 
 
 @pytest.mark.parametrize("text", [STALE, GIVEN_UP.replace("NeedDaemonReload=no", "NeedDaemonReload=yes")])
@@ -340,7 +348,9 @@ def test_a_unit_that_does_not_run_need_not_be_stopped(text: str) -> None:
 
 @pytest.mark.parametrize("text", [RUNS, BETWEEN_CRASHES])
 def test_a_unit_that_runs_or_will_is_stopped(text: str) -> None:
-    assert Stopped(UNIT).changes(Seen(text)) == [Change(f"stop {UNIT}", f"systemctl stop {UNIT}", interrupts=True)]
+    assert plain(Stopped(UNIT).changes(Seen(text))) == [
+        Change(f"stop {UNIT}", f"systemctl stop {UNIT}", interrupts=True)
+    ]
 
 
 # Several units of a host
@@ -410,7 +420,7 @@ def test_a_host_that_answers_nothing_about_its_units_has_none(service: Service) 
 def test_a_unit_is_masked_before_its_package_brings_it() -> None:
     masked = Masked("redis-server.service")
     assert masked.probe() == "systemctl show -p LoadState redis-server.service"
-    assert masked.changes(Seen("LoadState=not-found\n")) == [
+    assert plain(masked.changes(Seen("LoadState=not-found\n"))) == [
         Change("keep redis-server.service from starting by itself", "systemctl mask -q redis-server.service")
     ]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core.resource import Change, Seen
-from aerodrome.resources.files import set_attributes
+from aerodrome.resources.files import Found, put_back, set_attributes
 from aerodrome.resources.takeover import PutAside, Superseded
-from tests.unit.make import ME, MY_GROUP, Shell
+from tests.unit.make import ME, MY_GROUP, Shell, plain
 
 MIGRATES = "ExecStartPre=/home/astro/airflow-venv/bin/airflow upgradedb"
 OVERRIDE = Superseded("/etc/systemd/system/ac@scheduler.service.d/override.conf", (("[Service]", MIGRATES),))
@@ -26,7 +26,7 @@ HEAD = "regular file|root|root|644\n"
     ],
 )
 def test_the_guides_own_dropin_is_removed(text: str) -> None:
-    assert OVERRIDE.changes(Seen(HEAD + text)) == [
+    assert plain(OVERRIDE.changes(Seen(HEAD + text))) == [
         Change(
             "remove /etc/systemd/system/ac@scheduler.service.d/override.conf, which ours replaces",
             "rm -f /etc/systemd/system/ac@scheduler.service.d/override.conf\nsystemctl daemon-reload",
@@ -79,7 +79,7 @@ def test_what_was_put_aside_is_roots_alone(sh: Shell, tmp_path: Path) -> None:
     text = sh(aside.probe()).stdout.decode()
     assert text == f"{owner} 600 {paths[0]}\n{owner} 644 {paths[1]}\n"
     text = text.replace(owner, "root:root")
-    assert aside.changes(Seen(text)) == [
+    assert plain(aside.changes(Seen(text))) == [
         Change(
             f"own {paths[1]} root:root 0600",
             set_attributes(str(paths[1]), "root", "root", 0o600),
@@ -91,3 +91,10 @@ def test_what_was_put_aside_is_roots_alone(sh: Shell, tmp_path: Path) -> None:
         1,
         0,
     ]
+
+
+def test_the_guides_own_dropin_comes_back() -> None:
+    text = f"[Service]\n{MIGRATES}\n"
+    (change,) = OVERRIDE.changes(Seen(HEAD + text))
+    found = Found("regular file", "root", "root", 0o644, text)
+    assert change.undo == put_back(OVERRIDE.path, found, Found(), "systemctl daemon-reload")

@@ -166,3 +166,12 @@ def test_the_probe_tells_a_folder_from_nothing(sh: Shell, tmp_path: Path, there:
     if there:
         (tmp_path / "dags").mkdir()
     assert sh(tree(tmp_path / "dags", "1").probe()).stdout.decode() == seen
+
+
+def test_the_link_of_a_folder_has_a_way_back_and_a_directory_that_was_put_aside_has_none(tmp_path: Path) -> None:
+    wanted = tree("/s/dags", "new", a="1")
+    assert only_change(wanted, "/s/dags-releases/old\nroot\n").undo == wanted.releases.back(
+        "new", "/s/dags-releases/old"
+    )
+    assert only_change(wanted, "none\n").undo == wanted.releases.back("new", "none")
+    assert only_change(wanted, "directory\n").undo is None

@@ -13,6 +13,7 @@ from aerodrome.errors import AerodromeError
 from aerodrome.resources.tree import Tree
 from aerodrome.runbooks.dags import deploy_dags, rollback_dags
 from aerodrome.runbooks.deploy import deploy
+from aerodrome.runbooks.undo import undo
 from aerodrome.runbooks.units import restart, start, stop
 from aerodrome.runbooks.users import create_user
 from aerodrome.secrets import Secret
@@ -28,6 +29,7 @@ WITHOUT = [
     stop(GIVEN, list(HOSTS), ROLES),
     deploy_dags(GIVEN, list(HOSTS), ROLES),
     rollback_dags(GIVEN, list(HOSTS), ROLES, "abc"),
+    undo(GIVEN, list(HOSTS), ROLES, "20261124T181500Z-1f3a", {}),  # it sends what hosts have recorded themselves
     create_user(GIVEN, list(HOSTS), ROLES, PERSON, Secret("of-the-user"), "1f3a"),
 ]
 

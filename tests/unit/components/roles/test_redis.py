@@ -16,7 +16,8 @@ from aerodrome.core.plan import HostPlan, PlannedChange, readable_script
 from aerodrome.core.resource import Seen
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Broker
-from aerodrome.resources.files import Directory, File
+from aerodrome.resources.directory import Directory
+from aerodrome.resources.files import File
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.systemd import Masked, Service, UnitState, show
 from aerodrome.secrets import MASK, Redactor, Secret
