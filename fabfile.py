@@ -22,6 +22,7 @@ from tasks import (
     status,
     undo,
     units,
+    users,
 )
 
 namespace = Collection(
@@ -38,7 +39,7 @@ namespace = Collection(
     history.history,
     undo.undo,
     airflow.airflow,
-    airflow.create_user,
+    users.create_user,
     dags.deploy_dags,
     dags.rollback_dags,
     releases.releases,

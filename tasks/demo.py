@@ -22,10 +22,10 @@ def demo(context: Any) -> None:
     from aerodrome.report.terminal import data, say
     from aerodrome.secrets import Secret
     from lab.demo import WebServer, keep_password
-    from tasks.airflow import create_user
     from tasks.deploy import deploy
     from tasks.session import session
     from tasks.status import status
+    from tasks.users import create_user
 
     say("1. fab deploy: PostgreSQL, five hosts, Airflow with Celery; a few minutes on bare hosts")
     deploy(context)

@@ -7,7 +7,7 @@ from typing import Any
 from invoke import Task, task
 
 from tasks import pin
-from tasks.session import WAIT, session
+from tasks.session import JSON, WAIT, session
 
 
 @task(help={"json": "print JSON"})
@@ -26,8 +26,8 @@ def status(context: Any, json: bool = False) -> None:
     (show_lock_as_json if json else show_lock)(found)
 
 
-@task(help={"reason": "why the fleet must not change; shown to everyone who tries", **WAIT})
-def hold(context: Any, reason: str = "", wait: str | None = None) -> None:
+@task(help={"reason": "why the fleet must not change; shown to everyone who tries", **WAIT, **JSON})
+def hold(context: Any, reason: str = "", wait: str | None = None, json: bool = False) -> None:
     """Prevent all runs, your own too, from changing the fleet until lock.release; runs without changes still work.
 
     Examples:
@@ -35,16 +35,17 @@ def hold(context: Any, reason: str = "", wait: str | None = None) -> None:
       fab lock.hold --reason=freeze --wait=1h    # wait longer for another run that is changing the fleet
     """
     from aerodrome.engine.maintenance import hold
-    from aerodrome.report.terminal import say
 
-    why = _reason(reason)
-    with session(context, wait) as run:
+    with session(context, wait, json) as run:
+        why = _reason(reason)
+        run.begin()
         hold(run.lock(), run.recorder, why)
-    say("the fleet is held: nothing changes until fab lock.release --reason=…")
+        run.outcome = "held"
+        run.tell("the fleet is held: nothing changes until fab lock.release --reason=…")
 
 
-@task(help={"reason": "why it can be released; recorded in fab history"})
-def release(context: Any, reason: str = "") -> None:
+@task(help={"reason": "why it can be released; recorded in fab history", **JSON})
+def release(context: Any, reason: str = "", json: bool = False) -> None:
     """End lock.hold, or break the lock that a killed run has left. The lock of a live run stays.
 
     The next run of the same performer takes such a lock over by itself, and finishes the job.
@@ -54,12 +55,13 @@ def release(context: Any, reason: str = "") -> None:
       fab lock.release --reason="the CI job is gone"
     """
     from aerodrome.engine.maintenance import release
-    from aerodrome.report.terminal import say
 
-    why = _reason(reason)
-    with session(context) as run:
-        found = release(run.lock(breaks=True), run.recorder, why)
-    say(f"released: {found}" if found else "the lock was free")
+    with session(context, json=json) as run:
+        why = _reason(reason)
+        run.begin()
+        if found := release(run.lock(breaks=True), run.recorder, why):
+            run.outcome = "released"
+        run.tell(f"released: {found}" if found else "the lock was free")
 
 
 def _reason(text: str) -> str:

@@ -12,8 +12,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def outcome(emit: Emit, changed: Callable[[], list[str]]) -> Iterator[None]:
-    """Emit the outcome of the enclosed work, however it ends; `changed` returns the hosts that were changed."""
+def outcome(
+    emit: Emit, changed: Callable[[], list[str]], went: Callable[[], Outcome | None] = lambda: None
+) -> Iterator[None]:
+    """Emit the outcome of the enclosed work, however it ends.
+
+    `changed` returns the hosts that were changed, and `went` the outcome of work that changes no host.
+    """
     from aerodrome.core.event import RunEnded
 
     began = time.monotonic()
@@ -29,7 +34,7 @@ def outcome(emit: Emit, changed: Callable[[], list[str]]) -> Iterator[None]:
     except BaseException as error:
         end("failed", _errors(error))
         raise
-    end("changed" if changed() else "unchanged")
+    end(went() or ("changed" if changed() else "unchanged"))
 
 
 def _errors(error: BaseException) -> tuple[Failed, ...]:

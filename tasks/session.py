@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from aerodrome.components.inputs import Inputs
     from aerodrome.controller.keyring import Vault
+    from aerodrome.core.event import Outcome
     from aerodrome.core.record import Recorder
     from aerodrome.core.runbook import Runbook
     from aerodrome.engine.converge import Run
@@ -41,6 +42,7 @@ class Session:
     performing: str = "fab"  # what this run does, as shown to other runs
     wait: int | None = None  # seconds to wait for another run; None: as in hosts.yaml
     lines: JsonLines | None = None  # prints the run's events for programs instead of people
+    outcome: Outcome | None = None  # of a run that changes no host
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -133,18 +135,35 @@ class Session:
             for name in ("inputs", "run"):  # to be rebuilt with these keys
                 self.__dict__.pop(name, None)
 
+    def begin(self) -> None:
+        """Emit that the run begins."""
+        from aerodrome.core.event import RunBegan
+
+        recorder = self.recorder
+        self.sink.emit(RunBegan(recorder.run, recorder.caller.performer, self.performing, tuple(self.names)))
+
+    def tell(self, text: str) -> None:
+        """Say how the run has ended: a line for people, a note for programs."""
+        from aerodrome.core.event import Note
+        from aerodrome.report.sink import say
+
+        if self.lines:
+            self.lines.emit(Note("", text))
+        else:
+            say(text)
+
     def perform(self, build: Builder, roles: Sequence[str]) -> None:
         """Perform the runbook that `build` returns for the selected hosts and `roles`; report whether anything changed.
 
         Raises FleetError at the end if running tasks were killed, unless the runbook allows it.
         """
-        from aerodrome.core.event import Note, RunBegan
+        from aerodrome.core.event import Note
         from aerodrome.engine.perform import perform
         from aerodrome.errors import FleetError, InvalidInput
         from aerodrome.report.terminal import say
 
-        recorder, noted = self.recorder, False
-        self.sink.emit(RunBegan(recorder.run, recorder.caller.performer, self.performing, tuple(self.names)))
+        noted = False
+        self.begin()
 
         def work() -> tuple[Runbook, bool]:
             nonlocal noted
@@ -156,6 +175,8 @@ class Session:
                 raise InvalidInput(
                     "no selected host has a role for this task", "check roles in hosts.yaml, -H and --role"
                 )
+            if not runbook.secrets:
+                self.run.before_change = lambda: None
             return runbook, perform(self.run, runbook)
 
         runbook, changed = self.adopting(work)
@@ -207,7 +228,8 @@ def session(context: Any, wait: str | None = None, json: bool = False) -> Iterat
 
     lines = JsonLines()
     made: list[Session] = []
-    with outcome(lines.emit, lambda: made[0].changed if made else []), _session(context, wait, lines) as begun:
+    ended = outcome(lines.emit, lambda: made[0].changed if made else [], lambda: made[0].outcome)
+    with ended, _session(context, wait, lines) as begun:
         made.append(begun)
         yield begun
     lines.close()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aerodrome.catalogue.version import DATABASE_URL
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.resource import heredoc, quote
+from aerodrome.fleet.model import Fleet, Host
 
 # Seconds for a question to one of our own programs. It runs as the service user, who can suspend it.
 PATIENCE = 20
@@ -48,6 +49,11 @@ def isolated_python(inputs: Inputs, *arguments: str, role: str = "", bare: bool 
     Otherwise, a module in AIRFLOW_HOME or on PYTHONPATH would be imported instead of Python's own.
     """
     return in_unit_environment(inputs, [f"{inputs.venv}/bin/python", "-I", *arguments], role, "/", bare, seconds)
+
+
+def command_host(fleet: Fleet, hosts: Sequence[str]) -> Host:
+    """Return the host for Airflow's commands: the first scheduler's, or the only one that is selected."""
+    return fleet.hosts[hosts[0]] if len(hosts) == 1 else fleet.with_role("scheduler")[0]
 
 
 def airflow_command(inputs: Inputs, arguments: Sequence[str], role: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError, HostError
 
-Outcome = Literal["changed", "unchanged", "failed", "interrupted"]
+Outcome = Literal["changed", "unchanged", "failed", "interrupted", "held", "released"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class Runbook:
     stages: tuple[Stage, ...]
     force: bool = False  # killed tasks do not make the run fail
     notes: tuple[str, ...] = ()  # for the operator, before the run begins
+    secrets: bool = True  # hosts get the fleet's secrets, so generated ones are stored before anything changes
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ have `host` and `stage`, the stage in which the event happened (null before the 
     failed         host, step, message, hint, detail    also in the `errors` of the end
     end            outcome, seconds, changed: [name], errors: [{host, step, message, hint, detail}]
 
-`outcome` is "changed", "unchanged", "failed" or "interrupted" (Ctrl-C). `detail` may hold several lines of evidence,
+`outcome` is "changed", "unchanged", "failed" or "interrupted" (Ctrl-C); after `fab lock.hold` also "held", and after
+`fab lock.release` "released", or "unchanged" if the lock was free. `detail` may hold several lines of evidence,
 such as a journal or the last output of a program. The exit code is the same as without --json, and errors are also
 printed on stderr. No event contains a secret, or anything that a terminal could interpret. New kinds of events and new
 keys may be added; existing ones stay.

@@ -21,7 +21,7 @@ def deploy_dags(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) 
     if not resources:
         raise InvalidInput(f"{inputs.fleet.source}: there is no DAG folder to deploy", "set deploy.dags")
     steps = {host.name: [Step("node.dags", resources)] for host in inputs.fleet.nodes()}
-    return Runbook("deploy-dags", tuple(only([Stage("dags", steps, {})], hosts)))
+    return Runbook("deploy-dags", tuple(only([Stage("dags", steps, {})], hosts)), secrets=False)
 
 
 def rollback_dags(inputs: Inputs, hosts: Collection[str], roles: Collection[str], to: str = "") -> Runbook:
@@ -33,7 +33,7 @@ def rollback_dags(inputs: Inputs, hosts: Collection[str], roles: Collection[str]
         raise InvalidInput(f"--to: {to[:40]!r} is not the name of a release", "see them: fab releases")
     switched = Switched(kinds(inputs)[DAGS], to)
     steps = {host.name: [Step("node.dags", (switched,))] for host in inputs.fleet.nodes()}
-    return Runbook("rollback-dags", tuple(only([Stage("dags", steps, {})], hosts)))
+    return Runbook("rollback-dags", tuple(only([Stage("dags", steps, {})], hosts)), secrets=False)
 
 
 def previous_dags(found: Sequence[Release]) -> str:

@@ -63,7 +63,7 @@ def undo(
             if when[0] and (touched := _roles(inputs, host, entries)):
                 gates[host] = RoleHealth(inputs, inputs.fleet.hosts[host], touched)
         stages.append(Stage(name, steps, gates))
-    return Runbook(f"undo of {run}", tuple(only(stages, hosts)))
+    return Runbook(f"undo of {run}", tuple(only(stages, hosts)), secrets=False)
 
 
 def _name(when: tuple[int, int], stage: str) -> str:

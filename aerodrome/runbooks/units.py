@@ -22,17 +22,17 @@ def members(inputs: Inputs) -> dict[str, list[AirflowRole]]:
 
 def start(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> Runbook:
     """Set up and start the units of `roles`, in deploy's order."""
-    return Runbook("start", tuple(only(role_stages(inputs, roles), hosts)))
+    return Runbook("start", tuple(only(role_stages(inputs, roles), hosts)), secrets=False)
 
 
 def restart(inputs: Inputs, hosts: Collection[str], roles: Collection[str], force: bool = False) -> Runbook:
     """Restart the units of `roles`, in deploy's order, one host of a role at a time."""
-    return Runbook("restart", tuple(only(role_stages(inputs, roles, again=True), hosts)), force)
+    return Runbook("restart", tuple(only(role_stages(inputs, roles, again=True), hosts)), force, secrets=False)
 
 
 def stop(inputs: Inputs, hosts: Collection[str], roles: Collection[str], force: bool = False) -> Runbook:
     """Stop the units of `roles`, workers first."""
-    return Runbook("stop", tuple(only(stop_stages(inputs, roles), hosts)), force)
+    return Runbook("stop", tuple(only(stop_stages(inputs, roles), hosts)), force, secrets=False)
 
 
 def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> list[Stage]:

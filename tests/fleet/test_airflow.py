@@ -85,6 +85,53 @@ def test_a_login_made_twice_has_the_second_password(fleet: Fleet, request: pytes
     assert not {first, second} & set((made.text + again.text).split())
 
 
+def test_a_login_is_made_under_the_fleets_lock_and_in_the_history_without_its_password(
+    fleet: Fleet, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(lambda: fleet.fab("airflow", "users delete -u recorded"))
+    file = fleet.folder / "login-recorded"
+    file.touch(0o600)
+    request.addfinalizer(lambda: os.unlink(file))
+    password = secrets.token_urlsafe(12)
+    file.write_text(password)
+    secrets_file = fleet.folder / "secrets.yaml"
+    before = secrets_file.read_bytes()
+
+    made = fleet.fab("create-user", "--name=recorded", f"--password=!file {file}", "--json")
+
+    events = [json.loads(line) for line in made.out.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert [kinds[0], *kinds[-2:]] == ["begin", "note", "end"]
+    assert events[-2]["text"] == f"user recorded: created; log in at {fleet.web_url}"
+    assert (events[-1]["outcome"], events[-1]["changed"]) == ("changed", ["sched1"])
+    (change,) = [event for event in events if event["event"] == "change_end"]
+    assert (change["step"], change["summary"]) == ("create-user", "create the user recorded")
+    (last,) = json.loads(fleet.fab("history", "--last=1", "--json").out)
+    assert (last["run"], last["command"], last["outcome"]) == (events[0]["run"], "fab create-user", "changed")
+    assert last["changed"] == {"sched1": ["user recorded"]}
+    journal = fleet.sh("sched1", "journalctl -q -t aerodrome -o cat | tail -1")
+    assert f"run {last['run']}" in journal and "create-user: user recorded" in journal
+    everything = fleet.sh("db1", "cat /var/lib/aerodrome/history/*") + fleet.sh("sched1", "journalctl -q -o cat")
+    assert password not in everything + made.text
+    assert secrets_file.read_bytes() == before
+
+    fleet.fab("lock.hold", "--reason=no new users")
+    try:
+        refused = fleet.fab("create-user", "--name=refused", f"--password=!file {file}", code=1)
+    finally:
+        fleet.fab("lock.release", "--reason=over")
+    assert "nothing was changed: " in refused.err and "no new users" in refused.err
+    assert "refused" not in fleet.fab("airflow", "users list").out
+
+
+def test_what_airflow_says_against_a_login_is_shown(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGIN_OF_TESTS", "hunter2-hunter2")
+    refused = fleet.fab("create-user", "--name=odd", "--role=Nobody", "--password=!env LOGIN_OF_TESTS", code=1)
+    assert "sched1: create-user: could not create the user odd (exit 1)" in refused.err
+    assert "Nobody is not a valid role" in refused.err
+    assert "hunter2" not in refused.text
+
+
 def test_a_password_on_the_command_line_is_refused(fleet: Fleet) -> None:
     refused = fleet.fab("create-user", "--name=twice", "--password=secret", code=1)
 

@@ -253,6 +253,27 @@ def test_a_fleet_that_is_held_is_changed_by_nobody(bare: Fleet, ann: Controller,
     assert outcomes == [(f"fab {TASK}", "changed"), ("fab lock.release", "released"), ("fab lock.hold", "held")]
 
 
+def test_programs_read_how_a_hold_begins_and_ends(bare: Fleet, ann: Controller) -> None:
+    def events(*arguments: str, code: int = 0) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in ann.fab(*arguments, "--json", code=code).out.splitlines()]
+
+    begin, note, end = events("lock.hold", "--reason=freeze")
+    assert (begin["event"], begin["performer"], begin["command"]) == ("begin", "ann@test", "fab lock.hold")
+    assert note["text"] == "the fleet is held: nothing changes until fab lock.release --reason=…"
+    assert (end["outcome"], end["changed"]) == ("held", [])
+    assert history(ann, "--last=1")[0]["run"] == begin["run"]
+
+    *_, end = events("lock.hold", "--reason=again", code=1)
+    assert end["outcome"] == "failed"
+    assert "ann@test has held the fleet" in end["errors"][0]["message"]
+
+    _, note, end = events("lock.release", "--reason=thaw")
+    assert re.match(r"released: ann@test has held the fleet for \d+ s: freeze", note["text"])
+    assert (end["outcome"], end["changed"]) == ("released", [])
+    _, note, end = events("lock.release", "--reason=again")
+    assert (note["text"], end["outcome"]) == ("the lock was free", "unchanged")
+
+
 # If it cannot be written, or its host cannot be asked
 
 

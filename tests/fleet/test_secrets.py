@@ -38,6 +38,20 @@ def test_no_output_has_a_secret(fleet: Fleet) -> None:
     assert [secret for secret in secrets(fleet) if secret in shown] == []
 
 
+def test_what_puts_no_secret_on_a_host_generates_none_in_a_checkout_that_has_none(fleet: Fleet) -> None:
+    # The next deploy would take a generated Fernet key for the fleet's own, and replace the one that encrypts.
+    file = fleet.folder / "secrets.yaml"
+    aside = file.rename(fleet.folder / "secrets.aside")
+    try:
+        restarted = fleet.fab("-H", "sched1", "restart", "--role=triggerer")
+        assert restarted.err.splitlines()[-1] == "done: 1 hosts changed"
+        assert not file.exists()
+        refused = fleet.fab("deploy", code=1)
+        assert "the host has a Fernet key, but this checkout has none" in refused.err
+    finally:
+        aside.rename(file)
+
+
 def test_no_journal_no_history_and_no_readable_file_has_a_secret(fleet: Fleet) -> None:
     patterns = "\n".join(secrets(fleet))
     for host in HOSTS:

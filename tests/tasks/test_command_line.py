@@ -1,13 +1,12 @@
-"""The command line, and errors that are reported before any host is reached."""
+"""The command line: its tasks, and options that are refused before any host is reached."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tests.tasks.conftest import ONE, PROJECT, Fab
+from tests.tasks.conftest import ONE, Fab
 
 TASKS = {
     "airflow",
@@ -51,7 +50,6 @@ TASKS = {
     "trust-hosts",
     "undo",
 }
-UP = "is the host up, and its address in hosts.yaml correct?"
 
 
 def test_every_task_is_listed_with_what_it_does(fab: Fab) -> None:
@@ -77,44 +75,6 @@ def test_every_option_is_explained() -> None:
             explained[f"{name} {argument.name}"] = bool(argument.help)
     assert explained["deploy role"]
     assert [option for option, told in explained.items() if not told] == []
-
-
-# hosts.yaml
-
-
-MISTAKES = """\
-hosts:
-  one: {addres: 127.0.0.1}
-  two: {address: 10.0.0.2, port: many}
-roles: {database: [one], scheduler: [onee], webserver: [two], worker: [two]}
-airflow: {versoin: 3.3.2}
-"""
-
-
-@pytest.mark.parametrize("arguments", [("deploy",), ("plan", "--json"), ("airflow", "dags list")])
-def test_every_mistake_of_hosts_yaml_is_reported_at_once(fab: Fab, hosts: Path, arguments: tuple[str, ...]) -> None:
-    hosts.write_text(MISTAKES)
-    done = fab(*arguments)
-    assert (done.code, done.out) == (1, "")
-    assert done.err.splitlines() == [
-        f"error: {hosts}:2: hosts.one.addres: unknown key; did you mean address?",
-        f"{hosts}:2: hosts.one: address is missing; expected an IP address, or a name if deploy.dns is true",
-        f"{hosts}:3: hosts.two.port: is text, not a whole number; expected a number from 1 to 65535",
-        f"{hosts}:4: roles.scheduler: no host is named onee; did you mean one?",
-        f"{hosts}:5: airflow.versoin: unknown key; did you mean version?",
-    ]
-
-
-def test_a_hosts_yaml_that_is_not_there(fab: Fab, hosts: Path) -> None:
-    done = fab("deploy", AERODROME_HOSTS="production.yaml")
-    assert done.code == 1
-    assert done.err.splitlines() == [
-        f"error: production.yaml: there is no file {PROJECT}/production.yaml",
-        "  → set the file that describes your hosts: AERODROME_HOSTS=production.yaml fab …",
-    ]
-
-
-# Selected hosts and roles
 
 
 @pytest.mark.parametrize(
@@ -187,205 +147,3 @@ def test_an_unknown_task(fab: Fab) -> None:
     done = fab("deplyo")
     assert done.code == 1
     assert "No idea what 'deplyo' is!" in done.err
-
-
-# A host that is down
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("deploy",),
-        ("plan",),
-        ("roles.worker",),
-        ("-H", "one", "run", "true"),
-        ("airflow", "dags list"),
-        ("logs",),
-    ],
-)
-def test_a_host_that_is_down_is_one_line(fab: Fab, arguments: tuple[str, ...]) -> None:
-    done = fab(*arguments)
-    assert (done.code, done.out) == (1, "")
-    (line,) = done.err.splitlines()
-    assert line.startswith("one: connect: cannot connect to root@127.0.0.1:1: ")
-    assert line.endswith(f" → {UP}")
-
-
-def test_a_plan_for_a_program_leaves_out_a_host_that_is_down_and_says_so(fab: Fab) -> None:
-    done = fab("plan", "--json")
-    assert (done.code, json.loads(done.out)) == (1, [])
-    assert done.err.startswith("one: connect: cannot connect to ")
-
-
-def test_the_status_of_a_host_that_is_down(fab: Fab) -> None:
-    done = fab("status", "--json", "--role=worker")
-    (row,) = json.loads(done.out)
-    assert done.code == 1
-    assert (row["host"], row["role"], row["active"], row["healthy"]) == ("one", "worker", "unknown", False)
-    assert row["detail"] == "cannot connect to root@127.0.0.1:1: Connection refused"
-
-
-def test_every_host_that_is_down_is_a_line(fab: Fab, hosts: Path) -> None:
-    hosts.write_text(
-        ONE.replace("127.0.0.1", "a.invalid").replace("roles:", "  two: {address: b.invalid}\nroles:")
-        + "deploy: {dns: true}\n"
-    )
-    done = fab("deploy")
-    assert done.code == 1
-    assert [line.split(":")[0] for line in done.err.splitlines()] == ["one"]
-    done = fab("run", "true")
-    assert done.code == 1
-    assert [line.split(":")[0] for line in done.err.splitlines()] == ["one", "two"]
-
-
-def test_a_key_file_that_is_not_there(fab: Fab, hosts: Path) -> None:
-    # Nothing listens, so the port is the error; the key is checked once the host answers.
-    hosts.write_text(ONE.replace("port: 1", "port: 1, key: no/such/key"))
-    assert fab("deploy").code == 1
-
-
-# Secrets
-
-
-def test_a_password_in_an_argument_is_refused_and_not_shown(fab: Fab) -> None:
-    done = fab("create-user", "--password=hunter2-hunter2")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.splitlines() == [
-        "error: --password: a literal password would be visible in the process list",
-        "  → name its source: --password='!env NAME' (or '!file PATH', '!command …')",
-    ]
-
-
-@pytest.mark.parametrize(
-    "password, error",
-    [
-        ("!env NO_SUCH", "--password: !env NO_SUCH: the variable is not set"),
-        ("!file no/such", f"--password: !file: there is no file {PROJECT}/no/such"),
-        ("!command false", "--password: !command false: exit code 1"),
-    ],
-)
-def test_a_password_that_cannot_be_looked_up(fab: Fab, password: str, error: str) -> None:
-    done = fab("create-user", f"--password={password}")
-    assert (done.code, done.err.splitlines()[0]) == (1, f"error: {error}")
-
-
-def test_a_command_with_quotes_can_give_a_password(fab: Fab, tmp_path: Path) -> None:
-    # As in hosts.yaml: --password='!command "vault kv get"'. The error of a failing command names it.
-    done = fab("create-user", '--password=!command "false"')
-    assert done.err.splitlines()[0] == "error: --password: !command false: exit code 1"
-    done = fab("create-user", '--password=!command sh -c "exit 3"')
-    assert done.err.splitlines()[0] == "error: --password: !command sh: exit code 3"
-
-
-@pytest.mark.parametrize(
-    "arguments, where",
-    [
-        (("create-user",), "create-user"),
-        (("deploy",), "HOSTS:5: database.password"),
-    ],
-)
-def test_a_question_without_a_terminal_fails_before_anything_else(
-    fab: Fab, hosts: Path, arguments: tuple[str, ...], where: str
-) -> None:
-    hosts.write_text(ONE + "database: {password: !prompt }\n")
-    done = fab(*arguments)
-    assert done.code == 1
-    assert done.err.splitlines() == [
-        f"error: {where.replace('HOSTS', str(hosts))}: !prompt needs a terminal",
-        "  → run fab in a terminal, or use !env NAME, !file PATH or !command",
-    ]
-    assert not (hosts.parent / "secrets.yaml").exists()
-
-
-def test_no_secrets_are_kept_where_nothing_was_changed(fab: Fab, hosts: Path) -> None:
-    fab("plan")
-    fab("deploy")  # the host is down
-    assert not (hosts.parent / "secrets.yaml").exists()
-
-
-def test_secrets_that_others_can_read_are_refused(fab: Fab, hosts: Path) -> None:
-    secrets = hosts.parent / "secrets.yaml"
-    secrets.write_text("secret_key: abc\n")
-    secrets.chmod(0o644)
-    done = fab("deploy")
-    assert done.code == 1
-    assert done.err.startswith(
-        f"error: {secrets}: other users can read or write it (mode 0644)\n  → chmod 600 {secrets}"
-    )
-
-
-def test_a_value_that_airflow_would_expand_is_refused_without_showing_it(fab: Fab, hosts: Path) -> None:
-    hosts.write_text(ONE + "airflow: {environment: {AIRFLOW__SMTP__SMTP_PASSWORD: !env SMTP}}\n")
-    done = fab("deploy", SMTP="abc$uperSecret")
-    assert done.code == 1
-    assert done.err.startswith("error: AIRFLOW__SMTP__SMTP_PASSWORD: ")
-    assert "uperSecret" not in done.err
-
-
-# Files that are deployed
-
-
-def test_a_dag_folder_that_is_not_there(fab: Fab, hosts: Path) -> None:
-    hosts.write_text(ONE + "deploy: {dags: dags}\n")
-    done = fab("deploy")
-    assert (done.code, done.err.splitlines()[0]) == (
-        1,
-        f"error: deploy.dags: there is no directory {hosts.parent}/dags",
-    )
-
-
-@pytest.mark.parametrize(
-    "key, error",
-    [
-        ("config_file", "airflow.config_file: there is no file {}/mine"),
-        ("lock", "airflow.lock: there is no file {}/mine"),
-    ],
-)
-def test_a_file_that_is_not_there(fab: Fab, hosts: Path, key: str, error: str) -> None:
-    hosts.write_text(ONE + f"airflow: {{{key}: mine}}\n")
-    done = fab("deploy")
-    assert (done.code, done.err.splitlines()[0]) == (1, f"error: {error.format(hosts.parent)}")
-
-
-def test_a_config_file_that_is_not_utf_8_is_no_traceback(fab: Fab, hosts: Path) -> None:
-    (hosts.parent / "mine").write_bytes(b"[core]\n# caf\xe9\n")
-    hosts.write_text(ONE + "airflow: {config_file: mine}\n")
-    assert fab("deploy").code == 1
-
-
-def test_host_keys_are_not_trusted_without_being_asked(fab: Fab) -> None:
-    done = fab("trust-hosts")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("one: trust-hosts: cannot connect to 127.0.0.1:1: ")
-
-
-# The fleet's lock
-
-
-@pytest.mark.parametrize("task", ["lock.hold", "lock.release"])
-@pytest.mark.parametrize(
-    "reason, error",
-    [
-        ((), "error: --reason is missing"),
-        (("--reason= \n ",), "error: --reason is missing"),
-        (("--reason=" + "x" * 301,), "error: --reason has 301 characters"),
-    ],
-)
-def test_whoever_holds_or_releases_the_lock_says_why(fab: Fab, task: str, reason: tuple[str, ...], error: str) -> None:
-    done = fab(task, *reason)
-    assert (done.code, done.err.splitlines()[0]) == (1, error)
-
-
-@pytest.mark.parametrize(
-    "task", [("lock.status",), ("lock.hold", "--reason=x"), ("lock.release", "--reason=x"), ("history",)]
-)
-def test_the_host_of_the_lock_is_named_if_it_is_down(fab: Fab, task: tuple[str, ...]) -> None:
-    done = fab(*task)
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("one: ")
-    assert "cannot connect to" in done.err
-
-
-def test_the_number_of_runs_is_checked(fab: Fab) -> None:
-    done = fab("history", "--last=0")
-    assert (done.code, done.err.splitlines()[0].startswith("error: --last")) == (1, True)

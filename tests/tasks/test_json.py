@@ -39,15 +39,23 @@ def test_every_task_that_goes_through_perform_has_json() -> None:
     performing = set()
     for name in namespace.task_names:
         body = namespace[name].body
-        if not {"perform", "_node", "_role"}.isdisjoint(body.__code__.co_names):
+        if not {"perform", "_node", "_role", "begin"}.isdisjoint(body.__code__.co_names):
             performing.add(name)
             assert "json" in inspect.signature(body).parameters, name
     assert {"deploy", "deploy-dags", "stop", "setup-db", "node.venv", "roles.worker"} <= performing
+    assert {"create-user", "lock.hold", "lock.release"} <= performing
 
 
-@pytest.mark.parametrize("task", ["deploy", "stop", "setup-node", "node.hosts", "roles.worker"])
-def test_a_host_that_is_down_is_in_the_end(fab: Fab, task: str) -> None:
-    done = fab(task, "--json")
+@pytest.mark.parametrize(
+    "task, options",
+    [
+        *((task, []) for task in ("deploy", "stop", "setup-node", "node.hosts", "roles.worker")),
+        ("create-user", ["--password=!env LOGIN"]),
+    ],
+)
+def test_a_host_that_is_down_is_in_the_end(fab: Fab, task: str, options: list[str]) -> None:
+    done = fab(task, *options, "--json", LOGIN="hunter2-hunter2")
+    assert "hunter2" not in done.out + done.err
     assert done.code == 1
     begin, failed, end = documents(done.out)
     assert (begin["event"], begin["command"], begin["hosts"]) == ("begin", f"fab {task}", ["one"])
@@ -66,6 +74,9 @@ def test_a_host_that_is_down_is_in_the_end(fab: Fab, task: str) -> None:
         (["-H", "nobody", "deploy", "--json"], "there is no host nobody"),
         (["deploy", "--json", "--role=cook"], "--role: there is no role cook"),
         (["deploy", "--json", "--wait=soon"], "--wait: soon is not a duration"),
+        (["create-user", "--json", "--password=x"], "--password: a literal password would be visible"),
+        (["create-user", "--json", "--password=!env NO_SUCH"], "--password: !env NO_SUCH: the variable is not set"),
+        (["lock.hold", "--json"], "--reason is missing"),
     ],
 )
 def test_a_run_that_cannot_begin_ends_too(fab: Fab, arguments: list[str], says: str) -> None:

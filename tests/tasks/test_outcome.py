@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from aerodrome.core.event import Event, Failed, RunEnded
+from aerodrome.core.event import Event, Failed, Outcome, RunEnded
 from aerodrome.errors import FleetError, HostError, InvalidInput
 from tasks.outcome import outcome
 
 
-def ended(error: BaseException | None = None, changed: tuple[str, ...] = ()) -> RunEnded:
+def ended(error: BaseException | None = None, changed: tuple[str, ...] = (), went: Outcome | None = None) -> RunEnded:
     """Return the event that a run ends with, and assert that its error is passed on."""
     events: list[Event] = []
 
     def run() -> None:
-        with outcome(events.append, lambda: list(changed)):
+        with outcome(events.append, lambda: list(changed), lambda: went):
             assert events == []
             if error:
                 raise error
@@ -35,6 +35,7 @@ def ended(error: BaseException | None = None, changed: tuple[str, ...] = ()) -> 
 def test_a_run_that_went_well() -> None:
     assert ended() == RunEnded("unchanged", 0)
     assert ended(changed=("w1", "w2")) == RunEnded("changed", 0, ("w1", "w2"))
+    assert ended(went="held") == RunEnded("held", 0)
 
 
 @pytest.mark.parametrize(
@@ -54,4 +55,4 @@ def test_a_run_that_failed_says_what_it_had_changed(error: Exception, errors: tu
 
 
 def test_a_run_that_was_interrupted() -> None:
-    assert ended(KeyboardInterrupt(), ("w1",)) == RunEnded("interrupted", 0, ("w1",))
+    assert ended(KeyboardInterrupt(), ("w1",), "held") == RunEnded("interrupted", 0, ("w1",))

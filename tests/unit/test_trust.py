@@ -14,7 +14,7 @@ import pytest
 from aerodrome.components.health import RoleHealth
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.logs import journal_script, journal_units
-from aerodrome.components.users import create_user_script
+from aerodrome.components.users import user_created
 from aerodrome.core.resource import Seen
 from aerodrome.core.stage import by_host
 from aerodrome.errors import AerodromeError
@@ -114,10 +114,10 @@ def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
         yield "health", RoleHealth(given, host, tuple(roles)).probe()
         yield "watch", RoleHealth(given, host, tuple(roles)).watch()
         yield "logs", journal_script(journal_units(given, host, roles), 10, True)
-    yield (
-        "user",
-        create_user_script(given, given.fleet.hosts["s1"], ("ada", "a@b.c", "A", "L", "Admin"), Secret("password"))[0],
-    )
+    person = ("ada", "a@b.c", "A", "L", "Admin")
+    user = user_created(given, given.fleet.hosts["s1"], person, Secret("password"), "1f3a")
+    yield "user", user.change.script
+    yield "probe user", user.probe()
 
 
 def without_data(script: str) -> str:

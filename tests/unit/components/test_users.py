@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from aerodrome.catalogue.version import catalogue
-from aerodrome.components.users import LONGEST, create_user_script
+from aerodrome.checks.users import CREATED, RESET
+from aerodrome.components.users import LONGEST, user_created
+from aerodrome.core.resource import Change
 from aerodrome.program import program
 from aerodrome.secrets import Secret
 from tests.unit.make import AWKWARD, HOSTS, Shell, fleet, inputs
@@ -27,42 +29,64 @@ case ${kind}THERE in createyes) echo "ada already exist in the db";; esac
 """
 
 
-def run(sh: Shell, folder: object, there: str, password: str = AWKWARD):  # type: ignore[no-untyped-def]
-    script, payload = create_user_script(inputs(), SCHEDULER, PERSON, Secret(password))
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put what a run says about itself below a folder of this test."""
+    monkeypatch.setattr("aerodrome.checks.users.FOLDER", str(tmp_path))
+    monkeypatch.setattr("aerodrome.components.users.FOLDER", str(tmp_path))
+    return tmp_path
+
+
+def change(password: str = AWKWARD, version: str = "3.3.2", mark: str = "1f3a") -> Change:
+    return user_created(inputs(fleet(version=version)), SCHEDULER, PERSON, Secret(password), mark).change
+
+
+def run(sh: Shell, folder: Path, there: str, mark: str = "1f3a"):  # type: ignore[no-untyped-def]
+    """Run the change as an apply does; return how it ended, what Airflow got, and what the check then finds."""
+    action = user_created(inputs(), SCHEDULER, PERSON, Secret(AWKWARD), mark)
     programs = {"systemd-run": AIRFLOW.replace("LOG", f"'{folder}/log'").replace("THERE", there)}
-    done = sh(f"set -u\n{script}", payload, programs)
-    return done, sh(f"cat '{folder}/log'").stdout.decode()
+    done = sh(f"set -eu\n{action.change.script}\necho after", action.change.payload, programs)
+    (finding,) = action.check.judge(sh(action.check.probe()).stdout.decode())
+    return done, (folder / "log").read_text(), finding
 
 
-def test_a_new_login(sh: Shell, tmp_path: object) -> None:
-    done, log = run(sh, tmp_path, "no")
-    assert (done.returncode, done.stdout, log) == (0, b"created\n", f"create|{AWKWARD}\n")
+def test_a_new_login(sh: Shell, folder: Path) -> None:
+    done, log, finding = run(sh, folder, "no")
+    assert (done.returncode, done.stdout, log) == (0, b"after\n", f"create|{AWKWARD}\n")
+    assert (finding.ok, finding.detail) == (True, CREATED)
 
 
-def test_a_login_that_is_there_gets_this_password(sh: Shell, tmp_path: object) -> None:
-    done, log = run(sh, tmp_path, "yes")
-    assert (done.returncode, done.stdout) == (0, b"already existed, password reset\n")
-    assert log == f"create|{AWKWARD}\nreset|{AWKWARD}\n"
+def test_a_login_that_is_there_gets_this_password(sh: Shell, folder: Path) -> None:
+    done, log, finding = run(sh, folder, "yes")
+    assert (done.returncode, log) == (0, f"create|{AWKWARD}\nreset|{AWKWARD}\n")
+    assert (finding.ok, finding.detail) == (True, RESET)
 
 
-def test_an_answer_without_an_end_is_cut_and_no_success(sh: Shell) -> None:
-    script, payload = create_user_script(inputs(), SCHEDULER, PERSON, Secret("x"))
-    done = sh(script, payload, {"systemd-run": "cat >/dev/null; yes"})
+def test_a_run_leaves_nothing_of_an_earlier_one(sh: Shell, folder: Path) -> None:
+    run(sh, folder, "no", "1f3a")
+    run(sh, folder, "yes", "2b4c")
+    assert [path.name for path in folder.glob("user-*")] == ["user-2b4c"]
+
+
+def test_an_answer_without_an_end_is_cut_and_no_success(sh: Shell, folder: Path) -> None:
+    done = sh(f"set -eu\n{change().script}", change().payload, {"systemd-run": "cat >/dev/null; yes"})
     assert (done.returncode, len(done.stdout)) == (1, LONGEST)
+    assert list(folder.glob("user-*")) == []
 
 
 def test_what_airflow_says_against_it_comes_back(sh: Shell) -> None:
-    script, payload = create_user_script(inputs(), SCHEDULER, PERSON, Secret("x"))
-    done = sh(script, payload, {"systemd-run": "echo 'Admin is not a valid role'; exit 1"})
-    assert (done.returncode, done.stdout) == (1, b"Admin is not a valid role\n")
+    program = "echo '@killed everything'; echo 'Admin is not a valid role'; exit 1"
+    done = sh(f"set -eu\n{change().script}", change().payload, {"systemd-run": program})
+    # The controller acts on lines that begin with @, and these come from the service user's code.
+    assert (done.returncode, done.stdout) == (1, b" @killed everything\nAdmin is not a valid role\n")
 
 
 @pytest.mark.parametrize("password", [AWKWARD, "plain-password"])
 def test_the_password_is_in_no_script(password: str) -> None:
-    script, payload = create_user_script(inputs(), SCHEDULER, PERSON, Secret(password))
+    script = change(password).script
     assert password not in script
     assert script.count(" -p EnvironmentFile=-/etc/default/airflow-scheduler ") == 2
-    assert payload == f"{password}\n".encode() * 4
+    assert change(password).payload == f"{password}\n".encode() * 4
 
 
 # Stand-ins for Flask-AppBuilder's security manager of Airflow 1.10 and 2; DEAF forgets the new password.
@@ -100,14 +124,14 @@ def reset(folder: Path, sh: Shell, version: str, password: str, deaf: bool = Fal
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text.replace("DEAF", str(deaf)))
-    script, payload = create_user_script(inputs(fleet(version=version)), SCHEDULER, PERSON, Secret(password))
+    made = change(password, version)
     # Creating it fails because the user exists; a program in the environment's own Python then resets the password.
     systemd_run = (
         'while [ $# -gt 0 ]; do case $1 in */bin/airflow) cat >/dev/null; echo "ada already exist in the db"; exit;; '
         f"*/bin/python) shift; PYTHONPATH='{folder}' exec '{sys.executable}' \"$@\";; esac; shift; done"
     )
-    done = sh(script, payload, {"systemd-run": systemd_run})
-    return done.returncode, done.stdout
+    done = sh(f"set -eu\n{made.script}", made.payload, {"systemd-run": systemd_run})
+    return done.returncode, done.stdout + b"".join(path.read_bytes() for path in folder.glob("user-*"))
 
 
 @pytest.mark.parametrize("version", ["1.10.10", "2.11.2"])

@@ -10,9 +10,9 @@ import pytest
 from aerodrome.core.plan import HostPlan, PlannedChange, readable_script
 from aerodrome.core.resource import Seen
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments
+from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assignments, escape
 from aerodrome.resources.files import Found, put_back, write_into
-from tests.unit.make import ME, Shell, only_change, there_and_back
+from tests.unit.make import AWKWARD, ME, Shell, only_change, there_and_back
 
 HEAD = "regular file|root|root|600\n"
 # As in the guide, with lines that somebody has added.
@@ -149,6 +149,36 @@ def test_commands_are_asked_until_they_answer_and_when_the_file_that_names_them_
         # The record of them is written last, so commands that failed are asked again.
         assert change.script.startswith("ask them\n(\n[ -O /etc/default ]")
         assert "abc123\n" in change.script
+
+
+# Each of these was in a file that systemd 252 read, and was in the process's /proc/self/environ as it is on the left.
+READ_BY_SYSTEMD = {
+    "": "",
+    "postgresql+psycopg2://airflow:p%40ss@10.0.0.1:5432/airflow": "postgresql+psycopg2://airflow:p%40ss@10.0.0.1:5432/airflow",
+    " two  words ": '" two  words "',
+    "it's \"so\"": '"it\'s \\"so\\""',
+    "a$HOME ${PATH} $$": '"a\\$HOME \\${PATH} \\$\\$"',
+    "`id` $(id)": '"\\`id\\` \\$(id)"',
+    "a\\b \\n \\\\ \\é \\": '"a\\\\b \\\\n \\\\\\\\ \\\\é \\\\"',
+    "100 %n %i": '"100 %n %i"',
+    "#not; a comment # here": '"#not; a comment # here"',
+    ";x": '";x"',
+    "= a = b": '"= a = b"',
+    "one\ntwo\n\nthree\n": '"one\ntwo\n\nthree\n"',
+    "a\\\nb": '"a\\\\\nb"',
+    "a\n#b\nX=1": '"a\n#b\nX=1"',
+    "\ta\tb\t": '"\ta\tb\t"',
+    "né ☃ 😀 \u2028\u00a0": '"né ☃ 😀 \u2028\u00a0"',
+    AWKWARD: '"p@ss/w%rd:\\$ \'\\"\\\\é#;"',
+    "~/x ~": '"~/x ~"',
+    "!x!": '"!x!"',
+    "* ? [a]": '"* ? [a]"',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", READ_BY_SYSTEMD, ids=ascii)
+def test_a_value_is_written_as_systemd_reads_it(value: str) -> None:
+    assert escape(value) == READ_BY_SYSTEMD[value]
 
 
 # Ways back
