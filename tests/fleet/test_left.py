@@ -104,7 +104,7 @@ def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
         (HOST, WORKER, "active", False),
     ]
 
-    assert "airflow.by-hand stay here, although this host has no role of Airflow any more" in plan.err
+    assert "airflow.by-hand stay here, although this host no longer has an Airflow role" in plan.err
     # A unit that Aerodrome does not manage reads them too.
     assert "/etc/default/airflow, /etc/default/airflow-worker stay here, including secrets" in plan.err
     assert "still read by airflow@flower.service" in plan.err
