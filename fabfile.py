@@ -4,6 +4,7 @@ from invoke import Collection
 
 from tasks import (
     airflow,
+    backup,
     dags,
     database,
     demo,
@@ -40,6 +41,8 @@ namespace = Collection(
     dags.deploy_dags,
     dags.rollback_dags,
     releases.releases,
+    backup.backup,
+    backup.backups,
     hosts.trust_hosts,
     hosts.run,
     pin.pin,

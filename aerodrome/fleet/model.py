@@ -131,6 +131,14 @@ class Deploy:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """Where backups of the metadata database are kept, and how many."""
+
+    keep: int = 7  # older ones are removed after each backup
+    directory: str = "/var/lib/aerodrome/backups"  # absolute path on the database host
+
+
+@dataclass(frozen=True)
 class Ssh:
     """How to log in to hosts; a host can override it."""
 
@@ -152,6 +160,7 @@ class Fleet:
     broker: Broker = Broker()
     network: Network = Network()
     deploy: Deploy = Deploy()
+    backup: Backup = Backup()
     ssh: Ssh = Ssh()
 
     def with_role(self, role: str) -> list[Host]:

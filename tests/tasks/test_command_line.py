@@ -17,6 +17,8 @@ TASKS = {
     "deploy-dags",
     "history",
     "releases",
+    "backup",
+    "backups",
     "rollback-dags",
     "lab.down",
     "lab.status",

@@ -11,7 +11,7 @@ import pytest
 
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet.keys import fleet_keys
-from aerodrome.fleet.model import Airflow, Broker, Database, Deploy, Fleet, Host, RoleSettings, Ssh
+from aerodrome.fleet.model import Airflow, Backup, Broker, Database, Deploy, Fleet, Host, RoleSettings, Ssh
 from aerodrome.fleet.schema import Either, List, Map, Table
 from aerodrome.secrets import Reference, Secret
 from tests.unit.make import COMPONENTS, parse
@@ -286,6 +286,11 @@ def test_the_first_scheduler_takes_the_roles_that_its_airflow_has(
     assert (got.roles["dag-processor"], got.roles["triggerer"]) == (dag_processor, triggerer)
 
 
+def test_where_backups_are_kept_and_how_many() -> None:
+    assert fleet(SMALL).backup == Backup(7, "/var/lib/aerodrome/backups")
+    assert fleet(SMALL + "backup: {keep: 30, directory: /srv/backups}").backup == Backup(30, "/srv/backups")
+
+
 def test_the_shipped_file_is_the_practice_fleet() -> None:
     got = parse(SHIPPED.read_text(), "hosts.yaml", base="/fleet")
     demo = "/fleet/.lab/demo"
@@ -398,8 +403,19 @@ HOME = "expected an absolute path of letters, digits and . _ + -, to a directory
 @pytest.mark.parametrize(
     "added, problem",
     [
+        ("backup: {keep: 0}", "backup.keep: 0 is not valid; expected a number from 1 to 1000"),
+        ("backup: {directory: backups}", "backup.directory: 'backups' is not valid; expected an absolute path of "
+         "letters, digits and . _ + -, to a directory for backups"),
+        ("backup: {directory: /var/lib/postgresql}", "backup.directory: /var/lib/postgresql belongs to the system, as "
+         "does everything in /var/lib/postgresql; use a directory of its own, such as /var/lib/aerodrome/backups"),
+        ("backup: {directory: /srv}", "backup.directory: /srv is shared with other software; use a directory of its "
+         "own, such as /var/lib/aerodrome/backups"),
+        ("backup: {directory: /usr/local/airflow/logs}", "backup.directory: /usr/local/airflow is AIRFLOW_HOME, parts "
+         "of which belong to the service user; use another directory"),
+        ("backup: {schedule: '03:00'}", "backup.schedule: unknown key; known: keep, directory"),
         # the shape
-        ("bogus: 1", "bogus: unknown key; known: hosts, roles, ssh, airflow, database, broker, network, deploy"),
+        ("bogus: 1", "bogus: unknown key; known: hosts, roles, ssh, airflow, database, broker, network, deploy, "
+         "backup"),
         ("deploy: [1]", "deploy: is a list, not a mapping; expected the keys of the section deploy"),
         ("deploy: {? [a] : 1}", "deploy: has a key that is not text; expected the keys of the section deploy"),
         ("deploy: !file x", "deploy: is a reference, not a mapping; expected the keys of the section deploy"),
@@ -677,6 +693,10 @@ REST = "scheduler: [s1], webserver: [s1]"
             "6: database.managed: false, but the database's address is unknown; set database.host",
             "6: database.managed: false, but there is no login; set database.password or database.connection_command",
         ]),
+        (f"{REST}, worker: [w1]", "database: {managed: false, host: pg, password: x}\nbackup: {keep: 3}", [
+            "7: backup: not used if database.managed is false: whoever manages the database backs it up; remove the "
+            "section",
+        ]),
         (f"{REST}, worker: [w1]", "database: {managed: false, host: pg, password: x, install: yes}", [
             "6: database.install: nothing is installed if managed is false; remove it",
         ]),
@@ -716,9 +736,9 @@ def test_a_circle_of_jump_hosts_is_said_of_each() -> None:
     "text, problem",
     [
         ("# nothing\n", "1: the file is empty; expected the sections hosts: and roles:, "
-         "and optionally ssh:, airflow:, database:, broker:, network:, deploy:"),
+         "and optionally ssh:, airflow:, database:, broker:, network:, deploy:, backup:"),
         ("- a", "1: is a list, not a mapping; expected the sections hosts: and roles:, "
-         "and optionally ssh:, airflow:, database:, broker:, network:, deploy:"),
+         "and optionally ssh:, airflow:, database:, broker:, network:, deploy:, backup:"),
         ("hosts:\n  a: b: c\n", "2: invalid YAML: mapping values are not allowed here; "
          "indent with spaces, and quote special characters"),
         ("hosts:\n\ta: b\n",
