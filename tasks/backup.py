@@ -8,6 +8,7 @@ from typing import Any
 
 from invoke import task
 
+from tasks.confirm import YES, confirmed
 from tasks.session import JSON, WAIT, session
 
 
@@ -32,7 +33,7 @@ def backup(context: Any, wait: str | None = None, json: bool = False) -> None:
         run.perform(partial(backup, name=run.recorder.run, airflow=airflow), [])
 
 
-@task(help={"json": "print JSON"})
+@task(name="list", default=True, help={"json": "print JSON"})
 def backups(context: Any, json: bool = False) -> None:
     """Show the backups of the metadata database: their age, version, size, and whether they were drilled.
 
@@ -55,3 +56,30 @@ def backups(context: Any, json: bool = False) -> None:
     (show_backups_as_json if json else show_backups)(rows)
     if not all(row.ok for row in rows):
         sys.exit(1)
+
+
+@task(help={**YES, **WAIT, **JSON})
+def prune(context: Any, yes: bool = False, wait: str | None = None, json: bool = False) -> None:
+    """Drop the databases that restores have kept, and remove backups beyond backup.keep.
+
+    Examples:
+      fab backups.prune
+      fab backups.prune --yes    # without asking
+    """
+    from aerodrome.components.backups import kept_databases
+    from aerodrome.core.size import megabytes
+    from aerodrome.errors import HostError, InvalidInput
+    from aerodrome.report.terminal import say
+    from aerodrome.runbooks.backup import database_host
+    from aerodrome.runbooks.restore import prune
+
+    with session(context, wait, json) as run:
+        host = database_host(run.fleet)
+        found = kept_databases(run.fleet, host, run.run.look)
+        if failed := [each.detail for each in found if not each.ok]:
+            raise HostError(host.name, "backups.prune", failed[0])
+        for each in found:
+            say(f"{host.name}: would drop database {each.subject} ({megabytes(each.size)})")
+        if found and not yes and not confirmed("Drop these databases?"):
+            raise InvalidInput("nothing was dropped")
+        run.perform(partial(prune, names=[each.subject for each in found]), [])

@@ -13,12 +13,15 @@ from aerodrome.core.resource import quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import UNEXPECTED, AerodromeError
 from aerodrome.resources.backup import DRILL, DUMP, GLOB, MANIFEST, NAME, Place, check_place
+from aerodrome.resources.exchange import is_kept
+from aerodrome.resources.postgres import sql
 
 MOST = 300  # backups that are listed, the newest ones
 LONGEST = 20_000, 2000  # bytes of a manifest, and of the record of a drill
 WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LARGEST = 1 << 62
+_KEPT = "SELECT 'asked'; SELECT datname, pg_database_size(oid) FROM pg_database WHERE datname LIKE '%\\_before\\_%';"
 
 
 @dataclass(frozen=True)
@@ -156,3 +159,34 @@ def _words(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or len(values) > 100:
         raise TypeError("not a list")
     return tuple(map(_word, values))
+
+
+@dataclass(frozen=True)
+class KeptDatabase(Finding):
+    """A database that a restore has kept; its subject is its name."""
+
+    size: int = 0  # bytes
+
+
+@dataclass(frozen=True)
+class KeptDatabases:
+    """The databases that restores have kept on the host of the database."""
+
+    database: str
+    key = "kept databases"
+
+    def probe(self) -> str:
+        """Return sh that prints `asked`, and a line with name and size for each database."""
+        return f"{sql(_KEPT)}\n"
+
+    def judge(self, answer: str) -> list[KeptDatabase]:
+        """Return the databases, the newest first."""
+        first, *lines = answer.splitlines() or [""]
+        if first != "asked":
+            return self.unknown("PostgreSQL does not answer")
+        rows = [line.rpartition("|") for line in lines]
+        found = [KeptDatabase(name, "ok", "", size=int(size)) for name, _, size in rows if is_kept(self.database, name)]
+        return sorted(found, key=lambda each: each.subject, reverse=True)
+
+    def unknown(self, why: str) -> list[KeptDatabase]:
+        return [KeptDatabase("", "failed", why)]

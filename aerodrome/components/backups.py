@@ -7,13 +7,20 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 
-from aerodrome.checks.backups import Backup, HeldBackups
+from aerodrome.catalogue.version import FERNET_KEY
+from aerodrome.checks.backups import Backup, HeldBackups, KeptDatabase, KeptDatabases
+from aerodrome.components.command import connection, python_program
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.releases import ENVIRONMENT, held
 from aerodrome.core.check import Finding, Watch
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Fleet, Host
+from aerodrome.program import program
 from aerodrome.resources.backup import About, MadeBackup, Place, PrunedBackups
+from aerodrome.resources.scratch import SCRATCH, Decrypted, Restored
+
+SHOWN = 10  # values that cannot be read, by name
+TABLE, ALL = 60, 300  # seconds to read one table of encrypted values, and all of them
 
 # Asks each host, by name, its checks, and returns what each has found.
 Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
@@ -34,9 +41,15 @@ def backups(fleet: Fleet, host: Host, look: Look) -> list[Backup]:
 
 
 def version_in_use(inputs: Inputs, look: Look) -> str:
-    """Return the version of Airflow that the first scheduler's host runs, by its environment; empty if unknown."""
-    found = held(inputs, inputs.fleet.with_role("scheduler")[:1], look, ENVIRONMENT)
+    """Return the version of Airflow in use, by the environment of the first scheduler's host; empty if unknown."""
+    found = held(inputs, [secrets_host(inputs.fleet)], look, ENVIRONMENT)
     return next((each.name.partition("-py")[0] for each in found if each.ok and each.state == "in use"), "")
+
+
+def kept_databases(fleet: Fleet, host: Host, look: Look) -> list[KeptDatabase]:
+    """Return the databases that restores have kept; one that is failed if the host cannot be asked."""
+    found = look({host.name: [KeptDatabases(fleet.database.name)]})[host.name]
+    return [each if isinstance(each, KeptDatabase) else KeptDatabase("", "failed", each.detail) for each in found]
 
 
 def backed_up(inputs: Inputs, name: str, airflow: str) -> Step:
@@ -69,3 +82,34 @@ def broker(inputs: Inputs) -> str:
     if not inputs.broker_is_postgres:
         return "elsewhere"
     return f"database {inputs.celery_database}" if inputs.celery_has_database else "this database"
+
+
+def secrets_host(fleet: Fleet) -> Host:
+    """Return the node that knows the Fernet keys and the login of the metadata database in every version."""
+    return fleet.with_role("scheduler")[0]
+
+
+def copied(inputs: Inputs, backup: Backup, run: str, settle: bool = False) -> Step:
+    """Return what restores a backup into the scratch database and compares it with its manifest."""
+    database = inputs.fleet.database
+    copy = Restored(
+        place(inputs.fleet),
+        backup.name,
+        backup.sha256,
+        backup.size,
+        tuple(backup.facts()),
+        database.name,
+        database.user,
+        database.port,
+        run,
+        settle,
+    )
+    return Step("restore.copy", (copy,))
+
+
+def decrypted(inputs: Inputs, run: str) -> Step:
+    """Return what reads all that is encrypted in the scratch database, on a node that has the keys."""
+    role = inputs.role_for_commands(secrets_host(inputs.fleet))
+    keys = inputs.catalogue.variable(*FERNET_KEY)
+    reads = program("decrypts", database=SCRATCH, keys=keys, shown=SHOWN, seconds=TABLE, **connection(inputs))
+    return Step("restore.secrets", (Decrypted(run, python_program(inputs, reads, role, ALL)),))

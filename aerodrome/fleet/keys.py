@@ -186,6 +186,7 @@ BACKUP = Table(
     {
         "keep": Number(1, 1000),
         "directory": Text("an absolute path of letters, digits and . _ + -, to a directory for backups", _PLAIN_PATH),
+        "schedule": Text('a time of day in quotes, such as "03:00"', r"([01][0-9]|2[0-3]):[0-5][0-9]"),
     },
 )
 SSH = Table(

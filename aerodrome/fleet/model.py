@@ -136,6 +136,7 @@ class Backup:
 
     keep: int = 7  # older ones are removed after each backup
     directory: str = "/var/lib/aerodrome/backups"  # absolute path on the database host
+    schedule: str = ""  # 03:00 by the host's clock, daily; empty: only fab backup makes them
 
 
 @dataclass(frozen=True)

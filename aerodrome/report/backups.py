@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from aerodrome.checks.backups import Backup
+from aerodrome.components.inputs import Inputs
 from aerodrome.core.size import megabytes
 from aerodrome.report.sink import data, escape, escape_json, is_terminal, one_line, raw, redactor
 from aerodrome.report.status import ago
@@ -70,3 +71,22 @@ def show_backups_as_json(rows: Sequence[Backup]) -> None:
         for row in rows
     ]
     data(escape_json(json.dumps(document, indent=2, ensure_ascii=False)))
+
+
+def restore_plan(inputs: Inputs, backup: Backup, kept: str) -> str:
+    """Say what a restore is going to do; `kept` is the name under which it keeps the database."""
+    name, host = inputs.fleet.database.name, backup.host
+    runs = backup.rows.get("dag_run")
+    held = f", {runs} DAG runs" if runs is not None else ""
+    lines = (
+        f"backup {backup.name}: made {ago(backup.age)} ago, Airflow {backup.airflow or 'unknown'}{held}, "
+        f"drilled: {drilled(backup)}",
+        f"  1. {host}: restore it into a scratch database and check it, while everything runs",
+        "  2. stop all services; workers finish their running tasks first (at most "
+        f"{inputs.fleet.deploy.drain_timeout} s)",
+        f"  3. {host}: keep database {name} as {kept}, and use the restored one",
+        "  4. start all services, and wait until they are healthy",
+        f"Airflow forgets what has happened since the backup (runs, connections, logins); it stays in {kept}.",
+        "If anything fails from 2 on, the database of before is used again and services start with it.",
+    )
+    return "\n".join(map(escape, lines))

@@ -65,12 +65,11 @@ SELECT 'size', pg_database_size(current_database());
 {facts()}COMMIT;
 """
 # The shell's variables before it are in `MadeBackup.script`.
-_MAKE = f"""\
+MAKE = f"""\
 umask 077
-cd "$folder"
-rm -rf {NEW}* {OLD}*
-new={NEW}$name
-trap 'rm -rf "$folder/$new"' EXIT
+rm -rf "$folder"/{NEW}* "$folder"/{OLD}*
+new=$folder/{NEW}$name
+trap 'rm -rf "$new"' EXIT
 mkdir "$new"
 begun=$(date +%s)
 exec 4>"$new/{DUMP}"
@@ -98,8 +97,8 @@ printf '"server": "%s", "size": %s, ' "$server" "$size"
 printf '"heads": [%s], "provider_heads": [%s], "rows": {{%s}}, %s}}\\n' "$heads" "$provider" "$rows" "$about"
 }} >"$new/{MANIFEST}"
 sync "$new/{DUMP}" "$new/{MANIFEST}"
-mv -T "$new" "$name"
-sync .
+mv -T "$new" "$folder/$name"
+sync "$folder"
 """
 
 
@@ -209,7 +208,7 @@ class MadeBackup:
         given = {"folder": self.place.folder, "name": self.name, "database": self.database}
         given["about"] = self.about.members()
         variables = "".join(f"{name}={quote(value)}\n" for name, value in given.items())
-        return f"{self.place.make()}\n(\n{variables}{_MAKE})"
+        return f"{self.place.make()}\n(\n{variables}{MAKE})"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aerodrome.core.resource import Change, Seen
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.files import Block, Found
-from aerodrome.resources.postgres import Answer, Login, ask
+from aerodrome.resources.postgres import LOCAL, Answer, Login, ask
 
 BLOCK = "aerodrome"  # the name of our block (files.Block)
 RELOAD = "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
@@ -30,7 +30,7 @@ class PostgresAccess:
         return ask(self.logins)
 
     def changes(self, seen: Seen) -> list[Change]:
-        nodes = len({address for login in self.logins for address in login.addresses})
+        nodes = len({address for login in self.logins for address in login.addresses} - LOCAL)
         answer = Answer.parse(seen.text)
         if "hba" not in answer.rows:
             return [Change(f"let {nodes} nodes log in (pg_hba.conf)", "")]

@@ -40,7 +40,7 @@ def name_of(text: str) -> str:
 def empty(fleet: Fleet) -> Iterator[Fleet]:
     """The fleet without a backup, and two of them kept."""
     fleet.sh("db1", f"rm -rf {FOLDER}")
-    fleet.hosts_yaml.write_text(fleet.hosts_yaml.read_text() + "\nbackup: {keep: 2}\n")
+    fleet.hosts_yaml.write_text(f"{fleet.hosts_yaml.read_text()}\nbackup: {{keep: 2}}\n")
     yield fleet
     fleet.sh("db1", f"rm -rf {FOLDER}")
 
@@ -162,3 +162,75 @@ def test_a_killed_controller_and_a_killed_backup_leave_nothing_that_is_listed(la
     large.fab("backup")
     assert left == [] or there(large) != left
     assert not [each for each in there(large) if each.startswith(".")]
+
+
+UNITS = "aerodrome-backup-airflow.service aerodrome-backup-airflow.timer"
+
+
+def test_the_host_backs_itself_up_on_schedule(large: Fleet) -> None:
+    large.change("backup: {keep: 2}", 'backup: {keep: 2, schedule: "03:00"}')
+    before = large.started()
+    deployed = large.fab("deploy").err
+    try:
+        assert "start aerodrome-backup-airflow.timer" in deployed
+        large.nothing_to_do("deploy")
+        assert (
+            large.sh("db1", "systemctl show -p NextElapseUSecRealtime --value aerodrome-backup-airflow.timer").split()[
+                2
+            ]
+            == "03:00:00"
+        )
+        row = backup_row(large)
+        assert (row["healthy"], row["detail"]) == (True, "there is no backup yet; the first is due at 03:00")
+
+        for _ in range(3):
+            large.sh("db1", "systemctl start aerodrome-backup-airflow.service")
+            time.sleep(1)
+        newest, older = listed(large)
+        assert (newest["error"], newest["airflow"], newest["rows"]["slot_pool"]) == (None, "3.3.2", 1)
+        assert older["name"] < newest["name"]
+        large.fab("drill")
+        assert listed(large)[0]["drill"]["ok"] is True
+        assert re.fullmatch(r"the newest backup is \d+ s old", backup_row(large)["detail"])
+        assert large.sh("db1", f"stat -c '%U %a' {FOLDER} {FOLDER}/*/dump").split() == [
+            "root",
+            "700",
+            *["root", "600"] * 2,
+        ]
+
+        # Two days later.
+        for name in there(large):
+            old = f"20251101{name[8:]}"
+            large.sh("db1", f"mv {FOLDER}/{name} {FOLDER}/{old}; sed -i s/{name}/{old}/ {FOLDER}/{old}/manifest.json")
+        row = backup_row(large, code=1)
+        assert (row["healthy"], row["detail"]) == (False, row["detail"]) and "old: fab backup makes one" in row[
+            "detail"
+        ]
+        # A dump that fails leaves nothing, and is seen.
+        program = "/usr/lib/postgresql/15/bin/pg_dump"
+        large.sh("db1", f"mv {program} {program}.aside")
+        try:
+            assert large.lab.run("db1", "systemctl start aerodrome-backup-airflow.service").returncode != 0
+            assert "the last scheduled backup failed" in backup_row(large, code=1)["detail"]
+            assert not [each for each in there(large) if each.startswith(".")]
+        finally:
+            large.sh("db1", f"mv {program}.aside {program}")
+        large.sh("db1", "systemctl start aerodrome-backup-airflow.service")
+        assert backup_row(large)["healthy"]
+        exposure = large.sh("db1", "systemd-analyze security --no-pager aerodrome-backup-airflow.service | tail -n 1")
+        assert float(exposure.split(":")[1].split()[0]) < 3.5
+    finally:
+        large.change('backup: {keep: 2, schedule: "03:00"}', "backup: {keep: 2}")
+        large.fab("deploy")
+    large.nothing_to_do("deploy")
+    assert large.started() == before
+    assert (
+        large.sh("db1", f"cd /etc/systemd/system; ls {UNITS} /var/lib/aerodrome/backup-airflow.sh 2>/dev/null || true")
+        == ""
+    )
+
+
+def backup_row(fleet: Fleet, code: int = 0) -> dict[str, Any]:
+    rows = json.loads(fleet.fab("status", "--json", code=code).out)
+    (row,) = [row for row in rows if row["role"] == "backup"]
+    return dict(row)

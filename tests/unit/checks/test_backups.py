@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aerodrome.checks.backups import LONGEST, Backup, Drill, HeldBackups
+from aerodrome.checks.backups import LONGEST, Backup, Drill, HeldBackups, KeptDatabases
 from aerodrome.resources.backup import Place
 from tests.unit.make import Shell
 
@@ -128,3 +128,15 @@ def test_the_probe(sh: Shell, tmp_path: Path) -> None:
     lines = [line for line in done.stdout.decode().split("\n")[1:] if not line.startswith("unsafe ")]
     assert lines == [f"{NAME} 3", '{"a": 1} ', "x" * LONGEST[1], f"{OTHER} ", "", "", ""]
     assert done.stderr == b""
+
+
+def test_databases_that_were_kept() -> None:
+    check = KeptDatabases("airflow")
+    lines = "asked\nairflow_before_20261201T010000Z|100\nairflow_before_20261202T010000Z|200\nother_before_1|3\n"
+    assert [(each.subject, each.size, each.ok) for each in check.judge(lines)] == [
+        ("airflow_before_20261202T010000Z", 200, True),
+        ("airflow_before_20261201T010000Z", 100, True),
+    ]
+    assert check.judge("asked\n") == []
+    assert [(each.verdict, each.detail) for each in check.judge("")] == [("failed", "PostgreSQL does not answer")]
+    assert "datname LIKE '%\\_before\\_%'" in check.probe()

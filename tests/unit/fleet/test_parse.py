@@ -412,7 +412,9 @@ HOME = "expected an absolute path of letters, digits and . _ + -, to a directory
          "own, such as /var/lib/aerodrome/backups"),
         ("backup: {directory: /usr/local/airflow/logs}", "backup.directory: /usr/local/airflow is AIRFLOW_HOME, parts "
          "of which belong to the service user; use another directory"),
-        ("backup: {schedule: '03:00'}", "backup.schedule: unknown key; known: keep, directory"),
+        ("backup: {schedule: '24:00'}", "backup.schedule: '24:00' is not valid; expected a time of day in "
+         "quotes, such as \"03:00\""),
+        ("backup: {times: 3}", "backup.times: unknown key; known: keep, directory, schedule"),
         # the shape
         ("bogus: 1", "bogus: unknown key; known: hosts, roles, ssh, airflow, database, broker, network, deploy, "
          "backup"),

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from aerodrome.checks.backups import Backup, Drill
-from aerodrome.report.backups import show_backups, show_backups_as_json
+from aerodrome.report.backups import restore_plan, show_backups, show_backups_as_json
+from tests.unit.make import inputs
 
 NAME = "20261201T005031Z-1f3a"
 WHOLE = Backup("backup", "ok", "whole", host="db1", name=NAME, at=1000, age=7300, bytes=174941, airflow="3.3.2")
@@ -64,4 +65,17 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
             "drill": None,
             "error": "is down \x1b[2J",
         },
+    ]
+
+
+def test_what_a_restore_is_going_to_do() -> None:
+    row = Backup(**{**WHOLE.__dict__, "rows": {"dag_run": 5}})
+    assert restore_plan(inputs(), row, "airflow_before_x").splitlines() == [
+        f"backup {NAME}: made 2 h ago, Airflow 3.3.2, 5 DAG runs, drilled: never",
+        "  1. db1: restore it into a scratch database and check it, while everything runs",
+        "  2. stop all services; workers finish their running tasks first (at most 600 s)",
+        "  3. db1: keep database airflow as airflow_before_x, and use the restored one",
+        "  4. start all services, and wait until they are healthy",
+        "Airflow forgets what has happened since the backup (runs, connections, logins); it stays in airflow_before_x.",
+        "If anything fails from 2 on, the database of before is used again and services start with it.",
     ]

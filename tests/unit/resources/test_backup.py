@@ -55,10 +55,9 @@ name={NAME}
 database=airflow
 about='"airflow": "3.3.2", "fernet": ["b87b46fec19cb1e6", "0123456789abcdef"], "broker": "database airflow_celery"'
 umask 077
-cd "$folder"
-rm -rf .new-* .old-*
-new=.new-$name
-trap 'rm -rf "$folder/$new"' EXIT
+rm -rf "$folder"/.new-* "$folder"/.old-*
+new=$folder/.new-$name
+trap 'rm -rf "$new"' EXIT
 mkdir "$new"
 begun=$(date +%s)
 exec 4>"$new/dump"
@@ -97,8 +96,8 @@ printf '"server": "%s", "size": %s, ' "$server" "$size"
 printf '"heads": [%s], "provider_heads": [%s], "rows": {{%s}}, %s}}\\n' "$heads" "$provider" "$rows" "$about"
 }} >"$new/manifest.json"
 sync "$new/dump" "$new/manifest.json"
-mv -T "$new" "$name"
-sync .
+mv -T "$new" "$folder/$name"
+sync "$folder"
 )"""
 
 
