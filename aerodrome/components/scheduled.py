@@ -29,7 +29,7 @@ def schedule(inputs: Inputs) -> Step:
     program = f"/var/lib/aerodrome/backup-{service}.sh"
     files = f"{UNITS}/{timer}", f"{UNITS}/{_unit(inputs)}.service", program
     if not backup.schedule:
-        return Step("database.backup", (NoTimer(timer, files),))
+        return Step("database.backup", (NoTimer(timer, f"{_unit(inputs)}.service", files),))
     where = place(fleet)
     about = About(".".join(fleet.airflow.version.split(".")[:3]), fingerprints(inputs), broker(inputs))
     unit = render(

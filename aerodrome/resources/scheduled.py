@@ -93,9 +93,10 @@ class Timer:
 
 @dataclass(frozen=True)
 class NoTimer:
-    """No timer with this name, nor its service and script."""
+    """No timer with this name, nor what it starts, of which a failure is forgotten."""
 
     unit: str
+    service: str
     files: tuple[str, ...]  # the timer's own among them
 
     @property
@@ -109,5 +110,8 @@ class NoTimer:
         if not seen.text.strip():
             return []
         files = " ".join(map(quote, self.files))
-        script = f"systemctl disable -q --now {quote(self.unit)}\nrm -f {files}\nsystemctl daemon-reload"
+        script = (
+            f"systemctl disable -q --now {quote(self.unit)}\nrm -f {files}\nsystemctl daemon-reload\n"
+            f"systemctl reset-failed {quote(self.service)} 2>/dev/null || :"
+        )
         return [Change(f"remove {self.unit}", script)]

@@ -164,70 +164,66 @@ def test_a_killed_controller_and_a_killed_backup_leave_nothing_that_is_listed(la
     assert not [each for each in there(large) if each.startswith(".")]
 
 
-UNITS = "aerodrome-backup-airflow.service aerodrome-backup-airflow.timer"
+UNIT = "aerodrome-backup-airflow"
+LEFT = f"ls {UNIT}.service {UNIT}.timer /var/lib/aerodrome/backup-airflow.sh 2>/dev/null || true"
 
 
-def test_the_host_backs_itself_up_on_schedule(large: Fleet) -> None:
+@pytest.fixture
+def scheduled(large: Fleet) -> Iterator[Fleet]:
+    """The fleet whose database host backs itself up; afterwards nothing is left of that."""
     large.change("backup: {keep: 2}", 'backup: {keep: 2, schedule: "03:00"}')
     before = large.started()
-    deployed = large.fab("deploy").err
     try:
-        assert "start aerodrome-backup-airflow.timer" in deployed
+        assert f"start {UNIT}.timer" in large.fab("deploy").err
         large.nothing_to_do("deploy")
-        assert (
-            large.sh("db1", "systemctl show -p NextElapseUSecRealtime --value aerodrome-backup-airflow.timer").split()[
-                2
-            ]
-            == "03:00:00"
-        )
-        row = backup_row(large)
-        assert (row["healthy"], row["detail"]) == (True, "there is no backup yet; the first is due at 03:00")
-
-        for _ in range(3):
-            large.sh("db1", "systemctl start aerodrome-backup-airflow.service")
-            time.sleep(1)
-        newest, older = listed(large)
-        assert (newest["error"], newest["airflow"], newest["rows"]["slot_pool"]) == (None, "3.3.2", 1)
-        assert older["name"] < newest["name"]
-        large.fab("drill")
-        assert listed(large)[0]["drill"]["ok"] is True
-        assert re.fullmatch(r"the newest backup is \d+ s old", backup_row(large)["detail"])
-        assert large.sh("db1", f"stat -c '%U %a' {FOLDER} {FOLDER}/*/dump").split() == [
-            "root",
-            "700",
-            *["root", "600"] * 2,
-        ]
-
-        # Two days later.
-        for name in there(large):
-            old = f"20251101{name[8:]}"
-            large.sh("db1", f"mv {FOLDER}/{name} {FOLDER}/{old}; sed -i s/{name}/{old}/ {FOLDER}/{old}/manifest.json")
-        row = backup_row(large, code=1)
-        assert (row["healthy"], row["detail"]) == (False, row["detail"]) and "old: fab backup makes one" in row[
-            "detail"
-        ]
-        # A dump that fails leaves nothing, and is seen.
-        program = "/usr/lib/postgresql/15/bin/pg_dump"
-        large.sh("db1", f"mv {program} {program}.aside")
-        try:
-            assert large.lab.run("db1", "systemctl start aerodrome-backup-airflow.service").returncode != 0
-            assert "the last scheduled backup failed" in backup_row(large, code=1)["detail"]
-            assert not [each for each in there(large) if each.startswith(".")]
-        finally:
-            large.sh("db1", f"mv {program}.aside {program}")
-        large.sh("db1", "systemctl start aerodrome-backup-airflow.service")
-        assert backup_row(large)["healthy"]
-        exposure = large.sh("db1", "systemd-analyze security --no-pager aerodrome-backup-airflow.service | tail -n 1")
-        assert float(exposure.split(":")[1].split()[0]) < 3.5
+        yield large
     finally:
         large.change('backup: {keep: 2, schedule: "03:00"}', "backup: {keep: 2}")
         large.fab("deploy")
     large.nothing_to_do("deploy")
     assert large.started() == before
-    assert (
-        large.sh("db1", f"cd /etc/systemd/system; ls {UNITS} /var/lib/aerodrome/backup-airflow.sh 2>/dev/null || true")
-        == ""
-    )
+    assert large.sh("db1", f"cd /etc/systemd/system; {LEFT}") == ""
+
+
+def test_the_host_backs_itself_up_on_schedule(scheduled: Fleet) -> None:
+    due = scheduled.sh("db1", f"systemctl show -p NextElapseUSecRealtime --value {UNIT}.timer")
+    assert due.split()[2] == "03:00:00"
+    row = backup_row(scheduled)
+    assert (row["healthy"], row["detail"]) == (True, "there is no backup yet; the first is due at 03:00")
+    for _ in range(3):
+        scheduled.sh("db1", f"systemctl start {UNIT}.service")
+        time.sleep(1)
+    newest, older = listed(scheduled)
+    assert (newest["error"], newest["airflow"], newest["rows"]["slot_pool"]) == (None, "3.3.2", 1)
+    assert older["name"] < newest["name"]
+    attributes = scheduled.sh("db1", f"stat -c '%U %a' {FOLDER} {FOLDER}/*/dump").split()
+    assert attributes == ["root", "700", *["root", "600"] * 2]
+    scheduled.fab("drill")
+    assert listed(scheduled)[0]["drill"]["ok"] is True
+    assert re.fullmatch(r"the newest backup is \d+ s old", backup_row(scheduled)["detail"])
+    exposure = scheduled.sh("db1", f"systemd-analyze security --no-pager {UNIT}.service | tail -n 1")
+    assert float(exposure.split(":")[1].split()[0]) < 3.5
+
+
+def test_backups_that_are_old_or_fail_are_seen(scheduled: Fleet) -> None:
+    scheduled.fab("backup")
+    for name in there(scheduled):  # a month later
+        old = f"20261101{name[8:]}"
+        moves = f"mv {FOLDER}/{name} {FOLDER}/{old}; sed -i s/{name}/{old}/ {FOLDER}/{old}/manifest.json"
+        scheduled.sh("db1", moves)
+    row = backup_row(scheduled, code=1)
+    assert not row["healthy"] and "days old: fab backup makes one" in row["detail"]
+    program = "/usr/lib/postgresql/15/bin/pg_dump"
+    scheduled.sh("db1", f"mv {program} {program}.aside")
+    try:
+        assert scheduled.lab.run("db1", f"systemctl start {UNIT}.service").returncode != 0
+        assert "the last scheduled backup failed" in backup_row(scheduled, code=1)["detail"]
+        assert not [each for each in there(scheduled) if each.startswith(".")]
+        assert "could not back up database airflow" in scheduled.fab("backup", code=1).err
+    finally:
+        scheduled.sh("db1", f"mv {program}.aside {program}")
+    scheduled.sh("db1", f"systemctl start {UNIT}.service")
+    assert backup_row(scheduled)["healthy"]
 
 
 def backup_row(fleet: Fleet, code: int = 0) -> dict[str, Any]:

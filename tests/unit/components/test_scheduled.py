@@ -24,7 +24,7 @@ STATE = "LoadState=loaded\nActiveState=inactive\n"
 
 def test_no_schedule_no_units() -> None:
     (gone,) = schedule(inputs()).resources
-    assert gone == NoTimer("aerodrome-backup-airflow.timer", PATHS)
+    assert gone == NoTimer("aerodrome-backup-airflow.timer", "aerodrome-backup-airflow.service", PATHS)
 
 
 def test_the_units_of_a_schedule() -> None:

@@ -119,8 +119,9 @@ def test_a_timer(seen: str, changing: list[str], starts: bool) -> None:
 
 
 def test_no_timer() -> None:
-    gone = NoTimer("a.timer", ("/etc/systemd/system/a.timer", "/x"))
+    gone = NoTimer("a.timer", "a.service", ("/etc/systemd/system/a.timer", "/x"))
     assert gone.changes(Seen("")) == []
     assert only_change(gone, "there\n").script == (
-        "systemctl disable -q --now a.timer\nrm -f /etc/systemd/system/a.timer /x\nsystemctl daemon-reload"
+        "systemctl disable -q --now a.timer\nrm -f /etc/systemd/system/a.timer /x\nsystemctl daemon-reload\n"
+        "systemctl reset-failed a.service 2>/dev/null || :"
     )
