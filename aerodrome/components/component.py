@@ -56,6 +56,10 @@ class Component(Role, ABC):
         """Return the watches of its health, if it is not an Airflow unit."""
         return []
 
+    def gone(self, inputs: Inputs) -> list[Step]:
+        """Return what is removed from a host that does not have the role."""
+        return []
+
     def left(self, inputs: Inputs) -> tuple[Left, ...]:
         """Return the services with data, which are left alone on a host that no longer has the role."""
         return ()

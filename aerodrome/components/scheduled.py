@@ -25,17 +25,15 @@ OLDEST = 26 * 3600  # seconds: a day, and time for a backup that takes long or s
 def schedule(inputs: Inputs) -> Step:
     """Return what makes the database's host back itself up, or nothing of that if hosts.yaml has no schedule."""
     fleet, service = inputs.fleet, inputs.fleet.airflow.service
-    backup, timer = fleet.backup, _timer(inputs)
-    program = f"/var/lib/aerodrome/backup-{service}.sh"
-    files = f"{UNITS}/{timer}", f"{UNITS}/{_unit(inputs)}.service", program
+    backup, files = fleet.backup, _files(inputs)
     if not backup.schedule:
-        return Step("database.backup", (NoTimer(timer, f"{_unit(inputs)}.service", files),))
+        return Step("database.backup", (no_schedule(inputs),))
     where = place(fleet)
     about = About(".".join(fleet.airflow.version.split(".")[:3]), fingerprints(inputs), broker(inputs))
     unit = render(
         "backup.service.j2",
         service=service,
-        script=program,
+        script=files[2],
         folder=where.folder,
         limit=fleet.deploy.change_timeout,
     )
@@ -43,12 +41,23 @@ def schedule(inputs: Inputs) -> Step:
         "database.backup",
         (
             BackupFolder(where),
-            File(program, script(where, fleet.database.name, about, backup.keep), mode=0o700),
+            File(files[2], script(where, fleet.database.name, about, backup.keep), mode=0o700),
             File(files[1], unit, reload=True),
             File(files[0], render("backup.timer.j2", service=service, time=backup.schedule), reload=True),
-            Timer(timer),
+            Timer(_timer(inputs)),
         ),
     )
+
+
+def no_schedule(inputs: Inputs) -> NoTimer:
+    """Return what removes the schedule from a host."""
+    return NoTimer(_timer(inputs), f"{_unit(inputs)}.service", _files(inputs))
+
+
+def _files(inputs: Inputs) -> tuple[str, str, str]:
+    """Return the paths of the timer, of what it starts, and of the script."""
+    script = f"/var/lib/aerodrome/backup-{inputs.fleet.airflow.service}.sh"
+    return f"{UNITS}/{_timer(inputs)}", f"{UNITS}/{_unit(inputs)}.service", script
 
 
 def _unit(inputs: Inputs) -> str:

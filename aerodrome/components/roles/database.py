@@ -13,7 +13,7 @@ from aerodrome.components.health import Health, read_service, service_probe, unr
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.login import clients, is_client
 from aerodrome.components.network import EVERYWHERE, listens, own_address
-from aerodrome.components.scheduled import BackupAge, schedule
+from aerodrome.components.scheduled import BackupAge, no_schedule, schedule
 from aerodrome.core.check import Check, Watch
 from aerodrome.core.resource import Resource
 from aerodrome.core.step import Step
@@ -156,6 +156,9 @@ class Database(Component):
     def watches(self, inputs: Inputs, host: Host) -> list[Watch]:
         health: list[Watch] = [DatabaseHealth(inputs, host)]
         return [*health, BackupAge(inputs, host)] if inputs.fleet.backup.schedule else health
+
+    def gone(self, inputs: Inputs) -> list[Step]:
+        return [Step("retire.backup", (no_schedule(inputs),))]
 
     def left(self, inputs: Inputs) -> tuple[Left, ...]:
         units, data = (DEBIAN, OTHERS), "all of its databases"
