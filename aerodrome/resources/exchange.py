@@ -10,7 +10,7 @@ from aerodrome.errors import AerodromeError
 from aerodrome.resources.postgres import identifier, literal, sql
 from aerodrome.resources.scratch import SCRATCH
 
-STAMP = r"\d{8}T\d{6}Z"
+STAMP = r"\d{8}t\d{6}z"  # in lower case: SQL reads it without quotes
 
 # pg_dump does not take along what belongs to the database itself: its settings, and who may connect (roles that the
 # operator has granted that, and not everybody, as PostgresAccount has revoked it). Settings are copied as they are, for
@@ -24,14 +24,14 @@ CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
 CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
 FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE datname = {{old}} \\gexec
 """
-# Both renames are one transaction, so no run that is killed leaves Airflow without a database. A rename waits 5 s for
-# sessions to end, and lets no new one begin meanwhile; whoever comes in between is ended by the next attempt.
+# Both renames are one transaction, so no run that is killed leaves Airflow without a database. A client that connects
+# again at once, such as a pool, would keep a database from being renamed: nobody can connect until that is done.
 _AGAIN = "exchange || { sleep 1; exchange; } || { sleep 1; exchange; }"
 
 
 def kept_name(database: str, run: str) -> str:
     """Return the name under which a restore by this run keeps the real database."""
-    return f"{database}_before_{run.partition('-')[0]}"
+    return f"{database}_before_{run.partition('-')[0].lower()}"
 
 
 def is_kept(database: str, name: str) -> bool:
@@ -71,12 +71,11 @@ class Exchanged:
     def _script(self) -> str:
         own = _OWN.format(old=literal(self.database))
         statements = (
-            f"{_sessions(self.database, SCRATCH)}\nBEGIN;\n{own}"
+            f"{_closed(self.database)}\n{_sessions(SCRATCH)}\nBEGIN;\n{own}"
             f"ALTER DATABASE {identifier(self.database)} RENAME TO {identifier(self.kept)};\n"
-            f"ALTER DATABASE {SCRATCH} RENAME TO {identifier(self.database)};\n"
-            f"ALTER DATABASE {identifier(self.kept)} ALLOW_CONNECTIONS false;\nCOMMIT;"
+            f"ALTER DATABASE {SCRATCH} RENAME TO {identifier(self.database)};\nCOMMIT;"
         )
-        return f"exchange() {{\n{sql(statements)}\n}}\n{_AGAIN}"
+        return f"exchange() {{\n{sql(statements)}\n}}\n{_AGAIN} || {{\n{sql(_opened(self.database))}\nexit 1\n}}"
 
 
 @dataclass(frozen=True)
@@ -91,18 +90,26 @@ class ExchangedBack:
         return f"database {self.database}"
 
     def probe(self) -> str:
-        return sql(f"SELECT datname FROM pg_database WHERE datname = {literal(self.kept)};")
+        """Return sh that prints `kept` if the names were exchanged, or `closed` if nobody can connect."""
+        return sql(
+            f"SELECT 'kept' FROM pg_database WHERE datname = {literal(self.kept)} UNION ALL "
+            f"SELECT 'closed' FROM pg_database WHERE datname = {literal(self.database)} AND NOT datallowconn;"
+        )
 
     def changes(self, seen: Seen) -> list[Change]:
-        if not seen.text.strip():
+        lines = seen.text.split()
+        if "kept" in lines:
+            statements = (
+                f"{_closed(self.database)}\n{_sessions(self.kept)}\nBEGIN;\n"
+                f"ALTER DATABASE {identifier(self.database)} RENAME TO {SCRATCH};\n"
+                f"ALTER DATABASE {identifier(self.kept)} RENAME TO {identifier(self.database)};\n"
+                f"{_opened(self.database)}\nCOMMIT;"
+            )
+            script = f"exchange() {{\n{sql(statements)}\n}}\n{_AGAIN}"
+        elif "closed" in lines:
+            script = sql(_opened(self.database))
+        else:
             return []
-        statements = (
-            f"{_sessions(self.database, self.kept)}\nBEGIN;\n"
-            f"ALTER DATABASE {identifier(self.database)} RENAME TO {SCRATCH};\n"
-            f"ALTER DATABASE {identifier(self.kept)} RENAME TO {identifier(self.database)};\n"
-            f"ALTER DATABASE {identifier(self.database)} ALLOW_CONNECTIONS true;\nCOMMIT;"
-        )
-        script = f"exchange() {{\n{sql(statements)}\n}}\n{_AGAIN}"
         return [Change(f"use database {self.database} as it was before", script)]
 
 
@@ -123,11 +130,20 @@ class NoDatabase:
         if not seen.text.strip():
             return []
         name = identifier(self.name)
-        script = sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false;\n{_sessions(self.name)}\nDROP DATABASE {name};")
+        script = sql(f"{_closed(self.name)}\nDROP DATABASE {name};")
         return [Change(f"drop database {self.name}", script)]
 
 
-def _sessions(*databases: str) -> str:
-    """Return the statement that ends all sessions of databases."""
-    names = ", ".join(map(literal, databases))
-    return f"DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ({names}); END $$;"
+def _closed(database: str) -> str:
+    """Return the statements after which nobody is connected to a database, or can be."""
+    return f"ALTER DATABASE {identifier(database)} ALLOW_CONNECTIONS false;\n{_sessions(database)}"
+
+
+def _opened(database: str) -> str:
+    return f"ALTER DATABASE {identifier(database)} ALLOW_CONNECTIONS true;"
+
+
+def _sessions(database: str) -> str:
+    """Return the statement that ends all sessions of a database."""
+    which = f"WHERE datname = {literal(database)}"
+    return f"DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity {which}; END $$;"

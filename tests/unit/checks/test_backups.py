@@ -132,10 +132,10 @@ def test_the_probe(sh: Shell, tmp_path: Path) -> None:
 
 def test_databases_that_were_kept() -> None:
     check = KeptDatabases("airflow")
-    lines = "asked\nairflow_before_20261201T010000Z|100\nairflow_before_20261202T010000Z|200\nother_before_1|3\n"
+    lines = "asked\nairflow_before_20261201t010000z|100\nairflow_before_20261202t010000z|200\nother_before_1|3\n"
     assert [(each.subject, each.size, each.ok) for each in check.judge(lines)] == [
-        ("airflow_before_20261202T010000Z", 200, True),
-        ("airflow_before_20261201T010000Z", 100, True),
+        ("airflow_before_20261202t010000z", 200, True),
+        ("airflow_before_20261201t010000z", 100, True),
     ]
     assert check.judge("asked\n") == []
     assert [(each.verdict, each.detail) for each in check.judge("")] == [("failed", "PostgreSQL does not answer")]

@@ -11,15 +11,17 @@ from aerodrome.errors import AerodromeError
 from aerodrome.resources.exchange import Exchanged, ExchangedBack, NoDatabase, is_kept, kept_name
 from tests.unit.make import Shell, only_change
 
-KEPT = "me'ta_before_20261201T010000Z"
+KEPT = "me'ta_before_20261201t010000z"
 PSQL = "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d postgres <<'END_OF_FILE'\n"
 AGAIN = "\nEND_OF_FILE\n}\nexchange || { sleep 1; exchange; } || { sleep 1; exchange; }"
+ENDS = "DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
 EXCHANGED = Exchanged("me'ta", KEPT)
 SCRIPT = f"""\
 exchange() {{
 {PSQL}\
-DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('me''ta', 'aerodrome_scratch'); \
-END $$;
+ALTER DATABASE "me'ta" ALLOW_CONNECTIONS false;
+{ENDS} 'me''ta'; END $$;
+{ENDS} 'aerodrome_scratch'; END $$;
 BEGIN;
 INSERT INTO pg_db_role_setting SELECT new.oid, setrole, setconfig FROM pg_db_role_setting
 JOIN pg_database AS old ON old.oid = setdatabase AND old.datname = 'me''ta'
@@ -30,13 +32,17 @@ CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
 FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE datname = 'me''ta' \\gexec
 ALTER DATABASE "me'ta" RENAME TO "{KEPT}";
 ALTER DATABASE aerodrome_scratch RENAME TO "me'ta";
-ALTER DATABASE "{KEPT}" ALLOW_CONNECTIONS false;
-COMMIT;{AGAIN}"""
+COMMIT;{AGAIN} || {{
+{PSQL}ALTER DATABASE "me'ta" ALLOW_CONNECTIONS true;
+END_OF_FILE
+exit 1
+}}"""
 BACK = f"""\
 exchange() {{
 {PSQL}\
-DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('me''ta', \
-'me''ta_before_20261201T010000Z'); END $$;
+ALTER DATABASE "me'ta" ALLOW_CONNECTIONS false;
+{ENDS} 'me''ta'; END $$;
+{ENDS} 'me''ta_before_20261201t010000z'; END $$;
 BEGIN;
 ALTER DATABASE "me'ta" RENAME TO aerodrome_scratch;
 ALTER DATABASE "{KEPT}" RENAME TO "me'ta";
@@ -49,7 +55,7 @@ def test_the_names_are_exchanged_in_one_transaction() -> None:
     assert change.summary == f"keep database me'ta as {KEPT}, and use the restored one"
     assert change.script == SCRIPT
     assert EXCHANGED.probe() == (
-        f"{PSQL}SELECT datname FROM pg_database WHERE datname IN ('me''ta', 'me''ta_before_20261201T010000Z', "
+        f"{PSQL}SELECT datname FROM pg_database WHERE datname IN ('me''ta', 'me''ta_before_20261201t010000z', "
         "'aerodrome_scratch') ORDER BY 1;\nEND_OF_FILE"
     )
 
@@ -64,32 +70,42 @@ def test_it_is_planned_before_the_copy_is_there_and_done_once() -> None:
 def test_the_way_back() -> None:
     back = ExchangedBack("me'ta", KEPT)
     assert back.changes(Seen("")) == []
-    change = only_change(back, f"{KEPT}\n")
-    assert (change.summary, change.script) == ("use database me'ta as it was before", BACK)
+    for seen in ("kept\n", "kept\nclosed\n"):
+        change = only_change(back, seen)
+        assert (change.summary, change.script) == ("use database me'ta as it was before", BACK)
+    opens = f'{PSQL}ALTER DATABASE "me\'ta" ALLOW_CONNECTIONS true;\nEND_OF_FILE'
+    assert only_change(back, "closed\n").script == opens
 
 
-def test_a_session_that_comes_in_between_is_ended_by_the_next_attempt(sh: Shell, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fails, code, calls", [(0, 0, 1), (2, 0, 3), (3, 1, 4)])
+def test_it_is_tried_three_times_and_then_the_database_is_opened_again(
+    sh: Shell, tmp_path: Path, fails: int, code: int, calls: int
+) -> None:
     script = only_change(EXCHANGED, "me'ta\n").script
-    for fails, code in ((0, 0), (2, 0), (3, 1)):
-        (tmp_path / "left").write_text("x" * fails)
-        program = f"cat >/dev/null; [ -s {tmp_path}/left ] || exit 0; truncate -s -1 {tmp_path}/left; exit 3"
-        assert sh(f"set -eu\n{script}", programs={"runuser": program, "sleep": ""}).returncode in ((0,), (1, 3))[code]
+    (tmp_path / "left").write_text("x" * fails)
+    program = (
+        f"cat >{tmp_path}/last; echo x >>{tmp_path}/calls; [ -s {tmp_path}/left ] || exit 0; "
+        f"truncate -s -1 {tmp_path}/left; exit 3"
+    )
+    done = sh(f"set -eu\n{script}", programs={"runuser": program, "sleep": ""})
+    assert (done.returncode, len((tmp_path / "calls").read_text().splitlines())) == (code, calls)
+    opened = (tmp_path / "last").read_text() == 'ALTER DATABASE "me\'ta" ALLOW_CONNECTIONS true;\n'
+    assert opened == bool(code)
 
 
 def test_a_database_that_was_kept_is_dropped() -> None:
-    resource = NoDatabase("a_before_20261201T010000Z")
+    resource = NoDatabase("a_before_20261201t010000z")
     assert resource.changes(Seen("")) == []
     assert only_change(resource, "there\n").script == (
-        f'{PSQL}ALTER DATABASE "a_before_20261201T010000Z" ALLOW_CONNECTIONS false;\n'
-        "DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN "
-        "('a_before_20261201T010000Z'); END $$;\n"
-        'DROP DATABASE "a_before_20261201T010000Z";\nEND_OF_FILE'
+        f'{PSQL}ALTER DATABASE "a_before_20261201t010000z" ALLOW_CONNECTIONS false;\n'
+        f"{ENDS} 'a_before_20261201t010000z'; END $$;\n"
+        'DROP DATABASE "a_before_20261201t010000z";\nEND_OF_FILE'
     )
 
 
 def test_only_names_of_our_own_are_those_of_databases_that_were_kept() -> None:
     name = kept_name("air$flow", "20261201T010000Z-1f3a")
-    assert name == "air$flow_before_20261201T010000Z"
+    assert name == "air$flow_before_20261201t010000z"
     assert is_kept("air$flow", name)
-    for other in ("airflow_before_20261201T010000Z", f"{name}2", "air$flow_before_upgrade", "air$flow"):
+    for other in ("airflow_before_20261201t010000z", f"{name}2", "air$flow_before_upgrade", "air$flow"):
         assert not is_kept("air$flow", other)

@@ -109,7 +109,7 @@ def test_a_restore_and_what_each_stage_takes_back() -> None:
         "scheduler", "schedulers", "webservers", "workers",
     ]  # fmt: skip
     by_name = {stage.name: stage for stage in stages}
-    before = "airflow_before_20261201T010000Z"
+    before = "airflow_before_20261201t010000z"
     (copy,) = by_name["copy"].steps["db1"][-1].resources
     assert isinstance(copy, Restored) and copy.settle
     assert by_name["copy"].way_back == {"db1": [Step("restore.undo", (NoScratch(),))]}
@@ -145,8 +145,8 @@ def test_a_backup_of_another_version_is_refused() -> None:
 
 
 def test_pruning() -> None:
-    (stage,) = prune(inputs(), ["db1"], [], ["airflow_before_20261201T010000Z"]).stages
-    parts = (NoDatabase("airflow_before_20261201T010000Z"), PrunedBackups(PLACE, 7))
+    (stage,) = prune(inputs(), ["db1"], [], ["airflow_before_20261201t010000z"]).stages
+    parts = (NoDatabase("airflow_before_20261201t010000z"), PrunedBackups(PLACE, 7))
     assert stage.steps == {"db1": [Step("backups.prune", parts)]}
 
 
