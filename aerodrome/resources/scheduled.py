@@ -74,7 +74,7 @@ class Timer:
 
     @property
     def key(self) -> str:
-        return f"unit {self.unit}"
+        return f"timer {self.unit}"
 
     def probe(self) -> str:
         return f"systemctl show -p UnitFileState,ActiveState,NeedDaemonReload {quote(self.unit)}"
@@ -101,7 +101,7 @@ class NoTimer:
 
     @property
     def key(self) -> str:
-        return f"unit {self.unit}"
+        return f"timer {self.unit}"
 
     def probe(self) -> str:
         return f"[ ! -e {UNITS}/{quote(self.unit)} ] || echo there"

@@ -192,7 +192,7 @@ def test_what_has_data_is_said_to_be_left_and_without_a_role_there_is_no_firewal
     of = replace(of, network=Network(firewall=True))
     kept = ["kept files of airflow", "retired files of airflow", "files put aside /etc/default/airflow.by-hand"]
     environment = ("retire.environment", kept)
-    schedule = ("retire.backup", ["unit aerodrome-backup-airflow.timer"])
+    schedule = ("retire.backup", ["timer aerodrome-backup-airflow.timer"])
     steps = stages(inputs(of, redis_password=Secret("x")), list(of.hosts), ROLES)[-1].steps
     assert {
         host: [(step.name, [part.key for part in step.parts]) for step in own]
