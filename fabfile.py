@@ -4,6 +4,7 @@ from invoke import Collection
 
 from tasks import (
     airflow,
+    backup,
     dags,
     database,
     demo,
@@ -18,6 +19,7 @@ from tasks import (
     plan,
     redis,
     releases,
+    restore,
     roles,
     status,
     undo,
@@ -43,6 +45,9 @@ namespace = Collection(
     dags.deploy_dags,
     dags.rollback_dags,
     releases.releases,
+    backup.backup,
+    restore.drill,
+    restore.restore,
     hosts.trust_hosts,
     hosts.run,
     pin.pin,
@@ -51,5 +56,6 @@ namespace = Collection(
 parts = (node.packages, node.user, node.hosts, node.venv, node.install, node.unit, node.environment)
 namespace.add_collection(Collection("node", *parts))
 namespace.add_collection(Collection("roles", *roles.role_tasks()))
+namespace.add_collection(Collection("backups", backup.backups, backup.prune))
 namespace.add_collection(Collection.from_module(lab))
 namespace.add_collection(Collection.from_module(lock))

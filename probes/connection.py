@@ -3,8 +3,8 @@ import re
 from typing import Any
 
 
-def connect(variable: str, public: "list[str]") -> "Any":
-    """Connect to the metadata database that `variable` of the environment names.
+def connect(variable: str, public: "list[str]", database: str = "") -> "Any":
+    """Connect to the metadata database that `variable` of the environment names, or to another of its server.
 
     In an error, words of its URL that are not in `public` are masked.
     """
@@ -18,7 +18,8 @@ def connect(variable: str, public: "list[str]") -> "Any":
         command = shlex.split(os.environ[variable + "_CMD"])
         url = subprocess.check_output(command, cwd=os.environ.get("AIRFLOW_HOME")).decode()
     try:
-        return psycopg2.connect("postgresql://" + url.split("://", 1)[1], connect_timeout=5)
+        other = {"dbname": database} if database else {}
+        return psycopg2.connect("postgresql://" + url.split("://", 1)[1], connect_timeout=5, **other)
     except psycopg2.Error as error:
         # libpq quotes what it could not parse, and in a URL that is not encoded, that may be part of the password.
         words = str(error)

@@ -126,7 +126,7 @@ _CATALOGUES = {
             ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
         },
         # A worker that is given its node name asks for workers of that name before it forks (providers-celery 3.15.2).
-        # With Redis, its children then wait for ever for an answer on the parent's pooled connection: they run no task,
+        # With Redis, its children then wait forever for an answer on the parent's pooled connection: they run no task,
         # although the worker says that it is ready. Without a pool, the connection is closed by then. 3.24 resets it.
         over_redis={("celery", "extra_celery_config"): '{"broker_pool_limit": 0}'},
         # The command came with 2.9 but fails in 2.11.2 (AssertionError: The sqlalchemy extension was not registered).

@@ -56,6 +56,10 @@ class Component(Role, ABC):
         """Return the watches of its health, if it is not an Airflow unit."""
         return []
 
+    def gone(self, inputs: Inputs) -> list[Step]:
+        """Return the resources that remove the role's leftovers from a host that does not have the role."""
+        return []
+
     def left(self, inputs: Inputs) -> tuple[Left, ...]:
         """Return the services with data that stay on a host after it has lost the role."""
         return ()

@@ -17,11 +17,13 @@ from aerodrome.resources.takeover import PutAside
 def left(inputs: Inputs, host: Host) -> Sequence[Step]:
     """Return the steps that report services left on a host, and remove files from a host that lost its last role."""
     steps = [Step("retire.services", (), (services,))] if (services := left_services(inputs, host)).services else []
+    roles = inputs.fleet.roles_of(host)
+    steps += [step for name, each in inputs.components.items() if name not in roles for step in each.gone(inputs)]
     if not inputs.roles(host):
         files = _files(inputs)
         by_hand = PutAside(tuple(path for path in files.files if path.endswith(BY_HAND)))
         steps.append(Step("retire.environment", (files, by_hand), (KeptFiles(files),)))
-    return steps if inputs.fleet.roles_of(host) else [*steps, firewall(inputs, host)]
+    return steps if roles else [*steps, firewall(inputs, host)]
 
 
 def _files(inputs: Inputs) -> RetiredFiles:

@@ -8,9 +8,9 @@ from typing import Any
 
 from aerodrome.catalogue.settings import rename
 from aerodrome.fleet.keys import HOST, HOST_NAME, ip_of
-from aerodrome.fleet.model import Airflow, Broker, Database, Deploy, Host
+from aerodrome.fleet.model import Airflow, Backup, Broker, Database, Deploy, Host
 from aerodrome.fleet.reader import KeyPath, Reader, suggest
-from aerodrome.fleet.reserved import home_problem, service_problem
+from aerodrome.fleet.reserved import backup_problem, home_problem, service_problem
 from aerodrome.fleet.role import Role, Sections, version_of
 
 MAX_NAME = 63  # characters in a PostgreSQL name; longer names are silently truncated
@@ -221,6 +221,19 @@ def _check_separate(reader: Reader, found: Sections) -> None:
             reader.mistake(("database", key), message)
 
 
+def _check_backup(reader: Reader, found: Sections) -> None:
+    backup, managed = found["backup"], found["database"].get("managed", True)
+    if backup and not managed:
+        message = "not used if database.managed is false: whoever manages the database backs it up; remove the section"
+        reader.mistake(("backup",), message)
+    folder, home = backup.get("directory"), found["airflow"].get("home") or Airflow.home
+    if folder and (problem := backup_problem(folder)):
+        reader.mistake(("backup", "directory"), f"{problem}; use a directory of its own, such as {Backup.directory}")
+    if folder and f"{folder}/".startswith(f"{home.rstrip('/')}/"):
+        message = f"{home} is AIRFLOW_HOME, parts of which belong to the service user; use another directory"
+        reader.mistake(("backup", "directory"), message)
+
+
 # Rules that apply with or without roles.
 CHECKS = (
     _check_addresses,
@@ -230,4 +243,5 @@ CHECKS = (
     _check_database,
     _check_broker,
     _check_install,
+    _check_backup,
 )

@@ -181,6 +181,14 @@ DEPLOY = Table(
         "keep_releases": Number(2, 1000),
     },
 )
+BACKUP = Table(
+    "the keys of the section backup",
+    {
+        "keep": Number(1, 1000),
+        "directory": Text("an absolute path of letters, digits and . _ + -, to a directory for backups", _PLAIN_PATH),
+        "schedule": Text('a time of day in quotes, such as "03:00"', r"([01][0-9]|2[0-3]):[0-5][0-9]"),
+    },
+)
 SSH = Table(
     "the keys of the section ssh",
     {
@@ -196,6 +204,7 @@ SECTIONS: dict[str, Kind] = {
     "broker": BROKER,
     "network": NETWORK,
     "deploy": DEPLOY,
+    "backup": BACKUP,
 }
 
 
@@ -209,7 +218,7 @@ def fleet_keys(roles: Iterable[Role]) -> Table:
     }
     host = Table("an address, as in {address: 10.0.0.1}", {**HOST, **own}, required=("address",))
     return Table(
-        "the sections hosts: and roles:, and optionally ssh:, airflow:, database:, broker:, network:, deploy:",
+        "the sections hosts: and roles:, and optionally ssh:, airflow:, database:, broker:, network:, deploy:, backup:",
         {
             "hosts": Map("hosts, each with its address", HOST_NAME, host),
             "roles": Table(f"the roles ({', '.join(names)}), each with its hosts", dict.fromkeys(names, ROLE)),

@@ -129,6 +129,15 @@ class Deploy:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """Where backups of the metadata database are kept, and how many."""
+
+    keep: int = 7  # older ones are removed after each backup
+    directory: str = "/var/lib/aerodrome/backups"  # absolute path on the database host
+    schedule: str = ""  # 03:00 by the host's clock, daily; empty: only fab backup makes them
+
+
+@dataclass(frozen=True)
 class Ssh:
     """How to log in to hosts; a host can override it."""
 
@@ -150,6 +159,7 @@ class Fleet:
     broker: Broker = Broker()
     network: Network = Network()
     deploy: Deploy = Deploy()
+    backup: Backup = Backup()
     ssh: Ssh = Ssh()
 
     def with_role(self, role: str) -> list[Host]:

@@ -12,6 +12,7 @@ from aerodrome.fleet.checks import CHECKS, check_reserved, check_roles
 from aerodrome.fleet.keys import LOGIN, fleet_keys, ip_of
 from aerodrome.fleet.model import (
     Airflow,
+    Backup,
     Broker,
     Database,
     Deploy,
@@ -85,6 +86,7 @@ def _fleet(source: str, found: Sections, roles: Collection[Role]) -> Fleet:
         broker=Broker(**found["broker"]),
         network=Network(**found["network"]),
         deploy=Deploy(**found["deploy"]),
+        backup=Backup(**found["backup"]),
         ssh=Ssh(**{key: value for key, value in found["ssh"].items() if key not in LOGIN}),
     )
 

@@ -43,6 +43,11 @@ def home_problem(path: str) -> str:
     return f"{path} is shared with other software" if not bare or bare in _SHARED.split() else ""
 
 
+def backup_problem(path: str) -> str:
+    """Return why backups cannot be kept at an absolute path, or an empty string."""
+    return "" if f"{path}/".startswith("/var/lib/aerodrome/backups/") else home_problem(path)
+
+
 def service_problem(name: str) -> str:
     """Return why units cannot be called `name`, or an empty string."""
     if name in _UNITS.split() or name.startswith(_UNIT_FAMILIES):

@@ -81,8 +81,8 @@ def ask(logins: Sequence[Login]) -> str:
 
     psql takes longer than all else that a probe asks: resources whose probes are the same share the answer.
     """
-    users = ", ".join(literal(login.user) for login in logins)
-    databases = ", ".join(literal(login.database) for login in logins)
+    users = ", ".join(map(literal, dict.fromkeys(login.user for login in logins)))
+    databases = ", ".join(map(literal, dict.fromkeys(login.database for login in logins)))
     query = (
         "SELECT 'server', current_setting('port'), current_setting('listen_addresses'), "
         f"{WRITTEN}, {CLIENTS}, {NEWER}; "
@@ -127,7 +127,8 @@ def identifier(name: str) -> str:
 
 
 EVERYWHERE = {"*", "0.0.0.0"}  # noqa: S104
-LOCAL = {"localhost", "127.0.0.1", "::1", ""}
+LOOPBACK = "127.0.0.1"  # where each server of ours listens for programs on its host
+LOCAL = {"localhost", LOOPBACK, "::1", ""}
 
 
 @dataclass(frozen=True)

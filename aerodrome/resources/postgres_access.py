@@ -10,7 +10,7 @@ from aerodrome.core.undo import NOTHING
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.block import Block
 from aerodrome.resources.files import Found
-from aerodrome.resources.postgres import Answer, Login, ask
+from aerodrome.resources.postgres import LOCAL, Answer, Login, ask
 
 BLOCK = "aerodrome"  # the name of our block (files.Block)
 RELOAD = "runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()' postgres >/dev/null"
@@ -33,7 +33,7 @@ class PostgresAccess:
         return ask(self.logins)
 
     def changes(self, seen: Seen) -> list[Change]:
-        nodes = len({address for login in self.logins for address in login.addresses})
+        nodes = len({address for login in self.logins for address in login.addresses} - LOCAL)
         answer = Answer.parse(seen.text)
         if "hba" not in answer.rows:
             return [Change(f"let {nodes} nodes log in (pg_hba.conf)", "")]

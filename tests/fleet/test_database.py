@@ -98,6 +98,8 @@ def test_only_the_nodes_only_that_database_and_user_and_only_scram(fleet: Fleet)
     logins = [("airflow", host) for host in ("sched1", "web1")]
     logins += [("airflow_celery", host) for host in ("sched1", "worker1", "worker2")]
     lines = [f'host "{name}" "{name}" {fleet.lab.address(host)}/32 scram-sha-256' for name, host in logins]
+    lines.append('host "aerodrome_scratch" "aerodrome_scratch" 127.0.0.1/32 scram-sha-256')
+    lines.append(f'host "aerodrome_scratch" "airflow" {fleet.lab.address("sched1")}/32 scram-sha-256')
     assert block.decode().splitlines() == lines
     assert psql(fleet, "SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL") == "0"
 

@@ -11,20 +11,26 @@ from typing import Any
 
 import pytest
 
+from aerodrome.checks.backups import Backup, HeldBackups
+from aerodrome.components.backups import place
 from aerodrome.components.health import RoleHealth
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.logs import journal_script, journal_units
 from aerodrome.components.users import user_created
 from aerodrome.core.resource import Seen
-from aerodrome.core.stage import by_host
+from aerodrome.core.stage import Stage, by_host
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.tree import Tree
+from aerodrome.runbooks.backup import backup
 from aerodrome.runbooks.deploy import stages
+from aerodrome.runbooks.restore import drill, restore
 from aerodrome.runbooks.units import role_stages, stop_stages
 from aerodrome.secrets import Secret
 from tests.unit.make import ROLES, ROLES_OF_FLEET, fleet, inputs
 
 HOME = "/usr/local/airflow"
+RUN = "20261201T005031Z-1f3a"
+BACKUP = Backup("backup", "ok", "whole", host="db1", name=RUN, sha256="a" * 64)
 # What users other than root can write to, as far as blueprints name it; the installer's are its cache, and what is in
 # an environment, which root neither runs nor reads.
 THEIRS = (
@@ -72,6 +78,9 @@ SEEN = [
         for at in (1, 2, 3, 4)
     ),
     "LoadState=not-found\n",
+    "there\nfree|1000000|4096\nsize|1000\n",
+    "free|1000000|4096\nsize|1000\n",
+    "airflow\n",
 ]
 
 
@@ -96,7 +105,11 @@ def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
         *stages(given, given.fleet.hosts, ROLES),
         *role_stages(given, ROLES, again=True),
         *stop_stages(given, ROLES),
+        *backup(given, given.fleet.hosts, ROLES, RUN, "3.3.2").stages,
+        *drill(given, (), (), BACKUP, RUN).stages,
+        *restore(given, (), (), BACKUP, RUN).stages,
     ]
+    parts += [Stage("undo", part.way_back, {}) for part in parts if part.way_back]
     for steps in by_host(parts).values():
         for check in [check for step in steps for check in step.requires]:
             yield f"probe {check.key}", check.probe()
@@ -109,6 +122,7 @@ def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
                         if change.undo:
                             yield f"undo: {change.summary}", change.undo.script
                             yield f"state: {change.summary}", change.undo.state
+    yield "backups", HeldBackups("db1", place(given.fleet)).probe()
     for host in given.fleet.nodes():
         roles = given.roles(host)
         yield "health", RoleHealth(given, host, tuple(roles)).probe()
@@ -199,7 +213,19 @@ def test_every_resource_that_can_change_anything_was_seen_to() -> None:
     prunes = ("remove the old release", "remove the old environment")
     found = [what for what, _ in scripts(given)]
     assert all(any(what.startswith(words) for what in found) for words in prunes)
-    for words in ("chown -h root:root", "by-hand", "mv -fT", "tar -xzf", "useradd", "usermod", "aerodrome_host.py"):
+    for words in (
+        "chown -h root:root",
+        "by-hand",
+        "mv -fT",
+        "tar -xzf",
+        "useradd",
+        "usermod",
+        "aerodrome_host.py",
+        "pg_dump",
+        "pg_restore",
+        "RENAME TO",
+        "drill.json",
+    ):
         assert any(words in script for script in seen), words
 
 

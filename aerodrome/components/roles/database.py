@@ -7,11 +7,13 @@ from dataclasses import replace
 from aerodrome.checks.access import AccessLeft
 from aerodrome.checks.left import Left
 from aerodrome.checks.ports import FreePort
+from aerodrome.components.backups import secrets_host
 from aerodrome.components.component import Component
 from aerodrome.components.health import Health, read_service, service_probe, unreachable
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.login import clients, is_client
 from aerodrome.components.network import EVERYWHERE, listens, own_address
+from aerodrome.components.scheduled import BackupAge, no_schedule, schedule
 from aerodrome.core.check import Check, Watch
 from aerodrome.core.resource import Resource
 from aerodrome.core.step import Step
@@ -21,9 +23,10 @@ from aerodrome.fleet.model import Host
 from aerodrome.fleet.role import KeyPort, Sections, Version
 from aerodrome.render import render
 from aerodrome.resources.packages import Packages
-from aerodrome.resources.postgres import Login, PostgresAccount, PostgresServer, literal, sql
+from aerodrome.resources.postgres import LOOPBACK, Login, PostgresAccount, PostgresServer, literal, sql
 from aerodrome.resources.postgres_access import AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import DEBIAN, OTHERS, PostgresDropin
+from aerodrome.resources.scratch import scratch_logins
 
 UNIT = "postgresql.service"
 
@@ -31,8 +34,7 @@ UNIT = "postgresql.service"
 def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     """Return the server; if it existed before, its unit and other addresses belong to the operator."""
     settings, address = inputs.fleet.database, listens(host)
-    local = "127.0.0.1"  # for other programs on its host
-    listen = ("*",) if address == EVERYWHERE else tuple(dict.fromkeys((address, local)))
+    listen = ("*",) if address == EVERYWHERE else tuple(dict.fromkeys((address, LOOPBACK)))
     server = PostgresServer(settings.port, _logins(inputs), listen, only=settings.install)
     if not settings.install:
         return (server,)
@@ -64,10 +66,12 @@ def _logins(inputs: Inputs) -> tuple[Login, ...]:
     """Return who may log in, to which database, and from where."""
     settings = inputs.fleet.database
     airflow = Login(settings.user, settings.name, clients(inputs))
+    scratch = scratch_logins(settings.user, secrets_host(inputs.fleet).address)
     if not inputs.celery_has_database:
-        return (airflow,)
+        return (airflow, *scratch)
     nodes = [node for node in inputs.fleet.nodes() if any(role.uses_celery for role in inputs.roles_on(node))]
-    return airflow, Login(inputs.celery_user, inputs.celery_database, tuple(node.address for node in nodes))
+    celery = Login(inputs.celery_user, inputs.celery_database, tuple(node.address for node in nodes))
+    return (airflow, celery, *scratch)
 
 
 def _leaving(inputs: Inputs) -> tuple[str, ...]:
@@ -143,13 +147,18 @@ class Database(Component):
             Step("database.server", _server(inputs, host), _reachable(inputs, host)),
             Step("database.access", (PostgresAccess(logins),), (AccessLeft(logins, _leaving(inputs), inputs.whole),)),
             Step("database.account", _accounts(inputs, logins)),
+            schedule(inputs),
         ]
 
     def afterwards(self, inputs: Inputs) -> list[Step]:
         return [Step("database.closed", (AccessClosed(_logins(inputs)),))]
 
     def watches(self, inputs: Inputs, host: Host) -> list[Watch]:
-        return [DatabaseHealth(inputs, host)]
+        health: list[Watch] = [DatabaseHealth(inputs, host)]
+        return [*health, BackupAge(inputs, host)] if inputs.fleet.backup.schedule else health
+
+    def gone(self, inputs: Inputs) -> list[Step]:
+        return [Step("retire.backup", (no_schedule(inputs),))]
 
     def left(self, inputs: Inputs) -> tuple[Left, ...]:
         units, data = (DEBIAN, OTHERS), "all of its databases"

@@ -13,7 +13,8 @@ from tests.unit.fleet.hosts_yaml import ANY_REFERENCE, SHIPPED, SMALL, fleet, pr
 @pytest.mark.parametrize(
     "added, problem",
     [
-        ("bogus: 1", "bogus: unknown key; known: hosts, roles, ssh, airflow, database, broker, network, deploy"),
+        ("bogus: 1", "bogus: unknown key; known: hosts, roles, ssh, airflow, database, broker, network, deploy, "
+         "backup"),
         ("deploy: [1]", "deploy: is a list, not a mapping; expected the keys of the section deploy"),
         ("deploy: {? [a] : 1}", "deploy: has a key that is not text; expected the keys of the section deploy"),
         ("deploy: !file x", "deploy: is a reference, not a mapping; expected the keys of the section deploy"),
@@ -63,9 +64,9 @@ def test_a_mistake_in_a_secret_or_reference(added: str, problem: str) -> None:
     "text, problem",
     [
         ("# nothing\n", "1: the file is empty; expected the sections hosts: and roles:, "
-         "and optionally ssh:, airflow:, database:, broker:, network:, deploy:"),
+         "and optionally ssh:, airflow:, database:, broker:, network:, deploy:, backup:"),
         ("- a", "1: is a list, not a mapping; expected the sections hosts: and roles:, "
-         "and optionally ssh:, airflow:, database:, broker:, network:, deploy:"),
+         "and optionally ssh:, airflow:, database:, broker:, network:, deploy:, backup:"),
         ("hosts:\n  a: b: c\n", "2: invalid YAML: mapping values are not allowed here; "
          "indent with spaces, and quote special characters"),
         ("hosts:\n\ta: b\n",

@@ -89,11 +89,12 @@ def test_every_step_of_a_stage_belongs_to_a_role_that_it_waits_for() -> None:
 def test_one_host_for_everything() -> None:
     of = fleet(hosts={"one": Host("one", "10.0.0.1")}, roles=dict.fromkeys(ROLES, ("one",)))
     parts = stages(inputs(of, redis_password=Secret("x")), ["one"], ROLES)
-    assert [step.name for step in parts[0].steps["one"]][:6] == [
+    assert [step.name for step in parts[0].steps["one"]][:7] == [
         "database.packages",
         "database.server",
         "database.access",
         "database.account",
+        "database.backup",
         "redis.packages",
         "node.packages",
     ]
@@ -191,6 +192,7 @@ def test_services_with_data_are_reported_and_without_a_role_there_is_no_firewall
     of = replace(of, network=Network(firewall=True))
     kept = ["kept files of airflow", "retired files of airflow", "files put aside /etc/default/airflow.by-hand"]
     environment = ("retire.environment", kept)
+    schedule = ("retire.backup", ["timer aerodrome-backup-airflow.timer"])
     steps = stages(inputs(of, redis_password=Secret("x")), list(of.hosts), ROLES)[-1].steps
     assert {
         host: [(step.name, [part.key for part in step.parts]) for step in own]
@@ -198,9 +200,10 @@ def test_services_with_data_are_reported_and_without_a_role_there_is_no_firewall
         if host in ("db1", "w1", "old")
     } == {
         "db1": [("retire.services", ["left Redis"]), environment],
-        "w1": [("retire.services", ["left PostgreSQL"])],
+        "w1": [("retire.services", ["left PostgreSQL"]), schedule],
         "old": [
             ("retire.services", ["left PostgreSQL Redis"]),
+            schedule,
             environment,
             ("network.firewall", ["firewall aerodrome-firewall.service"]),
         ],

@@ -13,12 +13,14 @@ from aerodrome.components.health import (
     Health,
 )
 from aerodrome.components.roles.database import COMPONENT, DatabaseHealth
+from aerodrome.components.scheduled import BackupAge, schedule
 from aerodrome.core.step import Step
-from aerodrome.fleet.model import Broker, Database, Fleet, Host
+from aerodrome.fleet.model import Backup, Broker, Database, Fleet, Host
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import Login, PostgresAccount, PostgresServer
 from aerodrome.resources.postgres_access import AccessClosed, PostgresAccess
 from aerodrome.resources.postgres_unit import PostgresDropin
+from aerodrome.resources.scratch import scratch_logins
 from aerodrome.resources.systemd import UnitState, show
 from aerodrome.secrets import Reference, Secret
 from tests.unit.components.look import NOW, UNIT
@@ -73,7 +75,7 @@ NODES = ("10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")
 
 def test_a_database_host_as_a_whole() -> None:
     given, salt = inputs(fleet(version="2.11.2", database=Database("meta", "me", 5433))), bytes(range(16))
-    logins = (Login("me", "meta", NODES),)
+    logins = (Login("me", "meta", NODES), *scratch_logins("me", "10.0.0.2"))
     assert COMPONENT.machine(given, DB1) == [
         Step("database.packages", (Packages(apt=("postgresql",), dnf=("postgresql-server",)),)),
         Step(
@@ -83,6 +85,7 @@ def test_a_database_host_as_a_whole() -> None:
         ),
         Step("database.access", (PostgresAccess(logins),), (AccessLeft(logins),)),
         Step("database.account", (PostgresAccount("me", Secret(AWKWARD), "meta", salt, logins=logins),)),
+        schedule(given),
     ]
     assert COMPONENT.afterwards(given) == [Step("database.closed", (AccessClosed(logins),))]
 
@@ -90,6 +93,7 @@ def test_a_database_host_as_a_whole() -> None:
 SEPARATE = (
     Login("me", "meta", ("10.0.0.2", "10.0.0.3")),
     Login("me_celery", "meta_celery", ("10.0.0.2", "10.0.0.4", "10.0.0.5")),
+    *scratch_logins("me", "10.0.0.2"),
 )
 
 
@@ -99,7 +103,7 @@ WORKERS = tuple(f'host "meta" "me" 10.0.0.{number}/32 scram-sha-256' for number 
 def test_from_airflow_3_celery_has_a_database_and_a_login_of_its_own() -> None:
     given, salt = inputs(fleet(database=Database("meta", "me", 5433))), bytes(range(16))
     celery = Secret("celery-secret")
-    _, server, access, accounts = COMPONENT.machine(given, DB1)
+    _, server, access, accounts, _ = COMPONENT.machine(given, DB1)
     assert server.resources[-1] == PostgresServer(5433, SEPARATE, ("10.0.0.1", "127.0.0.1"))
     assert access == Step("database.access", (PostgresAccess(SEPARATE),), (AccessLeft(SEPARATE, WORKERS),))
     assert accounts.resources == (
@@ -142,7 +146,7 @@ def test_a_celery_password_that_was_made_just_now_spares_the_role() -> None:
 def test_who_logs_in_where(of: Fleet, logins: int, workers: bool) -> None:
     given = inputs(of, redis_password=Secret("x"))
     found = COMPONENT.machine(given, DB1)[2].resources[0].logins  # type: ignore[attr-defined]
-    assert len(found) == logins
+    assert found[logins:] == scratch_logins("airflow", "10.0.0.2")
     assert ("10.0.0.5" in found[0].addresses) is workers
     # If workers know the metadata database's password, all roles may connect to it as before.
     airflow = COMPONENT.machine(given, DB1)[3].resources[0]
@@ -175,7 +179,7 @@ def test_only_a_password_that_was_made_just_now_spares_the_role(
 
 def test_postgresql_that_is_there_is_not_installed() -> None:
     given = inputs(fleet(database=Database(install=False)))
-    packages, server, step, _ = COMPONENT.machine(given, DB1)
+    packages, server, step, *_ = COMPONENT.machine(given, DB1)
     (access,) = step.resources
     assert isinstance(access, PostgresAccess)
     assert packages == Step("database.packages", ())
@@ -256,3 +260,9 @@ def test_a_database_that_answers() -> None:
 def test_a_database_that_does_not(text: str) -> None:
     (health,) = DatabaseHealth(inputs(), HOSTS["db1"]).judge(text)
     assert (health.verdict, health.detail) == ("failed", "PostgreSQL does not answer")
+
+
+def test_the_age_of_backups_is_watched_where_there_is_a_schedule() -> None:
+    assert COMPONENT.watches(inputs(), DB1) == [DatabaseHealth(inputs(), DB1)]
+    given = inputs(replace(fleet(), backup=Backup(schedule="03:00")))
+    assert COMPONENT.watches(given, DB1) == [DatabaseHealth(given, DB1), BackupAge(given, DB1)]

@@ -1,0 +1,43 @@
+"""Backups, before any host is reached, or with one that is down."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.tasks.conftest import ONE, Fab
+
+
+@pytest.mark.parametrize(
+    "command", [("backup",), ("backups",), ("drill",), ("restore", "x"), ("backups.prune", "--yes")]
+)
+def test_a_database_that_is_managed_elsewhere_is_refused_in_one_sentence(
+    hosts: Path, fab: Fab, command: tuple[str, ...]
+) -> None:
+    hosts.write_text(
+        ONE.replace("database: [one], ", "") + "database: {managed: false, host: 192.0.2.1, password: x}\n"
+    )
+    done = fab(*command)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"error: {hosts}: database.managed is false, so whoever manages the database has to back it up\n"
+        "  → fab backup works with a database on a host with the role database\n"
+    )
+
+
+def test_a_host_that_is_down_has_backups_that_nobody_knows(fab: Fab) -> None:
+    done = fab("backups", "--json")
+    assert done.code == 1
+    (row,) = json.loads(done.out)
+    assert (row["host"], row["name"]) == ("one", None) and row["error"]
+    assert "CANNOT BE USED" in fab("backups").out
+    for command in (("drill",), ("restore", "x", "--yes")):
+        done = fab(*command)
+        assert done.code == 1 and "error: the backups cannot be read: " in done.err
+    assert fab("backups.prune", "--yes").code == 1
+
+
+def test_a_restore_names_its_backup(fab: Fab) -> None:
+    assert fab("restore").code != 0
