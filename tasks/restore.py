@@ -37,7 +37,7 @@ def drill(context: Any, backup: str = "", wait: str | None = None, json: bool = 
     positional=["backup"], help={"backup": "its name as fab backups shows it, or a part of it", **YES, **WAIT, **JSON}
 )
 def restore(context: Any, backup: str, yes: bool = False, wait: str | None = None, json: bool = False) -> None:
-    """Replace the metadata database by a backup; keep it under another name.
+    """Replace the metadata database with a backup; the old one is kept under another name.
 
     First the backup is restored beside the real database and checked as by fab drill, while everything runs. Then
     services stop, the databases exchange their names, and services start. If anything fails on the way, the database

@@ -246,7 +246,7 @@ def test_its_dropin_is_in_force_and_the_guides_is_gone(site: Site) -> None:
 
 def test_what_was_replaced_is_kept(site: Site) -> None:
     kept = site.sh(HEAD, f"stat -c '%U:%G %a' {ENVIRONMENT}.by-hand {UNIT}.by-hand; cat {ENVIRONMENT}.by-hand")
-    assert kept.startswith("root:root 600\nroot:root 644\nAIRFLOW_HOME=/usr/local/airflow/\n")
+    assert kept.startswith("root:root 600\nroot:root 600\nAIRFLOW_HOME=/usr/local/airflow/\n")
     assert f":{PASSWORD}@localhost/airflow\n" in kept and "# Lines of the team's own.\n" in kept
     assert "Description=Airflow %I daemon" in site.sh(HEAD, f"cat {UNIT}.by-hand")
     assert site.sh(HEAD, f"stat -c '%F %U' {BY_HANDS}; ls {BY_HANDS}/bin/airflow").split() == [
