@@ -1,8 +1,8 @@
-"""The ways back of a run as its hosts keep them: how they are written, asked for and run. A host's text is not trusted.
+"""The ways back of a run, as its hosts keep them: write, list and run them. A host's text is not trusted.
 
-An entry is a file of root's: a line with the sizes of what follows, a line of JSON, the sh that tells the state of what
-was changed, the sh that takes the change back, and what that reads: former content, which may be secret and never
-leaves the host again.
+An entry is a file owned by root. It has a line with the sizes of its parts, a line of JSON, the sh that prints the
+state of what was changed, the sh that takes the change back, and the payload of that sh: former content, which may be
+secret and never leaves the host again.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Place:
 
 
 def written(changes: Sequence[PlannedChange], place: Place, redact: Callable[[str], str]) -> Apply:
-    """Return sh that writes the entries of all that is about to be changed, and what it reads.
+    """Return sh that writes an entry for each change that is about to be made, and the payload of that sh.
 
-    All of it has arrived before the first entry is in its place, and so before anything is changed.
+    Everything arrives before the first entry is in its place, and so before anything is changed.
     """
     entries = []
     for planned in changes:
@@ -106,7 +106,7 @@ def _entry(planned: PlannedChange, place: Place, redact: Callable[[str], str]) -
 
 
 def backwards(diff: str) -> str:
-    """Return a unified diff the other way round."""
+    """Reverse a unified diff."""
     lines: list[str] = []
     added: list[str] = []  # lines that come back, which follow those that go
     for line in diff.split("\n"):

@@ -125,7 +125,7 @@ class Found:
     alive: bool = False  # a run is active
 
     def left_by(self, performer: str) -> bool:
-        """Tell whether this performer's next run should take it over."""
+        """Return whether this performer's next run should take it over."""
         return self.claim is not None and self.claim.performer == performer and not self.claim.hold
 
 
@@ -138,9 +138,9 @@ def lock_script(claim: Claim, start: str, patience: int) -> str:
     (`@found` alone after a wait); then it continues only if it reads the line `take`. It prints `@taken AGE` once it
     has the lock, where AGE is the seconds since a run last took or released it. From then on it reads lines:
     `event SIZE` and `record SIZE`, each followed by that many bytes, add to the history and replace the record; `leave`
-    and `stay` release the lock, with its record and without. All other lines are signs of life. It prints
-    `@unrecorded` if it could not write, and `@left` after an orderly end. Its exit code is 75 if the wait timed out,
-    76 if it was not told to take the lock, and 74 if it could not write a record: then it does not have the lock.
+    and `stay` release the lock: `leave` removes its record, `stay` keeps it. All other lines are signs of life. It
+    prints `@unrecorded` if it could not write, and `@left` after an orderly end. Its exit code is 75 if the wait timed
+    out, 76 if it did not read `take`, and 74 if it could not write a record: then it does not have the lock.
     """
     return _SCRIPT.format(
         prelude=PRELUDE,
@@ -198,7 +198,7 @@ def read_age(line: str) -> int:
 
 @dataclass(frozen=True)
 class LockState:
-    """A question to the host that keeps the fleet's lock: whose is it? It starts no process if the lock is free."""
+    """Ask the host that keeps the fleet's lock whose it is. The probe starts no process if the lock is free."""
 
     performer: str = ""  # who asks
     key = "fleet lock"
@@ -214,7 +214,7 @@ class LockState:
         return read_found(rest, first == "alive") if first else None
 
     def judge(self, answer: str) -> Sequence[Finding]:
-        """Return a warning, for a run that changes nothing, if somebody else might be changing the fleet."""
+        """Return a warning, for a run that changes nothing, if another performer might be changing the fleet."""
         found = self.read(answer)
         if not found:
             return []
@@ -249,5 +249,5 @@ def long(seconds: int) -> str:
 
 
 def one_line(text: str, longest: int) -> str:
-    """Return somebody else's text on one line of at most this many characters."""
+    """Return untrusted text on one line of at most this many characters."""
     return " ".join(text.split())[:longest]

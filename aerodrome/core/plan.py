@@ -15,10 +15,10 @@ from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError, HostError, reading
 from aerodrome.secrets import MASK, VERIFIER
 
-# Root's own directory, made by whichever script needs it first. Nobody else can open what is in it, and so lock it.
+# Root's own directory, made by the first script that needs it. Nobody else can open, and so lock, a file in it.
 RUNTIME = "[ -d /run/aerodrome ] || mkdir -p -m 700 /run/aerodrome; "
-# An apply holds this lock on its host, a probe waits for it: after a killed run, the script that still runs
-# on the host is finished before anything is asked.
+# An apply holds this lock on its host, and a probe waits for it. After a killed run, a script may still run on
+# the host: it finishes before anything is asked.
 LOCK = (
     f"{RUNTIME}umask 077; exec 9>>/run/aerodrome/lock; umask 022; "
     f"flock {{mode}} -n 9 || {{{{ echo '{WAITING}another run that is at work on this host'; "
@@ -27,7 +27,7 @@ LOCK = (
 )
 
 # Ends a group of commands that must not inherit the lock, nor the payload, which may hold secrets: a process that one
-# of them leaves behind would hold the lock for ever. The shell itself keeps both, in descriptors that are closed
+# of them leaves behind would hold the lock forever. The shell itself keeps both, in descriptors that are closed
 # when it executes a program (dash and bash set FD_CLOEXEC on what a redirection saves).
 PRIVATE = "} 3<&- 9<&-"
 PRIVATE_LOCK = "} 9<&-"  # for a change that reads the payload
@@ -44,16 +44,16 @@ class PlannedChange:
 
 @dataclass(frozen=True)
 class HostPlan:
-    """What one host needs; empty when it is as it should be."""
+    """The changes that one host needs, and notes about it; empty if the host is as it should be."""
 
     host: str
     changes: tuple[PlannedChange, ...] = ()
-    unsettled: tuple[str, ...] = ()  # steps of which a unit runs, but has died before
-    notes: tuple[str, ...] = ()  # what the operator should know, and no change shows
+    unsettled: tuple[str, ...] = ()  # steps with a unit that runs, but has died before
+    notes: tuple[str, ...] = ()  # for the operator; not visible in any change
 
     @property
     def interrupts(self) -> bool:
-        """Tell whether a running unit would be stopped or restarted."""
+        """Return whether a running unit would be stopped or restarted."""
         return any(planned.change.interrupts for planned in self.changes)
 
     def only(self, steps: Sequence[Step]) -> HostPlan:
@@ -83,10 +83,10 @@ def probe_script(steps: Sequence[Step], nonce: str) -> str:
 def read_probe(output: str, steps: Sequence[Step], nonce: str) -> list[str]:
     """Return the answer to each check and resource of `steps`, in order.
 
-    Raises AerodromeError where the output is not whole.
+    Raises AerodromeError if the output is incomplete.
     """
     probes = _probes(steps)
-    # One mark after the other: what stands in an answer is never taken for a mark out of its turn.
+    # Marks are expected in order: a line of an answer that looks like a later mark is not taken for one.
     rest = "\n" + output.removeprefix("\n")
     answers: list[str] = []
     for label in [*map(str, range(len(probes))), "end"]:
@@ -99,9 +99,9 @@ def read_probe(output: str, steps: Sequence[Step], nonce: str) -> list[str]:
 
 
 def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostPlan:
-    """Work out what a host needs from what its probe answered.
+    """Work out the changes that a host needs from its probe's answer.
 
-    Raises HostError, naming the step, where a check or resource refuses the state that the host is in.
+    Raises HostError, naming the step, if a check or resource refuses the state of the host.
     """
     planned: list[PlannedChange] = []
     done: list[tuple[str, Change]] = []
@@ -118,7 +118,7 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
         for resource in step.resources:
             seen = Seen(next(remaining), frozenset(changing))
             with refusing(host, step, resource.key):
-                # Two steps may have one resource, so that each stage sees to it: it is done once.
+                # Two steps may share a resource, so that either stage can reach it: it is done once.
                 found = resource.changes(seen)
                 changes = [change for change in found if (resource.key, change) not in done]
                 unsettled_now = not found and isinstance(resource, Settling) and resource.unsettled(seen)
@@ -133,7 +133,7 @@ def plan_host(host: str, steps: Sequence[Step], answers: Sequence[str]) -> HostP
 
 @contextmanager
 def refusing(host: str, step: Step, key: str) -> Iterator[None]:
-    """Turn what a check or resource raises about the state of its host into an error of that host and step."""
+    """Turn an error that a check or resource raises into one that names the host and step."""
     try:
         with reading(host, step.name):
             yield
@@ -145,9 +145,9 @@ def refusing(host: str, step: Step, key: str) -> Iterator[None]:
 
 
 def _judged(host: str, step: Step, check: Check, answer: str, changing: Collection[str]) -> Sequence[Finding]:
-    """Return what a check has found; what is refused of that is put off, as it waits for something that changes.
+    """Return the findings of a check; postpone a refusal that waits for something that is about to change.
 
-    Raises HostError where the check refuses the state that the host is in.
+    Raises HostError if the check refuses the state of the host.
     """
     with refusing(host, step, check.key):
         findings = check.judge(answer)
@@ -159,7 +159,7 @@ def _judged(host: str, step: Step, check: Check, answer: str, changing: Collecti
 
 @dataclass(frozen=True)
 class Apply:
-    """A script and the bytes that it reads from file descriptor 3, change after change."""
+    """A script, and the bytes that its changes read in turn from file descriptor 3."""
 
     script: str
     payload: bytes
@@ -168,11 +168,11 @@ class Apply:
 def apply_script(
     changes: Sequence[PlannedChange], steps: Sequence[Step], nonce: str, log: str = "", first: Apply | None = None
 ) -> Apply:
-    """Return the script that makes `changes`, in order, stops at the first that fails, and asks for `steps` again.
+    """Return a script that makes `changes` in order, stops at the first failure, and asks about `steps` again.
 
     It prints `@NONCE NUMBER` before each change, `@NONCE done` after the last one, and then what `probe_script` does.
-    It changes nothing that was not planned: changes without a script wait for the next round, as does all that
-    comes after a gate. `log` is what the journal of the host is told before; `first` is done before any change.
+    It changes nothing that was not planned: changes without a script, and everything after a gate, wait for the next
+    round. `log` is first written to the host's journal; `first` runs before any change.
     """
     parts = ["set -eu\n", PRELUDE, LOCK.format(mode="-x"), "\n"]
     if log:
@@ -194,7 +194,7 @@ def apply_script(
 
 
 def steps_asked(steps: Sequence[Step]) -> list[str]:
-    """Return, for each number that a probe prints, the step that asks (the first, where several share an answer)."""
+    """Return the step behind each number that a probe prints; the first, if several share an answer."""
     asked: dict[str, str] = {}
     for step in steps:
         for probe in step.probes:
@@ -203,7 +203,7 @@ def steps_asked(steps: Sequence[Step]) -> list[str]:
 
 
 def readable_script(plan: HostPlan) -> str:
-    """Return what would run on a host, for people: the changes' scripts with their steps, secrets not yet masked."""
+    """Return the scripts of the changes with their steps, for people to read; secrets are not masked yet."""
     parts = [
         f"# {planned.step}: {planned.change.summary}\n"
         + VERIFIER.sub(MASK, planned.change.script or "# worked out once what comes before it has been applied")
@@ -213,5 +213,5 @@ def readable_script(plan: HostPlan) -> str:
 
 
 def _probes(steps: Sequence[Step]) -> list[str]:
-    """Return what is asked, in order: checks and resources that ask the same share the answer."""
+    """Return the distinct probes in order: checks and resources with the same probe share its answer."""
     return list(dict.fromkeys(probe for step in steps for probe in step.probes))

@@ -1,4 +1,4 @@
-"""What is kept of a run: lines of JSON in the history, and a line in the journal of each host that it changes."""
+"""The record of a run: lines of JSON in the history, and one line in the journal of each host that it changes."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Caller:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a run was made from."""
+    """The origin of a run: its fleet file and Aerodrome's version."""
 
     hosts_file: str  # digest of its bytes
     version: str  # of Aerodrome
 
 
 def run_id(now: datetime) -> str:
-    """Return the name of a run: when it began, in UTC: `20261124T181500Z-1f3a`.
+    """Return the name of a run, from the time when it began in UTC: `20261124T181500Z-1f3a`.
 
     The last four hexadecimal digits are the fraction of the second, in units of 1/65536 s (15 µs): the names of runs
     sort in the order in which they began, even those of one second.
@@ -44,7 +44,7 @@ def run_id(now: datetime) -> str:
 
 
 class Recorder:
-    """Writes what one run did. Every text goes through `redact`, which hides secrets."""
+    """Write the record of one run. Every text goes through `redact`, which hides secrets."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Recorder:
 
     @cached_property
     def origin(self) -> Origin:
-        """What the run was made from, which is worked out only for a run that changes something."""
+        """The origin of the run; worked out only if the run changes something."""
         return self._origin()
 
     def claim(self, why: str) -> Claim:
@@ -93,7 +93,7 @@ class Recorder:
         return self._event("end", outcome=outcome, seconds=seconds, changed=counts, errors=told)
 
     def line(self, changes: Sequence[PlannedChange]) -> str:
-        """Return what the journal of a host is told of the changes that are about to be made there."""
+        """Return the line for a host's journal about the changes that are about to be made there."""
         caller = self.caller
         made = ", ".join(f"{planned.step}: {planned.resource}" for planned in changes if planned.change.script)
         text = (
@@ -104,7 +104,7 @@ class Recorder:
         return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]} …"
 
     def ways_back(self, changes: Sequence[PlannedChange]) -> Apply:
-        """Return what writes down on a host how the changes that are about to be made there are taken back."""
+        """Return the script that records on a host the ways back of the changes that are about to be made there."""
         return written(changes, Place(self.run, self.stages, self.stage), self._redact)
 
     def _event(self, kind: str, **given: Any) -> str:

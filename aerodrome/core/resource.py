@@ -1,4 +1,4 @@
-"""What every resource is: a pure value that can be asked for, and be made so."""
+"""Resources: pure values that a host is compared with and brought to."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from aerodrome.dataclass import dataclass
 
 quote = shlex.quote
 
-# Lines of a change's output that begin so are shown to the operator as they come: what it waits for, what else there is
-# to know, and which running tasks it has killed, which is a failure unless it was asked for.
+# Lines of a change's output with these beginnings are shown to the operator as they come: the reason for a wait, a
+# note, and the running tasks that it has killed. Killed tasks are a failure unless the operator asked for that.
 WAITING, NOTE, KILLED = "@waiting for ", "@note: ", "@killed "
 
 MOST_LINES, MOST_PAIRS = 20_000, 100_000  # that a diff is made of
 
-# What every remote script starts with: one language for messages, and a PATH that has sbin for any login.
+# The beginning of every remote script: one language for messages, and a PATH that has sbin for any login.
 PRELUDE = """\
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
@@ -50,7 +50,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a probe printed, and which of the host's earlier resources (by key) are about to change."""
+    """The output of a probe, and which of the host's earlier resources (by key) are about to change."""
 
     text: str
     changing: frozenset[str] = frozenset()
@@ -67,26 +67,26 @@ class Resource(Protocol):
         """Return POSIX sh that only reads, and prints what `changes` needs to know."""
 
     def changes(self, seen: Seen) -> list[Change]:
-        """Return what has to be done, given what the probe printed; nothing where all is as it should be.
+        """Return the changes that are needed, given the probe's output; none if everything is as it should be.
 
-        Raises AerodromeError where the host is in a state that must not be touched.
+        Raises AerodromeError if the host is in a state that must not be touched.
         """
 
 
 class Settling(ABC):
-    """What a resource inherits that is not done for good once nothing has to be changed: a unit that runs."""
+    """The base of a resource that may still fail although nothing has to be changed: a running unit."""
 
     @abstractmethod
     def unsettled(self, seen: Seen) -> bool:
-        """Tell whether what runs has died before, and so has to be watched."""
+        """Return whether it runs but has died before, and so has to be watched."""
 
     @abstractmethod
     def settled(self) -> Resource:
-        """Return the resource without what is wanted once only, such as a restart."""
+        """Return the resource without one-time requests, such as a restart."""
 
 
 def unified_diff(path: str, old: str, new: str) -> str:
-    """Return the unified diff of a file, or nothing where both are the same.
+    """Return the unified diff of a file, or nothing if both are the same.
 
     If what a host has would take too long to compare, only the numbers of lines.
     """
@@ -111,7 +111,7 @@ def as_user(user: str, command: str, home: str = "") -> str:
     """Return sh that runs a command, quoted already, as another user; with `home` its HOME is set to that.
 
     It inherits neither the payload (descriptor 3), which may hold secrets, nor the host's lock (9), which a process
-    that it leaves behind would hold for ever. A here-document for it goes after what is returned.
+    that it leaves behind would hold forever. A here-document for it goes after what is returned.
     """
     environment = f"env HOME={quote(home)} " if home else ""
     return f"runuser -u {quote(user)} -- {environment}{command} 3<&- 9<&-"

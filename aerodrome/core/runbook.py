@@ -39,7 +39,7 @@ class Action:
         return self.check.probe()
 
     def changes(self, seen: Seen) -> list[Change]:
-        """Return what to do, or nothing if it has been done; raise AerodromeError if the check refuses."""
+        """Return the change to make, or nothing if it has been done; raise AerodromeError if the check refuses."""
         findings = self.check.judge(seen.text)
         for finding in findings:
             if finding.verdict == "refused":

@@ -1,4 +1,4 @@
-"""How a change is taken back, and what of a run still can be."""
+"""The ways back of changes, and which changes of a run can still be taken back."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Undo:
 
     `script` is POSIX sh, run with `set -eu`; `payload` is what it reads from file descriptor 3: former content, which
     may be a secret. `state` is sh that only reads and prints one line: `before` as long as the change has not been made
-    or has been taken back, `left` once it has been made, anything else if somebody has changed it since.
-    `after` are the paths that a unit reads: if one of them is put back, the unit has to follow. What is `late` is taken
-    back after all that is not: a unit starts with its files in place. `restarts` and `interrupts` are as in a Change.
+    or has been taken back, `left` once it has been made, anything else if somebody has changed it since. `after` are
+    the paths that a unit reads: if one of them is put back, the unit has to follow. A `late` change is taken back after
+    all others: a unit starts with its files in place. `restarts` and `interrupts` are as in a Change.
     """
 
     summary: str
@@ -66,9 +66,10 @@ Verdict = Literal["back", "nothing", "changed", "none"]
 
 
 def verdicts(entries: Sequence[Entry], states: Mapping[str, str], force: bool = False) -> dict[str, Verdict]:
-    """Say what there is to do about each of a host's entries, given in the order of the run.
+    """Return the verdict on each of a host's entries, which are given in the order of the run.
 
-    `states` has what each one's `state` prints now. With `force`, what has been changed since is taken back too.
+    `states` has what each one's `state` prints now. With `force`, changes are taken back even if something has been
+    changed since.
     """
     found: dict[str, Verdict] = {each.number: "none" for each in entries if not each.summary}
     chains: dict[str, list[Entry]] = {}

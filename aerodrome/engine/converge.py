@@ -28,7 +28,7 @@ from aerodrome.remote.run import run
 
 T = TypeVar("T")
 
-ROUNDS = 3  # how often a host is asked again before it is said not to converge
+ROUNDS = 3  # rounds before a host is reported as not converging
 
 
 class Run:
@@ -56,7 +56,7 @@ class Run:
         self.before_change = before_change
         self._nonce = os.urandom(6).hex()
         self._hints = hints
-        self._doing: dict[str, str] = {}  # what each host is at
+        self._doing: dict[str, str] = {}  # what each host is doing
         self.gatekeeper = Gatekeeper(connections, emit, hints, self._at)
 
     def hosts(self, names: Sequence[str] | Mapping[str, object]) -> list[Host]:
@@ -77,7 +77,7 @@ class Run:
         return self.each(self.hosts(wanted), ask)
 
     def ask_keeper(self) -> dict[str, HostPlan]:
-        """Ask the host that keeps the lock for nothing else; if it does not answer, nothing is known of the lock."""
+        """Ask the lock's host about the lock only; if it does not answer, the lock's state is unknown."""
 
         def ask(host: Host) -> HostPlan:
             try:
@@ -88,7 +88,7 @@ class Run:
         return self.each([self.fleet.lock_host], ask)
 
     def each(self, hosts: Sequence[Host], work: Callable[[Host], T], limit: int = 0) -> dict[str, T]:
-        """Work on hosts at once; say from time to time for whom the run waits, and what they are at."""
+        """Work on hosts in parallel; report from time to time which hosts the run waits for, and why."""
 
         def at_work(host: Host) -> T:
             self._at(host.name, "connect")
@@ -173,7 +173,7 @@ class Run:
         raise HostError(host.name, planned.step, message, hint(words, self._hints), words)
 
     def _killed(self, host: str, planned: PlannedChange, tasks: str) -> None:
-        """Take note of running tasks that a change has killed: a host says it until it is known to have been heard."""
+        """Note running tasks that a change has killed: a host repeats them until they are known to have arrived."""
         message = f"running tasks were killed: {tasks}"
         if (host, message) in {(error.host, error.message) for error in self.killed}:
             return
@@ -183,7 +183,7 @@ class Run:
         self.killed.append(HostError(host, planned.step, message, hint))
 
     def look(self, checks: Mapping[str, Sequence[Watch]]) -> dict[str, list[Finding]]:
-        """Ask all hosts at once, and return the findings of each; a host that cannot be asked is none that is ok."""
+        """Ask all hosts in parallel, and return the findings of each; a host that cannot be asked is not ok."""
 
         def ask(host: Host) -> list[Finding]:
             findings: list[Finding] = []
@@ -212,7 +212,7 @@ class Run:
 
 
 def settled(steps: Sequence[Step]) -> list[Step]:
-    """Return `steps` without what is wanted once only: a restart that was asked for has been made."""
+    """Return `steps` without one-time requests: a requested restart has been made."""
     return [
         replace(
             step,

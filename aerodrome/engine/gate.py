@@ -29,7 +29,7 @@ class Gatekeeper:
         hints: Mapping[str, str],
         at: Callable[[str, str], None],
     ) -> None:
-        """Take the function that emits events, and `at`, which is told what each host is waiting for."""
+        """Take the function that emits events, and `at`, which is called with what each host is waiting for."""
         self._connections, self._emit, self._hints, self._at = connections, emit, hints, at
 
     @property

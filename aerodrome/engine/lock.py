@@ -78,7 +78,7 @@ class FleetLock:
         """Wait for the lock; return how many seconds ago another run took or released it, at most 0 after a wait.
 
         `start` is the first line of the run's history. Raises HostError if the lock's host cannot be asked or cannot
-        write it, if the other run does not end in time, or if somebody else has left the lock or holds the fleet.
+        write it, if the other run does not end in time, or if another performer has left the lock or holds the fleet.
         """
         self._claim = claim
         script = lock_script(claim, start, self._patience)

@@ -22,7 +22,7 @@ class WayBackFailed(FleetError):
 
 
 def perform(run: Run, runbook: Runbook) -> bool:
-    """Perform the stages of a runbook, one after another; tell whether anything had to be changed.
+    """Perform the stages of a runbook, one after another; return whether anything had to be changed.
 
     The fleet's lock is taken before the first change, and not at all if nothing has to change (except to release the
     lock of an earlier run of the same performer, once it is known that nothing was left undone). The run's record
@@ -77,12 +77,12 @@ class _Performance:
 
     @property
     def changes(self) -> bool:
-        """Tell whether any host needs a change."""
+        """Return whether any host needs a change."""
         return any(plan.changes for plan in self.plans.values())
 
     @property
     def needs_lock(self) -> bool:
-        """Tell whether there is something to change, or a lock that this performer has left."""
+        """Return whether there is something to change, or a lock that this performer has left."""
         return self.changes or any(note.startswith(LOCK_LEFT) for plan in self.plans.values() for note in plan.notes)
 
     @property
@@ -137,7 +137,7 @@ class _Performance:
         return not changes and self._failed.keys().isdisjoint(stage.steps)
 
     def _current(self, stage: Stage) -> dict[str, HostPlan]:
-        """Return what the hosts of a stage still need, as far as they could be asked."""
+        """Return the remaining needs of a stage's hosts, as far as they could be asked."""
         return {name: self.plans[name].only(steps) for name, steps in stage.steps.items() if name in self.plans}
 
     def _stage(self, stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""Which run is to be taken back, and what its hosts have recorded of it."""
+"""Find the run to take back, and read what its hosts have recorded of it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ UNDO = "undo of "  # begins the name of the runbook
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a host has recorded of a run, and the state of each of its changes now."""
+    """The entries of a run on a host, and the present state of each of its changes."""
 
     entries: tuple[Entry, ...]
     verdicts: dict[str, Verdict]
 
     def of(self, *wanted: Verdict) -> list[Entry]:
-        """Return the entries of which one of these is to be said, the newest first."""
+        """Return the entries with one of these verdicts, the newest first."""
         return [each for each in reversed(self.entries) if self.verdicts[each.number] in wanted]
 
 

@@ -11,5 +11,5 @@ def last_words(text: str, lines: int = 12) -> str:
 
 
 def hint(words: str, hints: Mapping[str, str]) -> str:
-    """Return what to do about a failure that is recognized by its output; `hints` maps a sign to that."""
+    """Return the hint for a failure that is recognized by its output; `hints` maps signs to hints."""
     return next((what for sign, what in hints.items() if sign in words), "")

@@ -100,7 +100,7 @@ class Block:
     def placed_in(self, content: str) -> str:
         """Return `content` with the block in its place.
 
-        Raises AerodromeError where only one of the two markers is there.
+        Raises AerodromeError if only one of the two markers is there.
         """
         block = self._block
         begin, end = block[0], block[-1]

@@ -13,7 +13,7 @@ from aerodrome.resources.files import Found, make_directory, probe_kind, set_att
 class Directory:
     """A directory with this owner and mode.
 
-    With `owner_makes` it lies in another directory of its owner's, where root does nothing: the owner makes it.
+    With `owner_makes` it is in another directory of its owner, where root does nothing: the owner makes it.
     """
 
     path: str

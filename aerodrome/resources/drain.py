@@ -1,4 +1,4 @@
-"""Stopping a unit that runs tasks: what it waits for is said meanwhile, and what it did not wait for afterwards."""
+"""Stop a unit that runs tasks: report what the stop waits for, and afterwards which tasks it killed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from aerodrome.core.resource import KILLED, NOTE, WAITING, Change, Seen, quote
 from aerodrome.core.undo import NOTHING
 from aerodrome.dataclass import dataclass
 
-# What the stop of a unit has to say, one file each, until a controller is known to have heard it; root's own.
+# The reports of stops, one file per unit, until a controller is known to have received them; root's own.
 RECORDS = "/var/lib/aerodrome/drains"
 RUNTIME = "/run/systemd/system"  # until the next boot
 DROPIN = "99-aerodrome-stop.conf"  # of the unit that stops
@@ -16,10 +16,10 @@ AGAIN = 30  # seconds between two lines about what a stop still waits for
 UNKNOWN = "tasks, if any: which ones is unknown"
 
 # The limit of hosts.yaml counts, even if the unit still has another one: a drop-in in /run gives it to this stop alone.
-# The unit is stopped, not restarted, for systemd says of a stop how it ended: Result=timeout (systemd.exec(5),
-# $SERVICE_RESULT) after TimeoutStopSec=, when all that is left of the unit has been killed. Airflow 3.3.2's worker
+# The unit is stopped, not restarted, because systemd records how a stop ended: Result=timeout (systemd.exec(5),
+# $SERVICE_RESULT) after TimeoutStopSec=, when the rest of the unit has been killed. Airflow 3.3.2's worker
 # sometimes does not end although its tasks have: nothing is lost then.
-# If the connection breaks meanwhile, the stop goes on, and what it has found is in its record for the next run.
+# If the connection breaks meanwhile, the stop continues, and its record tells the next run what it found.
 _STOP = """\
 running_tasks() {{
   {{ ( {census}
@@ -105,7 +105,7 @@ def stop_script(unit: str, drain: Drain | None) -> str:
 
 @dataclass(frozen=True)
 class Unreported:
-    """What the last stop of a unit had to say, and no controller is known to have heard.
+    """The report of a unit's last stop that no controller is known to have received.
 
     A stop that has killed tasks leaves it behind. The run that hears of it takes it away when it asks the host again,
     and so does the next run where the connection of the first one broke.

@@ -19,7 +19,7 @@ PLAIN = re.compile(r"[A-Za-z0-9_./:@%+=,-]*")
 
 
 def escape(value: str) -> str:
-    """Write a value for an environment file: in double quotes where it needs any.
+    """Write a value for an environment file: in double quotes if it needs any.
 
     Within them a backslash is wanted before `"`, `\\`, `$` and the backtick, and a newline stands for itself.
     """
@@ -50,7 +50,7 @@ def assignments(text: str) -> list[tuple[str | None, list[str]]]:
 
 
 def _value_goes_on(text: str, state: str) -> tuple[str, bool]:
-    """Tell in which state a value is at the end of its line, and whether the next line belongs to it.
+    """Return the state of a value at the end of its line, and whether the next line belongs to it.
 
     `state` is `start`, `plain`, or the quote that is open.
     """
@@ -79,7 +79,7 @@ class CommandsAnswer:
     file: str
     asked: str
     digest: str
-    script: str  # fails, and says why, where one does not answer as it should
+    script: str  # fails with the reason if one does not answer as it should
 
     @property
     def key(self) -> str:
@@ -101,14 +101,14 @@ class CommandsAnswer:
 
 @dataclass(frozen=True)
 class KeptVariables:
-    """The variables of an environment file that somebody wrote by hand, but for `ours`, in a file of their own.
+    """The variables of a handwritten environment file, except `ours`, kept in a file of their own.
 
     Nothing is kept of a file that is ours already. A host's `path` is read by its units before our own file.
     """
 
     path: str
     found_in: str
-    ours: Callable[[str], bool]  # tells whether hosts.yaml has its say about a variable
+    ours: Callable[[str], bool]  # whether hosts.yaml decides about a variable
 
     @property
     def key(self) -> str:

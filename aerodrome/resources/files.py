@@ -13,16 +13,16 @@ from aerodrome.errors import AerodromeError
 from aerodrome.resources.reading import LIMIT, read_whole
 from aerodrome.resources.together import Together
 
-# What every file of ours begins with; a file without it was written by somebody else.
+# The beginning of every managed file; a file without it was written by hand.
 MARK = "Written by Aerodrome"
-BY_HAND = ".by-hand"  # the end of the name of what is put aside
+BY_HAND = ".by-hand"  # the end of the name of a file that is put aside
 
 STAT = "stat -c '%F|%U|%G|%a'"  # GNU and busybox; %F is "regular file", "directory", "symbolic link" …
 
 
 @dataclass(frozen=True)
 class Found:
-    """A path as a probe saw it; `kind` is empty where there is nothing."""
+    """A path as a probe saw it; `kind` is empty if nothing is there."""
 
     kind: str = ""
     owner: str = ""
@@ -134,7 +134,7 @@ def state_of(path: str) -> str:
 
 
 def was(found: Found) -> str:
-    """Return what `state_of` printed when the path was as it was found."""
+    """Return the output of `state_of` for the path as it was found."""
     if not found.kind:
         return "nothing"
     return f"file {found.owner}|{found.group}|{found.mode:o} {digest(found.content)}"
@@ -165,10 +165,10 @@ def put_back(path: str, found: Found, left: Found, then: str = "") -> Undo | Non
 class File:
     """A file with this content, owner and mode.
 
-    `mask` makes content fit to be shown; `reload` is set for what systemd has to read again; `check` raises
-    AerodromeError where content that was found must not be replaced; `keep` puts a file that somebody wrote by
-    hand aside, as <path>.by-hand and for root alone, before it is replaced for the first time. `beside` has all
-    files of the host, this one among them, which are asked for at once.
+    `mask` hides the secrets in content before it is shown; `reload` is set for what systemd has to read again; `check`
+    raises AerodromeError where content that was found must not be replaced; `keep` puts a file that somebody wrote by
+    hand aside, as <path>.by-hand and for root alone, before it is replaced for the first time. `beside` has all files
+    of the host, this one among them, which are asked for at once.
     """
 
     path: str
@@ -225,7 +225,7 @@ class File:
         return [Change(f"write {self.path}", script, self._diff(found), undo=undo)]
 
     def _own(self, found: Found) -> list[Change]:
-        """Return what gives a file with the right content the right owner and mode."""
+        """Return the change that gives a file with the right content the right owner and mode."""
         if (found.owner, found.group, found.mode) == (self.owner, self.group, self.mode):
             return []
         if found.owner == self.owner:
@@ -247,7 +247,7 @@ class File:
 
 @dataclass(frozen=True)
 class Absent:
-    """No file at this path: what an earlier hosts.yaml had there."""
+    """No file at this path: an earlier hosts.yaml had one there."""
 
     path: str
 

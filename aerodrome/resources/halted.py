@@ -15,23 +15,23 @@ PARTED = r"printf '\n\n'"  # between two answers
 
 
 class Cause(Protocol):
-    """What a unit halts for."""
+    """The reason for which a unit halts."""
 
     def look(self, then: str = ":") -> str:
         """Return sh that prints what `reason` reads, on lines of which none is empty, and does more if it prints."""
 
     def reason(self, text: str) -> str:
-        """Say what changes; nothing where nothing does."""
+        """Describe the change; return an empty text if there is none."""
 
 
 def reason_of(cause: Cause, answer: str) -> str:
-    """Say what changes, as a host has answered."""
+    """Describe the change, according to the host's answer."""
     return cause.reason(answer.strip("\n"))
 
 
 @dataclass(frozen=True)
 class Wait:
-    """What is waited for once a unit has stopped, and before any other does.
+    """A wait after a unit has stopped, and before any other unit stops.
 
     `script` is sh. If it fails, the unit is started again at once, so that a run that ends there, or whose connection
     breaks, leaves nothing half done.
@@ -67,7 +67,7 @@ class Halted:
         changes = [Change(f"stop {self.unit} ({reason})", script, interrupts=True, undo=undo)]
         if self.wait:
             why = f"echo {quote(f'this was because {reason}')}"
-            # Started first: where nobody reads any more, the shell ends when it prints.
+            # Started first: if nobody reads any more, the shell ends when it prints.
             again = f"if ! ( {self.wait.script}\n); then\nsystemctl start {quote(self.unit)}\n{why}\nexit 1\nfi"
             changes.append(Change(self.wait.summary, again, interrupts=True, undo=NOTHING))
         return changes
@@ -75,7 +75,7 @@ class Halted:
 
 @dataclass(frozen=True)
 class Resumed:
-    """A unit that runs again where it was enabled before; one that was never there is not made for it."""
+    """A unit that runs again if it was enabled before; one that was never there is not made for it."""
 
     unit: str
 

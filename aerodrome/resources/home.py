@@ -16,8 +16,8 @@ class ServiceHome:
     """A directory of root's that a service runs in: the service's user may write to the `writable` ones in it only.
 
     The `closed` ones, if they are there, become root's and stay readable. Only the directories themselves change owner,
-    from the outside in: once a directory is root's, the service's user can no longer put a link in the place of what
-    is in it. A link is left alone.
+    from the outside in: once a directory is root's, the service's user can no longer replace anything in it by a link.
+    A link is left alone.
     """
 
     path: str
@@ -50,7 +50,7 @@ class ServiceHome:
         return {path: Found.parse(rest or "nothing", path) for path, _, rest in lines}
 
     def _check_parents(self, found: dict[str, Found]) -> None:
-        """Raise AerodromeError where somebody other than root could replace the directory as a whole."""
+        """Raise AerodromeError if anybody other than root could replace the directory as a whole."""
         for path in map(str, PurePosixPath(self.path).parents[:-1]):
             parent = found.get(path, Found(owner="root"))
             by_group = parent.group == self.user and parent.mode & 0o020
@@ -102,8 +102,7 @@ def _if_directory(path: str, script: str) -> str:
 class Default:
     """A file that a service would write for itself, in a directory of root's: the service's group may read it.
 
-    One that is there already keeps its content; where the service's user has written it, it becomes root's. A link is
-    left alone.
+    An existing one keeps its content; if the service's user wrote it, it becomes root's. A link is left alone.
     """
 
     path: str
@@ -134,7 +133,7 @@ class Default:
         name = quote(self.path)
         script = (
             f"{refuse_foreign(self.path)}\n"
-            # Asked again, for it may have been another file until its directory became root's.
+            # Asked again, because it may have been another file until its directory became root's.
             f"if [ ! -h {name} ] && [ -f {name} ] && "
             f"[ \"$(stat -c '%U %h' {name})\" = {quote(f'{self.user} 1')} ]; then\n"
             f"chown -h root:{quote(self.user)} {name}\nchmod 0640 {name}\nfi"

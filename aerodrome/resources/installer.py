@@ -55,7 +55,7 @@ class Installer:
         return changes
 
     def _refuse_other(self, text: str) -> None:
-        """Raise AerodromeError if somebody else's account has the installer's name."""
+        """Raise AerodromeError if an unrelated account has the installer's name."""
         for line in text.splitlines():
             if line.startswith(f"{INSTALLER}:") and line.count(":") == 6 and line.split(":")[5] != CACHE:
                 raise AerodromeError(
@@ -86,7 +86,7 @@ def _read(text: str) -> dict[str, tuple[str, int, bool]]:
 
 
 def _fits(found: tuple[str, int, bool] | None, owner: str) -> bool:
-    """Tell whether a directory belongs to `owner` alone and all can read it; a link owned by root is the operator's."""
+    """Return whether a directory belongs to `owner` alone and all can read it; root's link is the operator's."""
     if found is None or found[0] != owner:
         return False
     _, mode, link = found

@@ -39,7 +39,7 @@ class Module:
             f"if [ -h {folder} ] || [ -h {path} ] || [ ! -f {path} ]; then :; "
             f"elif [ -O {parent} ] && [ -O {folder} ]; then "
             f"while IFS= read -r line; do printf '%s\\n' \"$line\"; done <{path}\n"
-            # The owner of a folder could put a link in the place of what is read: root reads nothing there.
+            # The owner of a folder could replace what is read by a link: root reads nothing there.
             f"else {as_user(self.user, read_whole(path))}; fi"
         )
 

@@ -17,7 +17,7 @@ from aerodrome.resources.files import STAT, read_whole
 from aerodrome.resources.postgres_unit import DEBIAN, KEY, OTHERS
 from aerodrome.secrets import Secret
 
-# SQL comes on stdin: it never stands in argv. Peer login as postgres is what every distribution sets up.
+# SQL comes on stdin, never in argv. Peer login as postgres is what every distribution sets up.
 SQL = "runuser -u postgres -- {psql} -XAtq -v ON_ERROR_STOP=1 -d postgres"
 # Debian's psql is a Perl program that works out which cluster is meant, and takes three times as long as what it then
 # does. The real one finds a single cluster by itself, if that has the default port.
@@ -30,8 +30,8 @@ ITERATIONS = 4096  # PostgreSQL's own (scram_iterations, and fixed before versio
 
 ANSWERS = "runuser -u postgres -- psql -XAtqc 'SELECT 1' postgres >/dev/null 2>&1"
 AWAIT = f"for _ in $(seq 60); do ! {ANSWERS} || break; sleep 0.5; done"
-# RHEL-likes leave the data directory to be made; Debian's package makes it. It lies where the unit says, which is what
-# postgresql-setup asks too, and it refuses one that is there already.
+# RHEL-likes leave it to us to make the data directory; Debian's package makes it. The unit names the directory, and
+# postgresql-setup asks the unit too; it refuses an existing directory.
 START = f"""\
 if command -v postgresql-setup >/dev/null; then
 data=$(systemctl show -p Environment --value postgresql | tr ' ' '\\n' | sed -n 's/^PGDATA=//p')
@@ -56,7 +56,7 @@ NEWER = (
 
 
 def sql(statement: str) -> str:
-    """Return sh that runs a statement and prints its rows, fields parted by `|`."""
+    """Return sh that runs a statement and prints its rows, fields separated by `|`."""
     return f"{SQL.format(psql='psql')} {heredoc(statement.rstrip() + chr(10))}"
 
 
@@ -69,7 +69,7 @@ class Login:
     addresses: tuple[str, ...] = ()
 
     def lines(self) -> tuple[str, ...]:
-        """Return the lines of pg_hba.conf, one an address (a name is looked up by PostgreSQL itself)."""
+        """Return the lines of pg_hba.conf, one per address (a name is looked up by PostgreSQL itself)."""
         return tuple(
             f"host {identifier(self.database)} {identifier(self.user)} {_network(address)} scram-sha-256"
             for address in self.addresses
@@ -77,9 +77,9 @@ class Login:
 
 
 def ask(logins: Sequence[Login]) -> str:
-    """Return sh that prints all there is to know of a server, in one session; nothing where it does not answer.
+    """Return sh that prints all facts about a server that resources need; nothing if it does not answer.
 
-    psql takes longer than all else that a probe asks: resources whose probes are the same share the answer.
+    psql takes longer than the rest of a probe: resources whose probes are the same share the answer.
     """
     users = ", ".join(map(literal, dict.fromkeys(login.user for login in logins)))
     databases = ", ".join(map(literal, dict.fromkeys(login.database for login in logins)))
@@ -101,7 +101,7 @@ def ask(logins: Sequence[Login]) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered to `ask`: rows by their kind, empty where it did not; and its pg_hba.conf."""
+    """A server's answer to `ask`: rows by their kind, and its pg_hba.conf. It is empty if the server did not answer."""
 
     rows: Mapping[str, Sequence[str]]
     hba: str  # modified (seconds since the epoch), a newline, and what files.Found parses
@@ -135,10 +135,10 @@ LOCAL = {"localhost", LOOPBACK, "::1", ""}
 class PostgresServer:
     """A server that runs, starts at boot and listens on these addresses (`*`: on all).
 
-    A restart ends every session, and with it tasks of Airflow's that run. Where a client is connected it is thus left
-    to whoever restarts PostgreSQL next, unless the fleet cannot reach the server without it: that is refused if the
-    server can be reached at other addresses, and so may be in use. With `only`, it is to listen on no other address
-    either. Who may log in is said in pg_hba.conf (PostgresAccess).
+    A restart ends every session, and with it Airflow's running tasks. If a client is connected, the restart is left to
+    whoever restarts PostgreSQL next, unless the fleet cannot reach the server without it: that is refused if the server
+    can be reached at other addresses, and so may be in use. With `only`, it listens on no other address. pg_hba.conf
+    defines who may log in (PostgresAccess).
     """
 
     port: int
@@ -197,7 +197,7 @@ class PostgresServer:
         )
 
     def _reached(self, setting: str) -> bool:
-        """Tell whether a server with this setting listens where the fleet looks for it."""
+        """Return whether a server with this setting listens where the fleet looks for it."""
         return bool(EVERYWHERE & _addresses(setting)) or set(self.listen) <= _addresses(setting)
 
 
@@ -298,7 +298,7 @@ class PostgresAccount:
 
 
 def scram_verifier(password: Secret, salt: bytes, iterations: int = ITERATIONS) -> str:
-    """Return what PostgreSQL keeps for a password (RFC 5803; src/common/scram-common.c)."""
+    """Return the verifier that PostgreSQL keeps for a password (RFC 5803; src/common/scram-common.c)."""
     salted = hashlib.pbkdf2_hmac("sha256", _saslprep(password.reveal()), salt, iterations)
     client = hmac.digest(salted, b"Client Key", "sha256")
     stored, server = hashlib.sha256(client).digest(), hmac.digest(salted, b"Server Key", "sha256")
@@ -307,7 +307,7 @@ def scram_verifier(password: Secret, salt: bytes, iterations: int = ITERATIONS) 
 
 
 def verifies(password: Secret, stored: str) -> bool:
-    """Tell whether a stored verifier belongs to a password; one of another kind (md5) never does."""
+    """Return whether a stored verifier belongs to a password; one of another kind (md5) never does."""
     try:
         _, parameters, _ = stored.split("$")
         iterations, salt = parameters.split(":")

@@ -41,7 +41,7 @@ class PostgresAccess:
         modified, _, text = answer.hba.partition("\n")
         found = Found.parse(text)
         there, others = inside(found.content), surplus(self.logins, found)
-        # Lines that are to go keep their places: to move them would be one more change.
+        # Lines that will go keep their places: moving them would be one more change.
         block = tuple(there) if others and set(lines(self.logins)) <= set(there) else (*lines(self.logins), *others)
         changes = Block(path, block, True, BLOCK, "postgres", RELOAD).changes(Seen(text))
         if changes:
@@ -83,7 +83,7 @@ def lines(logins: Sequence[Login]) -> tuple[str, ...]:
 
 
 def inside(content: str) -> list[str]:
-    """Return the lines between the markers of our block; nothing where it is not whole."""
+    """Return the lines between the markers of our block; none if a marker is missing."""
     _, begin, rest = f"\n{content}".partition(f"\n# BEGIN {BLOCK}\n")
     block, end, _ = f"\n{rest}\n".partition(f"\n# END {BLOCK}\n")
     return [line for line in block.split("\n") if line] if begin and end else []

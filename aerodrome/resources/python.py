@@ -24,9 +24,9 @@ AS_NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups"
 
 @dataclass(frozen=True)
 class Requirements:
-    """What goes into a virtual environment.
+    """The packages of a virtual environment.
 
-    `locks` are lock files with hashes, by Python version (`3.11`). Where there is `unpinned`, it is installed instead:
+    `locks` are lock files with hashes, by Python version (`3.11`). If `unpinned` is set, it is installed instead:
     within `constraints`, the text of a constraints file, or else as the index has it on that day, which the operator
     has to ask for. Neither has hashes.
     """
@@ -46,7 +46,7 @@ class Requirements:
     def text(self, python: str) -> str:
         """Return the requirements file for a Python version.
 
-        Raises AerodromeError where it does not run on that version, or has no lock file for it.
+        Raises AerodromeError if it does not run on that version, or has no lock file for it.
         """
         if self.supported and python not in self.supported:
             raise AerodromeError(
@@ -65,8 +65,8 @@ class Requirements:
         return self.locks[python]
 
     def files(self, python: str) -> dict[str, str]:
-        """Return what the installer reads, by the name that each file gets."""
-        # What fits today may ask for today's tools.
+        """Return the files that the installer reads, by name."""
+        # Packages of today may need tools of today.
         build = "" if self.unpinned and not self.constraints else self.build
         named = {
             "requirements.txt": self.text(python),
@@ -83,10 +83,10 @@ class Requirements:
 
 @dataclass(frozen=True)
 class _Environment:
-    """What both steps share: where the environment is, and the state that it is in.
+    """The base of both steps: the environment's location and state.
 
-    Below `place`, which is root's as is all in it, are `venvs/<name>`, each filled by the installer; beside each,
-    once it is complete, `<name>.complete`; and `venv`, the link to the one in use.
+    Below `place`, which belongs to root with everything in it, are `venvs/<name>`, each filled by the installer; beside
+    each, once it is complete, `<name>.complete`; and `venv`, the link to the one in use.
     """
 
     place: str
@@ -164,7 +164,7 @@ class _Environment:
         return python, link, found
 
     def _may_replace(self, line: str) -> bool:
-        """Tell whether the service user could replace the component of Python's path that `line` lists."""
+        """Return whether the service user could replace the component of Python's path that `line` lists."""
         if not (found := COMPONENT.match(line)):
             return False
         kind, mode, owner, group = found.groups()

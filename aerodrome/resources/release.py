@@ -16,7 +16,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 BY_HAND = "by-hand"  # a directory that was made by hand is put aside under a name that begins so
 LEFT = ".old-"  # begins the name of a release that is being removed
 
-PATIENCE = 10  # seconds for a look at all processes: one of them could make it wait for ever
+PATIENCE = 10  # seconds for a look at all processes: one of them could make it wait forever
 
 # Prints `unused NAME` for each of $names of which no process has anything open or mapped, and which no unit names. The
 # command line is that of a Python that has loaded no library of its environment yet. $real is $folder as /proc has it.
@@ -73,7 +73,7 @@ class Releases:
 
     @property
     def _ours(self) -> str:
-        """Sh that tells whether the folder is root's, and nobody else can put anything in its place."""
+        """Sh that tests whether the folder is root's, and nobody else can put anything in its place."""
         parent = self.folder.rpartition("/")[0]
         return f"[ ! -h {quote(self.folder)} ] && [ -O {quote(self.folder)} ] && [ -O {quote(parent)} ]"
 
@@ -213,10 +213,10 @@ class Released(Resource, Protocol):
 
     @property
     def releases(self) -> Releases:
-        """Say where releases are."""
+        """The releases, one of which it puts in use."""
 
     def in_use(self, seen: Seen) -> tuple[str, str]:
-        """Return where the link leads, and the name of the release that is wanted; empty while it is not known."""
+        """Return where the link leads, and the name of the release that is wanted; empty if it is not known yet."""
 
 
 @dataclass(frozen=True)

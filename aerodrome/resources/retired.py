@@ -20,8 +20,8 @@ class Retired:
     """Units that neither run nor start with their machine; `units` of all `unwanted` on the host.
 
     A host is asked for all of them at once, whichever a resource is about, and by what systemd keeps in directories:
-    links of enabled units (systemd.unit(5), [Install]) and of those that run (/run/systemd/units). Where there are
-    none, as nearly always, no process is started.
+    links of enabled units (systemd.unit(5), [Install]) and of those that run (/run/systemd/units). If there are none,
+    as nearly always, no process is started.
     """
 
     unwanted: tuple[str, ...]

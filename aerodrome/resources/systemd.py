@@ -45,12 +45,12 @@ printf '%s\\n' "$about $note" >>{NOTES}) ;; esac
 }}"""
 _IF_CHANGED = 'case $line in "reads "*) case $reads in *"$line"*) ;; *) noted "${line#reads * * * }" ;; esac ;; esac'
 
-SETTLES = 60  # seconds after its start until a unit that runs is taken to go on
+SETTLES = 60  # seconds after its start until a running unit is taken to be stable
 
 
 @dataclass(frozen=True)
 class UnitState:
-    """A unit as `systemctl show` tells it (systemctl(1)); `started` is seconds since the epoch, 0 for never."""
+    """A unit as `systemctl show` prints it (systemctl(1)); `started` is seconds since the epoch, 0 for never."""
 
     load: str = ""
     file: str = ""
@@ -109,14 +109,14 @@ class Service(Settling):
     """A unit that is enabled, runs, and was started after the last change of what it reads.
 
     `reads` are the paths that need a restart when they change. What they were when we last started the unit is recorded
-    on the host: as long as they are the same, the unit runs what it should, whatever clocks say. Where they are not, or
-    there is no record, their times are compared with the start of the main process, so that a run that was killed
-    between write and restart is still made good by the next. A file that has been replaced by one with the same
-    content needs no restart while the start that we recorded is the one that runs: what a later one read is not known.
-    `again` restarts it where it runs, whatever it reads; `before` is done before it is started where it does not.
-    `drain` is how it stops before it starts again, if it runs tasks. `beside` has all such units of a host, this one
-    among them, each with what it reads: they are asked for at once, whichever a resource is about, as systemctl takes
-    longer than all else that is asked about them.
+    on the host: as long as they are the same, the unit runs what it should, whatever clocks say. If they differ, or
+    there is no record, their times are compared with the start of the main process, so that the next run finishes the
+    job of one that was killed between write and restart. A file that has been replaced by one with the same content
+    needs no restart while the start that we recorded is the one that runs: what a later one read is not known. `again`
+    restarts it where it runs, whatever it reads; `before` is done before it is started where it does not. `drain` is
+    how it stops before it starts again, if it runs tasks. `beside` has all such units of a host, this one among them,
+    each with what it reads: they are asked for at once, whichever a resource is about, because systemctl takes longer
+    than the other questions about them.
     """
 
     unit: str
@@ -156,7 +156,7 @@ class Service(Settling):
         )
 
     def _own(self, text: str) -> str:
-        """Return what an answer says about this unit."""
+        """Return the part of an answer that is about this unit."""
         if not self.beside:
             return text
         head, *states = text.strip().split("\n\n")
@@ -221,17 +221,17 @@ class Service(Settling):
         )
 
     def _reload(self, state: UnitState) -> str:
-        """Return what makes systemd read unit files that a killed run has written and not got further.
+        """Return sh that makes systemd read unit files that a killed run has written but not loaded.
 
-        Only then: it takes longer than all else here, and what this run writes is read again where it is written.
+        Only then, because it takes longer than anything else here; files that this run writes are loaded when written.
         """
         return "" if state.load == "loaded" and not state.stale else "systemctl daemon-reload\n"
 
     def unsettled(self, seen: Seen) -> bool:
-        """Tell whether the unit runs, and it takes a look at its health to say whether it will go on.
+        """Return whether the unit runs, but only a look at its health shows whether it will keep running.
 
-        It may be between two crashes where it has died before, or not be up yet where it was started just now,
-        by a run that was killed before it could wait.
+        It may be between two crashes if it has died before. It may not be up yet if it was started just now by a run
+        that was killed before it could wait.
         """
         state = UnitState.parse(self._own(seen.text))
         return state.active == "active" and (state.restarts > 0 or 0 <= state.now - state.started < SETTLES)
@@ -251,14 +251,14 @@ class Service(Settling):
         return "its unit file is newer" if state.stale else ""
 
     def _changed(self, state: UnitState, text: str) -> str:
-        """Say what has changed since the unit was started; nothing where it runs what it should."""
+        """Describe what has changed since the unit was started; return an empty text if it runs what it should."""
         reads = _files(text, "reads ")
         # What it was started with, and no longer reads, does not matter any more.
         record = {path: about for path, about in _files(text, "record reads ").items() if path in self.reads}
         if record == reads and record:
             return ""
         if state.invocation and f"record InvocationID={state.invocation}" in text.splitlines():
-            # It is this very start that has been recorded: no clock is needed.
+            # This start is the recorded one, so no clock is needed.
             same = _contents(text, "content ").items() & _contents(text, "record content ").items()
             paths = sorted(
                 path for path in {**reads, **record} if reads.get(path) != record.get(path) and path not in dict(same)

@@ -1,4 +1,4 @@
-"""What somebody set up by hand after the guide: adopted, or put aside, but never lost."""
+"""Manual setups that followed the guide: adopted or put aside, but never lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aerodrome.resources.files import Found, probe_path, put_back, set_attribute
 
 @dataclass(frozen=True)
 class Superseded:
-    """No drop-in of the guide's that says nothing but the lines of one of `texts`, which our own drop-in replaces."""
+    """No drop-in of the guide's that has only the lines of one of `texts`, which our own drop-in replaces."""
 
     path: str
     texts: tuple[tuple[str, ...], ...]
@@ -44,7 +44,7 @@ class PutAside:
         return f"files put aside {' '.join(self.paths)}"
 
     def probe(self) -> str:
-        """Return sh that prints owner, group and mode of each that is there; where none is, it starts no process."""
+        """Return sh that prints owner, group and mode of each existing one; it starts no process if there are none."""
         paths = " ".join(quote(path) for path in self.paths)
         return f'for file in {paths}; do [ -h "$file" ] || [ ! -f "$file" ] || stat -c \'%U:%G %a %n\' "$file"; done'
 

@@ -36,7 +36,7 @@ class Together:
         )
 
     def own(self, path: str, text: str, content: str) -> str:
-        """Return what `probe_path` would print about a path whose wanted content is `content`."""
+        """Return the text that `probe_path` would print about a path whose wanted content is `content`."""
         stated, _, rest = text.partition("\n\n")
         about = dict(line.split("|", 1) for line in stated.splitlines() if "|" in line).get(path)
         if about is None:

@@ -20,7 +20,7 @@ PHRASES = {
     r"\ba part in this\b": "no selected host has a role for this task",
     r"\bthe very (?:shell|file|files|words)\b": "the exact script",
     r"\bbut for\b": "except, apart from",
-    r"\banew\b": "again",
+    r"(?<!begins )\banew\b": "again",
     r"\bwhere there is (?:none|no)\b": "if there is none",
     r"\b(?:is|are|was) no (?:success|number|address|tag|pin|requirement)\b": "is not a number",
     r"\bit is somebody else's\b": "it is managed elsewhere",
@@ -66,9 +66,9 @@ DOCS = [
     *PROJECT.glob("docs/**/*.md"),
     *(PROJECT / name for name in ("hosts.yaml", "fabric.yaml", "Makefile")),
 ]
-# aerodrome/core, engine and resources are not in the list yet.
 FOLDERS = (
-    *(f"aerodrome/{name}" for name in ("catalogue", "checks", "components", "controller", "fleet", "remote", "report")),
+    *("aerodrome/catalogue", "aerodrome/checks", "aerodrome/components", "aerodrome/controller", "aerodrome/core"),
+    *("aerodrome/engine", "aerodrome/fleet", "aerodrome/remote", "aerodrome/report", "aerodrome/resources"),
     *("aerodrome/runbooks", "benchmarks", "lab", "probes", "tasks", "tools"),
 )
 CODE = [path for folder in FOLDERS for path in sorted((PROJECT / folder).rglob("*.py"))]

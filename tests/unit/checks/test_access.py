@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aerodrome.checks.access import AccessLeft
-from tests.unit.resources.test_postgres import LINES, LOGIN, OLD, THEIRS, WITH_OLD, answer, hba
+from tests.unit.resources.database import LINES, LOGIN, OLD, THEIRS, WITH_OLD, answer, hba
 
 
 def said(check: AccessLeft, text: str) -> list[str]:

@@ -17,9 +17,7 @@ from aerodrome.core.step import Step
 from aerodrome.engine.perform import WayBackFailed, perform
 from aerodrome.errors import AerodromeError, FleetError, HostError
 from aerodrome.remote.run import execs
-from tests.unit.engine.test_converge import World, failed, stage, world
-
-__all__ = ["world"]
+from tests.unit.engine.world import World, failed, stage
 
 
 @dataclass(frozen=True)

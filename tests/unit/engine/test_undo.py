@@ -17,7 +17,7 @@ from aerodrome.core.undo import Undo
 from aerodrome.engine import undo
 from aerodrome.engine.undo import check_part, recorded
 from aerodrome.errors import FleetError, InvalidInput
-from tests.unit.engine.test_converge import World
+from tests.unit.engine.world import World
 from tests.unit.make import HOSTS, Shell
 
 ONE, TWO, THREE = (f"2026112{number}T181500Z-1f3a" for number in (1, 2, 3))
