@@ -52,8 +52,8 @@ def facts(tables: Sequence[str] = TABLES) -> str:
     )
 
 
-# Dump and counts are of one snapshot. pg_dump writes through a descriptor that root has opened, for it is not let into
-# the directory; psql starts it, whose transaction keeps the snapshot.
+# Dump and counts are of one snapshot. pg_dump cannot enter the directory, so it writes through a descriptor that root has
+# opened. psql starts it, because psql's transaction keeps the snapshot.
 _DUMP = f"""\
 {GUARD}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
@@ -141,7 +141,7 @@ def check_place(place: Place, lines: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class About:
-    """What the manifest says that the database does not know."""
+    """The parts of a manifest that are not in the database."""
 
     airflow: str  # the version that used it; empty if unknown
     fernet: tuple[str, ...] = ()  # fingerprints of the keys

@@ -41,7 +41,7 @@ def is_kept(database: str, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Exchanged:
-    """The scratch database is the real one, and that is kept as `kept`, where nobody can connect."""
+    """The scratch database has become the real one. The former real one is called `kept`; nobody can connect to it."""
 
     database: str
     kept: str
