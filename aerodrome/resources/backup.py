@@ -52,8 +52,8 @@ def facts(tables: Sequence[str] = TABLES) -> str:
     )
 
 
-# Dump and counts are of one snapshot. pg_dump cannot enter the directory, so it writes through a descriptor that root has
-# opened. psql starts it, because psql's transaction keeps the snapshot.
+# Dump and counts are of one snapshot. pg_dump cannot enter the directory, so it writes through a descriptor that root
+# has opened. psql starts it, because psql's transaction keeps the snapshot.
 _DUMP = f"""\
 {GUARD}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
