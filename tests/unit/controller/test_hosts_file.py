@@ -52,7 +52,8 @@ def test_load_says_every_mistake_with_those_of_references(folder: Path, monkeypa
         fleet(folder, "bogus: 1")
     assert caught.value.problems == [
         "hosts.yaml:4: hosts.s1.address: !env S1: the variable is not set",
-        "hosts.yaml:6: bogus: unknown key; known: hosts, roles, ssh, airflow, database, broker, network, deploy, backup",
+        "hosts.yaml:6: bogus: unknown key; known: hosts, roles, ssh, airflow, database, broker, network, deploy, "
+        "backup",
     ]
 
 
