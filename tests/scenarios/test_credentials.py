@@ -137,7 +137,7 @@ def test_tasks_that_do_not_end_in_time_keep_a_fleet_as_it_is(site: Site) -> None
     of = queue_more_than_fits(site)
     site.change("deploy: {", "deploy: {drain_timeout: 5, ")
     done = site.fab("deploy", code=1)
-    assert re.search("4 tasks are queued or running after 5 s .*\n.*schedulers are started again", done.err), done.text
+    assert re.search("4 tasks are queued or running after 5 s .*\n.*schedulers start again", done.err), done.text
     assert "still 2 running and 2 queued: many_at_once.part_" in done.err
     assert f"this was because {moves(site)}" in done.err
     site.change("drain_timeout: 5, ", "")
