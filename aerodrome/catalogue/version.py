@@ -40,6 +40,7 @@ class Catalogue:
     fixed: Mapping[tuple[str, str], str]  # settings that it needs to be safe and complete, by their current names
     over_redis: Mapping[tuple[str, str], str] = field(default_factory=dict)  # of a worker whose broker is Redis
     notes: tuple[str, ...] = ()  # for its operator
+    scheduler_waits: bool = True  # for the tasks of LocalExecutor, when it is asked to stop
     secrets_differ: bool = False  # each role's processes need only some of the secrets
     # The module of the web application, which has the logins; empty if `airflow users reset-password` works.
     logins: str = ""
@@ -110,6 +111,7 @@ _CATALOGUES = {
         notes=(
             "Airflow 1.10 shows a worker's task logs to anyone who can reach its port 8793: allow only the web server",
         ),
+        scheduler_waits=False,
         logins="airflow.www_rbac.app",
         # It looks for its unit tests' configuration at every start.
         home_files={"airflow.cfg": _CONFIG, "unittests.cfg": _CONFIG, "webserver_config.py": _WEB_CONFIG_1},

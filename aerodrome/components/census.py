@@ -28,7 +28,7 @@ def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
         # A process can delay whoever reads its command line, because that is in its own memory: hence the timeout.
         return Drain(f"timeout -s KILL {LOOK} sh {heredoc(script)}", limit, by_processes=True)
     asks = program("census", name=inputs.known_as(host), shown=SHOWN, **connection(inputs))
-    return Drain(python_program(inputs, asks, role, PATIENCE), limit)
+    return Drain(python_program(inputs, asks, role, PATIENCE), limit, holds=not inputs.role(role).waits(inputs))
 
 
 def unreported(inputs: Inputs, role: str) -> tuple[Unreported, ...]:

@@ -97,6 +97,10 @@ class AirflowRole(Component):
         """Tell whether tasks are processes of its unit."""
         return False
 
+    def waits(self, inputs: Inputs) -> bool:
+        """Tell whether its process waits for its tasks when it is asked to stop."""
+        return True
+
     def serves_logs(self, executor: str, version: Version) -> bool:
         """Tell whether it serves task logs."""
         return self.logs is not None

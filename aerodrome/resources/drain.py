@@ -29,7 +29,7 @@ say() {{ printf '%s\\n' "$1" 2>/dev/null || :; }}
 keep() {{ mkdir -p {records}; (umask 077; printf '%s\\n' "$1" >{record}.new); mv {record}.new {record}; }}
 trap '' PIPE
 tasks=$(running_tasks)
-if [ -n "$tasks" ]; then keep "{interrupted} $tasks"; say "{waiting}$tasks; at most {limit} s"; fi
+if [ -n "$tasks" ]; then keep "{interrupted} $tasks"; say "{waiting}$tasks; at most {limit} s"; fi{hold}
 mkdir -p {dropins}
 printf '%s\\n' '[Service]' 'TimeoutStopSec={limit}' >{dropins}/{dropin}
 systemctl daemon-reload
@@ -42,7 +42,7 @@ while kill -0 $stop 2>/dev/null; do
 done
 wait $stop
 lost=
-if [ "$(systemctl show -p Result --value {unit})" != success ]; then{after}
+if {cut}; then{after}
   lost=$tasks
   if [ -n "$lost" ]; then keep "{was_killed} $lost"; say "{killed}$lost"; else say "{note}{hung}"; fi
 fi
@@ -50,6 +50,17 @@ fi
 rm {dropins}/{dropin}
 systemctl daemon-reload
 trap - PIPE"""
+# The main process starts nothing new while it is held; what it has started runs on. SIGTERM by systemd lets it go on.
+_HOLD = """
+main=$(systemctl show -p MainPID --value {unit}) until=$(($(date +%s) + {limit})) looks=0
+known() {{ [ -n "$tasks" ] && [ "$tasks" != '{unknown}' ]; }}
+! known || kill -STOP "$main"
+while known && [ "$(date +%s)" -lt "$until" ]; do
+  sleep 1
+  tasks=$(running_tasks) looks=$((looks + 1))
+  [ -z "$tasks" ] || [ $((looks % 30)) != 0 ] || say "{waiting}$tasks"
+done"""
+_TIMED_OUT = '[ "$(systemctl show -p Result --value {unit})" != success ]'
 INTERRUPTED, WAS_KILLED = "interrupted", "killed"
 # Processes are seen before they are killed: what counts is the last look at a unit that had not yet been.
 _LOOK = """
@@ -72,6 +83,7 @@ class Drain:
     census: str
     limit: int
     by_processes: bool = False
+    holds: bool = False  # its main process does not wait for its tasks: it is held (SIGSTOP) until they have ended
 
     def stop(self, unit: str) -> str:
         """Return sh that stops the unit, tells what it waits for, and what was killed."""
@@ -86,6 +98,10 @@ class Drain:
             interrupted=INTERRUPTED,
             was_killed=WAS_KILLED,
             limit=self.limit,
+            hold=_HOLD.format(unit=quote(unit), limit=self.limit, waiting=WAITING, unknown=UNKNOWN)
+            if self.holds
+            else "",
+            cut="known" if self.holds else _TIMED_OUT.format(unit=quote(unit)),
             again=AGAIN * 5,
             look=_LOOK.format(unit=quote(unit)) if self.by_processes else "",
             after="" if self.by_processes else _AFTER,

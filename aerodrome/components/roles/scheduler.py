@@ -53,6 +53,9 @@ class Scheduler(AirflowRole):
     def runs_tasks(self, inputs: Inputs) -> bool:
         return inputs.fleet.airflow.executor == "LocalExecutor"
 
+    def waits(self, inputs: Inputs) -> bool:
+        return inputs.catalogue.scheduler_waits
+
     def migration(self, inputs: Inputs, host: Host) -> str:
         """Return the migration on the first scheduler's host; no other unit migrates the metadata database."""
         return inputs.catalogue.migrate if inputs.fleet.roles[self.name][0] == host.name else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +79,37 @@ def test_the_limit_of_hosts_yaml_counts_for_this_stop_alone(sh: Shell, worker: W
     assert worker.tasks.with_suffix(".limit").read_text() == "[Service]\nTimeoutStopSec=600\n"
     assert list(Path(units).iterdir()) == []
     assert worker.log.read_text().split() == ["daemon-reload", "stop", "show", "daemon-reload"]
+
+
+@pytest.mark.parametrize("limit, ends", [(600, True), (1, False)])
+def test_a_process_that_does_not_wait_for_its_tasks_is_held_until_they_end(
+    sh: Shell, worker: Worker, limit: int, ends: bool
+) -> None:
+    tasks, stopped = "1 running task: a.b (r, 5 s)", worker.tasks.with_suffix(".state")
+    worker.tasks.write_text(f"{tasks}\n")
+    drain = Drain(f"cat {worker.tasks}", limit, holds=True)
+    with subprocess.Popen(["sleep", "100"]) as main:
+        state = f"cut -d' ' -f3 /proc/{main.pid}/stat"
+        systemctl = (
+            f'case "$*" in *MainPID*) echo {main.pid};; show*) echo success;; '
+            f"stop*) {state} >{stopped}; kill {main.pid};; esac"
+        )
+        # Its tasks end while it is held, or never.
+        later = f'( until [ "$({state})" = T ]; do /bin/sleep 0.1; done; : >{worker.tasks} ) & ' if ends else ""
+        done = sh(f"{later}{here(drain.stop(UNIT), worker.records)}", programs={"systemctl": systemctl})
+        main.kill()
+    assert stopped.read_text() == "T\n"
+    first, *rest = done.stdout.decode().splitlines()
+    assert first == f"@waiting for {tasks}; at most {limit} s"
+    # Whatever systemd says of the stop: the process has ended, and systemd has killed the rest of its unit.
+    assert rest == ([] if ends else [f"@killed {tasks}"])
+
+
+def test_a_process_is_not_held_for_tasks_that_nobody_knows(sh: Shell, worker: Worker) -> None:
+    drain = Drain("false", 600, holds=True)
+    done = sh(here(drain.stop(UNIT), worker.records), programs=worker.systemctl(":"))
+    assert done.stdout.decode().splitlines() == [f"@waiting for {UNKNOWN}; at most 600 s"]
+    assert done.returncode == 0
 
 
 def test_tasks_that_still_run_when_all_was_killed_are_lost(sh: Shell, worker: Worker) -> None:
