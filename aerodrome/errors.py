@@ -29,7 +29,7 @@ class AerodromeError(Exception):
 class InvalidInput(AerodromeError):
     """The operator's input is invalid: hosts.yaml, secrets.yaml, an option, or the source of a value.
 
-    `problems` holds every error found, each with file, line and key where there is one.
+    `problems` holds every error found, each with file, line and key if it has them.
     """
 
     def __init__(self, problems: list[str] | str, hint: str = "") -> None:

@@ -29,7 +29,7 @@ _HASH = re.compile(r"\s--hash=([a-z0-9]+:[0-9a-f]+)")
 
 @dataclass(frozen=True)
 class Request:
-    """What to lock.
+    """A request for a lock file.
 
     `date` (YYYY-MM-DD) excludes uploads after the end of that day, UTC. `constraints` is a file or a URL, as the
     operator typed it. `extras` and `packages` are added to the version's defaults.
