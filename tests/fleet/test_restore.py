@@ -16,7 +16,9 @@ from tests.real import wait
 
 __all__ = ["empty"]
 
-OWN = "SELECT datacl, setconfig FROM pg_database d LEFT JOIN pg_db_role_setting ON setdatabase = d.oid"
+# The order of grants depends on that in which they were made, and says nothing.
+GRANTS = "(SELECT array_agg(item::text ORDER BY item::text) FROM unnest(datacl) item)"
+OWN = f"SELECT {GRANTS}, setconfig FROM pg_database d LEFT JOIN pg_db_role_setting ON setdatabase = d.oid"
 OWN += " WHERE datname = 'airflow'"
 KEPT = "SELECT datname FROM pg_database WHERE datname LIKE 'airflow\\_before\\_%' ORDER BY 1"
 
