@@ -169,7 +169,7 @@ def _role_environment(inputs: Inputs, host: Host, role: str) -> Resource:
     path = inputs.role_file(role)
     variables = role_environment(inputs, host, role) if role in inputs.roles(host) else {}
     if not variables:
-        return Absent(path, secret=True)
+        return Absent(path)
     mask, check = partial(mask_environment, variables), partial(_check_keys, inputs)
     return File(path, render_variables(variables), mode=0o600, mask=mask, check=check)
 

@@ -221,7 +221,7 @@ class File:
             script += f"\n[ -h {quote(aside)} ] || {{ {set_attributes(aside, self.owner, self.group, 0o600)}\n}}"
         reload = "systemctl daemon-reload" if self.reload else ""
         script += f"\n{reload}" if reload else ""
-        undo = None if self._takes_secrets_away(found) else put_back(self.path, found, self._wanted, reload)
+        undo = put_back(self.path, found, self._wanted, reload)
         return [Change(f"write {self.path}", script, self._diff(found), undo=undo)]
 
     def _own(self, found: Found) -> list[Change]:
@@ -235,14 +235,6 @@ class File:
         summary = f"own {self.path} {self.owner}:{self.group} {self.mode:04o}"
         return [Change(summary, script, attributes=True, undo=put_back(self.path, found, self._wanted))]
 
-    def _takes_secrets_away(self, found: Found) -> bool:
-        """Tell whether secrets leave the host, by their names: then no undo keeps them there."""
-        if self.mask is None:
-            return False
-        pairs = zip(found.content.split("\n"), self.mask(found.content).split("\n"), strict=True)
-        secret = {line.partition("=")[0] for line, shown in pairs if line != shown}
-        return not secret <= {line.partition("=")[0] for line in self.content.split("\n")}
-
     def _diff(self, found: Found) -> str:
         if self.mask is None:
             return unified_diff(self.path, found.content, self.content)
@@ -255,10 +247,9 @@ class File:
 
 @dataclass(frozen=True)
 class Absent:
-    """No file at this path: an earlier hosts.yaml had one there. If it had secrets, no undo keeps them."""
+    """No file at this path: an earlier hosts.yaml had one there."""
 
     path: str
-    secret: bool = False
 
     @property
     def key(self) -> str:
@@ -271,5 +262,5 @@ class Absent:
         found = Found.parse(seen.text, self.path)
         if not found.kind:
             return []
-        undo = None if self.secret else put_back(self.path, found, Found())
+        undo = put_back(self.path, found, Found())
         return [Change(f"remove {self.path}", f"rm -f {quote(self.path)}", undo=undo)]
