@@ -7,13 +7,16 @@ import sys
 YES = {"yes": "do not ask"}
 
 
-def confirmed(question: str) -> bool:
-    """Ask a question; raise InvalidInput if nobody can answer."""
+def confirmed(question: str, refusal: str = "", check: str = "the plan above", alone: bool = False) -> bool:
+    """Ask a question; raise InvalidInput if nobody can answer: there is no terminal, or a program reads (`alone`).
+
+    `refusal` ends that error, and `check` names what to look at before adding --yes.
+    """
     from aerodrome.errors import InvalidInput
     from aerodrome.report.sink import paused
 
-    if not sys.stdin.isatty():
-        raise InvalidInput("cannot ask without a terminal", "check the plan above, then add --yes")
+    if alone or not sys.stdin.isatty():
+        raise InvalidInput(f"cannot ask without a terminal{refusal}", f"check {check}, then add --yes")
     with paused():
         try:
             return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

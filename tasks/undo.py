@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from invoke import task
 
+from tasks.confirm import YES, confirmed
 from tasks.session import JSON, WAIT, Session, session
 
 if TYPE_CHECKING:
@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "run": "which run: its id, or a part of it, as in fab history (default: the last one that changed anything)",
-    "yes": "do not ask",
     "force": "also take back what somebody, or a later run, has changed since",
 }
 
 
-@task(help={**OPTIONS, **WAIT, **JSON})
+@task(help={**OPTIONS, **YES, **WAIT, **JSON})
 def undo(
     context: Any, run: str = "", yes: bool = False, force: bool = False, wait: str | None = None, json: bool = False
 ) -> None:
@@ -82,20 +81,10 @@ def _refuse(found: dict[str, Recorded]) -> None:
 
 
 def _agreed(yes: bool, json: bool) -> bool:
-    """Ask whether to go on; raises InvalidInput if nobody can answer."""
-    from aerodrome.errors import InvalidInput
-    from aerodrome.report.sink import paused
+    """Ask whether to go on; raise InvalidInput if nobody can answer."""
     from aerodrome.report.terminal import say
 
-    if yes:
+    if yes or confirmed("Take this back?", ": nothing was undone", "the changes", alone=json):
         return True
-    if json or not sys.stdin.isatty():
-        raise InvalidInput("cannot ask without a terminal: nothing was undone", "check the changes, then add --yes")
-    with paused():
-        try:
-            agreed = input("Take this back? [y/N] ").strip().lower() in ("y", "yes")
-        except EOFError:
-            agreed = False
-    if not agreed:
-        say("nothing was undone")
-    return agreed
+    say("nothing was undone")
+    return False
