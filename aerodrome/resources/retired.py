@@ -6,6 +6,7 @@ import re
 
 from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.dataclass import dataclass
+from aerodrome.errors import AerodromeError
 from aerodrome.resources.drain import Drain, stop_script
 from aerodrome.resources.files import MARK
 from aerodrome.resources.running import after_end
@@ -13,6 +14,7 @@ from aerodrome.resources.systemd import PROPERTIES, RECORDS, RUNS, UnitState
 
 REASON = "no longer in hosts.yaml"
 MOST = 64  # units that an answer is read for: there are not more roles
+EVIDENCE = 500  # characters of an unexpected answer that are shown
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,12 @@ class Retired:
             f"found=; for unit in {names}; do\n"
             f'for link in /etc/systemd/system/*.wants/"$unit" {link}; do\n'
             '[ ! -h "$link" ] || { found="$found $unit"; break; }; done; done\n'
-            f'[ -z "$found" ] || {{ date +Now=%s; echo; TZ=UTC systemctl show -p Id,{PROPERTIES} $found; }}'
+            f'[ -z "$found" ] || {{ echo "found$found"; date +Now=%s; echo; {self._show} 2>&1 || {self._show} 2>&1; }}'
         )
+
+    @property
+    def _show(self) -> str:
+        return f"TZ=UTC systemctl show -p Id,{PROPERTIES} $found"
 
     def changes(self, seen: Seen) -> list[Change]:
         drains = dict(self.drains)
@@ -99,16 +105,21 @@ class RetiredFiles:
 
 
 def leftovers(text: str) -> list[tuple[str, UnitState]]:
-    """Read what the probe printed: the units that run or would start with their machine."""
+    """Read what the probe printed: the units that run or would start with their machine.
+
+    Raises AerodromeError if systemd did not give the state of each: a unit must not be forgotten because of that.
+    """
     head, *blocks = text.strip().split("\n\n", MOST)
-    now = re.search(r"^Now=(\d{1,12})$", head, re.MULTILINE)
-    found = []
+    found, _, now = head.removeprefix("found").partition("\nNow=")
+    now = now if re.fullmatch(r"\d{1,12}", now) else "0"
+    states = {}
     for block in blocks:
-        name = re.search(r"^Id=(\S+)$", block, re.MULTILINE)
-        state = UnitState.parse(f"{block}\nNow={now[1] if now else 0}")
-        if name and (state.runs or _enabled(state)):
-            found.append((name[1], state))
-    return found
+        if name := re.search(r"^Id=(\S+)$", block, re.MULTILINE):
+            states[name[1]] = UnitState.parse(f"{block}\nNow={now}")
+    if missing := [unit for unit in found.split()[:MOST] if unit not in states]:
+        evidence = "\n".join(blocks)[-EVIDENCE:]
+        raise AerodromeError(f"systemd does not give the state of {', '.join(missing)}", "run it again", evidence)
+    return [(unit, state) for unit, state in states.items() if state.runs or _enabled(state)]
 
 
 def _enabled(state: UnitState) -> bool:

@@ -114,7 +114,7 @@ def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
     assert left.states() == {**before, WEB: ["inactive", "disabled"]}
 
     done = left.fab("-H", HOST, "deploy")
-    assert f"stop and disable {WORKER}" in done.err
+    assert f"stop and disable {WORKER}" in done.err, done.err
     assert left.states() == {**before, WEB: ["inactive", "disabled"], WORKER: ["inactive", "disabled"]}
     left.nothing_to_do("-H", HOST, "deploy")
     left.nothing_to_do("-H", HOST, "stop")

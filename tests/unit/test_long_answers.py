@@ -41,7 +41,7 @@ def environment_file(text: str) -> object:
         pytest.param(lambda: json_document("[\n" * 100_000), id="JSON that is nested"),
         pytest.param(lambda: json_document("[1] x\n" * 200_000), id="much JSON"),
         pytest.param(lambda: Installer(("/opt",)).changes(Seen("a" * 2_000_000)), id="directories"),
-        pytest.param(lambda: leftovers("Now=1\n\n" + "Id=x\n\n" * 300_000), id="units"),
+        pytest.param(lambda: leftovers("found x\nNow=1\n\n" + "Id=x\n\n" * 300_000), id="units"),
     ],
 )
 def test_it_is_read_in_no_time(read: Callable[[], object]) -> None:

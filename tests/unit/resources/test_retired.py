@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core.resource import Change, Seen
+from aerodrome.errors import AerodromeError
 from aerodrome.resources.drain import Drain
 from aerodrome.resources.retired import Retired, RetiredFiles, leftovers
 from tests.unit.make import Shell, plain
@@ -28,17 +29,21 @@ MainPID=50
 
 
 def answer(*blocks: tuple[str, str, str]) -> str:
-    return "Now=1795382100\n\n" + "\n".join(BLOCK.format(*block) for block in blocks)
+    units = " ".join(unit for unit, _, _ in blocks)
+    return f"found {units}\nNow=1795382100\n\n" + "\n".join(BLOCK.format(*block) for block in blocks)
 
 
 def test_the_probe_as_a_whole() -> None:
+    show = (
+        "TZ=UTC systemctl show -p "
+        "Id,LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,ExecMainStartTimestamp,MainPID"
+        " $found 2>&1"
+    )
     assert RETIRED.probe() == (
         "found=; for unit in airflow@webserver.service airflow@worker.service; do\n"
         'for link in /etc/systemd/system/*.wants/"$unit" /run/systemd/units/invocation:"$unit"; do\n'
         '[ ! -h "$link" ] || { found="$found $unit"; break; }; done; done\n'
-        '[ -z "$found" ] || { date +Now=%s; echo; TZ=UTC systemctl show -p '
-        "Id,LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,ExecMainStartTimestamp,MainPID"
-        " $found; }"
+        f'[ -z "$found" ] || {{ echo "found$found"; date +Now=%s; echo; {show} || {show}; }}'
     )
     assert Retired((WEB, WORKER), (WORKER,)).probe() == RETIRED.probe()
 
@@ -93,6 +98,16 @@ def test_what_is_left_over_has_its_state() -> None:
         1795382063,
         1795382100,
     )
+
+
+@pytest.mark.parametrize(
+    "said", ["", "Failed to connect to bus: Connection refused", BLOCK.format(WEB, "enabled", "active")]
+)
+def test_a_unit_that_systemd_does_not_describe_is_not_taken_to_be_gone(said: str) -> None:
+    with pytest.raises(AerodromeError) as caught:
+        RETIRED.changes(Seen(f"found {WEB} {WORKER}\nNow=1795382100\n\n{said}\n"))
+    assert caught.value.message.startswith("systemd does not give the state of ")
+    assert caught.value.message.endswith(WORKER) and caught.value.detail == said.strip()
 
 
 # Files with secrets
