@@ -56,6 +56,6 @@ namespace = Collection(
 parts = (node.packages, node.user, node.hosts, node.venv, node.install, node.unit, node.environment)
 namespace.add_collection(Collection("node", *parts))
 namespace.add_collection(Collection("roles", *roles.role_tasks()))
-namespace.add_collection(Collection("backups", backup.backups, backup.prune))
+namespace.add_collection(Collection("backups", backup.backups, backup.download, backup.prune))
 namespace.add_collection(Collection.from_module(lab))
 namespace.add_collection(Collection.from_module(lock))

@@ -9,11 +9,18 @@ from typing import Any
 from invoke import task
 
 from tasks.confirm import YES, confirmed
-from tasks.session import JSON, WAIT, session
+from tasks.session import JSON, WAIT, Session, session
 
 
-@task(help={**WAIT, **JSON})
-def backup(context: Any, wait: str | None = None, json: bool = False) -> None:
+@task(
+    help={
+        "to": "another directory on the database's host, for this backup only; nothing in it is ever removed",
+        "download": "a directory on this machine that gets a copy",
+        **WAIT,
+        **JSON,
+    }
+)
+def backup(context: Any, to: str = "", download: str = "", wait: str | None = None, json: bool = False) -> None:
     """Back up the metadata database while everything runs, and remove the oldest backups beyond backup.keep.
 
     A backup is one consistent snapshot, kept on the database's host in backup.directory, readable by root only. It
@@ -22,15 +29,67 @@ def backup(context: Any, wait: str | None = None, json: bool = False) -> None:
 
     Examples:
       fab backup
-      fab backup --wait=1h    # wait longer for another run that is changing the fleet
+      fab backup --download=copies              # and copy it to this machine
+      fab backup --to=/srv/before-the-migration
     """
     from aerodrome.components.backups import version_in_use
-    from aerodrome.runbooks.backup import backup, database_host
+    from aerodrome.runbooks.backup import backup, database_host, elsewhere
 
     with session(context, wait, json) as run:
         database_host(run.fleet)
+        if to:
+            run.fleet = elsewhere(run.fleet, to)
         airflow = version_in_use(run.inputs, run.run.look)
-        run.perform(partial(backup, name=run.recorder.run, airflow=airflow), [])
+        name = run.recorder.run
+        run.perform(partial(backup, name=name, airflow=airflow, prune=not to), [])
+        if download:
+            copy(run, download, name)
+
+
+@task(
+    positional=["folder"],
+    help={
+        "folder": "a directory on this machine",
+        "backup": "its name as fab backups shows it, or a part of it (default: the newest)",
+    },
+)
+def download(context: Any, folder: str, backup: str = "") -> None:
+    """Copy a backup from the database's host to this machine, and compare it with its manifest.
+
+    The copy is a directory with the backup's name, readable by you only. Copied back to backup.directory on the
+    database's host, and given to root, it can be drilled and restored.
+
+    Examples:
+      fab backups.download copies
+      fab backups.download copies --backup=1f3a    # the one with 1f3a in its name
+    """
+    with session(context) as run:
+        copy(run, folder, backup)
+
+
+def copy(run: Session, folder: str, part: str) -> None:
+    """Copy the backup with `part` in its name to a directory on this machine."""
+    from pathlib import Path
+
+    from aerodrome.components.backups import backups, sent
+    from aerodrome.controller.backup_file import BackupFile
+    from aerodrome.controller.files import expand
+    from aerodrome.core.size import megabytes
+    from aerodrome.errors import reading
+    from aerodrome.remote.limits import Limit
+    from aerodrome.remote.run import run as run_script
+    from aerodrome.report.terminal import say
+    from aerodrome.runbooks.backup import database_host, pick
+
+    host = database_host(run.fleet)
+    found = pick(backups(run.fleet, host, run.run.look), part)
+    with BackupFile(Path(expand(folder, "")), found.name, found.bytes, found.sha256) as file:
+        say(f"{host.name}: copying backup {found.name} ({megabytes(found.bytes)}) to {file.path}")
+        script = sent(run.fleet, found.name)
+        with reading(host.name, "backups.download"):
+            run_script(run.connections, host, script, on_text=file.take, limit=Limit.stream(), keep=False)
+        file.finish()
+    say(f"{file.path} is whole")
 
 
 @task(name="list", default=True, help={"json": "print JSON"})

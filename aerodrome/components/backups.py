@@ -13,10 +13,11 @@ from aerodrome.components.command import connection, python_program
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.releases import ENVIRONMENT, held
 from aerodrome.core.check import Finding, Watch
+from aerodrome.core.resource import quote
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Fleet, Host
 from aerodrome.program import program
-from aerodrome.resources.backup import About, MadeBackup, Place, PrunedBackups
+from aerodrome.resources.backup import DUMP, MANIFEST, About, MadeBackup, Place, PrunedBackups
 from aerodrome.resources.scratch import SCRATCH, Decrypted, Restored
 
 SHOWN = 10  # values that cannot be read, by name
@@ -52,11 +53,17 @@ def kept_databases(fleet: Fleet, host: Host, look: Look) -> list[KeptDatabase]:
     return [each if isinstance(each, KeptDatabase) else KeptDatabase("", "failed", each.detail) for each in found]
 
 
-def backed_up(inputs: Inputs, name: str, airflow: str) -> Step:
+def sent(fleet: Fleet, name: str) -> str:
+    """Return sh that prints the manifest of a backup on one line, and then its dump."""
+    manifest, dump = (quote(place(fleet).path(name, file)) for file in (MANIFEST, DUMP))
+    return f"tr '\\n\\0' '  ' <{manifest} && echo && exec cat {dump}"
+
+
+def backed_up(inputs: Inputs, name: str, airflow: str, prune: bool = True) -> Step:
     """Return the resources that back up the metadata database, and then remove old backups."""
     about = About(airflow, fingerprints(inputs), broker(inputs))
     made = MadeBackup(place(inputs.fleet), name, inputs.fleet.database.name, about)
-    return Step("backup", (made, kept(inputs)))
+    return Step("backup", (made, kept(inputs)) if prune else (made,))
 
 
 def kept(inputs: Inputs) -> PrunedBackups:

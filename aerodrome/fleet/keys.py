@@ -25,7 +25,7 @@ from aerodrome.secrets import FERNET_KEY, FERNET_KEY_RIGHT
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PACKAGE = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
-_PLAIN_PATH = r"(?!.*/\.\.?(/|$))(/[A-Za-z0-9._+-]+)+"
+PLAIN_PATH = r"(?!.*/\.\.?(/|$))(/[A-Za-z0-9._+-]+)+"
 
 # localhost would lose its own address in /etc/hosts; digits alone would be read as an address.
 HOST_NAME = Text(
@@ -72,7 +72,7 @@ HOST_LIST = List("a list of hosts: [worker1, worker2]", HOST_NAME)
 SANDBOX: dict[str, Kind] = {
     "sandbox": Choice(("strict", "relaxed", "off")),
     "read_write_paths": List(
-        "a list of paths: [/data]", Text("an absolute path of letters, digits and . _ + -", rf"{_PLAIN_PATH}/?")
+        "a list of paths: [/data]", Text("an absolute path of letters, digits and . _ + -", rf"{PLAIN_PATH}/?")
     ),
 }
 ROLE = Either(
@@ -93,9 +93,7 @@ AIRFLOW = Table(
         ),
         "executor": Choice(("CeleryExecutor", "LocalExecutor")),
         "extras": List("a list of extras: [postgres, celery]", Text("the name of an extra", _PACKAGE)),
-        "python": Text(
-            "a command such as python3.11, or its absolute path", rf"{_PLAIN_PATH}|[A-Za-z][A-Za-z0-9._+-]*"
-        ),
+        "python": Text("a command such as python3.11, or its absolute path", rf"{PLAIN_PATH}|[A-Za-z][A-Za-z0-9._+-]*"),
         "service": Text("a unit name of lowercase letters, digits and -", r"[a-z][a-z0-9-]{0,63}"),
         "user": Text(
             "a Linux user of lowercase letters, digits, _ and -, other than root and aerodrome",
@@ -103,7 +101,7 @@ AIRFLOW = Table(
         ),
         "home": Text(
             "an absolute path of letters, digits and . _ + -, to a directory of Airflow's own",
-            rf"{_PLAIN_PATH}/?",
+            rf"{PLAIN_PATH}/?",
         ),
         "lock": LocalPath("the path of a lock file"),
         "constraints": LocalPath("the path of a constraints file"),
@@ -185,7 +183,7 @@ BACKUP = Table(
     "the keys of the section backup",
     {
         "keep": Number(1, 1000),
-        "directory": Text("an absolute path of letters, digits and . _ + -, to a directory for backups", _PLAIN_PATH),
+        "directory": Text("an absolute path of letters, digits and . _ + -, to a directory for backups", PLAIN_PATH),
         "schedule": Text('a time of day in quotes, such as "03:00"', r"([01][0-9]|2[0-3]):[0-5][0-9]"),
     },
 )

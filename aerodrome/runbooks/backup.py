@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from aerodrome.checks.backups import Backup
 from aerodrome.components.backups import backed_up
@@ -10,7 +12,9 @@ from aerodrome.components.inputs import Inputs
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
 from aerodrome.errors import InvalidInput
+from aerodrome.fleet.keys import PLAIN_PATH
 from aerodrome.fleet.model import Fleet, Host
+from aerodrome.fleet.reserved import backup_problem
 
 
 def database_host(fleet: Fleet) -> Host:
@@ -23,12 +27,28 @@ def database_host(fleet: Fleet) -> Host:
     return fleet.with_role("database")[0]
 
 
+def elsewhere(fleet: Fleet, folder: str) -> Fleet:
+    """Return the fleet with another directory for backups; InvalidInput if none can be kept there."""
+    problem = backup_problem(folder) if re.fullmatch(PLAIN_PATH, folder) else "not an absolute, plain path"
+    if problem:
+        raise InvalidInput(f"--to: {folder[:200]}: {problem}", "use a directory of its own, such as /srv/backups")
+    return replace(fleet, backup=replace(fleet.backup, directory=folder))
+
+
 def backup(
-    inputs: Inputs, hosts: Collection[str], roles: Collection[str], name: str = "", airflow: str = ""
+    inputs: Inputs,
+    hosts: Collection[str],
+    roles: Collection[str],
+    name: str = "",
+    airflow: str = "",
+    prune: bool = True,
 ) -> Runbook:
-    """Back up the metadata database under this name; `airflow` is the version that uses it."""
+    """Back up the metadata database under this name; `airflow` is the version that uses it.
+
+    With `prune`, backups beyond those that are kept are removed afterwards.
+    """
     host = database_host(inputs.fleet)
-    steps = {host.name: [backed_up(inputs, name, airflow)]}
+    steps = {host.name: [backed_up(inputs, name, airflow, prune)]}
     return Runbook("backup", tuple(only([Stage("backup", steps, {})], hosts)))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import shlex
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +81,44 @@ def test_one_and_another_and_only_so_many_are_kept(empty: Fleet) -> None:
     assert lines[1].startswith(names[2]) and lines[1].rstrip().endswith("whole")
     assert empty.started() == before
     assert "backup" in empty.fab("history").out
+
+
+def test_a_copy_comes_here_and_goes_back(empty: Fleet, tmp_path: Path) -> None:
+    done = empty.fab("backup", f"--download={tmp_path}/copies")
+    name = name_of(done.err)
+    copy = tmp_path / "copies" / name
+    assert f"db1: copying backup {name} (" in done.err and f"{copy} is whole\n" in done.err
+    there_is = empty.sh("db1", f"cd {FOLDER}/{name}; sha256sum dump manifest.json").splitlines()
+    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in copy.iterdir()}
+    assert {line.split()[1]: line.split()[0] for line in there_is} == digests
+    assert f"error: {copy} is already there" in empty.fab("backups.download", f"{tmp_path}/copies", code=1).err
+    empty.fab("backups.download", f"{tmp_path}/more", f"--backup={name[-4:]}")
+    assert (tmp_path / "more" / name / "dump").read_bytes() == (copy / "dump").read_bytes()
+
+    # The host loses it, and gets it back from here.
+    empty.sh("db1", f"rm -rf {FOLDER}/{name}")
+    for file in ("dump", "manifest.json"):
+        content = base64.b64encode((copy / file).read_bytes()).decode()
+        empty.sh("db1", f"umask 077; mkdir -p {FOLDER}/{name}; echo {content} | base64 -d >{FOLDER}/{name}/{file}")
+    empty.fab("drill")
+    (row,) = listed(empty)
+    assert (row["name"], row["error"], row["drill"]["ok"]) == (name, None, True)
+
+    # What changes on the way, or on the host, is refused, and nothing of it stays here.
+    empty.sh("db1", f"printf x | dd of={FOLDER}/{name}/dump bs=1 seek=100 conv=notrunc status=none")
+    refused = empty.fab("backups.download", f"{tmp_path}/bad", code=1).err
+    assert f"error: what arrived is not backup {name}: its SHA-256 is another one" in refused
+    assert list((tmp_path / "bad").iterdir()) == []
+
+
+def test_one_goes_to_another_directory_and_no_other_is_removed(empty: Fleet) -> None:
+    first, second = (name_of(empty.fab("backup").err) for _ in range(2))
+    try:
+        names = [name_of(empty.fab("backup", "--to=/srv/elsewhere").err) for _ in range(3)]
+        assert (there(empty, "/srv/elsewhere"), there(empty)) == (names, [first, second])
+        assert empty.sh("db1", "stat -c '%U %a' /srv/elsewhere").strip() == "root 700"
+    finally:
+        empty.sh("db1", "rm -rf /srv/elsewhere")
 
 
 def test_a_dump_that_is_cut_and_a_manifest_that_is_broken_are_told(empty: Fleet) -> None:

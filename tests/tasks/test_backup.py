@@ -11,7 +11,15 @@ from tests.tasks.conftest import ONE, Fab
 
 
 @pytest.mark.parametrize(
-    "command", [("backup",), ("backups",), ("drill",), ("restore", "x"), ("backups.prune", "--yes")]
+    "command",
+    [
+        ("backup",),
+        ("backups",),
+        ("drill",),
+        ("restore", "x"),
+        ("backups.prune", "--yes"),
+        ("backups.download", "copies"),
+    ],
 )
 def test_a_database_that_is_managed_elsewhere_is_refused_in_one_sentence(
     hosts: Path, fab: Fab, command: tuple[str, ...]
@@ -33,7 +41,7 @@ def test_a_host_that_is_down_has_backups_that_nobody_knows(fab: Fab) -> None:
     (row,) = json.loads(done.out)
     assert (row["host"], row["name"]) == ("one", None) and row["error"]
     assert "CANNOT BE USED" in fab("backups").out
-    for command in (("drill",), ("restore", "x", "--yes")):
+    for command in (("drill",), ("restore", "x", "--yes"), ("backups.download", "copies")):
         done = fab(*command)
         assert done.code == 1 and "error: the backups cannot be read: " in done.err
     assert fab("backups.prune", "--yes").code == 1
@@ -41,3 +49,21 @@ def test_a_host_that_is_down_has_backups_that_nobody_knows(fab: Fab) -> None:
 
 def test_a_restore_names_its_backup(fab: Fab) -> None:
     assert fab("restore").code != 0
+
+
+@pytest.mark.parametrize(
+    "folder, problem",
+    [
+        ("backups", "not an absolute, plain path"),
+        ("/srv/a b", "not an absolute, plain path"),
+        ("/srv/../etc", "not an absolute, plain path"),
+        ("/etc", "/etc belongs to the system, as does everything in /etc"),
+        ("/var/lib/aerodrome", "/var/lib/aerodrome belongs to the system, as does everything in /var/lib/aerodrome"),
+    ],
+)
+def test_a_directory_that_can_hold_no_backup_is_refused_before_any_host_is_reached(
+    fab: Fab, folder: str, problem: str
+) -> None:
+    done = fab("backup", f"--to={folder}")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"error: --to: {folder}: {problem}\n  → use a directory of its own, such as /srv/backups\n"

@@ -21,6 +21,7 @@ TASKS = {
     "history",
     "releases",
     "backup",
+    "backups.download",
     "backups.list",
     "backups.prune",
     "drill",
