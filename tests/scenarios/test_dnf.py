@@ -123,11 +123,14 @@ def test_the_nodes_lines_come_before_those_of_initdb(rhel: RhelLike) -> None:
     lines = rhel.do(f"grep -v '^#[^BE]*$' {path} | grep -v '^$'").splitlines()
 
     begin = lines.index("# BEGIN aerodrome")
-    assert lines[begin + 1 : begin + 3] == [
+    end = lines.index("# END aerodrome")
+    scratch = 'host "aerodrome_scratch" "aerodrome_scratch"'
+    assert lines[begin + 1 : end] == [
         f'host "airflow" "airflow" {rhel.lab.address(HOST)}/32 scram-sha-256',
-        "# END aerodrome",
+        f"{scratch} 127.0.0.1/32 scram-sha-256",
+        f"{scratch} {rhel.lab.address(HOST)}/32 scram-sha-256",
     ]
-    rest = [line.split()[-1] for line in lines[begin + 3 :] if not line.startswith("#")]
+    rest = [line.split()[-1] for line in lines[end + 1 :] if not line.startswith("#")]
     assert set(rest) == {"peer", "ident"}
     assert rhel.do(f"stat -c '%U:%G %a' {path}") == "postgres:postgres 600"
     assert rhel.psql("SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL") == "0"

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from lab.fleet import Lab
-from tests.real import PASSWORD
+from tests.real import PASSWORD, wait
 from tests.scenarios.conftest import Site, described, raise_hosts, run_the_dag, write_secret
 from tests.scenarios.scenario import HEAD, REDIS, WORKER, Scenario
 
@@ -88,8 +88,9 @@ def test_a_run_ends_well_once_the_administrator_has_run_it(site: Site) -> None:
     site.fab("deploy")
     run_the_dag(site)
     site.nothing_to_do("deploy")
-    queues = site.sh(THEIRS, "rabbitmqctl list_queues -p airflow name messages")
-    assert re.search(r"^default\s+0$", queues, re.MULTILINE), queues
+    # A worker acknowledges a message when its process has ended, a moment after Airflow knows that the task has.
+    queues = "rabbitmqctl -q list_queues -p airflow name messages"
+    wait("every message is acknowledged", lambda: re.search(r"^default\s+0$", site.sh(THEIRS, queues), re.M), 30, 1)
 
 
 def test_a_login_that_does_not_work_is_refused_before_any_host_is_touched(site: Site) -> None:
