@@ -9,6 +9,7 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
+from benchmarks.backup import backup
 from benchmarks.bare import bare
 from benchmarks.change import change
 from benchmarks.counts import counted
@@ -23,7 +24,7 @@ from benchmarks.practice import practice
 from benchmarks.report import Section, draw, heading, save
 from lab.errors import LabError
 
-PARTS = ("list", "same", "first", "cold", "nothing", "change", "dags", "growth")
+PARTS = ("list", "same", "first", "cold", "nothing", "change", "dags", "backup", "growth")
 
 
 def main() -> int:
@@ -81,6 +82,9 @@ def _sections(options: argparse.Namespace) -> Generator[Section, None, None]:
         if "dags" in options.only:
             fleet.fab("deploy").run()
             yield from dags(fleet, options.rounds)
+        if "backup" in options.only:
+            fleet.fab("deploy").run()
+            yield from backup(fleet, options.long_rounds)
         if "growth" in options.only:
             fleet.fab("deploy").run()
             yield from growth(fleet, options.rounds)

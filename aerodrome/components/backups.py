@@ -56,7 +56,7 @@ def kept_databases(fleet: Fleet, host: Host, look: Look) -> list[KeptDatabase]:
 def sent(fleet: Fleet, name: str) -> str:
     """Return sh that prints the manifest of a backup on one line, and then its dump."""
     manifest, dump = (quote(place(fleet).path(name, file)) for file in (MANIFEST, DUMP))
-    return f"tr '\\n\\0' '  ' <{manifest} && echo && exec cat {dump}"
+    return f"head -n 1 {manifest} && exec cat {dump}"
 
 
 def backed_up(inputs: Inputs, name: str, airflow: str, prune: bool = True) -> Step:
