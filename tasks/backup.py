@@ -33,10 +33,9 @@ def backup(context: Any, to: str = "", download: str = "", wait: str | None = No
       fab backup --to=/srv/before-the-migration
     """
     from aerodrome.components.backups import version_in_use
-    from aerodrome.runbooks.backup import backup, database_host, elsewhere
+    from aerodrome.runbooks.backup import backup, elsewhere
 
     with session(context, wait, json) as run:
-        database_host(run.fleet)
         if to:
             run.fleet = elsewhere(run.fleet, to)
         airflow = version_in_use(run.inputs, run.run.look)
@@ -79,9 +78,9 @@ def copy(run: Session, folder: str, part: str) -> None:
     from aerodrome.remote.limits import Limit
     from aerodrome.remote.run import run as run_script
     from aerodrome.report.terminal import say
-    from aerodrome.runbooks.backup import database_host, pick
+    from aerodrome.runbooks.backup import backup_host, pick
 
-    host = database_host(run.fleet)
+    host = backup_host(run.fleet)
     found = pick(backups(run.fleet, host, run.run.look), part)
     with BackupFile(Path(expand(folder, "")), found.name, found.bytes, found.sha256) as file:
         say(f"{host.name}: copying backup {found.name} ({megabytes(found.bytes)}) to {file.path}")
@@ -105,10 +104,10 @@ def backups(context: Any, json: bool = False) -> None:
     from aerodrome.components.backups import backups
     from aerodrome.report.backups import show_backups, show_backups_as_json
     from aerodrome.report.terminal import say
-    from aerodrome.runbooks.backup import database_host
+    from aerodrome.runbooks.backup import backup_host
 
     with session(context) as run:
-        rows = backups(run.fleet, database_host(run.fleet), run.run.look)
+        rows = backups(run.fleet, backup_host(run.fleet), run.run.look)
     if not rows and not json:
         say("there is no backup: fab backup makes one")
         return
@@ -129,11 +128,11 @@ def prune(context: Any, yes: bool = False, wait: str | None = None, json: bool =
     from aerodrome.core.size import megabytes
     from aerodrome.errors import HostError, InvalidInput
     from aerodrome.report.terminal import say
-    from aerodrome.runbooks.backup import database_host
+    from aerodrome.runbooks.backup import backup_host
     from aerodrome.runbooks.restore import prune
 
     with session(context, wait, json) as run:
-        host = database_host(run.fleet)
+        host = backup_host(run.fleet)
         found = kept_databases(run.fleet, host, run.run.look)
         if failed := [each.detail for each in found if not each.ok]:
             raise HostError(host.name, "backups.prune", failed[0])

@@ -17,7 +17,18 @@ from aerodrome.core.resource import quote
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Fleet, Host
 from aerodrome.program import program
-from aerodrome.resources.backup import DUMP, MANIFEST, About, MadeBackup, Place, PrunedBackups
+from aerodrome.resources.backup import (
+    DUMP,
+    HEAD,
+    HEADS,
+    MANIFEST,
+    OPTIONS,
+    TABLES,
+    About,
+    MadeBackup,
+    Place,
+    PrunedBackups,
+)
 from aerodrome.resources.scratch import SCRATCH, Decrypted, Restored
 
 SHOWN = 10  # values that cannot be read, by name
@@ -49,6 +60,8 @@ def version_in_use(inputs: Inputs, look: Look) -> str:
 
 def kept_databases(fleet: Fleet, host: Host, look: Look) -> list[KeptDatabase]:
     """Return the databases that restores have kept; one that is failed if the host cannot be asked."""
+    if not fleet.database.managed:
+        return []
     found = look({host.name: [KeptDatabases(fleet.database.name)]})[host.name]
     return [each if isinstance(each, KeptDatabase) else KeptDatabase("", "failed", each.detail) for each in found]
 
@@ -62,8 +75,17 @@ def sent(fleet: Fleet, name: str) -> str:
 def backed_up(inputs: Inputs, name: str, airflow: str, prune: bool = True) -> Step:
     """Return the resources that back up the metadata database, and then remove old backups."""
     about = About(airflow, fingerprints(inputs), broker(inputs))
-    made = MadeBackup(place(inputs.fleet), name, inputs.fleet.database.name, about)
+    made = MadeBackup(place(inputs.fleet), name, inputs.fleet.database.name, about, _dump(inputs))
     return Step("backup", (made, kept(inputs)) if prune else (made,))
+
+
+def _dump(inputs: Inputs) -> str:
+    """Return sh that dumps a database managed elsewhere; empty if its own host does."""
+    if inputs.fleet.database.managed:
+        return ""
+    role = inputs.role_for_commands(secrets_host(inputs.fleet))
+    dump = program("dump", heads=HEADS, tables=TABLES, options=OPTIONS, head=HEAD, **connection(inputs))
+    return python_program(inputs, dump, role) + "\n"
 
 
 def kept(inputs: Inputs) -> PrunedBackups:

@@ -223,9 +223,9 @@ def _check_separate(reader: Reader, found: Sections) -> None:
 
 def _check_backup(reader: Reader, found: Sections) -> None:
     backup, managed = found["backup"], found["database"].get("managed", True)
-    if backup and not managed:
-        message = "not used if database.managed is false: whoever manages the database backs it up; remove the section"
-        reader.mistake(("backup",), message)
+    if backup.get("schedule") and not managed:
+        message = "only the database's own host backs it up on schedule, and database.managed is false; remove it"
+        reader.mistake(("backup", "schedule"), message)
     folder, home = backup.get("directory"), found["airflow"].get("home") or Airflow.home
     if folder and (problem := backup_problem(folder)):
         reader.mistake(("backup", "directory"), f"{problem}; use a directory of its own, such as {Backup.directory}")

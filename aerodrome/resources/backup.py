@@ -24,6 +24,11 @@ TABLES = (
     "ab_role", "ab_user", "connection", "dag", "dag_run", "log", "slot_pool", "task_instance", "variable", "xcom",
 )  # fmt: skip
 HEADS = ("alembic_version", "alembic_version_fab")
+HEAD = 8192  # bytes that a program prints of these before a dump
+_FACT = (
+    r"^(rows\|[a-z_]{1,64}\|[0-9]{1,18}|size\|[0-9]{1,18}|"
+    rf"({'|'.join(('server', *HEADS))})\|[A-Za-z0-9._-]{{1,64}})$"
+)
 
 # The owner of the database decides what is in it, and may be DAG code (Airflow 1.10 and 2, and the DAG processor): a
 # superuser reads plain tables there only, and finds functions in pg_catalog only. A client's options win over those
@@ -65,17 +70,21 @@ SELECT 'size', pg_database_size(current_database());
 {facts()}COMMIT;
 """
 # The shell's variables before it are in `MadeBackup.script`.
-MAKE = f"""\
+_BEGIN = f"""\
 umask 077
 rm -rf "$folder"/{NEW}* "$folder"/{OLD}*
 new=$folder/{NEW}$name
 trap 'rm -rf "$new"' EXIT
 mkdir "$new"
 begun=$(date +%s)
+"""
+_HERE = f"""\
 exec 4>"$new/{DUMP}"
 runuser -u postgres -- env PGDATABASE="$database" PGOPTIONS={quote(OPTIONS)} \\
 psql -XAtq -v ON_ERROR_STOP=1 >"$new/facts" {heredoc(_DUMP)}
 exec 4>&-
+"""
+_END = f"""\
 dumped= server= size= rows= heads= provider=
 while IFS='|' read -r kind one two; do
 case $kind in
@@ -100,6 +109,31 @@ sync "$new/{DUMP}" "$new/{MANIFEST}"
 mv -T "$new" "$folder/$name"
 sync "$folder"
 """
+MAKE = _BEGIN + _HERE + _END
+
+
+def make_elsewhere(program: str) -> str:
+    """Return sh like MAKE for a database managed elsewhere, which `program` (sh, ends in a newline) dumps.
+
+    The program runs as the service user, who may print anything: what is written leaves space on the disk.
+    """
+    return f"""\
+{_BEGIN}free=$(($(stat -f -c '%a * %S' "$new")))
+{{
+set -e
+{program}: >"$new/whole"
+}} | {{
+head -c {HEAD} >"$new/said"
+grep -aE '{_FACT}' "$new/said" >"$new/facts" ||
+{{ sed -n '1s/^error|//p' "$new/said" | grep . || echo 'the program that dumps it said nothing'; exit 1; }}
+size=$(sed -n 's/^size|//p' "$new/facts" | head -n 1)
+[ "$free" -ge $((size / 2 + {SPARE})) ] ||
+{{ echo "not enough space in $folder: $free bytes are free, and the database has $size"; exit 1; }}
+head -c $((free - {SPARE})) >"$new/{DUMP}"
+}}
+[ ! -e "$new/whole" ] || echo dumped >>"$new/facts"
+rm -f "$new/said" "$new/whole"
+{_END}"""
 
 
 @dataclass(frozen=True)
@@ -161,6 +195,7 @@ class MadeBackup:
     name: str
     database: str
     about: About = field(default_factory=lambda: About(""))
+    program: str = ""  # sh that dumps a database managed elsewhere; see make_elsewhere
 
     @property
     def key(self) -> str:
@@ -169,6 +204,9 @@ class MadeBackup:
     def probe(self) -> str:
         """Return sh that prints `there`; or what is free and how large the database is, in bytes."""
         folder = quote(self.place.folder)
+        if self.program:  # how large it is, the program finds out
+            there = quote(self.place.path(self.name, MANIFEST))
+            return f"if [ -e {there} ]; then echo there; else\n{self.place.ask()}\nfi"
         size = sql(f"SELECT 'size', pg_database_size({literal(self.database)});")
         return (
             f"if [ -e {quote(self.place.path(self.name, MANIFEST))} ]; then echo there; else\n{self.place.ask()}\n"
@@ -185,6 +223,11 @@ class MadeBackup:
         if "there" in lines:
             return []
         check_place(self.place, lines)
+        if not self.program:
+            self._check_space(lines)
+        return [Change(f"back up database {self.database} as {self.name}", self.script())]
+
+    def _check_space(self, lines: Sequence[str]) -> None:
         numbers = [line.split("|") for line in lines if "|" in line]
         size = sum(int(row[1]) for row in numbers if row[0] == "size")
         if not size:
@@ -201,14 +244,14 @@ class MadeBackup:
                 f"{megabytes(needed)} (the database has {megabytes(size)})",
                 "free some, lower backup.keep and run fab backups.prune, or set backup.directory",
             )
-        return [Change(f"back up database {self.database} as {self.name}", self.script())]
 
     def script(self) -> str:
         """Return sh that makes the backup."""
         given = {"folder": self.place.folder, "name": self.name, "database": self.database}
         given["about"] = self.about.members()
         variables = "".join(f"{name}={quote(value)}\n" for name, value in given.items())
-        return f"{self.place.make()}\n(\n{variables}{MAKE})"
+        make = make_elsewhere(self.program) if self.program else MAKE
+        return f"{self.place.make()}\n(\n{variables}{make})"
 
 
 @dataclass(frozen=True)

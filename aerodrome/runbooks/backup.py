@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from aerodrome.checks.backups import Backup
-from aerodrome.components.backups import backed_up
+from aerodrome.components.backups import backed_up, secrets_host
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage, only
@@ -21,10 +21,15 @@ def database_host(fleet: Fleet) -> Host:
     """Return the host of the metadata database; InvalidInput if it is managed elsewhere."""
     if not fleet.database.managed:
         raise InvalidInput(
-            f"{fleet.source}: database.managed is false, so whoever manages the database has to back it up",
-            "fab backup works with a database on a host with the role database",
+            f"{fleet.source}: database.managed is false, so whoever manages the database has to restore it",
+            "fab backups.download brings a backup here: docs/backup.md says how pg_restore takes it",
         )
     return fleet.with_role("database")[0]
+
+
+def backup_host(fleet: Fleet) -> Host:
+    """Return the host that keeps the backups: the database's, or else the first scheduler's."""
+    return database_host(fleet) if fleet.database.managed else secrets_host(fleet)
 
 
 def elsewhere(fleet: Fleet, folder: str) -> Fleet:
@@ -47,7 +52,7 @@ def backup(
 
     With `prune`, backups beyond those that are kept are removed afterwards.
     """
-    host = database_host(inputs.fleet)
+    host = backup_host(inputs.fleet)
     steps = {host.name: [backed_up(inputs, name, airflow, prune)]}
     return Runbook("backup", tuple(only([Stage("backup", steps, {})], hosts)))
 

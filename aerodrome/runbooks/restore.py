@@ -18,7 +18,7 @@ from aerodrome.fleet.model import Host
 from aerodrome.resources.exchange import Exchanged, ExchangedBack, NoDatabase, kept_name
 from aerodrome.resources.halted import Resumed
 from aerodrome.resources.scratch import DrillRecord, NoScratch
-from aerodrome.runbooks.backup import database_host
+from aerodrome.runbooks.backup import backup_host, database_host
 from aerodrome.runbooks.units import role_stages, stop_stages
 
 LONGEST_NAME = 63  # characters of a database's name
@@ -71,7 +71,7 @@ def restore(inputs: Inputs, hosts: Collection[str], roles: Collection[str], back
 
 def prune(inputs: Inputs, hosts: Collection[str], roles: Collection[str], names: Sequence[str] = ()) -> Runbook:
     """Drop the databases `names`, which restores have kept, and remove the backups beyond those that are kept."""
-    host = database_host(inputs.fleet)
+    host = backup_host(inputs.fleet)
     steps = {host.name: [Step("backups.prune", (*map(NoDatabase, names), kept(inputs)))]}
     return Runbook("backups.prune", tuple(only([Stage("prune", steps, {})], hosts)))
 

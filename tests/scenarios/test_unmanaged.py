@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +112,36 @@ def test_a_login_that_does_not_work_is_refused_before_any_host_is_touched(site: 
     write_secret(site.folder / "password", PASSWORD)
     site.nothing_to_do("setup-db")
     site.nothing_to_do("deploy")
+
+
+def test_a_backup_is_made_by_the_scheduler_host_with_a_client_that_is_new_enough(site: Site, tmp_path: Path) -> None:
+    folder, refused = "/var/lib/aerodrome/backups", site.fab("backup", code=1).err
+    assert "there is no pg_dump on this host: install postgresql-client-15 (Debian)" in refused
+    site.sh(HEAD, f"{APT} postgresql-client-15")
+    site.sh(HEAD, "mv /usr/bin/pg_dump /usr/bin/pg_dump.aside")
+    site.sh(HEAD, "printf '#!/bin/sh\necho pg_dump 14.9\n' >/usr/bin/pg_dump; chmod 755 /usr/bin/pg_dump")
+    refused = site.fab("backup", code=1).err
+    assert "pg_dump 14.9 is older than the server, 15: install postgresql-client-15 (Debian)" in refused
+    site.sh(HEAD, "mv /usr/bin/pg_dump.aside /usr/bin/pg_dump")
+    assert site.sh(HEAD, f"ls -A {folder}") == ""
+
+    done = site.fab("backup", f"--download={tmp_path}")
+    (row,) = json.loads(site.fab("backups", "--json").out)
+    rows = "SELECT 'dag_run', count(*) FROM dag_run UNION SELECT 'dag', count(*) FROM dag"
+    counted = site.sh(THEIRS, f"runuser -u postgres -- psql -XAtqd airflow -c {shlex.quote(rows)}").split()
+    assert {f"{table}|{row['rows'][table]}" for table in ("dag", "dag_run")} == set(counted)
+    assert (row["host"], row["server"].split(".")[0], row["airflow"], row["error"]) == (HEAD, "15", "3.3.2", None)
+    assert site.sh(HEAD, f"stat -c '%U %a' {folder} {folder}/*/*").split() == ["root", "700", *["root", "600"] * 2]
+    assert PASSWORD not in done.text and PASSWORD.encode() not in (tmp_path / row["name"] / "dump").read_bytes()
+    assert "whoever manages the database has to restore it" in site.fab("drill", code=1).err
+
+    # It is what pg_restore takes.
+    dump = base64.b64encode((tmp_path / row["name"] / "dump").read_bytes()).decode()
+    site.sh(THEIRS, "runuser -u postgres -- createdb -O airflow again")
+    site.lab.run(THEIRS, "rm -f /tmp/dump")
+    for start in range(0, len(dump), 100_000):
+        site.sh(THEIRS, f"echo {dump[start : start + 100_000]} | tr -d '\\n' >>/tmp/dump.base64")
+    site.sh(THEIRS, "base64 -d /tmp/dump.base64 | runuser -u postgres -- pg_restore -d again")
+    again = site.sh(THEIRS, f"runuser -u postgres -- psql -XAtqd again -c {shlex.quote(rows)}").split()
+    assert set(again) == set(counted)
+    site.nothing_to_do("backups.prune", "--yes")

@@ -170,9 +170,9 @@ REST = "scheduler: [s1], webserver: [s1]"
             "6: database.managed: false, but the database's address is unknown; set database.host",
             "6: database.managed: false, but there is no login; set database.password or database.connection_command",
         ]),
-        (f"{REST}, worker: [w1]", "database: {managed: false, host: pg, password: x}\nbackup: {keep: 3}", [
-            "7: backup: not used if database.managed is false: whoever manages the database backs it up; remove the "
-            "section",
+        (f"{REST}, worker: [w1]", "database: {managed: false, host: pg, password: x}\nbackup: {schedule: '03:00'}", [
+            "7: backup.schedule: only the database's own host backs it up on schedule, and database.managed is false; "
+            "remove it",
         ]),
         (f"{REST}, worker: [w1]", "database: {managed: false, host: pg, password: x, install: yes}", [
             "6: database.install: nothing is installed if managed is false; remove it",

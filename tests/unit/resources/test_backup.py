@@ -11,7 +11,7 @@ import pytest
 from aerodrome.core.resource import Seen
 from aerodrome.core.size import megabytes
 from aerodrome.errors import AerodromeError
-from aerodrome.resources.backup import About, MadeBackup, Place, PrunedBackups, facts
+from aerodrome.resources.backup import HEAD, About, MadeBackup, Place, PrunedBackups, facts
 from tests.unit.make import Shell, only_change
 
 NAME, OTHER = "20261201T005031Z-1f3a", "20261130T005031Z-00ff"
@@ -185,6 +185,68 @@ def test_nothing_is_left_of_a_dump_that_failed(sh: Shell, tmp_path: Path, progra
     done = sh(f"set -eu\n{backup.script()}\necho went on", programs={"runuser": program})
     assert done.returncode != 0 and b"went on" not in done.stdout
     assert list((tmp_path / "backups").iterdir()) == []
+
+
+# A database managed elsewhere
+
+SAYS = "server|15.20\nsize|30000000\nalembic_version|d2f4\nalembic_version_fab|02ca\nrows|dag|5\nrows|xcom|0\n"
+
+
+def elsewhere(folder: Path, program: str) -> MadeBackup:
+    return MadeBackup(Place(str(folder)), NAME, "airflow", ABOUT, program)
+
+
+def prints(folder: Path, said: bytes, then: str = "") -> str:
+    file = folder / "said"
+    file.write_bytes(said)
+    return f"cat {file}{then}\n"
+
+
+def test_the_probe_of_one_elsewhere_asks_no_server_on_the_host() -> None:
+    probe = elsewhere(Path(PLACE.folder), "true\n").probe()
+    assert probe == f"if [ -e {PLACE.folder}/{NAME}/manifest.json ]; then echo there; else\n{ASK}\nfi"
+    assert only_change(elsewhere(Path(PLACE.folder), "true\n"), "").summary == f"back up database airflow as {NAME}"
+
+
+def test_what_a_program_dumps_is_a_backup_like_any_other(sh: Shell, tmp_path: Path) -> None:
+    folder, dump = tmp_path / "backups", bytes(range(256)) * 300
+    program = prints(tmp_path, SAYS.encode().ljust(HEAD) + dump)
+    done = sh(f"set -eu\n{elsewhere(folder, program).script()}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert sorted(each.name for each in (folder / NAME).iterdir()) == ["dump", "manifest.json"]
+    assert (folder / NAME / "dump").read_bytes() == dump
+    manifest = json.loads((folder / NAME / "manifest.json").read_text())
+    assert (manifest["bytes"], manifest["sha256"]) == (len(dump), hashlib.sha256(dump).hexdigest())
+    assert (manifest["server"], manifest["size"], manifest["rows"]) == ("15.20", 30000000, {"dag": 5, "xcom": 0})
+    assert (manifest["heads"], manifest["provider_heads"]) == (["d2f4"], ["02ca"])
+
+
+@pytest.mark.parametrize(
+    "said, then, why",
+    [
+        (b"error|ValueError: there is no pg_dump on this host\n", "; exit 1", "ValueError: there is no pg_dump on"),
+        (SAYS.encode().ljust(HEAD) + b"abc", "; exit 1", "pg_dump failed"),
+        (SAYS.encode().ljust(HEAD) + b"abc", "; kill -9 $$", "pg_dump failed"),
+        (b"", "", "the program that dumps it said nothing"),
+        (f"size|{1 << 58}\n".encode().ljust(HEAD) + b"abc", "", "not enough space in "),
+        (b"dumped\nsize|1\n".ljust(HEAD), "; exit 1", "pg_dump failed"),
+    ],
+)
+def test_nothing_is_left_of_one_elsewhere_that_failed(
+    sh: Shell, tmp_path: Path, said: bytes, then: str, why: str
+) -> None:
+    program = f"sh -c '{prints(tmp_path, said, then).strip()}'\n"
+    done = sh(f"set -eu\n{elsewhere(tmp_path / 'backups', program).script()}\necho went on")
+    assert done.returncode != 0 and done.stdout.decode().startswith(why), done
+    assert list((tmp_path / "backups").iterdir()) == []
+
+
+def test_what_a_hostile_program_says_is_no_part_of_a_manifest(sh: Shell, tmp_path: Path) -> None:
+    evil = b'rows|dag|5}, "fernet": [\nrows|"|7\nserver|$(id)\nrows|log|9\n' + SAYS.encode()
+    done = sh(f"set -eu\n{elsewhere(tmp_path / 'backups', prints(tmp_path, evil.ljust(HEAD) + b'abc')).script()}")
+    assert done.returncode == 0, done
+    manifest = json.loads((tmp_path / "backups" / NAME / "manifest.json").read_text())
+    assert (manifest["rows"], manifest["server"]) == ({"log": 9, "dag": 5, "xcom": 0}, "15.20")
 
 
 PRUNED = PrunedBackups(PLACE, 1)
