@@ -130,7 +130,7 @@ def test_a_backup_is_made_by_the_scheduler_host_with_a_client_that_is_new_enough
     rows = "SELECT 'dag_run', count(*) FROM dag_run UNION SELECT 'dag', count(*) FROM dag"
     counted = site.sh(THEIRS, f"runuser -u postgres -- psql -XAtqd airflow -c {shlex.quote(rows)}").split()
     assert {f"{table}|{row['rows'][table]}" for table in ("dag", "dag_run")} == set(counted)
-    assert (row["host"], row["server"].split(".")[0], row["airflow"], row["error"]) == (HEAD, "15", "3.3.2", None)
+    assert (row["host"], row["postgresql"].split(".")[0], row["airflow"], row["error"]) == (HEAD, "15", "3.3.2", None)
     assert site.sh(HEAD, f"stat -c '%U %a' {folder} {folder}/*/*").split() == ["root", "700", *["root", "600"] * 2]
     assert PASSWORD not in done.text and PASSWORD.encode() not in (tmp_path / row["name"] / "dump").read_bytes()
     assert "whoever manages the database has to restore it" in site.fab("drill", code=1).err
