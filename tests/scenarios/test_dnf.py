@@ -124,11 +124,10 @@ def test_the_nodes_lines_come_before_those_of_initdb(rhel: RhelLike) -> None:
 
     begin = lines.index("# BEGIN aerodrome")
     end = lines.index("# END aerodrome")
-    scratch = 'host "aerodrome_scratch" "aerodrome_scratch"'
     assert lines[begin + 1 : end] == [
         f'host "airflow" "airflow" {rhel.lab.address(HOST)}/32 scram-sha-256',
-        f"{scratch} 127.0.0.1/32 scram-sha-256",
-        f"{scratch} {rhel.lab.address(HOST)}/32 scram-sha-256",
+        'host "aerodrome_scratch" "aerodrome_scratch" 127.0.0.1/32 scram-sha-256',
+        f'host "aerodrome_scratch" "airflow" {rhel.lab.address(HOST)}/32 scram-sha-256',
     ]
     rest = [line.split()[-1] for line in lines[end + 1 :] if not line.startswith("#")]
     assert set(rest) == {"peer", "ident"}
