@@ -10,6 +10,9 @@ from typing import Any
 from probes.connection import connect
 from probes.failure import first_line
 
+# Of what libpq knows of a connection; psycopg2's own is newer than pg_dump's, and names what that one refuses.
+KNOWN = ("host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl")
+
 
 def main(variable: str, public: "list[str]", heads: "list[str]", tables: "list[str]", options: str, head: int) -> None:
     """Print facts, `head` bytes long with the spaces at its end, and then the dump, all of one snapshot."""
@@ -73,6 +76,6 @@ def there(cursor: "Any", table: str) -> bool:
 
 def dsn(known: "dict[str, str]") -> str:
     """Return how to reach the database, without the password (libpq, Connection Strings)."""
-    given = {name: value for name, value in known.items() if name not in ("password", "options")}
+    given = {name: known[name] for name in KNOWN if known.get(name)}
     quoted = {name: re.sub(r"([\\'])", r"\\\1", value) for name, value in given.items()}
     return " ".join(f"{name}='{value}'" for name, value in quoted.items())

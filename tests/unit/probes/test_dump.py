@@ -57,7 +57,16 @@ class Connection:
         return Cursor()
 
     def get_dsn_parameters(self) -> dict[str, str]:
-        return {"host": "192.0.2.9", "port": "5432", "user": "airflow", "dbname": "it's", "password": "swordfish"}
+        return {
+            "host": "192.0.2.9",
+            "port": "5432",
+            "user": "airflow",
+            "dbname": "it's",
+            "sslmode": "prefer",
+            "sslnegotiation": "postgres",
+            "sslcert": "",
+            "password": "swordfish",
+        }
 
 
 def install(folder: Path, says: str, does: str = "") -> None:
@@ -91,7 +100,7 @@ def test_facts_fill_the_head_and_the_dump_follows(
     assert (code, connection.session) == (3, {"isolation_level": "REPEATABLE READ", "readonly": True})
     facts = "server|15.20\nsize|30000000\nalembic_version|d2f4e1b3c5a7\nalembic_version|xrm-rf\nrows|dag|3\n"
     assert said[:512] == facts.ljust(512)
-    dsn = r"host='192.0.2.9' port='5432' user='airflow' dbname='it\'s'"
+    dsn = r"host='192.0.2.9' port='5432' user='airflow' dbname='it\'s' sslmode='prefer'"
     arguments = ["-Fc", "--snapshot", "00000003-1", "--lock-wait-timeout=300000", "-d", dsn]
     assert said[512:].splitlines() == [*arguments, "swordfish", "-c x=y"]
 
