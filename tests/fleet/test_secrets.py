@@ -44,7 +44,7 @@ def test_what_puts_no_secret_on_a_host_generates_none_in_a_checkout_that_has_non
     aside = file.rename(fleet.folder / "secrets.aside")
     try:
         restarted = fleet.fab("-H", "sched1", "restart", "--role=triggerer")
-        assert restarted.err.splitlines()[-1] == "done: 1 hosts changed"
+        assert restarted.err.splitlines()[-1] == "done: 1 host changed"
         assert not file.exists()
         refused = fleet.fab("deploy", code=1)
         assert "the host has a Fernet key, but this checkout has none" in refused.err

@@ -107,7 +107,7 @@ def told(capsys: Capture) -> tuple[list[str], str]:
 def test_a_host_is_taken_over_and_nothing_is_lost(site: Site, capsys: Capture) -> None:
     node.environment(Context())
     lines, out = told(capsys)
-    assert (lines[0], lines[-1], out) == (NOTE, "done: 1 hosts changed", "")
+    assert (lines[0], lines[-1], out) == (NOTE, "done: 1 host changed", "")
     assert [re.sub(" +", " ", line).replace(str(site.environment), "FILE") for line in lines[2:-1]] == [
         " one node.environment keep TOKEN, LINES of the hand-written FILE in FILE.local",
         " one node.environment write FILE",

@@ -15,7 +15,7 @@ LINES = (
     (11.0, "  sched1   roles.triggerer       restart airflow@triggerer.service"),
     (18.5, "  sched1   roles.dag-processor   healthy: heartbeat 3 s ago"),
     (18.5, "  sched1   roles.triggerer       healthy: heartbeat 1 s ago"),
-    (18.5, "done: 1 hosts changed"),
+    (18.5, "done: 1 host changed"),
 )
 
 
