@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import field, replace
 from typing import Any
@@ -19,7 +20,7 @@ from aerodrome.errors import UNEXPECTED
 from aerodrome.fleet.model import Host
 from aerodrome.program import program
 from aerodrome.resources.retired import REASON, Retired, leftovers
-from aerodrome.resources.systemd import UnitState, show
+from aerodrome.resources.systemd import PROPERTIES, UnitState, show
 
 # Airflow's own limit for a scheduler ([scheduler] scheduler_health_check_threshold), in seconds.
 HEARTBEAT_LIMIT = 30
@@ -37,7 +38,7 @@ class Health(Finding):
     host: str = field(kw_only=True)
     state: UnitState = UnitState()
     now: int = 0  # the host's clock, seconds since the epoch
-    version: str = ""
+    version: str = ""  # that its process runs, or else that the next one would
     body: dict[str, Any] | None = None  # the web server's health body
     reports: str = ""  # the name under which Airflow knows the host's tasks and jobs
 
@@ -180,8 +181,10 @@ class RoleHealth:
     def _judged(self, seen: Health, role: str, text: str, answers: dict[str, Any]) -> Health:
         state = UnitState.parse(text)
         verdict, detail = _judge(self.inputs, self.inputs.role(role), Seen(state, seen.now, answers, text.splitlines()))
+        runs = _ENVIRONMENT.search(text)
         return replace(
             seen,
+            version=runs[1] if runs else seen.version,
             subject=role,
             verdict=verdict,
             detail=detail,
@@ -193,6 +196,16 @@ class RoleHealth:
         )
 
 
+# A process keeps the environment that it was started from, whatever the link names since.
+_RUNS = f"""\
+runs() {{
+state=$(TZ=UTC systemctl show -p {PROPERTIES} "$1"); printf '%s\\n' "$state"
+pid=${{state##*MainPID=}}; grep -som 1 '/venvs/[^/]*' "/proc/${{pid%%[!0-9]*}}/maps"
+}}
+"""
+_ENVIRONMENT = re.compile(r"^/venvs/([0-9A-Za-z.+]{1,32})-", re.MULTILINE)
+
+
 def _asking(inputs: Inputs, roles: Sequence[str]) -> str:
     """Return the role in whose environment Airflow is asked: if possible, one that reaches the metadata database."""
     return next(filter(inputs.uses_database, roles), next(iter(roles), ""))
@@ -201,11 +214,11 @@ def _asking(inputs: Inputs, roles: Sequence[str]) -> str:
 def _ask_units(inputs: Inputs, roles: Sequence[str]) -> str:
     """Return sh that prints what root sees: the time, the environment in use, and the state of each role's unit."""
     units = "".join(f"{_ask_unit(inputs, role)}\n" for role in roles)
-    return f"date +%s\nreadlink {quote(inputs.venv)} || echo\n{units}"
+    return f"{_RUNS}date +%s\nreadlink {quote(inputs.venv)} || echo\n{units}"
 
 
 def _ask_unit(inputs: Inputs, role: str) -> str:
-    return "; ".join(filter(None, [show(inputs.unit(role)), inputs.role(role).look(inputs), "echo"]))
+    return "; ".join(filter(None, [f"runs {quote(inputs.unit(role))}", inputs.role(role).look(inputs), "echo"]))
 
 
 def _program(inputs: Inputs, host: Host, roles: Sequence[str], watch: bool = False) -> str:

@@ -27,6 +27,18 @@ def test_the_first_deploy_ends_healthy(deployed: Fleet) -> None:
     assert {row["version"] for row in rows if row["role"] != "database"} == {"3.3.2"}
 
 
+def test_status_shows_the_version_that_processes_run_whatever_the_link_names(deployed: Fleet) -> None:
+    """A process keeps its environment, as in the middle of an upgrade that was killed."""
+    folder, other = "/opt/aerodrome/airflow", "9.9.9-py3.11-0123456789ab"
+    link = deployed.sh("sched1", f"readlink {folder}/venv").strip()
+    deployed.sh("sched1", f"ln -s {link} {folder}/venvs/{other}; ln -sfn {folder}/venvs/{other} {folder}/venv")
+    try:
+        rows = json.loads(deployed.fab("-H", "sched1", "status", "--json").out)
+    finally:
+        deployed.sh("sched1", f"ln -sfn {link} {folder}/venv; rm {folder}/venvs/{other}")
+    assert {row["version"] for row in rows} == {"3.3.2"}
+
+
 def test_the_stages_come_in_order(deployed: Fleet) -> None:
     assert deployed.first is not None
     lines = deployed.first.err.splitlines()

@@ -21,9 +21,18 @@ from aerodrome.components.health import (
     RoleHealth,
 )
 from aerodrome.core.resource import PRELUDE
-from aerodrome.resources.systemd import UnitState, show
+from aerodrome.resources.systemd import UnitState
+from tests.real import wait
 from tests.unit.components.look import BODY, HEARTBEAT, NOW, STARTED, UNIT, WEB, judged, output
 from tests.unit.make import HOSTS, Shell, fleet, inputs, parameters
+
+RUNS = """\
+runs() {
+state=$(TZ=UTC systemctl show -p LoadState,UnitFileState,ActiveState,SubState,NRestarts,NeedDaemonReload,\
+ExecMainStartTimestamp,MainPID "$1"); printf '%s\\n' "$state"
+pid=${state##*MainPID=}; grep -som 1 '/venvs/[^/]*' "/proc/${pid%%[!0-9]*}/maps"
+}
+"""
 
 
 def test_the_script_as_a_whole() -> None:
@@ -33,10 +42,10 @@ def test_the_script_as_a_whole() -> None:
         "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
         "umask 022\n"
         "cd /\n"
-        "date +%s\n"
+        f"{RUNS}date +%s\n"
         "readlink /opt/aerodrome/airflow/venv || echo\n"
-        f"{show('airflow@webserver.service')}; echo\n"
-        f"{show('airflow@worker.service')}; journalctl --no-pager -q -o cat "
+        "runs airflow@webserver.service; echo\n"
+        "runs airflow@worker.service; journalctl --no-pager -q -o cat "
         "_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value airflow@worker.service) "
         "| head -c 1000000 | grep -qF ' ready.' && echo Ready=yes; echo\n"
         "systemd-run --quiet --pipe --wait --collect -p User=astro -p Group=astro "
@@ -108,12 +117,12 @@ def test_the_script_that_looks_again_and_again_as_a_whole() -> None:
     head, _, rest = script.partition("<<'END_OF_FILE'\n")
     program, _, tail = rest.partition("END_OF_FILE\n")
     one = RoleHealth(inputs(), WEB, ("webserver", "worker")).probe()
-    look = one.removeprefix(f"{PRELUDE}date +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n")
+    look = one.removeprefix(f"{PRELUDE}{RUNS}date +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n")
     units, python = look.partition("systemd-run")[0], look[look.index("systemd-run") : look.index("- 2>/dev/null")]
     python = python.replace("-p RuntimeMaxSec=20 -p TimeoutStopSec=2 ", "")  # it looks for as long as necessary
     assert head == f"{PRELUDE}{{ cat "
     assert tail == (
-        "while :; do\ndate +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n"
+        f"while :; do\n{RUNS}date +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n"
         f"{units}echo @ask || exit; sleep 0.15\ndone; }} | "
         f"{python}-c 'import sys; exec(sys.stdin.buffer.read({len(program.encode())}))' 2>/dev/null\n"
     )
@@ -287,6 +296,34 @@ def test_a_role_that_nobody_judges_is_not_taken_for_another() -> None:
 @pytest.mark.parametrize("answer", ["", "\n", "no JSON", "Failed to start transient service unit"])
 def test_a_program_that_did_not_run_is_no_health(answer: str) -> None:
     assert judged("scheduler", answer) == ("waiting", "the metadata database was not queried")
+
+
+@pytest.mark.parametrize(
+    "runs, version",
+    [("/venvs/2.11.2-py3.11-0123456789ab\n", "2.11.2"), ("", "3.3.2"), ("/venvs/\x1b[2J\n", "3.3.2")],
+)
+def test_the_version_is_that_of_the_process_not_of_the_link(runs: str, version: str) -> None:
+    (health,) = RoleHealth(inputs(), WEB, ("webserver",)).judge(output({"web": BODY}, f"{UNIT}{runs}"))
+    assert health.version == version
+
+
+def test_a_process_is_asked_for_its_environment(sh: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "venvs" / "2.11.2-py3.11-0123456789ab"
+    folder.mkdir(parents=True)
+    (folder / "part.so").write_bytes(b"x" * 8192)
+    held = f"import mmap,os,time; m = mmap.mmap(os.open('{folder}/part.so', os.O_RDONLY), 0, prot=1); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", held]) as process:
+        try:
+            maps = Path(f"/proc/{process.pid}/maps")
+            wait("the file is mapped", lambda: "part.so" in maps.read_text(), 30, 0.05)
+            state = f"ActiveState=active\\nMainPID={process.pid}\\nSubState=running"
+            script = f"{RUNS}runs unit"
+            done = sh(script, programs={"systemctl": f"printf '{state}\\n'"})
+            assert done.stdout.decode().splitlines()[-1] == "/venvs/2.11.2-py3.11-0123456789ab"
+        finally:
+            process.kill()
+    done = sh(f"{RUNS}runs unit", programs={"systemctl": "echo MainPID=0"})
+    assert (done.stdout, done.stderr) == (b"MainPID=0\n", b"")
 
 
 @pytest.mark.parametrize("text", ["", "sh: 1: systemctl: not found\n"])
