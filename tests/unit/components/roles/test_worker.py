@@ -214,9 +214,8 @@ def test_the_journal_of_an_earlier_start_does_not_count(sh: Shell) -> None:
         "systemctl": 'case "$*" in *InvocationID*) echo $START;; *) echo ActiveState=active;; esac',
         "journalctl": 'case "$*" in *_SYSTEMD_INVOCATION_ID=old) echo "celery@w1 ready.";; esac',
     }
-    assert (
-        sh(f"runs() {{ systemctl; }}\nexport START=new\n{line}", programs=programs).stdout == b"ActiveState=active\n\n"
-    )
+    line = f"runs() {{ systemctl; }}\n{line}"
+    assert sh(f"export START=new\n{line}", programs=programs).stdout == b"ActiveState=active\n\n"
     assert sh(f"export START=old\n{line}", programs=programs).stdout == b"ActiveState=active\nReady=yes\n\n"
 
 
