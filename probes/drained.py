@@ -76,7 +76,7 @@ def late(tasks: "list[tuple[str, str, str]]", seconds: int, forced: str) -> int:
         # Its executor adopts them, and drops them only when their timeouts end them: task_instance_heartbeat_timeout if
         # they ran, task_queued_timeout if they were queued (CeleryExecutor.try_adopt_task_instances; seen with 3.3.2).
         print(
-            f"{forced}Airflow ends or repeats them within ten minutes; until then they count towards core.parallelism"
+            f"{forced}Airflow ends or repeats them in about ten minutes; until then they count towards core.parallelism"
         )
         print(f"{forced}if you set their states by hand, restart the schedulers afterwards, or they keep counting")
         return 0

@@ -173,7 +173,7 @@ def test_with_force_it_goes_on(sh: Shell, tmp_path: Path) -> None:
     assert code == 0
     assert text.splitlines()[-3:] == [
         "@note: still 1 running: d.t after 1 s; --force continues",
-        "@note: Airflow ends or repeats them within ten minutes; until then they count towards core.parallelism",
+        "@note: Airflow ends or repeats them in about ten minutes; until then they count towards core.parallelism",
         "@note: if you set their states by hand, restart the schedulers afterwards, or they keep counting",
     ]
 
