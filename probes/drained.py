@@ -73,6 +73,12 @@ def late(tasks: "list[tuple[str, str, str]]", seconds: int, forced: str) -> int:
     """Report what still runs after the timeout; return 0 if the run may continue (`forced` is the prefix of a note)."""
     if forced:
         print(f"{forced}still {told(tasks)} after {seconds} s; --force continues")
+        # Its executor adopts them, and drops them only when their timeouts end them: task_instance_heartbeat_timeout if
+        # they ran, task_queued_timeout if they were queued (CeleryExecutor.try_adopt_task_instances; seen with 3.3.2).
+        print(
+            f"{forced}Airflow ends or repeats them in about ten minutes; until then they count towards core.parallelism"
+        )
+        print(f"{forced}if you set their states by hand, restart the schedulers afterwards, or they keep counting")
         return 0
     print(f"still {told(tasks)}")
     print(f"{len(tasks)} tasks are queued or running after {seconds} s (deploy.drain_timeout)")

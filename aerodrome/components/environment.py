@@ -20,7 +20,7 @@ from aerodrome.errors import InvalidInput
 from aerodrome.fleet.model import Host
 from aerodrome.render import render
 from aerodrome.resources.environment import assignments, escape
-from aerodrome.secrets import MASK, Secret
+from aerodrome.secrets import MASK, Redactor, Secret
 
 # Settings that are ordinary values although their names end like those of a secrets backend or a command.
 SETTINGS = {"AIRFLOW__API_AUTH__JWT_SECRET"}
@@ -29,6 +29,10 @@ COMMENTED_OUT = re.compile(r"^(\s*[#;][#;\s]*(?:export\s+)?\w+\s*=).*")
 # A setting in a line of airflow.cfg, possibly commented out.
 SETTING = re.compile(r"(?P<name>[#;\s]*(?P<key>[\w.-]+)\s*[=:])\s*(?P<value>.*)")
 SOUNDS_SECRET = re.compile(r"key|secret|passw|token|conn|url|backend|dsn|credential|basic_auth", re.IGNORECASE)
+# Of those, what the name of a variable that hosts.yaml openly gives a value may have.
+OFTEN_OPEN = re.compile(r"conn|url|backend", re.IGNORECASE)
+# A value of words and numbers, such as paths, names and versions; a generated one mixes letters and digits.
+ORDINARY = re.compile(r"([A-Za-z]{1,16}|\d{1,16})?([ \n\"'_.,:/+=-]([A-Za-z]{1,16}|\d{1,16})?)*")
 
 
 def environment(inputs: Inputs, host: Host) -> dict[str, Text]:
@@ -153,6 +157,35 @@ def mask_environment(variables: Mapping[str, Text], text: str) -> str:
         else:
             lines += [f"{found[0].partition('=')[0]}={MASK}" if name else MASK, *[MASK for _ in found[1:]]]
     return "\n".join(lines)
+
+
+def mask_secrets(inputs: Inputs, variables: Mapping[str, Text], text: str) -> str:
+    """Mask what may be a secret in an environment file, as no undo may keep it.
+
+    Of a variable that `variables` lack, nobody knows whether it was one: it stays if its name and value are plain.
+    """
+    redactor = Redactor()
+    for secret in inputs.known_secrets():
+        redactor.know(secret)
+    lines: list[str] = []
+    for name, found in assignments(text):
+        if name is None:
+            lines += [COMMENTED_OUT.sub(rf"\1{MASK}", line) for line in found]
+        elif _may_be_secret(variables, name, "\n".join(found)) or redactor.hide("\n".join(found)) != "\n".join(found):
+            lines += [MASK for _ in found]
+        else:
+            lines += found
+    return "\n".join(lines)
+
+
+def _may_be_secret(variables: Mapping[str, Text], name: str, lines: str) -> bool:
+    """Tell whether an assignment that was found may be of a secret, by what `variables` say today, name and value."""
+    value = lines.partition("=")[2].strip()
+    if isinstance(today := variables.get(name), Secret) or ("://" in value and "@" in value):
+        return True
+    if today is not None:
+        return bool(SOUNDS_SECRET.search(OFTEN_OPEN.sub("", name)))
+    return bool(not name or SOUNDS_SECRET.search(name) or not ORDINARY.fullmatch(value))
 
 
 def mask_config(text: str) -> str:

@@ -227,6 +227,14 @@ class Inputs:
             return self.broker_url.reveal().startswith(("redis://", "rediss://"))
         return bool(self.fleet.roles["redis"]) and not self.fleet.broker.url_command
 
+    def known_secrets(self) -> list[Secret]:
+        """Return all secret values: our own, and those that hosts.yaml gives any host or role."""
+        settings = (self.settings, *self.host_settings.values(), *self.role_settings.values())
+        given = [value for each in settings for value in each.variables(self.catalogue.variable).values()]
+        passwords = (self.password, self.redis_password, self.celery_password, self.broker_url, self.result_backend)
+        keys = (self.fernet_key, self.secret_key, self.jwt_secret)
+        return [each for each in (*passwords, *keys, *given) if isinstance(each, Secret)]
+
     def given_variables(self, host: Host, role: str) -> set[str]:
         """Return the names of the variables that hosts.yaml sets for a role on a host."""
         given = self.settings, self.role_settings.get(role, Settings()), self.host_settings.get(host.name, Settings())

@@ -15,6 +15,7 @@ from aerodrome.components.environment import (
     environment,
     mask_config,
     mask_environment,
+    mask_secrets,
     render_variables,
     role_environment,
     secrets,
@@ -151,8 +152,9 @@ def _unit(inputs: Inputs) -> File:
 def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     """Return the environment file, preceded by what is kept of one that was written by hand."""
     path, variables = inputs.environment_file, environment(inputs, host)
-    mask, check = partial(mask_environment, variables), partial(_check_found, inputs)
-    file = File(path, render_variables(variables), mode=0o600, mask=mask, check=check, keep=True)
+    mask, secret = partial(mask_environment, variables), partial(mask_secrets, inputs, variables)
+    check = partial(_check_found, inputs)
+    file = File(path, render_variables(variables), mode=0o600, mask=mask, secret=secret, check=check, keep=True)
     ours = {**variables, **secrets(inputs)}  # including secrets that only other hosts' roles need
     kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, ours))
     resources: list[Resource] = [kept, file]
@@ -168,10 +170,11 @@ def _role_environment(inputs: Inputs, host: Host, role: str) -> Resource:
     """Return the file of a role's own variables, or its absence if the host lacks the role or it has none."""
     path = inputs.role_file(role)
     variables = role_environment(inputs, host, role) if role in inputs.roles(host) else {}
+    secret = partial(mask_secrets, inputs, variables)
     if not variables:
-        return Absent(path)
+        return Absent(path, secret)
     mask, check = partial(mask_environment, variables), partial(_check_keys, inputs)
-    return File(path, render_variables(variables), mode=0o600, mask=mask, check=check)
+    return File(path, render_variables(variables), mode=0o600, mask=mask, secret=secret, check=check)
 
 
 def _commands(inputs: Inputs, host: Host) -> Iterator[Resource]:

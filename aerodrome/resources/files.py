@@ -69,9 +69,13 @@ def write_whole(path: str, content: str, owner: str, group: str, mode: int) -> s
     return _renamed(path, put_text(content, '"$temporary"'), owner, group, mode)
 
 
-def write_into(path: str, command: str, owner: str, group: str, mode: int) -> str:
-    """Return sh that puts what a command prints at `path` in one rename."""
-    return _renamed(path, f'{command} >"$temporary"', owner, group, mode)
+def write_into(path: str, command: str, owner: str, group: str, mode: int, expected: str = "") -> str:
+    """Return sh that puts what a command prints at `path` in one rename; it fails if its digest is not `expected`."""
+    put = f'{command} >"$temporary"'
+    if expected:
+        words = f"{path}: its secrets are not as that run left them: fab deploy writes it as hosts.yaml says"
+        put += f'\n[ "$(sha256sum <"$temporary" | cut -c -64)" = {expected} ] || {{ echo {quote(words)}; exit 1; }}'
+    return _renamed(path, put, owner, group, mode)
 
 
 def _renamed(path: str, put: str, owner: str, group: str, mode: int) -> str:
@@ -145,10 +149,13 @@ def digest(content: str) -> str:
     return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def put_back(path: str, found: Found, left: Found, then: str = "") -> Undo | None:
+def put_back(
+    path: str, found: Found, left: Found, then: str = "", secret: Callable[[str], str] | None = None
+) -> Undo | None:
     """Return how a path becomes what was found there, and what is done `then`; None for what was not seen whole.
 
-    `left` is what the change makes of it.
+    `left` is what the change makes of it. `secret` masks the secrets in a content: none is kept. Those that `left` has
+    too are taken from there; if it lacks one, there is no way back.
     """
     if found.kind not in ("", "regular file") or "UNKNOWN" in (found.owner, found.group):
         return None
@@ -156,19 +163,55 @@ def put_back(path: str, found: Found, left: Found, then: str = "") -> Undo | Non
     if not found.kind:
         script = f"{refuse_foreign(path)}\nrm -f {quote(path)}{then}"
         return Undo(f"remove {path}", script, state_of(path), was(found), was(left))
-    payload = found.content.encode("utf-8", "surrogateescape")
-    script = write_into(path, f"head -c {len(payload)} <&3", found.owner, found.group, found.mode) + then
+    parts = _without_secrets(found.content, left.content, secret)
+    if parts is None:
+        return None
+    payload = "".join(part for part in parts if isinstance(part, str)).encode("utf-8", "surrogateescape")
+    put, expected = f"head -c {len(payload)} <&3", ""
+    if any(isinstance(part, int) for part in parts):
+        put, expected = f"{{ {'; '.join(_part(path, part) for part in parts)}; }}", digest(found.content)
+    script = write_into(path, put, found.owner, found.group, found.mode, expected) + then
     return Undo(f"put back {path}", script, state_of(path), was(found), was(left), payload)
+
+
+def _without_secrets(content: str, left: str, secret: Callable[[str], str] | None) -> list[str | int] | None:
+    """Return a content in parts: text without secrets, and numbers of lines of `left`; None if it lacks a secret."""
+    shown = _lines(secret(content) if secret else content)
+    there = {line: number for number, line in reversed(list(enumerate(_lines(left), 1)))}
+    parts: list[str | int] = []
+    for line, masked in zip(_lines(content), shown, strict=True):
+        if line != masked and line not in there:
+            return None
+        if line != masked:
+            parts.append(there[line])
+        elif parts and isinstance(last := parts[-1], str):
+            parts[-1] = last + line
+        else:
+            parts.append(line)
+    return [part for part in parts if part]
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text with their ends."""
+    *whole, last = text.split("\n")
+    return [*(f"{line}\n" for line in whole), last]
+
+
+def _part(path: str, part: str | int) -> str:
+    if isinstance(part, int):
+        return f"sed -n '{part}p' {quote(path)}"
+    return f"head -c {len(part.encode('utf-8', 'surrogateescape'))} <&3"
 
 
 @dataclass(frozen=True)
 class File:
     """A file with this content, owner and mode.
 
-    `mask` hides the secrets in content before it is shown; `reload` is set for what systemd has to read again; `check`
-    raises AerodromeError where content that was found must not be replaced; `keep` puts a file that somebody wrote by
-    hand aside, as <path>.by-hand and for root alone, before it is replaced for the first time. `beside` has all files
-    of the host, this one among them, which are asked for at once.
+    `mask` hides the secrets in content before it is shown, `secret` those that no undo may keep, if they are not the
+    same; `reload` is set for what systemd has to read again; `check` raises AerodromeError where content that was found
+    must not be replaced; `keep` puts a file that somebody wrote by hand aside, as <path>.by-hand and for root alone,
+    before it is replaced for the first time. `beside` has all files of the host, this one among them, which are asked
+    for at once.
     """
 
     path: str
@@ -177,6 +220,7 @@ class File:
     group: str = "root"
     mode: int = 0o644
     mask: Callable[[str], str] | None = None
+    secret: Callable[[str], str] | None = None
     reload: bool = False
     check: Callable[[str], None] | None = None
     keep: bool = False
@@ -221,7 +265,7 @@ class File:
             script += f"\n[ -h {quote(aside)} ] || {{ {set_attributes(aside, self.owner, self.group, 0o600)}\n}}"
         reload = "systemctl daemon-reload" if self.reload else ""
         script += f"\n{reload}" if reload else ""
-        undo = put_back(self.path, found, self._wanted, reload)
+        undo = self._put_back(found, reload)
         return [Change(f"write {self.path}", script, self._diff(found), undo=undo)]
 
     def _own(self, found: Found) -> list[Change]:
@@ -233,7 +277,10 @@ class File:
         else:  # whoever owned it may have it open for writing: it becomes another file
             script = write_whole(self.path, self.content, self.owner, self.group, self.mode)
         summary = f"own {self.path} {self.owner}:{self.group} {self.mode:04o}"
-        return [Change(summary, script, attributes=True, undo=put_back(self.path, found, self._wanted))]
+        return [Change(summary, script, attributes=True, undo=self._put_back(found))]
+
+    def _put_back(self, found: Found, then: str = "") -> Undo | None:
+        return put_back(self.path, found, self._wanted, then, self.secret or self.mask)
 
     def _diff(self, found: Found) -> str:
         if self.mask is None:
@@ -247,9 +294,10 @@ class File:
 
 @dataclass(frozen=True)
 class Absent:
-    """No file at this path: an earlier hosts.yaml had one there."""
+    """No file at this path: an earlier hosts.yaml had one there. `secret` is as in a File."""
 
     path: str
+    secret: Callable[[str], str] | None = None
 
     @property
     def key(self) -> str:
@@ -262,5 +310,5 @@ class Absent:
         found = Found.parse(seen.text, self.path)
         if not found.kind:
             return []
-        undo = put_back(self.path, found, Found())
+        undo = put_back(self.path, found, Found(), secret=self.secret)
         return [Change(f"remove {self.path}", f"rm -f {quote(self.path)}", undo=undo)]

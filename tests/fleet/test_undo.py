@@ -139,6 +139,37 @@ def test_what_has_no_way_back_is_named_and_a_block_has_one(fleet: Fleet) -> None
     assert fleet.sh("worker1", STATE) == before["worker1"]
 
 
+def test_a_secret_is_kept_nowhere_and_its_change_has_no_way_back(fleet: Fleet) -> None:
+    text, file = fleet.hosts_yaml.read_text(), fleet.folder / "token"
+    file.touch(mode=0o600)
+    file.write_text("first-of-tokens\n")
+    search = "grep -rlF first-of-tokens /etc/default /var/lib/aerodrome || :"
+    worker = ("-H", "worker1")
+    fleet.change("\nairflow:\n", "\nairflow:\n  environment: {SEASON: winter, TOKEN: !file token, ZONE: west}\n")
+    try:
+        fleet.fab(*worker, "deploy")
+        with_it = fleet.sh("worker1", STATE)
+        fleet.change("SEASON: winter", "SEASON: spring")
+        fleet.fab(*worker, "deploy")
+        fleet.fab("undo", "--yes")
+        assert fleet.sh("worker1", STATE) == with_it
+        assert fleet.sh("worker1", search).split() == ["/etc/default/airflow"]
+
+        file.write_text("second-of-tokens\n")
+        assert "write /etc/default/airflow (no way back)\n" in fleet.fab(*worker, "plan", code=2).out
+        fleet.fab(*worker, "deploy")
+        fleet.change(", TOKEN: !file token", "")
+        fleet.fab(*worker, "deploy")
+        without = fleet.sh("worker1", STATE)
+        done = fleet.fab("undo", "--yes")
+        assert "write /etc/default/airflow (no way back)" in done.out
+        assert fleet.sh("worker1", STATE) == without
+        assert fleet.sh("worker1", search.replace("first", "second")) == fleet.sh("worker1", search) == ""
+    finally:
+        fleet.hosts_yaml.write_text(text)
+    fleet.fab("deploy")
+
+
 def test_what_is_kept_is_roots_alone_and_of_ten_runs(fleet: Fleet) -> None:
     folder = "/var/lib/aerodrome/undo"
     assert set(fleet.sh("worker1", f"find {folder} -printf '%u %y %m\\n'").splitlines()) == {"root d 700", "root f 600"}

@@ -267,15 +267,22 @@ def test_a_move_back_for_which_tasks_do_not_end_in_time_changes_nothing(site: Si
 def test_with_force_the_move_continues_and_killed_tasks_are_reported(site: Site) -> None:
     of = queue_more_than_fits(site)
     move_back(site)
+    # So that Airflow finds out soon; by default, it takes 5 and 10 minutes. It queues a task again only twice: the
+    # worker has to be up by then.
+    soon = "task_instance_heartbeat_timeout: 30, task_queued_timeout: 120, task_queued_timeout_check_interval: 5"
+    site.change("scheduler: {", f"scheduler: {{{soon}, ")
     done = site.fab("deploy", "--force")
     assert "after 5 s; --force continues" in done.err
+    assert "until then they count towards core.parallelism" in done.err
     assert re.search(rf"{WORKER} .*killed 2 running tasks: ", done.err), done.text
     assert ENCODED in site.sh(WORKER, "cat /etc/default/airflow-worker")  # it knows the metadata database again
-    # Airflow itself would run them again in ten minutes.
-    for table in ("task_instance", "dag_run"):
-        site.sql(f"UPDATE {table} SET state = 'failed' WHERE {of} AND state IN ('queued', 'running')")
     site.nothing_to_do("deploy")
+    # The scheduler has adopted all four, which is as many as core.parallelism allows: it starts nothing else until it
+    # has failed the killed ones. If the broker has moved, it queues the others again.
     run_the_dag(site)
+    wait("the run's end", lambda: site.sql(f"SELECT 1 FROM dag_run WHERE {of} AND state = 'failed'"))
+    rows = site.sql(f"SELECT state, hostname FROM task_instance WHERE {of} ORDER BY state")
+    assert rows == [["failed", WORKER]] * 2 + [["success", WORKER]] * 2
 
 
 def move_back(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""What may be shown of an environment file and of airflow.cfg."""
+"""What may be shown of an environment file and of airflow.cfg, and what an undo may keep."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from aerodrome.components.environment import (
     environment,
     mask_config,
     mask_environment,
+    mask_secrets,
     render_variables,
     role_environment,
 )
-from aerodrome.components.inputs import Settings
+from aerodrome.components.inputs import Inputs, Settings
 from aerodrome.secrets import MASK, Secret
 from tests.unit.components.environment_file import DATABASE, FERNET, FILE, WEB1
-from tests.unit.make import HOSTS, inputs
+from tests.unit.make import HOSTS, fleet, inputs
 
 
 def test_a_masked_file_shows_what_is_known_to_be_no_secret() -> None:
@@ -139,3 +140,78 @@ def test_python_reads_an_airflow_cfg_as_its_mask_does() -> None:
     assert dict(parser["a"]) == {"key": "1\nhunter2\n\nhunter2", "plain": "2\ntoken = hunter2\n[b]\n\nsecret: hunter2"}
     shown = mask_config(text)
     assert shown.splitlines()[1:7] == [f"key = {MASK}", "# c", MASK, "", MASK, "  # d"]
+
+
+KNOWN = inputs(
+    settings=Settings({"ZONE": "west", "SLOT": Secret("a b$c")}),
+    role_settings={"worker": Settings({"OTHER": Secret("elsewhere")})},
+)
+
+
+def kept(text: str, given: Inputs = KNOWN) -> bool:
+    """Tell whether an undo may keep a line of the environment file of a web server's host."""
+    shown = mask_secrets(given, environment(given, WEB1), text)
+    assert shown.count("\n") == text.count("\n")
+    assert shown == text or MASK in shown
+    return shown == text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ZONE=anything7x9",  # hosts.yaml says openly what it is today
+        "SEASON=winter",  # hosts.yaml no longer has it
+        "SEASON=after-1.5",
+        'GREETING="good morning"',
+        "export SEASON=winter",
+        "LIMIT=250",
+        "PLACE=/srv/dags/common",
+        "EMPTY=",
+        "AIRFLOW__CORE__PARALLELISM=32",
+        "AIRFLOW__CELERY__TASK_ACKS_LATE=True",
+        "AIRFLOW__API__BASE_URL=http://web1:8099",  # in every file of ours
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL=http://10.0.0.9:8080/execution/",
+        "# a comment",
+        "",
+    ],
+)
+def test_an_undo_keeps_what_is_plainly_no_secret(line: str) -> None:
+    assert kept(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        DATABASE,
+        FERNET,
+        "SLOT=former",  # a secret today, so it was one before
+        "SMTP_PASSWORD=winter",
+        "AIRFLOW_CONN_THERE=winter",
+        "AIRFLOW__CORE__FERNET_KEY_CMD=cat",
+        "ZONE=http://user:winter@there/",
+        "SEASON=redis://:winter@there/",
+        'SEASON="a b\\$c"',  # the secret of another variable
+        "SEASON=elsewhere",
+        "SEASON=p%40ss%2Fw%25rd%3A%24%20%27%22%5C%C3%A9%23%3B",  # the password as URLs spell it
+        "SEASON=hunter2",  # nobody knows
+        "SEASON=Zm9vYmFyYmF6cXV4",
+        "SEASON=abcdefghijklmnopqrstuvwxyz",
+        "SEASON='first\nsecond\nlast7x'",
+        "#SEASON=winter",
+        "winter",
+    ],
+)
+def test_an_undo_keeps_nothing_that_may_be_a_secret(line: str) -> None:
+    assert not kept(line)
+
+
+@pytest.mark.parametrize("version", ["1.10.10", "2.11.2", "3.3.2"])
+def test_an_undo_keeps_every_plain_variable_of_ours(version: str) -> None:
+    given = inputs(fleet(version=version, config_file=None), settings=Settings({"ZONE": "west"}))
+    for role in ("", "worker"):
+        host = HOSTS["w1"] if role else WEB1
+        variables = role_environment(given, host, role) if role else environment(given, host)
+        text = render_variables(variables)
+        assert mask_secrets(given, variables, text).count(MASK) == sum(
+            isinstance(value, Secret) for value in variables.values()
+        )

@@ -14,7 +14,7 @@ from aerodrome.resources.environment import CommandsAnswer, KeptVariables
 from aerodrome.resources.files import Absent, File
 from aerodrome.secrets import Secret
 from tests.unit.components.node_steps import ALL, environment_file, resources
-from tests.unit.make import Shell, fleet, inputs, only_change, parameters
+from tests.unit.make import FERNET_KEY, Shell, fleet, inputs, only_change, parameters
 
 
 def test_the_environment_file_is_roots_alone() -> None:
@@ -34,6 +34,38 @@ def test_neither_the_new_nor_the_old_secret_is_in_a_diff(old: str) -> None:
     assert "+ZONE=east" in diff
     assert "hunter2" not in diff
     assert "new-one" not in diff
+
+
+def found(file: File) -> str:
+    return f"regular file|root|root|600\n{file.content}"
+
+
+def test_what_a_worker_no_longer_needs_is_in_no_way_back() -> None:
+    path = "/etc/default/airflow-worker"
+    together = environment_file(inputs(fleet(broker=Broker(separate=False))), path)
+    apart = environment_file(inputs(), path)
+    assert "p%40ss" in together.content and "p%40ss" not in apart.content
+    assert only_change(apart, found(together)).undo is None
+    (absent,) = [each for each in resources("node.environment", None, "web1") if each.key == f"file {path}"]
+    assert isinstance(absent, Absent)
+    assert only_change(absent, found(together)).undo is None
+
+
+@pytest.mark.parametrize("version", ["1.10.10", "2.11.2", "3.3.2"])
+def test_plain_variables_have_a_way_back_that_keeps_no_secret(version: str) -> None:
+    def files(**variables: str | Secret) -> list[File]:
+        settings = Settings({"TOKEN": Secret("hunter2"), **variables})
+        given = inputs(fleet(version=version), settings=settings, role_settings={"worker": settings})
+        return [environment_file(given), environment_file(given, "/etc/default/airflow-worker")]
+
+    secrets = (FERNET_KEY, "p%40ss", "hunter2", "web-secret", "celery-secret")
+    for before, after in zip(files(SEASON="winter"), files(ZONE="west"), strict=True):
+        for old, new in ((before, after), (after, before)):
+            undo = only_change(new, found(old)).undo
+            assert undo
+            assert not [each for each in secrets if each in undo.script or each.encode() in undo.payload]
+    for before, after in zip(files(), files(TOKEN=Secret("hunter3")), strict=True):
+        assert only_change(after, found(before)).undo is None
 
 
 def role_files(given: Inputs, host: str) -> dict[str, type[File | Absent]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from aerodrome.resources.files import (
     refuse_foreign,
     write_into,
 )
-from tests.unit.make import Shell, only_change, seen, there_and_back
+from tests.unit.make import Shell, apply, only_change, seen, there_and_back
 from tests.unit.resources.paths import mine
 
 
@@ -77,3 +79,90 @@ def test_a_mode_comes_back(sh: Shell, tmp_path: Path) -> None:
     assert change.attributes
     there_and_back(sh, change)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+SECRETS = "regular file|root|root|600\nZONE=west\nPASSWORD=old\nTOKEN=x\nSIZE=1\n"
+
+
+def hide(text: str) -> str:
+    return re.sub(r"^(PASSWORD|TOKEN)=.*$", r"\1=***", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "ZONE=west\nPASSWORD=new\nTOKEN=x\nSIZE=1\n",  # changed
+        "ZONE=west\nTOKEN=x\nSIZE=1\n",  # removed
+        "ZONE=west\nTOKEN=x\nSIZE=1\nPASSWORD=old",  # taken from there, it would lack the end of its line
+        "",
+    ],
+)
+def test_a_change_of_a_secret_has_no_way_back(content: str) -> None:
+    file = File("/etc/x", content, mode=0o600)
+    assert only_change(replace(file, mask=hide), SECRETS).undo is None
+    assert only_change(replace(file, secret=hide), SECRETS).undo is None
+
+
+def test_what_is_hidden_but_no_secret_has_a_way_back() -> None:
+    file = File(
+        "/etc/x", "PASSWORD=old\nTOKEN=x\n", mode=0o600, mask=lambda text: "***\n" * text.count("\n"), secret=hide
+    )
+    assert only_change(file, SECRETS).undo
+
+
+def test_a_file_that_had_secrets_and_is_removed_has_no_way_back() -> None:
+    assert only_change(Absent("/etc/x", secret=hide), SECRETS).undo is None
+    plain = only_change(Absent("/etc/x", secret=hide), "regular file|root|root|600\nZONE=west\n").undo
+    assert plain and plain.payload == b"ZONE=west\n"
+
+
+def test_the_way_back_of_plain_values_keeps_no_secret_of_the_file_as_a_whole() -> None:
+    content = "TOKEN=x\nPASSWORD=old\nZONE=east\n"
+    undo = only_change(File("/etc/x", content, mode=0o600, mask=hide), SECRETS).undo
+    assert undo
+    assert undo.payload == b"ZONE=west\nSIZE=1\n"
+    put = "{ head -c 10 <&3; sed -n '2p' /etc/x; sed -n '1p' /etc/x; head -c 7 <&3; }"
+    was = digest("ZONE=west\nPASSWORD=old\nTOKEN=x\nSIZE=1\n")
+    assert undo.script == write_into("/etc/x", put, "root", "root", 0o600, was)
+    assert f'[ "$(sha256sum <"$temporary" | cut -c -64)" = {was} ]' in undo.script
+
+
+FORMER = "ZONE=west\nPASSWORD='a\nb'\nTOKEN=caf\udce9\nSIZE=1"
+
+
+def hide_lines(text: str) -> str:
+    return re.sub(r"PASSWORD='a\nb'|TOKEN=[^\n]*", lambda found: "***" + "\n***" * found[0].count("\n"), text)
+
+
+@pytest.mark.parametrize("content", ["PASSWORD='a\nb'\nTOKEN=caf\udce9\n", f"NEW=1\n{FORMER}\nMORE=2\n"])
+def test_plain_values_come_back_around_secrets_that_stay(sh: Shell, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "it's"
+    path.write_bytes(os.fsencode(FORMER))
+    path.chmod(0o600)
+    file = replace(mine(path, content, 0o600), secret=hide_lines)
+    undo = there_and_back(sh, only_change(file, seen(sh, file).text))
+    assert b"PASSWORD" not in undo.payload and b"TOKEN" not in undo.payload
+    assert path.read_bytes() == os.fsencode(FORMER)
+
+
+def test_a_mode_comes_back_around_secrets(sh: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_text("PASSWORD=old\nZONE=west\n")
+    path.chmod(0o644)
+    file = replace(mine(path, path.read_text(), 0o600), mask=hide)
+    assert there_and_back(sh, only_change(file, seen(sh, file).text)).payload == b"ZONE=west\n"
+
+
+def test_secrets_that_are_elsewhere_by_now_are_not_mixed_up(sh: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_text("PASSWORD=old\nZONE=west\n")
+    file = replace(mine(path, "PASSWORD=old\nZONE=east\n"), mask=hide)
+    change = only_change(file, seen(sh, file).text)
+    assert change.undo
+    apply(sh, [change])
+    path.write_text("MORE=1\nPASSWORD=old\nZONE=east\n")
+    done = sh(f"set -eu\n{change.undo.script}", change.undo.payload)  # as with --force
+    assert done.returncode != 0
+    assert b"its secrets are not as that run left them" in done.stdout
+    assert path.read_text() == "MORE=1\nPASSWORD=old\nZONE=east\n"
+    assert list(tmp_path.glob("x*")) == [path]
