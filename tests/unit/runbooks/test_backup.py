@@ -12,7 +12,7 @@ from aerodrome.components.backups import backed_up, broker, copied, decrypted, f
 from aerodrome.core.step import Step
 from aerodrome.errors import InvalidInput
 from aerodrome.fleet.model import Broker, Database
-from aerodrome.resources.backup import About, MadeBackup, Place, PrunedBackups
+from aerodrome.resources.backup import HEAD, HEADS, OPTIONS, TABLES, About, MadeBackup, Place, PrunedBackups
 from aerodrome.resources.exchange import Exchanged, ExchangedBack, NoDatabase
 from aerodrome.resources.halted import Resumed
 from aerodrome.resources.scratch import Decrypted, DrillRecord, NoScratch, Restored
@@ -43,9 +43,30 @@ def test_a_backup_is_made_on_the_host_of_the_database() -> None:
     assert backup(given, ["s1"], [], NAME, "").stages == ()
 
 
-def test_a_database_that_is_managed_elsewhere_is_backed_up_there() -> None:
-    with pytest.raises(InvalidInput, match="database.managed is false, so whoever manages the database"):
-        backup(inputs(ELSEWHERE), ["s1"], [], NAME, "")
+def test_a_database_that_is_managed_elsewhere_is_backed_up_by_the_scheduler_and_restored_by_others() -> None:
+    given = inputs(ELSEWHERE)
+    (stage,) = backup(given, ["s1", "w2"], [], NAME, "3.3.2").stages
+    (step,) = stage.steps["s1"]
+    made, pruned = step.resources
+    assert isinstance(made, MadeBackup) and pruned == PrunedBackups(PLACE, 7)
+    about = About("3.3.2", fingerprints(given), broker(given))
+    assert made == MadeBackup(PLACE, NAME, "airflow", about, made.program)
+    program, _, end = made.program.partition("<<'END_OF_FILE'\n")[2].partition("END_OF_FILE\n")
+    assert end == ""
+    assert parameters(program) == {
+        "variable": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+        "public": ["airflow", "airflow", "pg", "5432", "postgresql"],
+        "heads": list(HEADS),
+        "tables": list(TABLES),
+        "options": OPTIONS,
+        "head": HEAD,
+    }
+    (stage,) = backup(given, ["s1"], [], NAME, "3.3.2", prune=False).stages
+    assert [each.key for each in stage.steps["s1"][0].resources] == [f"backup {NAME}"]
+    (stage,) = prune(given, ["s1"], []).stages
+    assert stage.steps == {"s1": [Step("backups.prune", (PrunedBackups(PLACE, 7),))]}
+    with pytest.raises(InvalidInput, match="database.managed is false, so whoever manages the database has to restore"):
+        drill(given, ["s1"], [], BACKUP, RUN)
 
 
 def test_fingerprints_tell_keys_apart_and_do_not_show_them() -> None:
