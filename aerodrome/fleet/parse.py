@@ -39,18 +39,22 @@ def parse(
     *,
     base: str | None = None,
     resolve: Callable[[Reference], str] = _not_here,
+    version: str = "",
 ) -> Fleet:
     """Return the fleet that `text`, the content of hosts.yaml, describes.
 
     `source` names the file in messages; `roles` are the roles that it can have, in the order of a deploy. `base`
     is its directory, where relative paths start.
     `resolve` looks up references outside secrets, environment and config, whose values are needed at once.
+    `version` is Airflow's version instead of the one in `text`: what the fleet would be with it.
     Raises InvalidInput with all errors, each as `file:line: key: what is wrong; how to fix it`.
     """
     reader = Reader(source, posixpath.dirname(source) if base is None else base, resolve)
     keys = fleet_keys(roles)
     found = reader.document(keys, text) or {}
     sections: Sections = {name: found.get(name) or {} for name in keys.fields}
+    if version:
+        sections["airflow"]["version"] = version
     sections["hosts"] = {name: host or {} for name, host in sections["hosts"].items()}
     _part_roles(sections)
     for check in CHECKS:

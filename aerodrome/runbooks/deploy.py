@@ -38,7 +38,7 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     inputs = replace(inputs, whole=set(placed) <= set(roles) and set().union(*placed.values()) <= set(hosts))
     machines, settings = _machines(inputs, roles)
     early, late = _retire_stages(inputs, roles)
-    halts = _halt_stages(inputs) if inputs.whole else []
+    halts = halt_stages(inputs) if inputs.whole else []
     # Setting up a node needs neither the database nor the broker, so all hosts are set up together before any role
     # starts. Whatever can fail without stopping anything runs before the first stop.
     # Units that have been halted are started again, unless something that they run on has already changed.
@@ -79,11 +79,11 @@ def _machines(inputs: Inputs, roles: Collection[str]) -> tuple[dict[str, list[St
     return machines, settings
 
 
-def _halt_stages(inputs: Inputs) -> list[Stage]:
+def halt_stages(inputs: Inputs, waits: bool = True) -> list[Stage]:
     """Return the stages that stop everything if Airflow's version changes, or Celery's users if its broker moves.
 
-    Schedulers stop first, so that nothing new is queued. Workers follow once they have finished what was queued; until
-    then they need the web server (Airflow 3).
+    Schedulers stop first, so that nothing new is queued. Workers follow once they have finished what was queued, unless
+    nobody `waits` for that; until then they need the web server (Airflow 3).
     """
     fleet, downtime = inputs.fleet, inputs.accept_downtime
     celery = fleet.airflow.executor == "CeleryExecutor"
@@ -105,7 +105,7 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
             continue
         first = fleet.roles[role.name][0]
         parts += only([replace(everywhere, name=f"stop other {role.name}s")], set(everywhere.steps) - {first})
-        parts += only([stop(f"stop {role.name}", [role.name], last=celery)], [first])
+        parts += only([stop(f"stop {role.name}", [role.name], last=celery and waits)], [first])
     if downtime:
         parts.append(stop("stop others", [role.name for role in inputs.every_role if not role.uses_celery]))
     return [replace(part, way_back=way_back) for part in parts]

@@ -1,0 +1,65 @@
+"""The page that `fab upgrade` prints before anything stops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aerodrome.checks.backups import Backup
+from aerodrome.components.inputs import Inputs
+from aerodrome.core.size import megabytes
+from aerodrome.report.sink import escape
+
+STARTS = 30  # seconds in which units stop and start, besides the migration: 20 to 30 on small machines
+# What people notice, by major version.
+CHANGES = {
+    2: (
+        "the web UI is at the same URL, with the same logins; 1.10's experimental API is gone, /api/v1 takes its place",
+    ),
+    3: (
+        "the web UI is at the same URL, with the same logins; its pages are new",
+        "the REST API is /api/v2, with tokens (POST /auth/token); /api/v1 is gone",
+        "DAGs are parsed by the DAG processor; tasks reach the database through the web server only",
+        "a DAG run is created when its interval begins, so one name of a schedule is left out",
+        "XComs that were pickled move to the table _xcom_archive",
+    ),
+}
+
+
+def upgrade_page(
+    before: Inputs, after: Inputs, backup: Backup, seconds: int, rows: Mapping[str, int], kept: str
+) -> str:
+    """Say what an upgrade is going to do, after its rehearsal; `rows` are those of the migrated copy."""
+    old, new = before.fleet.airflow.version, after.fleet.airflow.version
+    major = after.catalogue.major
+    people = CHANGES.get(major, ()) if major > before.catalogue.major else ("nothing that is known",)
+    lines = [
+        f"Airflow {old} to {new}: {', '.join(host.name for host in before.fleet.nodes())}",
+        f"rehearsed with backup {backup.name} ({megabytes(backup.size)}): migrated in {seconds} s",
+        *_differences(backup.rows, rows),
+        f"expected downtime: about {seconds + STARTS} s once no task runs any more",
+        "what will happen:",
+        f"  1. schedulers stop; running and queued tasks finish (at most {before.fleet.deploy.drain_timeout} s)",
+        "  2. all other units stop; the database is backed up",
+        f"  3. the database is put aside as {kept}, and a copy of it migrated",
+        f"  4. environments, settings and units of {new}; services start, each healthy before the next",
+        "If anything fails on the way, or on Ctrl-C, the fleet goes back by itself to the database and version of before.",
+        "what changes for people:",
+        *(
+            f"  - {line}"
+            for line in CHANGES.get(after.catalogue.major, ())
+            if after.catalogue.major > before.catalogue.major
+        ),
+        "what has no way back:",
+        f"  - fab upgrade --back works until {kept} is dropped (fab backups.prune), and forgets what ran since",
+    ]
+    return "\n".join(map(escape, lines))
+
+
+def _differences(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
+    """Return the numbers of rows, and which tables have others than before."""
+    same = [table for table, number in before.items() if after.get(table) == number]
+    others = [
+        f"{table} {number} to {after.get(table, 'gone')}" for table, number in before.items() if table not in same
+    ]
+    lines = [f"  the same number of rows: {', '.join(same) or 'none'}"]
+    return [*lines, f"  other numbers of rows: {', '.join(others)}"] if others else lines

@@ -1,0 +1,116 @@
+"""Upgrade Airflow: made ready and rehearsed while everything runs, then drained, backed up, migrated and started.
+
+An upgrade is a deploy of the other version, with a backup, a copy of the database and its migration after everything
+has stopped. The copy is what is migrated: the database of before is put aside and never touched by the new version, so
+the way back is two renames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aerodrome.checks.backups import Backup
+from aerodrome.components.backups import backed_up, secrets_host
+from aerodrome.components.inputs import Inputs
+from aerodrome.components.upgrade import counted, migrated, ready, rehearsed
+from aerodrome.core.runbook import Runbook
+from aerodrome.core.stage import Stage
+from aerodrome.core.step import Step
+from aerodrome.resources.exchange import Exchanged, ExchangedBack, kept_name
+from aerodrome.resources.scratch import NoScratch
+from aerodrome.resources.upgrade import CopiedDatabase, NoUpgradeRecord, UpgradeRecord
+from aerodrome.runbooks import deploy
+from aerodrome.runbooks.backup import database_host
+from aerodrome.runbooks.restore import rehearsal
+
+BEFORE_WEB = 3  # from this major version on, schedulers hand out tokens that only a web server of their version takes
+
+
+def staging(after: Inputs) -> Runbook:
+    """Make the environments of the other version ready on all nodes, beside those in use."""
+    return Runbook("upgrade.ready", (_ready(after),))
+
+
+def rehearse(before: Inputs, after: Inputs, backup: Backup, run: str) -> Runbook:
+    """Migrate a copy of the database with the other version, while everything runs, count its rows, and drop it."""
+    host, node = database_host(before.fleet), secrets_host(before.fleet)
+    undo = {host.name: [Step("upgrade.undo", (NoScratch(),))]}
+    parts = [
+        *rehearsal(before, backup, run, undo),
+        Stage("rehearse", {node.name: [rehearsed(after, run)]}, {}, way_back=undo),
+        Stage("count", {host.name: [counted(run)]}, {}, way_back=undo),
+        Stage("end", {host.name: [Step("upgrade.drop", (NoScratch(),))]}, {}),
+    ]
+    return Runbook("upgrade.rehearse", tuple(parts))
+
+
+def upgrade(before: Inputs, after: Inputs, run: str, force: bool = False) -> Runbook:
+    """Change the version of the whole fleet from that of `before` to that of `after`.
+
+    `run` names what belongs to this upgrade, also if another run goes on with it.
+    """
+    old, new = before.fleet.airflow.version, after.fleet.airflow.version
+    host, node = database_host(before.fleet), secrets_host(before.fleet)
+    database, kept = before.fleet.database, kept_name(before.fleet.database.name, run)
+    halts, machines, starts = _parts(replace(after, force=force))
+    copy = CopiedDatabase(database.name, database.user, kept), Exchanged(database.name, kept)
+    steps = {
+        "begin": {host.name: [Step("upgrade.begin", (UpgradeRecord(run, old, new),))]},
+        "backup": {host.name: [backed_up(before, run, old)]},
+        "copy": {host.name: [Step("upgrade.copy", copy)]},
+        "migrate": {node.name: [migrated(after, run)]},
+        "done": {host.name: [Step("upgrade.done", (UpgradeRecord(run, old, new, done=True),))]},
+    }
+    begin, backup, copied, migrate, done = (Stage(name, each, {}) for name, each in steps.items())
+    parts = [_ready(after), begin, *halts, backup, copied, *machines, migrate, *starts, done]
+    return Runbook("upgrade", tuple(parts), force, back=tuple(_back(before, run)))
+
+
+def back(before: Inputs, run: str, force: bool = False) -> Runbook:
+    """Lead the fleet back to the version of `before`, and to the database that upgrade `run` has put aside."""
+    return Runbook("upgrade.back", tuple(_back(replace(before, force=force), run)), force)
+
+
+def _back(before: Inputs, run: str) -> list[Stage]:
+    host, database = database_host(before.fleet), before.fleet.database.name
+    renames = Step("upgrade.use", (ExchangedBack(database, kept_name(database, run)), NoScratch()))
+    # What runs now must not hold up the way back: the fleet was as these steps want it.
+    halts, machines, starts = map(_unconditional, _parts(before, waits=False))
+    end = Step("upgrade.end", (NoUpgradeRecord(),))
+    exchange, ends = Stage("exchange", {host.name: [renames]}, {}), Stage("end", {host.name: [end]}, {})
+    return [*halts, exchange, *machines, *starts, ends]
+
+
+def _ready(after: Inputs) -> Stage:
+    return Stage("environments", {node.name: ready(after, node) for node in after.fleet.nodes()}, {})
+
+
+def _parts(inputs: Inputs, waits: bool = True) -> tuple[list[Stage], list[Stage], list[Stage]]:
+    """Return the stages of a deploy that changes the version: those that stop units, set up hosts, and start units."""
+    inputs = replace(inputs, accept_downtime=True, whole=True)
+    fleet = inputs.fleet
+    parts = [
+        replace(stage, way_back={}, commits=False)
+        for stage in deploy.stages(inputs, list(fleet.hosts), list(fleet.roles))
+    ]
+    names = [stage.name for stage in parts]
+    first, last = names.index("machines"), names.index("settings") + 1
+    halts, machines, starts = parts[:first], parts[first:last], parts[last:]
+    if not waits:
+        halts = [replace(stage, way_back={}) for stage in deploy.halt_stages(inputs, waits=False)]
+    if inputs.catalogue.major >= BEFORE_WEB:
+        starts.sort(key=lambda stage: stage.name != "webservers")
+    return halts, machines, starts
+
+
+def _unconditional(parts: Sequence[Stage]) -> list[Stage]:
+    """Return stages without what must hold before."""
+    return [
+        replace(
+            stage,
+            steps={host: [replace(step, requires=()) for step in steps] for host, steps in stage.steps.items()},
+            requires={},
+        )
+        for stage in parts
+    ]

@@ -1,0 +1,193 @@
+"""Upgrade Airflow on the whole fleet."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from invoke import task
+
+from tasks.confirm import YES, confirmed
+from tasks.restore import whole_fleet
+from tasks.session import FORCE, JSON, WAIT, Session, session
+
+if TYPE_CHECKING:
+    from aerodrome.checks.upgrade import Upgrade
+    from aerodrome.components.inputs import Inputs
+
+FRESH = 3600  # seconds: a backup that is not older is good enough for a rehearsal
+
+
+@task(
+    help={
+        "to": "the version, such as 3.3.2",
+        "check": "do everything up to the report, while everything runs, and stop there",
+        "back": "go back to the version and database of before the last upgrade",
+        **YES,
+        **WAIT,
+        **FORCE,
+        **JSON,
+    }
+)
+def upgrade(
+    context: Any,
+    to: str = "",
+    check: bool = False,
+    back: bool = False,
+    yes: bool = False,
+    wait: str | None = None,
+    force: bool = False,
+    json: bool = False,
+) -> None:
+    """Change Airflow's version: rehearsed on a copy, backed up, and undone by itself if anything fails.
+
+    While everything runs, the new version is installed beside the one in use, and a copy of the database is migrated by
+    it; --check ends there, with a report. Then schedulers stop, running and queued tasks finish, everything else stops,
+    the database is backed up and migrated once, and services start with the new version. If anything fails on the way,
+    or on Ctrl-C, the fleet goes back to the version and the database of before. At the end, change airflow.version in
+    hosts.yaml.
+
+    Examples:
+      fab upgrade --check --to=3.3.2    # rehearse it and report; nothing stops
+      fab upgrade --to=3.3.2
+      fab upgrade --back                # the database of before the upgrade is used again
+    """
+    from aerodrome.components.upgrade import begun_upgrade
+    from aerodrome.errors import InvalidInput
+
+    if bool(to) == back or (check and back):
+        raise InvalidInput("give a version, or --back", "fab upgrade --to=3.3.2, or fab upgrade --back")
+    with session(context, wait, json) as run:
+        whole_fleet(run)
+        found = begun_upgrade(run.fleet, run.run.look)
+        if back:
+            _back(run, found, yes, force)
+        elif found and not found.done:
+            _resume(run, found, to, check, force)
+        else:
+            _upgrade(run, to, check, yes, force)
+
+
+def _upgrade(run: Session, to: str, check: bool, yes: bool, force: bool) -> None:
+    from aerodrome.catalogue.upgrade import unsupported
+    from aerodrome.errors import InvalidInput
+    from aerodrome.runbooks.backup import database_host
+
+    database_host(run.fleet)
+    if why := unsupported(run.fleet.airflow.version, to):
+        raise InvalidInput(f"--to={to[:40]}: {why}")
+    _preflight(run)
+    after = at_version(run, to)
+    _rehearse(run, after)
+    if check:
+        run.tell("nothing has stopped or changed; to go on: fab upgrade --to=" + to)
+        return
+    if not yes and not confirmed("Upgrade?", ": nothing has stopped", "the report above"):
+        raise InvalidInput("nothing has stopped or changed")
+    run.renew()
+    _perform(run, after, run.recorder.run, force)
+
+
+def _resume(run: Session, found: Upgrade, to: str, check: bool, force: bool) -> None:
+    """Go on with an upgrade whose run was killed."""
+    from aerodrome.errors import InvalidInput
+
+    if check or found.after != to:
+        raise InvalidInput(
+            f"an upgrade from {found.before} to {found.after} was begun by run {found.run} and not finished",
+            f"to go on: fab upgrade --to={found.after}; to go back: fab upgrade --back",
+        )
+    run.tell(f"goes on with the upgrade of run {found.run}")
+    run.__dict__["inputs"] = at_version(run, found.before)
+    _perform(run, at_version(run, to), found.run, force)
+
+
+def _perform(run: Session, after: Inputs, of: str, force: bool) -> None:
+    from aerodrome.runbooks.upgrade import upgrade
+
+    version = after.fleet.airflow.version
+    run.perform(lambda inputs, hosts, roles: upgrade(inputs, after, of, force), [])
+    run.tell(f"Airflow {version} runs; now set airflow.version: {version} in {run.fleet.source}")
+
+
+def _back(run: Session, found: Upgrade | None, yes: bool, force: bool) -> None:
+    from aerodrome.components.backups import kept_databases
+    from aerodrome.errors import InvalidInput
+    from aerodrome.report.terminal import say
+    from aerodrome.resources.exchange import kept_name
+    from aerodrome.runbooks.backup import database_host
+    from aerodrome.runbooks.upgrade import back
+
+    if found is None:
+        raise InvalidInput("no upgrade is recorded that could be taken back", "see what was done: fab history")
+    name = kept_name(run.fleet.database.name, found.run)
+    kept = [each.subject for each in kept_databases(run.fleet, database_host(run.fleet), run.run.look)]
+    if found.done and name not in kept:
+        raise InvalidInput(f"database {name} of before the upgrade has been dropped", "see what there is: fab backups")
+    say(f"from Airflow {found.after} back to {found.before}, and to database {name}: Airflow forgets what ran since")
+    if not yes and not confirmed("Go back?", ": nothing was changed"):
+        raise InvalidInput("nothing was changed")
+    before = at_version(run, found.before)
+    run.perform(lambda inputs, hosts, roles: back(before, found.run, force), [])
+    run.tell(f"Airflow {found.before} runs; airflow.version in {run.fleet.source} has to be {found.before}")
+
+
+def at_version(run: Session, version: str) -> Inputs:
+    """Return what components need for another version of Airflow, with the same hosts.yaml and secrets."""
+    from aerodrome.components.registry import components
+    from aerodrome.controller.hosts_file import load
+    from tasks.values import look_up
+
+    return look_up(load(components().values(), version=version), run.vault)
+
+
+def _preflight(run: Session) -> None:
+    """Refuse to upgrade a fleet that is not as in hosts.yaml, or not healthy.
+
+    An upgrade carries no other change along: whoever sees it fail knows what it was.
+    """
+    from aerodrome.components.status import status
+    from aerodrome.core.stage import by_host
+    from aerodrome.errors import InvalidInput
+    from aerodrome.report.terminal import show_plans
+    from aerodrome.runbooks.deploy import deploy
+
+    roles = list(run.fleet.roles)
+    plans = run.adopting(lambda: run.run.ask(by_host(deploy(run.inputs, run.names, roles).stages)))
+    if any(plan.changes for plan in plans.values()):
+        show_plans([plan for plan in plans.values() if plan.changes], False)
+        raise InvalidInput(
+            "the fleet is not as hosts.yaml says: an upgrade carries no other change along", "fab deploy"
+        )
+    rows, _ = status(run.inputs, run.hosts, roles, run.run.look)
+    if sick := [f"{row.host}: {row.role}: {row.detail}" for row in rows if not row.ok]:
+        raise InvalidInput([f"not healthy: {each}" for each in sick], "fab status; fab logs")
+
+
+def _rehearse(run: Session, after: Inputs) -> None:
+    """Make the new version ready, rehearse the migration on a copy, and print the report."""
+    from aerodrome.checks.upgrade import CopyCounted, Counts, Migrated
+    from aerodrome.components.backups import backups, secrets_host
+    from aerodrome.components.upgrade import REHEARSED
+    from aerodrome.report.terminal import say
+    from aerodrome.report.upgrade import upgrade_page
+    from aerodrome.resources.exchange import kept_name
+    from aerodrome.runbooks.backup import backup, database_host, pick
+    from aerodrome.runbooks.upgrade import rehearse, staging
+
+    host, node, version = database_host(run.fleet), secrets_host(run.fleet), run.fleet.airflow.version
+    run.perform(lambda inputs, hosts, roles: staging(after), [])
+    rows = [row for row in backups(run.fleet, host, run.run.look) if row.ok and row.airflow == version]
+    if not rows or rows[0].age > FRESH:
+        run.renew()
+        run.perform(partial(backup, name=run.recorder.run, airflow=version), [])
+        rows = backups(run.fleet, host, run.run.look)
+    found = pick(rows)
+    run.renew()
+    of = run.recorder.run
+    run.perform(lambda inputs, hosts, roles: rehearse(inputs, after, found, of), [])
+    (took,) = run.run.look({node.name: [Migrated(REHEARSED, of)]})[node.name]
+    (counts,) = run.run.look({host.name: [CopyCounted(of)]})[host.name]
+    kept = f"{kept_name(run.fleet.database.name, 'STAMP-')}"
+    numbers = counts.rows if isinstance(counts, Counts) else {}
+    say(upgrade_page(run.inputs, after, found, int(took.detail) if took.ok else 0, numbers, kept))
