@@ -101,7 +101,7 @@ def _migrate(command: str, file: str, run: str) -> str:
     bounded = f"sed -un -e 's/^\\(.\\{{500\\}}\\).*/\\1/' -e '1,20000w {log}'"
     return (
         f"(\numask 077\nmkdir -p {file.rpartition('/')[0]}\nbegan=$(date +%s)\n"
-        f"{{ if {command} 2>&1; then echo 0; else echo 1; fi >{log}.status; }} | {bounded}\n"
+        f"{{ code=0; {command} 2>&1 || code=$?; echo $code >{log}.status; }} | {bounded}\n"
         "seconds=$(($(date +%s) - began))\n"
         f"if [ \"$(cat {log}.status)\" != 0 ]; then tail -n 40 {log} | sed 's/^@/ @/'; exit 1; fi\n"
         f"printf '%s %s\\n' {quote(run)} \"$seconds\" >{file}.new\nmv {file}.new {file}\n"

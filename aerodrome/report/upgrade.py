@@ -42,13 +42,9 @@ def upgrade_page(
         "  2. all other units stop; the database is backed up",
         f"  3. the database is put aside as {kept}, and a copy of it migrated",
         f"  4. environments, settings and units of {new}; services start, each healthy before the next",
-        "If anything fails on the way, or on Ctrl-C, the fleet goes back by itself to the database and version of before.",
+        "if anything fails on the way, or on Ctrl-C, the fleet goes back by itself to the old version and database",
         "what changes for people:",
-        *(
-            f"  - {line}"
-            for line in CHANGES.get(after.catalogue.major, ())
-            if after.catalogue.major > before.catalogue.major
-        ),
+        *(f"  - {line}" for line in people),
         "what has no way back:",
         f"  - fab upgrade --back works until {kept} is dropped (fab backups.prune), and forgets what ran since",
     ]
