@@ -14,6 +14,7 @@ from tasks.session import FORCE, JSON, WAIT, Session, session
 if TYPE_CHECKING:
     from aerodrome.checks.upgrade import Upgrade
     from aerodrome.components.inputs import Inputs
+    from aerodrome.fleet.model import Fleet
 
 FRESH = 3600  # seconds: a backup that is not older is good enough for a rehearsal
 
@@ -70,12 +71,15 @@ def upgrade(
 
 def _upgrade(run: Session, to: str, check: bool, yes: bool, force: bool) -> None:
     from aerodrome.catalogue.upgrade import unsupported
+    from aerodrome.components.backups import version_in_use
     from aerodrome.errors import InvalidInput
     from aerodrome.runbooks.backup import database_host
 
     database_host(run.fleet)
-    if why := unsupported(run.fleet.airflow.version, to):
+    in_use = version_in_use(run.inputs, run.run.look)
+    if why := unsupported(in_use, to) if in_use else "which version is in use is not known: fab status":
         raise InvalidInput(f"--to={to[:40]}: {why}")
+    _use(run, in_use)
     _preflight(run)
     after = at_version(run, to)
     _rehearse(run, after)
@@ -98,7 +102,7 @@ def _resume(run: Session, found: Upgrade, to: str, check: bool, force: bool) -> 
             f"to go on: fab upgrade --to={found.after}; to go back: fab upgrade --back",
         )
     run.tell(f"goes on with the upgrade of run {found.run}")
-    run.__dict__["inputs"] = at_version(run, found.before)
+    _use(run, found.before)
     _perform(run, at_version(run, to), found.run, force)
 
 
@@ -134,11 +138,23 @@ def _back(run: Session, found: Upgrade | None, yes: bool, force: bool) -> None:
 
 def at_version(run: Session, version: str) -> Inputs:
     """Return what components need for another version of Airflow, with the same hosts.yaml and secrets."""
-    from aerodrome.components.registry import components
-    from aerodrome.controller.hosts_file import load
     from tasks.values import look_up
 
-    return look_up(load(components().values(), version=version), run.vault)
+    return look_up(_fleet(version), run.vault)
+
+
+def _use(run: Session, version: str) -> None:
+    """Take the fleet of hosts.yaml with the version that is in use: the file may already have the next one."""
+    if run.fleet.airflow.version != version:
+        run.fleet = _fleet(version)
+        run.__dict__.pop("inputs", None)
+
+
+def _fleet(version: str) -> Fleet:
+    from aerodrome.components.registry import components
+    from aerodrome.controller.hosts_file import load
+
+    return load(components().values(), version=version)
 
 
 def _preflight(run: Session) -> None:
