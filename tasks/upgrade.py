@@ -137,7 +137,7 @@ def _back(run: Session, found: Upgrade | None, yes: bool, force: bool) -> None:
 
 
 def at_version(run: Session, version: str) -> Inputs:
-    """Return what components need for another version of Airflow, with the same hosts.yaml and secrets."""
+    """Return the inputs of components for another version of Airflow, with the same hosts.yaml and secrets."""
     from tasks.values import look_up
 
     return look_up(_fleet(version), run.vault)

@@ -1,4 +1,4 @@
-"""What an upgrade of Airflow leaves on the host of the database: its record, and a copy of the database."""
+"""An upgrade of Airflow on the host of the database: its record, and a copy of the database."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def rehearse(before: Inputs, after: Inputs, backup: Backup, run: str) -> Runbook
 def upgrade(before: Inputs, after: Inputs, run: str, force: bool = False) -> Runbook:
     """Change the version of the whole fleet from that of `before` to that of `after`.
 
-    `run` names what belongs to this upgrade, also if another run goes on with it.
+    `run` names what belongs to this upgrade, also if another run continues it.
     """
     old, new = before.fleet.airflow.version, after.fleet.airflow.version
     host, node = database_host(before.fleet), secrets_host(before.fleet)
