@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,29 +13,29 @@ from tasks.restore import whole_fleet
 from tasks.session import FORCE, JSON, WAIT, Session, session
 
 if TYPE_CHECKING:
+    from aerodrome.checks.backups import Backup
     from aerodrome.checks.upgrade import Upgrade
     from aerodrome.components.inputs import Inputs
     from aerodrome.fleet.model import Fleet
 
 FRESH = 3600  # seconds: a backup that is not older is good enough for a rehearsal
+OPTIONS = {
+    "to": "the version, such as 3.3.2",
+    "check": "do everything up to the report, while everything runs, and stop there",
+    "back": "go back to the version and database of before the last upgrade",
+    "python": "airflow.python with the other version (default: as in hosts.yaml)",
+    "lock": "airflow.lock with the other version; needed if hosts.yaml has airflow.lock or airflow.constraints",
+}
 
 
-@task(
-    help={
-        "to": "the version, such as 3.3.2",
-        "check": "do everything up to the report, while everything runs, and stop there",
-        "back": "go back to the version and database of before the last upgrade",
-        **YES,
-        **WAIT,
-        **FORCE,
-        **JSON,
-    }
-)
+@task(help={**OPTIONS, **YES, **WAIT, **FORCE, **JSON})
 def upgrade(
     context: Any,
     to: str = "",
     check: bool = False,
     back: bool = False,
+    python: str = "",
+    lock: str = "",
     yes: bool = False,
     wait: str | None = None,
     force: bool = False,
@@ -51,25 +52,26 @@ def upgrade(
     Examples:
       fab upgrade --check --to=3.3.2    # rehearse it and report; nothing stops
       fab upgrade --to=3.3.2
-      fab upgrade --back                # the database of before the upgrade is used again
+      fab upgrade --back                # the version and the database of before are used again
     """
     from aerodrome.components.upgrade import begun_upgrade
     from aerodrome.errors import InvalidInput
 
     if bool(to) == back or (check and back):
         raise InvalidInput("give a version, or --back", "fab upgrade --to=3.3.2, or fab upgrade --back")
+    other = _overrides(python, lock)
     with session(context, wait, json) as run:
         whole_fleet(run)
         found = begun_upgrade(run.fleet, run.run.look)
         if back:
-            _back(run, found, yes, force)
+            _back(run, found, other, yes or json, force)
         elif found and not found.done:
-            _resume(run, found, to, check, force)
+            _resume(run, found, to, other, check, force)
         else:
-            _upgrade(run, to, check, yes, force)
+            _upgrade(run, to, other, check, yes, force)
 
 
-def _upgrade(run: Session, to: str, check: bool, yes: bool, force: bool) -> None:
+def _upgrade(run: Session, to: str, other: Mapping[str, Any], check: bool, yes: bool, force: bool) -> None:
     from aerodrome.catalogue.upgrade import unsupported
     from aerodrome.components.backups import version_in_use
     from aerodrome.errors import InvalidInput
@@ -81,10 +83,10 @@ def _upgrade(run: Session, to: str, check: bool, yes: bool, force: bool) -> None
         raise InvalidInput(f"--to={to[:40]}: {why}")
     _use(run, in_use)
     _preflight(run)
-    after = at_version(run, to)
+    after = _at_version(run, to, other)
     _rehearse(run, after)
     if check:
-        run.tell("nothing has stopped or changed; to go on: fab upgrade --to=" + to)
+        run.tell(f"nothing has stopped or changed; to upgrade: fab upgrade --to={to}")
         return
     if not yes and not confirmed("Upgrade?", ": nothing has stopped", "the report above"):
         raise InvalidInput("nothing has stopped or changed")
@@ -92,18 +94,18 @@ def _upgrade(run: Session, to: str, check: bool, yes: bool, force: bool) -> None
     _perform(run, after, run.recorder.run, force)
 
 
-def _resume(run: Session, found: Upgrade, to: str, check: bool, force: bool) -> None:
-    """Go on with an upgrade whose run was killed."""
+def _resume(run: Session, found: Upgrade, to: str, other: Mapping[str, Any], check: bool, force: bool) -> None:
+    """Continue an upgrade whose run was killed."""
     from aerodrome.errors import InvalidInput
 
     if check or found.after != to:
         raise InvalidInput(
             f"an upgrade from {found.before} to {found.after} was begun by run {found.run} and not finished",
-            f"to go on: fab upgrade --to={found.after}; to go back: fab upgrade --back",
+            f"continue it: fab upgrade --to={found.after}; or go back: fab upgrade --back",
         )
-    run.tell(f"goes on with the upgrade of run {found.run}")
+    run.tell(f"continuing the upgrade of run {found.run}")
     _use(run, found.before)
-    _perform(run, at_version(run, to), found.run, force)
+    _perform(run, _at_version(run, to, other), found.run, force)
 
 
 def _perform(run: Session, after: Inputs, of: str, force: bool) -> None:
@@ -114,7 +116,7 @@ def _perform(run: Session, after: Inputs, of: str, force: bool) -> None:
     run.tell(f"Airflow {version} runs; now set airflow.version: {version} in {run.fleet.source}")
 
 
-def _back(run: Session, found: Upgrade | None, yes: bool, force: bool) -> None:
+def _back(run: Session, found: Upgrade | None, other: Mapping[str, Any], yes: bool, force: bool) -> None:
     from aerodrome.components.backups import kept_databases
     from aerodrome.errors import InvalidInput
     from aerodrome.report.terminal import say
@@ -131,30 +133,46 @@ def _back(run: Session, found: Upgrade | None, yes: bool, force: bool) -> None:
     say(f"from Airflow {found.after} back to {found.before}, and to database {name}: Airflow forgets what ran since")
     if not yes and not confirmed("Go back?", ": nothing was changed"):
         raise InvalidInput("nothing was changed")
-    before = at_version(run, found.before)
+    before = _at_version(run, found.before, other)
     run.perform(lambda inputs, hosts, roles: back(before, found.run, force), [])
     run.tell(f"Airflow {found.before} runs; airflow.version in {run.fleet.source} has to be {found.before}")
 
 
-def at_version(run: Session, version: str) -> Inputs:
+def _overrides(python: str, lock: str) -> dict[str, Any]:
+    """Return the keys of the section airflow that options give."""
+    from pathlib import Path
+
+    found: dict[str, Any] = {"python": python} if python else {}
+    return found | ({"lock": str(Path(lock).absolute()), "constraints": None, "pinned": True} if lock else {})
+
+
+def _at_version(run: Session, version: str, other: Mapping[str, Any]) -> Inputs:
     """Return the inputs of components for another version of Airflow, with the same hosts.yaml and secrets."""
+    from aerodrome.errors import InvalidInput
     from tasks.values import look_up
 
-    return look_up(_fleet(version), run.vault)
+    airflow = run.fleet.airflow
+    if version != airflow.version and (airflow.lock or airflow.constraints) and "lock" not in other:
+        key = "lock" if airflow.lock else "constraints"
+        raise InvalidInput(
+            f"{run.fleet.source}: airflow.{key} is for Airflow {airflow.version}",
+            f"make a lock file for {version} (fab pin --version={version}), and give it: --lock=PATH",
+        )
+    return look_up(_fleet({"version": version, **other}), run.vault)
 
 
 def _use(run: Session, version: str) -> None:
     """Take the fleet of hosts.yaml with the version that is in use: the file may already have the next one."""
     if run.fleet.airflow.version != version:
-        run.fleet = _fleet(version)
+        run.fleet = _fleet({"version": version})
         run.__dict__.pop("inputs", None)
 
 
-def _fleet(version: str) -> Fleet:
+def _fleet(airflow: Mapping[str, Any]) -> Fleet:
     from aerodrome.components.registry import components
     from aerodrome.controller.hosts_file import load
 
-    return load(components().values(), version=version)
+    return load(components().values(), airflow=airflow)
 
 
 def _preflight(run: Session) -> None:
@@ -172,9 +190,7 @@ def _preflight(run: Session) -> None:
     plans = run.adopting(lambda: run.run.ask(by_host(deploy(run.inputs, run.names, roles).stages)))
     if any(plan.changes for plan in plans.values()):
         show_plans([plan for plan in plans.values() if plan.changes], False)
-        raise InvalidInput(
-            "the fleet is not as hosts.yaml says: an upgrade carries no other change along", "fab deploy"
-        )
+        raise InvalidInput("the fleet is not as hosts.yaml says; an upgrade carries no other change", "fab deploy")
     rows, _ = status(run.inputs, run.hosts, roles, run.run.look)
     if sick := [f"{row.host}: {row.role}: {row.detail}" for row in rows if not row.ok]:
         raise InvalidInput([f"not healthy: {each}" for each in sick], "fab status; fab logs")
@@ -183,27 +199,34 @@ def _preflight(run: Session) -> None:
 def _rehearse(run: Session, after: Inputs) -> None:
     """Make the new version ready, rehearse the migration on a copy, and print the report."""
     from aerodrome.checks.upgrade import CopyCounted, Counts, Migrated
-    from aerodrome.components.backups import backups, secrets_host
+    from aerodrome.components.backups import secrets_host
     from aerodrome.components.upgrade import REHEARSED
     from aerodrome.report.terminal import say
     from aerodrome.report.upgrade import upgrade_page
-    from aerodrome.resources.exchange import kept_name
-    from aerodrome.runbooks.backup import backup, database_host, pick
+    from aerodrome.runbooks.backup import database_host
     from aerodrome.runbooks.upgrade import rehearse, staging
 
-    host, node, version = database_host(run.fleet), secrets_host(run.fleet), run.fleet.airflow.version
+    host, node = database_host(run.fleet), secrets_host(run.fleet)
     run.perform(lambda inputs, hosts, roles: staging(after), [])
-    rows = [row for row in backups(run.fleet, host, run.run.look) if row.ok and row.airflow == version]
-    if not rows or rows[0].age > FRESH:
-        run.renew()
-        run.perform(partial(backup, name=run.recorder.run, airflow=version), [])
-        rows = backups(run.fleet, host, run.run.look)
-    found = pick(rows)
+    found = _fresh_backup(run)
     run.renew()
     of = run.recorder.run
     run.perform(lambda inputs, hosts, roles: rehearse(inputs, after, found, of), [])
     (took,) = run.run.look({node.name: [Migrated(REHEARSED, of)]})[node.name]
     (counts,) = run.run.look({host.name: [CopyCounted(of)]})[host.name]
-    kept = f"{kept_name(run.fleet.database.name, 'STAMP-')}"
-    numbers = counts.rows if isinstance(counts, Counts) else {}
-    say(upgrade_page(run.inputs, after, found, int(took.detail) if took.ok else 0, numbers, kept))
+    rows = counts.rows if isinstance(counts, Counts) else {}
+    say(upgrade_page(run.inputs, after, found, int(took.detail) if took.ok else 0, rows))
+
+
+def _fresh_backup(run: Session) -> Backup:
+    """Return the newest backup of the version in use; make one if it is too old."""
+    from aerodrome.components.backups import backups
+    from aerodrome.runbooks.backup import backup, database_host, pick
+
+    host, version = database_host(run.fleet), run.fleet.airflow.version
+    rows = [row for row in backups(run.fleet, host, run.run.look) if row.ok and row.airflow == version]
+    if rows and rows[0].age <= FRESH:
+        return rows[0]
+    run.renew()
+    run.perform(partial(backup, name=run.recorder.run, airflow=version), [])
+    return pick(backups(run.fleet, host, run.run.look))

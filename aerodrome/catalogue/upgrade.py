@@ -27,6 +27,11 @@ def unsupported(before: str, after: str) -> str:
     return ""
 
 
+def needs_repair(before: str) -> bool:
+    """Tell whether the database of a version has to be repaired before another one can migrate it."""
+    return numbers(before)[:1] == (1,)
+
+
 def numbers(version: str) -> tuple[int, ...]:
     """Return the first three numbers of a version."""
     return tuple(int(part) for part in re.findall(r"\d{1,9}", version)[:3])

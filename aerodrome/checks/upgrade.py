@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 
-from aerodrome.core.check import Finding
+from aerodrome.core.check import Finding, refused
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.backup import NAME
 from aerodrome.resources.upgrade import BEGUN, COUNTED, DONE, RECORD
@@ -50,6 +50,23 @@ class RecordedUpgrade:
 
     def unknown(self, why: str) -> list[Finding]:
         return [Finding(self.key, "failed", why)]
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """No upgrade of Airflow has been begun without being finished: nothing else changes the fleet in between."""
+
+    key = "unfinished upgrade"
+
+    def probe(self) -> str:
+        return f"[ ! -r {RECORD} ] || {{ IFS= read -r line <{RECORD}; printf '%s\\n' \"$line\"; }}"
+
+    def judge(self, answer: str) -> list[Finding]:
+        words = answer.split()
+        if len(words) != 4 or words[3] != BEGUN or not all(map(VERSION.fullmatch, words[1:3])):
+            return []
+        message = f"an upgrade from Airflow {words[1]} to {words[2]} was begun, and has not been finished"
+        return refused(self, message, f"continue it: fab upgrade --to={words[2]}; or go back: fab upgrade --back")
 
 
 @dataclass(frozen=True)

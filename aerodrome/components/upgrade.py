@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from aerodrome.catalogue.upgrade import needs_repair
 from aerodrome.catalogue.version import BROKER_URL, DATABASE_URL, RESULT_BACKEND
 from aerodrome.checks.upgrade import CopyCounted, Migrated, RecordedUpgrade, Upgrade
 from aerodrome.components.backups import secrets_host
-from aerodrome.components.command import airflow_command
+from aerodrome.components.command import airflow_command, connection, python_program
 from aerodrome.components.environment import environment, render_variables, role_environment
 from aerodrome.components.inputs import Inputs, Text
 from aerodrome.components.node import environments, packages
@@ -19,7 +20,9 @@ from aerodrome.core.runbook import Action
 from aerodrome.core.step import Step
 from aerodrome.errors import HostError, InvalidInput
 from aerodrome.fleet.model import Fleet, Host
+from aerodrome.program import program
 from aerodrome.resources.backup import GUARD, OPTIONS, facts
+from aerodrome.resources.config import ConfigSetAside
 from aerodrome.resources.scratch import SCRATCH
 from aerodrome.resources.upgrade import COUNTED
 
@@ -60,22 +63,31 @@ def ready(inputs: Inputs, node: Host) -> list[Step]:
     ]
 
 
-def migrated(inputs: Inputs, run: str) -> Step:
-    """Return the action that migrates the metadata database, in the environment of the units."""
+def config(inputs: Inputs, run: str) -> tuple[ConfigSetAside, ...]:
+    """Return the airflow.cfg to set aside on a node, unless hosts.yaml brings one."""
+    path = f"{inputs.fleet.airflow.home}/airflow.cfg"
+    return () if inputs.config_file is not None else (ConfigSetAside(path, run),)
+
+
+def migrated(before: str, inputs: Inputs, run: str) -> Step:
+    """Return the action that migrates the metadata database of version `before`, in the environment of the units."""
     role = inputs.role_for_commands(secrets_host(inputs.fleet))
     command = airflow_command(inputs, inputs.catalogue.migrate.split(), role)
-    version = inputs.fleet.airflow.version
-    change = Change(f"migrate the database to Airflow {version}", _migrate(command, MIGRATED, run), interrupts=True)
+    repair = python_program(inputs, _repair(inputs), role) if needs_repair(before) else ":"
+    script = f"{repair}\n{_migrate(command, MIGRATED, run)}"
+    change = Change(f"migrate the database to Airflow {inputs.fleet.airflow.version}", script, interrupts=True)
     return Step("upgrade.migrate", (Action(Migrated(MIGRATED, run), change),))
 
 
-def rehearsed(inputs: Inputs, run: str) -> Step:
+def rehearsed(before: str, inputs: Inputs, run: str) -> Step:
     """Return the action that migrates the scratch database, in a sandbox: the units notice nothing."""
     node = secrets_host(inputs.fleet)
     variables = render_variables(_rehearsal_variables(inputs, node))
+    command = _in_sandbox(inputs, "airflow", *inputs.catalogue.migrate.split())
+    repair = f"{_in_sandbox(inputs, 'python', '-I', '-')} {heredoc(_repair(inputs))}" if needs_repair(before) else ":"
     script = (
-        f"{RUNTIME}(umask 077; {put_text(variables, VARIABLES)}\n)\n"
-        f"{_migrate(_in_sandbox(inputs), REHEARSED, run)}\nrm -f {VARIABLES}"
+        f"{RUNTIME}(umask 077; {put_text(variables, VARIABLES)}\n)\n{repair}\n"
+        f"{_migrate(command, REHEARSED, run)}\nrm -f {VARIABLES}"
     )
     change = Change(f"migrate the copy to Airflow {inputs.fleet.airflow.version}", script, interrupts=True)
     return Step("upgrade.rehearse", (Action(Migrated(REHEARSED, run), change),))
@@ -109,8 +121,12 @@ def _migrate(command: str, file: str, run: str) -> str:
     )
 
 
-def _in_sandbox(inputs: Inputs) -> str:
-    """Return sh that runs the migration of the version that is ready, with the variables of the rehearsal only."""
+def _repair(inputs: Inputs) -> str:
+    return program("repair", note=NOTE, **connection(inputs))
+
+
+def _in_sandbox(inputs: Inputs, name: str, *arguments: str) -> str:
+    """Return sh that runs a program of the environment that is ready, with the variables of the rehearsal only."""
     airflow = inputs.fleet.airflow
     properties = (
         f"User={airflow.user}",
@@ -126,7 +142,7 @@ def _in_sandbox(inputs: Inputs) -> str:
         f"RuntimeMaxSec={inputs.fleet.deploy.migration_timeout}",
     )
     options = " ".join(f"-p {quote(each)}" for each in properties)
-    words = [f"{next_environment(inputs)}/bin/airflow", *inputs.catalogue.migrate.split()]
+    words = [f"{next_environment(inputs)}/bin/{name}", *arguments]
     return f"systemd-run --quiet --pipe --wait --collect {options} {' '.join(map(quote, words))}"
 
 

@@ -73,7 +73,7 @@ def _go_back(run: Run, stages: Sequence[Stage], why: BaseException) -> None:
     """
     run.emit(Note("", f"{'interrupted' if isinstance(why, KeyboardInterrupt) else 'this failed'}: going back"))
     failures = [] if isinstance(why, KeyboardInterrupt) else list(_failures(why))
-    performance = _Performance(run, stages)
+    performance = _Performance(run.successor(), stages)
     try:
         performance.ask()
         missing = performance.leave_out_unreachable()

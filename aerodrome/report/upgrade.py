@@ -25,12 +25,10 @@ CHANGES = {
 }
 
 
-def upgrade_page(
-    before: Inputs, after: Inputs, backup: Backup, seconds: int, rows: Mapping[str, int], kept: str
-) -> str:
+def upgrade_page(before: Inputs, after: Inputs, backup: Backup, seconds: int, rows: Mapping[str, int]) -> str:
     """Say what an upgrade is going to do, after its rehearsal; `rows` are those of the migrated copy."""
     old, new = before.fleet.airflow.version, after.fleet.airflow.version
-    major = after.catalogue.major
+    major, kept = after.catalogue.major, f"{before.fleet.database.name}_before_TIME"
     people = CHANGES.get(major, ()) if major > before.catalogue.major else ("nothing that is known",)
     lines = [
         f"Airflow {old} to {new}: {', '.join(host.name for host in before.fleet.nodes())}",

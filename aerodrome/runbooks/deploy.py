@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from aerodrome.checks.upgrade import Unfinished
 from aerodrome.components.firewall import firewall
 from aerodrome.components.halt import halted, resumed
 from aerodrome.components.inputs import Inputs
@@ -28,7 +29,17 @@ def deploy(
 ) -> Runbook:
     """Bring these hosts and roles to the state in hosts.yaml, in order."""
     inputs = replace(inputs, accept_downtime=accept_downtime, force=force)
-    return Runbook("deploy", tuple(stages(inputs, hosts, roles)), force, tuple(setting_notes(inputs)))
+    parts = [_unless_unfinished(inputs, stage) for stage in stages(inputs, hosts, roles)]
+    return Runbook("deploy", tuple(parts), force, tuple(setting_notes(inputs)))
+
+
+def _unless_unfinished(inputs: Inputs, stage: Stage) -> Stage:
+    """Return a stage that refuses to begin in the middle of an upgrade, if the host that records it is a part of it."""
+    host = inputs.fleet.lock_host.name
+    if stage.name != "machines" or host not in stage.steps:
+        return stage
+    asks = Step("deploy.upgrade", (), (Unfinished(),))
+    return replace(stage, steps={**stage.steps, host: [asks, *stage.steps[host]]})
 
 
 def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> list[Stage]:

@@ -13,10 +13,12 @@ from dataclasses import replace
 from aerodrome.checks.backups import Backup
 from aerodrome.components.backups import backed_up, secrets_host
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.upgrade import counted, migrated, ready, rehearsed
+from aerodrome.components.upgrade import config, counted, migrated, ready, rehearsed
+from aerodrome.core.resource import Resource
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage
 from aerodrome.core.step import Step
+from aerodrome.resources.config import ConfigPutBack
 from aerodrome.resources.exchange import Exchanged, ExchangedBack, kept_name
 from aerodrome.resources.scratch import NoScratch
 from aerodrome.resources.upgrade import CopiedDatabase, NoUpgradeRecord, UpgradeRecord
@@ -38,7 +40,7 @@ def rehearse(before: Inputs, after: Inputs, backup: Backup, run: str) -> Runbook
     undo = {host.name: [Step("upgrade.undo", (NoScratch(),))]}
     parts = [
         *rehearsal(before, backup, run, undo),
-        Stage("rehearse", {node.name: [rehearsed(after, run)]}, {}, way_back=undo),
+        Stage("rehearse", {node.name: [rehearsed(before.fleet.airflow.version, after, run)]}, {}, way_back=undo),
         Stage("count", {host.name: [counted(run)]}, {}, way_back=undo),
         Stage("end", {host.name: [Step("upgrade.drop", (NoScratch(),))]}, {}),
     ]
@@ -59,11 +61,12 @@ def upgrade(before: Inputs, after: Inputs, run: str, force: bool = False) -> Run
         "begin": {host.name: [Step("upgrade.begin", (UpgradeRecord(run, old, new),))]},
         "backup": {host.name: [backed_up(before, run, old)]},
         "copy": {host.name: [Step("upgrade.copy", copy)]},
-        "migrate": {node.name: [migrated(after, run)]},
+        "migrate": {node.name: [migrated(old, after, run)]},
         "done": {host.name: [Step("upgrade.done", (UpgradeRecord(run, old, new, done=True),))]},
     }
     begin, backup, copied, migrate, done = (Stage(name, each, {}) for name, each in steps.items())
-    parts = [_ready(after), begin, *halts, backup, copied, *machines, migrate, *starts, done]
+    aside = _on_nodes(after, "config", config(after, run))
+    parts = [_ready(after), begin, *halts, backup, copied, *aside, *machines, migrate, *starts, done]
     return Runbook("upgrade", tuple(parts), force, back=tuple(_back(before, run)))
 
 
@@ -79,7 +82,14 @@ def _back(before: Inputs, run: str) -> list[Stage]:
     halts, machines, starts = map(_unconditional, _parts(before, waits=False))
     end = Step("upgrade.end", (NoUpgradeRecord(),))
     exchange, ends = Stage("exchange", {host.name: [renames]}, {}), Stage("end", {host.name: [end]}, {})
-    return [*halts, exchange, *machines, *starts, ends]
+    config_back = _on_nodes(before, "config", tuple(map(ConfigPutBack, config(before, run))))
+    return [*halts, exchange, *config_back, *machines, *starts, ends]
+
+
+def _on_nodes(inputs: Inputs, name: str, resources: tuple[Resource, ...]) -> list[Stage]:
+    """Return a stage with these resources on all nodes; none without any."""
+    steps = {node.name: [Step(f"upgrade.{name}", resources)] for node in inputs.fleet.nodes()}
+    return [Stage(name, steps, {})] if resources else []
 
 
 def _ready(after: Inputs) -> Stage:
