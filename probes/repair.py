@@ -16,7 +16,7 @@ LACKING = (
 
 
 def main(note: str, variable: str, public: "list[str]", database: str = "") -> None:
-    """Give the ids of Airflow 1.10's ab_* tables their defaults; `note` is the prefix of lines that are shown."""
+    """Set the defaults of the ids of Airflow 1.10's ab_* tables; `note` is the prefix of lines that are shown."""
     try:
         if not found_connection(variable):
             raise RuntimeError("this host has no connection to the database")
