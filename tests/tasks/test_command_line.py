@@ -54,6 +54,7 @@ TASKS = {
     "stop",
     "trust-hosts",
     "undo",
+    "upgrade",
 }
 
 
