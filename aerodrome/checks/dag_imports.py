@@ -45,11 +45,15 @@ class ComparedImports:
             return self.unknown(error.message)
         new, old = new_errors(before, after), old_errors(before, after)
         detail = f"{before.dags} DAGs with {self.before}, {after.dags} with {self.after}"
-        detail += f"; {len(new)} files with new import errors" if new else "; no new import errors"
-        detail += f"; {len(old)} files that neither imports here" if old else ""
-        detail += f"; {after.left} files not tried" if after.left else ""
+        detail += f"; {_files(len(new))} with new import errors" if new else "; no new import errors"
+        detail += f"; {_files(len(old))} that neither imports here" if old else ""
+        detail += f"; {_files(after.left)} not tried" if after.left else ""
         verdict: Verdict = "failed" if new or after.left else "ok"
         return [DagsImported(self.key, verdict, detail, host=self.host, before=before, after=after, new=new, old=old)]
 
     def unknown(self, why: str) -> list[DagsImported]:
         return [DagsImported(self.key, "failed", why, host=self.host)]
+
+
+def _files(number: int) -> str:
+    return f"{number} file{'' if number == 1 else 's'}"

@@ -46,9 +46,9 @@ class KeptSettings:
     def judge(self, answer: str) -> list[SetByHand]:
         """Return each file that sets anything."""
         variables, _, settings = f"\n{answer}".partition("\n\n")
-        names = [line for line in variables.split() if _VARIABLE.fullmatch(line)]
+        names = [line for line in variables.splitlines() if _VARIABLE.fullmatch(line)]
         found, section = [], ""
-        for line in settings.split():
+        for line in settings.splitlines():
             if begins := _SECTION.fullmatch(line):
                 section = begins[1]
             elif section and _KEY.fullmatch(line):

@@ -36,10 +36,11 @@ _LEFT_OUT = re.compile(
 # running on the host comes first.
 _SANDBOX = (
     "PrivateNetwork=yes", "PrivateTmp=yes", "PrivateDevices=yes", "PrivateUsers=yes", "TemporaryFileSystem=/run:ro",
+    "TemporaryFileSystem=/dev/shm",
     "ProtectSystem=strict", "ProtectHome=read-only", "NoNewPrivileges=yes", "CapabilityBoundingSet=",
     "ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectControlGroups=yes", "RestrictNamespaces=yes",
     "RestrictSUIDSGID=yes", "RestrictRealtime=yes", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
-    "LockPersonality=yes", "RemoveIPC=no", "SystemCallArchitectures=native", "SystemCallFilter=@system-service",
+    "LockPersonality=yes", "SystemCallArchitectures=native", "SystemCallFilter=@system-service",
     "SystemCallErrorNumber=EPERM", f"MemoryMax={ALL_MEGABYTES}M", "MemorySwapMax=0", "TasksMax=256", "CPUWeight=20",
     "Nice=10", "OOMScoreAdjust=900", "TimeoutStopSec=2", "UMask=0077",
 )  # fmt: skip

@@ -12,7 +12,7 @@ from aerodrome.dataclass import dataclass
 from aerodrome.errors import UNEXPECTED, AerodromeError
 
 RECORD = "/run/aerodrome/dag-imports"  # root's directory: both answers, and the run that has asked for them
-LONGEST = 1_000_000  # bytes of an answer: a DAG could print it, so it may be anything
+LONGEST = 4_000_000  # bytes of an answer: a DAG could print it, so it may be anything
 MOST = 1_000_000  # DAGs or files
 SHOWN = 40  # files in a message
 LONGEST_ERROR = 300  # characters
