@@ -4,18 +4,18 @@ Nothing here is a barrier against a DAG: it runs in a process of the same user. 
 answer does not trust it.
 """
 
+import contextlib
 import importlib
 import inspect
 import json
 import os
+import pathlib
 import re
 import resource
 import select
 import signal
 import sys
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import IO, Any, Callable, Optional
 
 from probes.failure import first_line
@@ -111,7 +111,7 @@ def make_tables() -> None:
 
 
 class Limits:
-    """What the import of one file may take, and the characters of its error."""
+    """The time and memory of one file's import, and the length of its error."""
 
     def __init__(self, seconds: int, megabytes: int, longest: int) -> None:
         self.seconds, self.megabytes, self.longest = seconds, megabytes, longest
@@ -133,7 +133,7 @@ class Loader:
         new = {"include_examples": False, "read_dags_from_db": False, "bundle_name": "dags"}
         dags, error = {}, None  # type: dict[str, Any], Optional[str]
         try:
-            found = self.bag(path, **accepted(self.bag.__init__, bundle_path=Path(self.folder), **new))
+            found = self.bag(path, **accepted(self.bag.__init__, bundle_path=pathlib.Path(self.folder), **new))
             dags, errors = found.dags, [str(each) for each in found.import_errors.values()]
             if errors:
                 error = errors[0][-LARGEST // 8 :]
@@ -208,7 +208,7 @@ def in_process(work: "Callable[[], str]", limits: Limits) -> "Optional[str]":
     with os.fdopen(reads, "rb", 0) as opened:
         text = read_line(opened, time.monotonic() + limits.seconds)
     for target, kill in ((child, os.killpg), (child, os.kill)):
-        with suppress(OSError):  # it has ended
+        with contextlib.suppress(OSError):  # it has ended
             kill(target, signal.SIGKILL)
     os.waitpid(child, 0)
     return text

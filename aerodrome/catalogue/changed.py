@@ -1,4 +1,4 @@
-"""What a major version reads differently under the same name: values, and defaults of settings that nobody has set.
+"""Settings that a major version reads differently under the same name: values, and defaults of what nobody has set.
 
 Read from 1.10.10, 2.11.2 and 3.3.2, as installed: `config_templates/config.yml` (defaults), `deprecated_values` of
 airflow/configuration.py, and `CONFIGS_CHANGES` of airflow/cli/commands/config_command.py, which `airflow config lint`
@@ -80,7 +80,7 @@ _VALUES = (
 
 
 def advice(before: int, after: int, section: str, key: str) -> str:
-    """Return what to do instead of a setting that is gone between two major versions; empty if nothing is known."""
+    """Return the replacement of a setting that is gone between two major versions; empty if nothing is known."""
     for major in range(before + 1, after + 1):
         for name in ((section, key), rename(major - 1, section, key)):
             if found := _ADVICE.get(major, {}).get(".".join(name).lower()):
@@ -98,7 +98,7 @@ def changed_defaults(before: int, after: int) -> list[tuple[Name, Default]]:
 
 
 def changed_value(before: int, after: int, section: str, key: str, value: str) -> str:
-    """Return what is wrong with a value after the upgrade and was not before; empty if nothing is."""
+    """Return the fault that a value has after the upgrade and did not have before; empty if there is none."""
     name = ".".join(rename(after, section, key)).lower()
     for major, setting, pattern, effect in _VALUES:
         today = ".".join(rename(after, *setting.split("."))) if setting else name

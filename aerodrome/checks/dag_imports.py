@@ -1,4 +1,4 @@
-"""What two versions of Airflow import from the DAG folder of a node, as a run has found out."""
+"""The DAGs that two versions of Airflow import from the DAG folder of a node, as a run has found out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DagsImported(Finding):
 
 @dataclass(frozen=True)
 class ComparedImports:
-    """What both versions import, as this run has found out."""
+    """The imports of both versions, as this run has recorded them."""
 
     host: str
     before: str

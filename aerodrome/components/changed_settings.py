@@ -1,4 +1,4 @@
-"""What a fleet sets that another version of Airflow has renamed, removed or reads differently."""
+"""Settings of a fleet that another version of Airflow has renamed, removed or reads differently."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _of_variable(major: int, name: str) -> tuple[str, str] | None:
 
 
 def _change(inputs: Inputs, new: Inputs, row: _Set) -> str:
-    """Return what becomes of a setting, with _PLACES for where it is set; empty if it stays as it is."""
+    """Return the fate of a setting, with _PLACES for where it is set; empty if it stays as it is."""
     before, after, version = inputs.catalogue.major, new.catalogue.major, new.fleet.airflow.version
     name, given = (row.section, row.key), f"[{row.section}] {row.key} ({_PLACES})"
     today, earlier = rename(after, *name), rename(before, *name)

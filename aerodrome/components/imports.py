@@ -56,7 +56,7 @@ def dag_imports(inputs: Inputs, host: Host, new: Inputs, run: str, allow: bool =
 
 
 def imports_found(inputs: Inputs, host: Host, new: Inputs, run: str, look: Look) -> DagsImported:
-    """Return what the step has found on a node, for the report; failed if it has not been done or cannot be asked."""
+    """Return the findings of the step on a node, for the report; failed if it has not been done or cannot be asked."""
     before, after = inputs.fleet.airflow.version, new.fleet.airflow.version
     (found,) = look({host.name: [ComparedImports(host.name, before, after, run)]})[host.name]
     if isinstance(found, DagsImported):

@@ -1,4 +1,4 @@
-"""What ruff's Airflow rules say about the local DAG folder: where DAGs use what Airflow 3 has moved or removed.
+"""Ruff's Airflow rules, applied to the local DAG folder: lines where DAGs use what Airflow 3 has moved or removed.
 
 It only informs. Its rules miss modules that are gone (airflow.contrib) and know nothing of what is installed: whether a
 DAG can be imported, Airflow itself says (components/imports.py). ruff is not a dependency: 12 MB that every controller
@@ -39,7 +39,7 @@ class DagNote:
 
 
 def dag_notes(folder: str, before: int, after: int) -> tuple[list[DagNote], str]:
-    """Return what ruff says about the DAG folder for an upgrade between two major versions, or why it cannot.
+    """Return ruff's findings in the DAG folder for an upgrade between two major versions, or why it cannot.
 
     Only the upgrade to Airflow 3 has rules.
     """

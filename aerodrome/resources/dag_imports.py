@@ -21,7 +21,7 @@ BEFORE, AFTER = "before", "after"
 
 @dataclass(frozen=True)
 class DagImports:
-    """What one version of Airflow imports from the DAG folder."""
+    """The imports of one version of Airflow."""
 
     dags: int = 0
     files: int = 0
@@ -112,7 +112,7 @@ def recorded(run: str) -> str:
 
 
 def read(text: str, before: str, after: str) -> tuple[DagImports, DagImports]:
-    """Return what both versions import, from what `recorded` prints.
+    """Return the imports of both versions, from what `recorded` prints.
 
     Raises AerodromeError if an answer is not one: a DAG may have forged it, or Airflow does not start.
     """
