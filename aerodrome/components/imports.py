@@ -18,6 +18,7 @@ from aerodrome.resources.dag_imports import LONGEST_ERROR, ImportedDags, Importe
 # Asks each host, by name, its checks, and returns what each has found.
 Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
 
+DAGS_FOLDER = ("core", "dags_folder")
 NEXT = "next"  # the link to the environment that is staged, beside that to the one in use
 HOME, DATABASE = "/tmp/airflow", "sqlite:////tmp/airflow.db"  # in a /tmp of their own
 FILE_SECONDS = 60  # for one file; Airflow itself gives up after 30
@@ -27,8 +28,8 @@ STAND_IN, CONNECTION = "left-out", "generic://"  # in place of a secret
 # Settings that DAGs do not need while they are imported, and that reach other services, or name a place of their own.
 _LEFT_OUT = re.compile(
     r"""AIRFLOW__( (API|API_AUTH|CELERY\w*|DATABASE|ELASTICSEARCH|FAB|KERBEROS|LINEAGE|LOGGING|METRICS|OPENLINEAGE
-    |SECRETS|SENTRY|SMTP|TRACES|TRIGGERER|WEBSERVER|WORKERS)__ | CORE__(\w*LOG\w*|SQL_\w*|AUTH_MANAGER|DAGS_FOLDER
-    |EXECUTION_API\w*|EXECUTOR|HOSTNAME_CALLABLE|LOAD_EXAMPLES|PLUGINS_FOLDER|SECURITY)$ ) | AIRFLOW_HOME$ | PATH$""",
+    |SECRETS|SENTRY|SMTP|TRACES|TRIGGERER|WEBSERVER|WORKERS)__ | CORE__(\w*LOG\w*|SQL_\w*|AUTH_MANAGER
+    |EXECUTION_API\w*|EXECUTOR|HOSTNAME_CALLABLE|LOAD_EXAMPLES|SECURITY)$ ) | AIRFLOW_HOME$ | PATH$""",
     re.VERBOSE,
 )
 # No network but loopback of its own, no sockets of services (/run), no other process's memory or environment (of
@@ -67,11 +68,12 @@ def imports_found(inputs: Inputs, host: Host, new: Inputs, run: str, look: Look)
 def _importer(inputs: Inputs, host: Host, link: str) -> Importer:
     """Return a version, and the sh that imports all DAGs with its environment and prints what it has found."""
     airflow, total = inputs.fleet.airflow, max(60, inputs.fleet.deploy.change_timeout // 2 - 60)
+    given = _environment(inputs, host)
     imports = program(
         "dag_imports",
-        folder=f"{airflow.home}/dags",
+        folder=given[inputs.catalogue.variable(*DAGS_FOLDER)],
         home=airflow.home,
-        environment=_environment(inputs, host),
+        environment=given,
         seconds=FILE_SECONDS,
         total=total,
         megabytes=MEGABYTES,
@@ -90,7 +92,7 @@ def _environment(inputs: Inputs, host: Host) -> dict[str, str]:
     given = environment(inputs, host)
     if role := inputs.role_for_commands(host):
         given |= role_environment(inputs, host, role)
-    found: dict[str, str] = {}
+    found = {variable(*DAGS_FOLDER): f"{inputs.fleet.airflow.home}/dags"}
     for name, value in given.items():
         if _LEFT_OUT.match(name):
             continue
@@ -100,7 +102,6 @@ def _environment(inputs: Inputs, host: Host) -> dict[str, str]:
             found[name] = CONNECTION if name.startswith("AIRFLOW_CONN_") else STAND_IN
     return found | {
         "AIRFLOW_HOME": HOME,
-        variable("core", "dags_folder"): f"{inputs.fleet.airflow.home}/dags",
         variable("core", "load_examples"): "False",
         variable("database", "sql_alchemy_conn"): DATABASE,
     }

@@ -99,6 +99,7 @@ def test_dags_get_no_secret_and_no_service(version: str, database: str) -> None:
         "AIRFLOW_CONN_PG": "generic://",
         "AIRFLOW__OURS__LIMIT": "7",
         "AIRFLOW__CORE__DEFAULT_TIMEZONE": "UTC",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": "/srv/plugins",
         "AIRFLOW_HOME": "/tmp/airflow",
         "AIRFLOW__CORE__DAGS_FOLDER": "/usr/local/airflow/dags",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -106,6 +107,13 @@ def test_dags_get_no_secret_and_no_service(version: str, database: str) -> None:
     }
     for secret in ("hush", AWKWARD, FERNET_KEY, "web-secret", "jwt-secret", "celery-secret"):
         assert secret not in importer.script
+
+
+def test_a_dag_folder_elsewhere_is_the_one_that_is_read() -> None:
+    elsewhere = replace(SETTINGS, config={"core": {"dags_folder": "/srv/dags"}})
+    old = replace(of("2.11.2"), settings=elsewhere)
+    given = parameters(imported(old, old).before.script)
+    assert given["folder"] == given["environment"]["AIRFLOW__CORE__DAGS_FOLDER"] == "/srv/dags"
 
 
 def test_the_time_is_half_of_that_of_a_change() -> None:
