@@ -5,6 +5,7 @@ answer does not trust it.
 """
 
 import contextlib
+import ctypes
 import importlib
 import inspect
 import json
@@ -26,6 +27,7 @@ STAND_IN = "0"  # the value of an Airflow variable that a DAG asks for while it 
 MOST_STAND_INS = 20  # for one file
 # How an error names the variable or connection that is missing.
 MISSING = re.compile(r"Variable ([\w.-]{1,100}) does not exist|The conn_id [`']([\w.-]{1,100})[`'] isn't defined")
+DUMPABLE = 4  # PR_SET_DUMPABLE of prctl(2)
 LARGEST = 1 << 16  # bytes of the answer of the process that imports a file
 
 
@@ -46,6 +48,8 @@ def main(
     `classic` is for Airflow 1.10.
     """
     end = time.monotonic() + total
+    # So that processes of the same user can write neither to its memory nor to its open files (proc(5)).
+    ctypes.CDLL(None).prctl(DUMPABLE, 0)
     answer, progress = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(2), "w")
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # Airflow, its warnings and DAGs print whatever they like
@@ -197,6 +201,7 @@ def in_process(work: "Callable[[], str]", limits: Limits) -> "Optional[str]":
     if child == 0:
         try:
             os.setsid()
+            ctypes.CDLL(None).prctl(DUMPABLE, 1)
             os.closerange(3, writes)  # also what the answer is written to
             os.closerange(writes + 1, 256)
             # Of data: libraries reserve address space that they never use.

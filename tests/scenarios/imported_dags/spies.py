@@ -44,4 +44,6 @@ for folder in ("/tmp", "/var/tmp", "/home/astro", "/usr/local/airflow/logs", "/u
     tries(folder, lambda folder=folder: writes(f"{folder}/of-a-spy"))
 for pid in glob.glob("/proc/[0-9]*"):
     tries(f"memory of {pid}", lambda pid=pid: int(pid[6:]) not in (os.getpid(), os.getppid()) and reads(f"{pid}/maps"))
+for answer in glob.glob(f"/proc/{os.getppid()}/fd/*"):
+    tries(answer, lambda answer=answer: writes(answer))
 raise RuntimeError("saw " + " ".join(sorted(seen)) + "\x1b[31m")
