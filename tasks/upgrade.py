@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aerodrome.checks.upgrade import Upgrade
     from aerodrome.components.inputs import Inputs
     from aerodrome.fleet.model import Fleet
+    from aerodrome.report.upgrade import Rehearsal
 
 FRESH = 3600  # seconds: a backup that is not older is good enough for a rehearsal
 OPTIONS = {
@@ -25,6 +26,7 @@ OPTIONS = {
     "back": "go back to the version and database of before the last upgrade",
     "python": "airflow.python with the other version (default: as in hosts.yaml)",
     "lock": "airflow.lock with the other version; needed if hosts.yaml has airflow.lock or airflow.constraints",
+    "allow_import_errors": "upgrade even if there are DAGs that only the version in use can import",
 }
 
 
@@ -36,6 +38,7 @@ def upgrade(
     back: bool = False,
     python: str = "",
     lock: str = "",
+    allow_import_errors: bool = False,
     yes: bool = False,
     wait: str | None = None,
     force: bool = False,
@@ -43,11 +46,11 @@ def upgrade(
 ) -> None:
     """Change Airflow's version: rehearsed on a copy, backed up, and undone by itself if anything fails.
 
-    While everything runs, the new version is installed beside the one in use, and a copy of the database is migrated by
-    it; --check ends there, with a report. Then schedulers stop, running and queued tasks finish, everything else stops,
-    the database is backed up and migrated once, and services start with the new version. If anything fails on the way,
-    or on Ctrl-C, the fleet goes back to the version and the database of before. At the end, change airflow.version in
-    hosts.yaml.
+    While everything runs, the new version is installed beside the one in use, imports all DAGs, and migrates a copy of
+    the database; --check ends there, with a report. Then schedulers stop, running and queued tasks finish, everything
+    else stops, the database is backed up and migrated once, and services start with the new version. If anything fails
+    on the way, or on Ctrl-C, the fleet goes back to the version and the database of before. At the end, change
+    airflow.version in hosts.yaml.
 
     Examples:
       fab upgrade --check --to=3.3.2    # rehearse it and report; nothing stops
@@ -68,10 +71,18 @@ def upgrade(
         elif found and not found.done:
             _resume(run, found, to, other, check, force)
         else:
-            _upgrade(run, to, other, check, yes, force)
+            after = _rehearsed(run, to, other, allow_import_errors)
+            if check:
+                run.tell(f"nothing has stopped or changed; to upgrade: fab upgrade --to={to}")
+            elif yes or confirmed("Upgrade?", ": nothing has stopped", "the report above"):
+                run.renew()
+                _perform(run, after, run.recorder.run, force)
+            else:
+                raise InvalidInput("nothing has stopped or changed")
 
 
-def _upgrade(run: Session, to: str, other: Mapping[str, Any], check: bool, yes: bool, force: bool) -> None:
+def _rehearsed(run: Session, to: str, other: Mapping[str, Any], allow: bool) -> Inputs:
+    """Check and rehearse an upgrade while everything runs; return the inputs of components with the other version."""
     from aerodrome.catalogue.upgrade import unsupported
     from aerodrome.components.backups import version_in_use
     from aerodrome.errors import InvalidInput
@@ -84,14 +95,8 @@ def _upgrade(run: Session, to: str, other: Mapping[str, Any], check: bool, yes: 
     _use(run, in_use)
     _preflight(run)
     after = _at_version(run, to, other)
-    _rehearse(run, after)
-    if check:
-        run.tell(f"nothing has stopped or changed; to upgrade: fab upgrade --to={to}")
-        return
-    if not yes and not confirmed("Upgrade?", ": nothing has stopped", "the report above"):
-        raise InvalidInput("nothing has stopped or changed")
-    run.renew()
-    _perform(run, after, run.recorder.run, force)
+    _rehearse(run, after, allow)
+    return after
 
 
 def _resume(run: Session, found: Upgrade, to: str, other: Mapping[str, Any], check: bool, force: bool) -> None:
@@ -196,26 +201,45 @@ def _preflight(run: Session) -> None:
         raise InvalidInput([f"not healthy: {each}" for each in sick], "fab status; fab logs")
 
 
-def _rehearse(run: Session, after: Inputs) -> None:
+def _rehearse(run: Session, after: Inputs, allow: bool) -> None:
     """Make the new version ready, rehearse the migration on a copy, and print the report."""
-    from aerodrome.checks.upgrade import CopyCounted, Counts, Migrated
-    from aerodrome.components.backups import secrets_host
-    from aerodrome.components.upgrade import REHEARSED
     from aerodrome.report.terminal import say
     from aerodrome.report.upgrade import upgrade_page
-    from aerodrome.runbooks.backup import database_host
     from aerodrome.runbooks.upgrade import rehearse, staging
 
-    host, node = database_host(run.fleet), secrets_host(run.fleet)
     run.perform(lambda inputs, hosts, roles: staging(after), [])
     found = _fresh_backup(run)
     run.renew()
     of = run.recorder.run
-    run.perform(lambda inputs, hosts, roles: rehearse(inputs, after, found, of), [])
-    (took,) = run.run.look({node.name: [Migrated(REHEARSED, of)]})[node.name]
-    (counts,) = run.run.look({host.name: [CopyCounted(of)]})[host.name]
+    run.perform(lambda inputs, hosts, roles: rehearse(inputs, after, found, of, allow), [])
+    say(upgrade_page(run.inputs, after, found, _found(run, after, of)))
+
+
+def _found(run: Session, after: Inputs, of: str) -> Rehearsal:
+    """Return the findings of the rehearsal of run `of`."""
+    from aerodrome.checks.upgrade import CopyCounted, Counts, Migrated
+    from aerodrome.components.backups import secrets_host
+    from aerodrome.components.changed_settings import set_by_hand, settings_changed
+    from aerodrome.components.imports import imports_found
+    from aerodrome.components.upgrade import REHEARSED
+    from aerodrome.controller.dag_lint import dag_notes
+    from aerodrome.report.upgrade import Rehearsal
+    from aerodrome.runbooks.backup import database_host
+
+    before, look = run.inputs, run.run.look
+    host, node = database_host(run.fleet), secrets_host(run.fleet)
+    (took,) = look({node.name: [Migrated(REHEARSED, of)]})[node.name]
+    (counts,) = look({host.name: [CopyCounted(of)]})[host.name]
     rows = counts.rows if isinstance(counts, Counts) else {}
-    say(upgrade_page(run.inputs, after, found, int(took.detail) if took.ok else 0, rows))
+    folder, majors = run.fleet.deploy.dags, (before.catalogue.major, after.catalogue.major)
+    notes, why = dag_notes(folder, *majors) if folder else ([], "")
+    return Rehearsal(
+        int(took.detail) if took.ok else 0,
+        rows,
+        imports_found(before, node, after, of, look).detail,
+        settings_changed(before, after, set_by_hand(before, run.hosts, look)),
+        [*map(str, notes), *filter(None, [why])],
+    )
 
 
 def _fresh_backup(run: Session) -> Backup:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aerodrome.checks.backups import Backup
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.size import megabytes
+from aerodrome.dataclass import dataclass
 from aerodrome.report.sink import escape
 
+MOST = 40  # lines of a list
 STARTS = 30  # seconds in which units stop and start, besides the migration: 20 to 30 on small machines
 # What people notice, by major version.
 CHANGES = {
@@ -25,16 +27,30 @@ CHANGES = {
 }
 
 
-def upgrade_page(before: Inputs, after: Inputs, backup: Backup, seconds: int, rows: Mapping[str, int]) -> str:
-    """Say what an upgrade is going to do, after its rehearsal; `rows` are those of the migrated copy."""
+@dataclass(frozen=True)
+class Rehearsal:
+    """The findings of a rehearsal."""
+
+    seconds: int  # that the migration took
+    rows: Mapping[str, int]  # of the migrated copy, by table
+    imports: str  # how many DAGs each version can import
+    settings: Sequence[str] = ()  # what becomes of settings, one sentence each
+    notes: Sequence[str] = ()  # lines of DAGs that the other version reads differently
+
+
+def upgrade_page(before: Inputs, after: Inputs, backup: Backup, found: Rehearsal) -> str:
+    """Say what an upgrade is going to do, after its rehearsal."""
     old, new = before.fleet.airflow.version, after.fleet.airflow.version
     major, kept = after.catalogue.major, f"{before.fleet.database.name}_before_TIME"
     people = CHANGES.get(major, ()) if major > before.catalogue.major else ("nothing that is known",)
     lines = [
         f"Airflow {old} to {new}: {', '.join(host.name for host in before.fleet.nodes())}",
-        f"rehearsed with backup {backup.name} ({megabytes(backup.size)}): migrated in {seconds} s",
-        *_differences(backup.rows, rows),
-        f"expected downtime: about {seconds + STARTS} s once no task runs any more",
+        f"rehearsed with backup {backup.name} ({megabytes(backup.size)}): migrated in {found.seconds} s",
+        *_differences(backup.rows, found.rows),
+        f"DAGs: {found.imports}",
+        *_listed("lines of DAGs to look at (ruff, AIR30):", found.notes),
+        *_listed("settings:", found.settings),
+        f"expected downtime: about {found.seconds + STARTS} s once no task runs any more",
         "what will happen:",
         f"  1. schedulers stop; running and queued tasks finish (at most {before.fleet.deploy.drain_timeout} s)",
         "  2. all other units stop; the database is backed up",
@@ -47,6 +63,12 @@ def upgrade_page(before: Inputs, after: Inputs, backup: Backup, seconds: int, ro
         f"  - fab upgrade --back works until {kept} is dropped (fab backups.prune), and forgets what ran since",
     ]
     return "\n".join(map(escape, lines))
+
+
+def _listed(title: str, lines: Sequence[str]) -> list[str]:
+    """Return lines with a title, the first ones of many; nothing without any."""
+    more = [f"  and {len(lines) - MOST} more"] if len(lines) > MOST else []
+    return [title, *(f"  {line}" for line in lines[:MOST]), *more] if lines else []
 
 
 def _differences(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:

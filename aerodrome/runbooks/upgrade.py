@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from aerodrome.checks.backups import Backup
 from aerodrome.components.backups import backed_up, secrets_host
+from aerodrome.components.imports import dag_imports
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.upgrade import config, counted, migrated, ready, rehearsed
 from aerodrome.core.resource import Resource
@@ -34,11 +35,15 @@ def staging(after: Inputs) -> Runbook:
     return Runbook("upgrade.ready", (_ready(after),))
 
 
-def rehearse(before: Inputs, after: Inputs, backup: Backup, run: str) -> Runbook:
-    """Migrate a copy of the database with the other version, while everything runs, count its rows, and drop it."""
+def rehearse(before: Inputs, after: Inputs, backup: Backup, run: str, allow: bool = False) -> Runbook:
+    """Import all DAGs with the other version, and migrate a copy of the database with it, while everything runs.
+
+    The rows of the copy are counted, and it is dropped. `allow` accepts DAGs that only the version in use can import.
+    """
     host, node = database_host(before.fleet), secrets_host(before.fleet)
     undo = {host.name: [Step("upgrade.undo", (NoScratch(),))]}
     parts = [
+        Stage("DAGs", {node.name: [dag_imports(before, node, after, run, allow)]}, {}),
         *rehearsal(before, backup, run, undo),
         Stage("rehearse", {node.name: [rehearsed(before.fleet.airflow.version, after, run)]}, {}, way_back=undo),
         Stage("count", {host.name: [counted(run)]}, {}, way_back=undo),

@@ -123,13 +123,14 @@ def test_the_way_back_waits_for_no_queued_task() -> None:
 def test_a_rehearsal_leaves_nothing_behind() -> None:
     made = rehearse(OLD, NEW, Backup("backup", "ok", "", host="db1", name=RUN), RUN)
     assert order(made.stages) == [
+        ("DAGs", ["s1"]),
         ("copy", ["db1"]),
         ("secrets", ["s1"]),
         ("rehearse", ["s1"]),
         ("count", ["db1"]),
         ("end", ["db1"]),
     ]
-    drops = [stage.way_back["db1"][0].resources for stage in made.stages[:-1]]
+    drops = [stage.way_back["db1"][0].resources for stage in made.stages[1:-1]]
     assert drops == [(NoScratch(),)] * 4
     assert made.stages[-1].steps["db1"][0].resources == (NoScratch(),)
 
