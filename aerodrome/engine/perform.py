@@ -17,6 +17,9 @@ from aerodrome.errors import AerodromeError, FleetError, HostError
 from aerodrome.fleet.model import Host
 
 
+WENT_BACK = "went back: everything is as it was before"
+
+
 class WayBackFailed(FleetError):
     """A stage failed, and so did its way back: the fleet is between two states, and its lock stays."""
 
@@ -54,6 +57,7 @@ def perform(run: Run, runbook: Runbook) -> bool:
         except (AerodromeError, KeyboardInterrupt) as error:
             if runbook.back:
                 _go_back(run, runbook.back, error)
+                error.add_note(WENT_BACK)
             raise
         killed = [] if runbook.force else run.killed
         outcome, errors = "failed" if killed else "changed" if run.changed else "unchanged", _told(killed)
@@ -82,7 +86,7 @@ def _go_back(run: Run, stages: Sequence[Stage], why: BaseException) -> None:
         raise WayBackFailed([*failures, *(performance.stuck(each) for each in _failures(error))]) from why
     if missing:
         raise WayBackFailed([*failures, *map(performance.stuck, missing)]) from why
-    run.emit(Note("", "went back: everything is as it was before"))
+    run.emit(Note("", WENT_BACK))
 
 
 def _failures(error: BaseException) -> Sequence[HostError]:

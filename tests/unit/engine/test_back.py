@@ -46,8 +46,9 @@ def test_ctrl_c_leads_back_too(world: World, monkeypatch: pytest.MonkeyPatch) ->
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Gatekeeper, "wait", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         world.perform([stage("start", True, s1=world.scripted("a"))], [stage("halt", s1=world.scripted("halted"))])
+    assert caught.value.__notes__ == ["went back: everything is as it was before"]
     assert notes(world) == ["interrupted: going back", "went back: everything is as it was before"]
     assert (world.folder / "halted").exists()
     assert (world.lock.log, outcome(world)) == (["take", "release"], "interrupted")
