@@ -16,7 +16,6 @@ from aerodrome.engine.converge import Run
 from aerodrome.errors import AerodromeError, FleetError, HostError
 from aerodrome.fleet.model import Host
 
-
 WENT_BACK = "went back: everything is as it was before"
 
 
