@@ -86,8 +86,8 @@ def rehearsed(before: str, inputs: Inputs, run: str) -> Step:
     command = _in_sandbox(inputs, "airflow", *inputs.catalogue.migrate.split())
     repair = f"{_in_sandbox(inputs, 'python', '-I', '-')} {heredoc(_repair(inputs))}" if needs_repair(before) else ":"
     script = (
-        f"{RUNTIME}(umask 077; {put_text(variables, VARIABLES)}\n)\n{repair}\n"
-        f"{_migrate(command, REHEARSED, run)}\nrm -f {VARIABLES}"
+        f"{RUNTIME}(\ntrap 'rm -f {VARIABLES}' EXIT\numask 077\n{put_text(variables, VARIABLES)}\n{repair}\n"
+        f"{_migrate(command, REHEARSED, run)}\n)"
     )
     change = Change(f"migrate the copy to Airflow {inputs.fleet.airflow.version}", script, interrupts=True)
     return Step("upgrade.rehearse", (Action(Migrated(REHEARSED, run), change),))

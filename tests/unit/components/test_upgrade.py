@@ -67,9 +67,16 @@ def test_a_rehearsal_knows_the_copy_only_and_is_confined() -> None:
     assert "/opt/aerodrome/airflow/next/bin/airflow db migrate" in text
     for each in ("PrivateTmp=yes", "ProtectSystem=strict", "NoNewPrivileges=yes"):
         assert f"-p {each}" in text
-    assert "EnvironmentFile=/run/aerodrome/rehearsal.env" in text and text.endswith(
-        "rm -f /run/aerodrome/rehearsal.env\n"
-    )
+    assert "EnvironmentFile=/run/aerodrome/rehearsal.env" in text
+
+
+def test_a_rehearsal_leaves_no_password_behind(tmp_path: Path, sh: Shell) -> None:
+    text = script(rehearsed("2.11.2", NEW, RUN), tmp_path)
+    for code in (0, 1):
+        seen = f"stat -c '%a kept' {tmp_path}/rehearsal.env; exit {code}"
+        assert sh(text, programs={"systemd-run": seen}).returncode == code
+        assert (tmp_path / "rehearsed.log").read_text() == "600 kept\n"
+        assert not (tmp_path / "rehearsal.env").exists()
 
 
 def test_a_url_that_only_a_command_knows_cannot_be_rehearsed() -> None:
