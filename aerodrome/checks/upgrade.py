@@ -9,6 +9,7 @@ from dataclasses import field
 from aerodrome.core.check import Finding, refused
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.backup import NAME
+from aerodrome.resources.postgres import sql
 from aerodrome.resources.upgrade import BEGUN, COUNTED, DONE, RECORD
 
 VERSION = re.compile(r"[0-9][0-9A-Za-z.+*]{0,30}")
@@ -67,6 +68,21 @@ class Unfinished:
             return []
         message = f"an upgrade from Airflow {words[1]} to {words[2]} was begun, and has not been finished"
         return refused(self, message, f"continue it: fab upgrade --to={words[2]}; or go back: fab upgrade --back")
+
+
+@dataclass(frozen=True)
+class DatabaseAnswers:
+    """PostgreSQL answers: no answer must not be taken for a database that needs no way back."""
+
+    key = "PostgreSQL answers"
+
+    def probe(self) -> str:
+        return sql("SELECT 'answers';")
+
+    def judge(self, answer: str) -> list[Finding]:
+        if answer.strip() == "answers":
+            return []
+        return refused(self, "PostgreSQL does not answer", "see why: fab logs; systemctl status postgresql")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from aerodrome.catalogue.upgrade import needs_repair
 from aerodrome.catalogue.version import BROKER_URL, DATABASE_URL, RESULT_BACKEND
+from aerodrome.checks.space import RoomForEnvironment
 from aerodrome.checks.upgrade import CopyCounted, Migrated, RecordedUpgrade, Upgrade
 from aerodrome.components.backups import secrets_host
 from aerodrome.components.command import airflow_command, connection, python_program
@@ -58,7 +59,7 @@ def ready(inputs: Inputs, node: Host) -> list[Step]:
     venv, install = environments(inputs, beside=True)
     return [
         Step("upgrade.packages", (packages(inputs.fleet.airflow.python),)),
-        Step("upgrade.venv", venv),
+        Step("upgrade.venv", venv, (RoomForEnvironment(inputs.place, inputs.fleet.airflow.version),)),
         Step("upgrade.install", install),
     ]
 

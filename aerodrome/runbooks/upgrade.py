@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aerodrome.checks.backups import Backup
+from aerodrome.checks.upgrade import DatabaseAnswers
 from aerodrome.components.backups import backed_up, secrets_host
 from aerodrome.components.imports import dag_imports
 from aerodrome.components.inputs import Inputs
@@ -82,7 +83,8 @@ def back(before: Inputs, run: str, force: bool = False) -> Runbook:
 
 def _back(before: Inputs, run: str) -> list[Stage]:
     host, database = database_host(before.fleet), before.fleet.database.name
-    renames = Step("upgrade.use", (ExchangedBack(database, kept_name(database, run)), NoScratch()))
+    exchanged = ExchangedBack(database, kept_name(database, run))
+    renames = Step("upgrade.use", (exchanged, NoScratch()), (DatabaseAnswers(),))
     # What runs now must not hold up the way back: the fleet was as these steps want it.
     halts, machines, starts = map(_unconditional, _parts(before, waits=False))
     end = Step("upgrade.end", (NoUpgradeRecord(),))

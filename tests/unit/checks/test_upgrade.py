@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from aerodrome.checks.upgrade import CopyCounted, Counts, Migrated, RecordedUpgrade, Unfinished, Upgrade
+from aerodrome.checks.upgrade import (
+    CopyCounted,
+    Counts,
+    DatabaseAnswers,
+    Migrated,
+    RecordedUpgrade,
+    Unfinished,
+    Upgrade,
+)
 from aerodrome.resources.upgrade import RECORD
 from tests.unit.make import Shell
 
@@ -40,6 +48,11 @@ def test_nothing_else_changes_the_fleet_in_the_middle_of_one(sh: Shell) -> None:
     )
     assert found.hint == "continue it: fab upgrade --to=3.3.2; or go back: fab upgrade --back"
     assert Unfinished().judge(f"{RUN} 2.11.2 3.3.2 done\n") == Unfinished().judge("") == []
+
+
+def test_a_server_that_does_not_answer_is_not_taken_for_nothing_to_do() -> None:
+    assert DatabaseAnswers().judge("answers\n") == []
+    assert [each.verdict for each in DatabaseAnswers().judge("")] == ["refused"]
 
 
 def test_a_migration_counts_for_its_own_run_only() -> None:
