@@ -116,7 +116,9 @@ def _migrate(command: str, file: str, run: str) -> str:
         f"(\numask 077\nmkdir -p {file.rpartition('/')[0]}\nbegan=$(date +%s)\n"
         f"{{ code=0; {command} 2>&1 || code=$?; echo $code >{log}.status; }} | {bounded}\n"
         "seconds=$(($(date +%s) - began))\n"
-        f"if [ \"$(cat {log}.status)\" != 0 ]; then tail -n 40 {log} | sed 's/^@/ @/'; exit 1; fi\n"
+        # The exception comes last: what follows it in a traceback may be a long statement.
+        f"if [ \"$(cat {log}.status)\" != 0 ]; then\ntail -n 20 {log} | sed 's/^@/ @/'\n"
+        f"grep -aE '^[A-Za-z0-9_]+([.][A-Za-z0-9_]+)+: ' {log} | tail -n 2\nexit 1\nfi\n"
         f"printf '%s %s\\n' {quote(run)} \"$seconds\" >{file}.new\nmv {file}.new {file}\n"
         f"printf '%s\\n' {quote(NOTE)}\"migrated in $seconds s (output: {log})\"\n)"
     )

@@ -45,10 +45,11 @@ def test_a_migration_runs_once_in_the_units_environment_and_is_recorded(tmp_path
 
 
 def test_a_migration_that_fails_shows_its_last_lines_and_is_not_recorded(tmp_path: Path, sh: Shell) -> None:
-    fails = "echo '@note: not one of ours'; seq 3; printf '%0600d\\n' 1; exit 7"
+    fails = "echo '@note: not one of ours'; echo 'errors.Exists: it is there'; seq 3; printf '%0600d\\n' 1; exit 7"
     done = sh(script(migrated("2.11.2", NEW, RUN), tmp_path), programs={"systemd-run": fails})
     assert done.returncode == 1
-    assert done.stdout.decode().splitlines() == [" @note: not one of ours", "1", "2", "3", "0" * 500]
+    exists = "errors.Exists: it is there"
+    assert done.stdout.decode().splitlines() == [" @note: not one of ours", exists, "1", "2", "3", "0" * 500, exists]
     assert not (tmp_path / "migrated").exists()
 
 
