@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -84,9 +85,9 @@ def runs_on(site: Site, version: str) -> None:
     wait("the DAG of every minute goes on", lambda: site.sql(ticks) != before)
 
 
-def end(process: object) -> Done:
-    out, err = process.communicate(timeout=900)  # type: ignore[attr-defined]
-    return Done(process.returncode, out, err)  # type: ignore[attr-defined]
+def end(process: subprocess.Popen[str]) -> Done:
+    out, err = process.communicate(timeout=900)
+    return Done(process.returncode, out, err)
 
 
 def test_a_check_stops_nothing(site: Site) -> None:
@@ -143,21 +144,29 @@ def test_the_way_back_is_open_afterwards(site: Site) -> None:
     site.nothing_to_do("deploy")
 
 
+def read_until(process: subprocess.Popen[str], stage: str) -> str:
+    """Return the output of an upgrade until a stage begins, after the rehearsal."""
+    lines: list[str] = []
+    assert process.stderr
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith(f"{stage}  (") and any(each.startswith("begin  (") for each in lines):
+            return "".join(lines)
+    pytest.fail("".join(lines))
+
+
 @pytest.mark.parametrize("stage", ["backup", "migrate", "workers"])
 @pytest.mark.parametrize("goes", ["on", "back"])
 def test_a_killed_controller(site: Site, stage: str, goes: str) -> None:
     counts = tables(site)
     process = site.start("upgrade", f"--to={NEW}", "--yes")
-    lines = []
-    assert process.stderr
-    for line in process.stderr:
-        lines.append(line)
-        if line.startswith(f"{stage}  ("):
-            break
+    said = read_until(process, stage)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    refused = site.fab("deploy", code=1)
+    assert f"an upgrade from Airflow {OLD} to {NEW} was begun, and has not been finished" in refused.err, refused.text
     done = site.fab("upgrade", f"--to={NEW}") if goes == "on" else site.fab("upgrade", "--back", "--yes")
-    print("".join(lines), done.err)
+    print(said, done.err)
     runs_on(site, NEW if goes == "on" else OLD)
     assert tables(site) == counts
     if goes == "on":
@@ -168,13 +177,10 @@ def test_a_killed_controller(site: Site, stage: str, goes: str) -> None:
 
 def test_ctrl_c_leads_back(site: Site) -> None:
     process = site.start("upgrade", f"--to={NEW}", "--yes")
-    assert process.stderr
-    for line in process.stderr:
-        if line.startswith("settings  ("):
-            break
+    read_until(process, "migrate")
     process.send_signal(signal.SIGINT)
     done = end(process)
     print(done.err)
-    assert done.code == 130 and "everything is as it was before" in done.err
+    assert done.code == 130 and "interrupted; went back: everything is as it was before" in done.err
     runs_on(site, OLD)
     site.nothing_to_do("deploy")
