@@ -165,7 +165,8 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     ours = {**variables, **secrets(inputs)}  # including secrets that only other hosts' roles need
     kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, ours))
     resources: list[Resource] = [kept, file]
-    for role in inputs.version_roles:
+    # Those of a later version too: an upgrade may have been taken back.
+    for role in inputs.every_role:
         resources.append(_role_environment(inputs, host, role.name))
     by_hand = PutAside(
         tuple(f"{each}{BY_HAND}" for each in (path, inputs.unit_file, f"{inputs.fleet.airflow.home}/airflow.cfg"))
