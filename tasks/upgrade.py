@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from invoke import task
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from aerodrome.fleet.model import Fleet
     from aerodrome.report.upgrade import Rehearsal
 
-FRESH = 3600  # seconds: a backup that is not older is good enough for a rehearsal
 OPTIONS = {
     "to": "the version, such as 3.3.2",
     "check": "do everything up to the report, while everything runs, and stop there",
@@ -203,15 +201,17 @@ def _preflight(run: Session) -> None:
 
 def _rehearse(run: Session, after: Inputs, allow: bool) -> None:
     """Make the new version ready, rehearse the migration on a copy, and print the report."""
+    from aerodrome.components.upgrade import for_rehearsal
     from aerodrome.report.terminal import say
     from aerodrome.report.upgrade import upgrade_page
     from aerodrome.runbooks.upgrade import rehearse, staging
 
     run.perform(lambda inputs, hosts, roles: staging(after), [])
-    found = _fresh_backup(run)
+    run.renew()
+    found = _backup(run, run.recorder.run)
     run.renew()
     of = run.recorder.run
-    run.perform(lambda inputs, hosts, roles: rehearse(inputs, after, found, of, allow), [])
+    run.perform(lambda inputs, hosts, roles: rehearse(for_rehearsal(inputs), after, found, of, allow), [])
     say(upgrade_page(run.inputs, after, found, _found(run, after, of)))
 
 
@@ -242,15 +242,12 @@ def _found(run: Session, after: Inputs, of: str) -> Rehearsal:
     )
 
 
-def _fresh_backup(run: Session) -> Backup:
-    """Return the newest backup of the version in use; make one if it is too old."""
+def _backup(run: Session, name: str) -> Backup:
+    """Return a new backup, which is there for this rehearsal only."""
     from aerodrome.components.backups import backups
+    from aerodrome.components.upgrade import for_rehearsal
     from aerodrome.runbooks.backup import backup, database_host, pick
 
-    host, version = database_host(run.fleet), run.fleet.airflow.version
-    rows = [row for row in backups(run.fleet, host, run.run.look) if row.ok and row.airflow == version]
-    if rows and rows[0].age <= FRESH:
-        return rows[0]
-    run.renew()
-    run.perform(partial(backup, name=run.recorder.run, airflow=version), [])
-    return pick(backups(run.fleet, host, run.run.look))
+    version = run.fleet.airflow.version
+    run.perform(lambda inputs, hosts, roles: backup(for_rehearsal(inputs), hosts, roles, name, version), [])
+    return pick(backups(for_rehearsal(run.inputs).fleet, database_host(run.fleet), run.run.look), name)

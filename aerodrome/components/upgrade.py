@@ -49,6 +49,16 @@ def begun_upgrade(fleet: Fleet, look: Look) -> Upgrade | None:
     return None
 
 
+def for_rehearsal(inputs: Inputs) -> Inputs:
+    """Return the inputs of a backup that is made for a rehearsal only: it takes no other one's place.
+
+    A rehearsal needs today's data: what made an earlier one fail may have been corrected since.
+    """
+    backup = inputs.fleet.backup
+    own = replace(backup, directory=f"{backup.directory}/rehearsal", keep=1)
+    return replace(inputs, fleet=replace(inputs.fleet, backup=own))
+
+
 def next_environment(inputs: Inputs) -> str:
     """Return the link to the environment that is ready beside the one in use."""
     return f"{inputs.place}/next"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.components.upgrade import config, counted, migrated, ready, rehearsed
+from aerodrome.components.upgrade import config, counted, for_rehearsal, migrated, ready, rehearsed
 from aerodrome.core.runbook import Action
 from aerodrome.core.step import Step
 from aerodrome.errors import InvalidInput
-from aerodrome.fleet.model import Database
+from aerodrome.fleet.model import Backup, Database
 from aerodrome.resources.python import Installed
 from tests.unit.make import AWKWARD, HOSTS, Shell, fleet, inputs
 
@@ -96,6 +96,10 @@ def test_an_environment_is_made_ready_beside_the_one_in_use() -> None:
     (installed,) = ready(NEW, HOSTS["w1"])[-1].resources
     assert isinstance(installed, Installed)
     assert installed.link == "/opt/aerodrome/airflow/next"
+
+
+def test_the_backup_of_a_rehearsal_takes_no_other_one_s_place() -> None:
+    assert for_rehearsal(NEW).fleet.backup == Backup(keep=1, directory="/var/lib/aerodrome/backups/rehearsal")
 
 
 def test_an_airflow_cfg_of_hosts_yaml_stays() -> None:
