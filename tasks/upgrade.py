@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from invoke import task
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aerodrome.fleet.model import Fleet
     from aerodrome.report.upgrade import Rehearsal
 
+KEPT = ": nothing has stopped or changed"
 OPTIONS = {
     "to": "the version, such as 3.3.2",
     "check": "do everything up to the report, while everything runs, and stop there",
@@ -65,18 +66,18 @@ def upgrade(
         whole_fleet(run)
         found = begun_upgrade(run.fleet, run.run.look)
         if back:
-            _back(run, found, other, yes or json, force)
+            _back(run, found, other, force, lambda: yes or confirmed("Go back?", KEPT, alone=json))
         elif found and not found.done:
             _resume(run, found, to, other, check, force)
         else:
             after = _rehearsed(run, to, other, allow_import_errors)
             if check:
                 run.tell(f"nothing has stopped or changed; to upgrade: fab upgrade --to={to}")
-            elif yes or confirmed("Upgrade?", ": nothing has stopped", "the report above"):
+            elif yes or confirmed("Upgrade?", KEPT, "the report above", alone=json):
                 run.renew()
                 _perform(run, after, run.recorder.run, force)
             else:
-                raise InvalidInput("nothing has stopped or changed")
+                raise InvalidInput(KEPT.removeprefix(": "))
 
 
 def _rehearsed(run: Session, to: str, other: Mapping[str, Any], allow: bool) -> Inputs:
@@ -119,7 +120,9 @@ def _perform(run: Session, after: Inputs, of: str, force: bool) -> None:
     run.tell(f"Airflow {version} runs; now set airflow.version: {version} in {run.fleet.source}")
 
 
-def _back(run: Session, found: Upgrade | None, other: Mapping[str, Any], yes: bool, force: bool) -> None:
+def _back(
+    run: Session, found: Upgrade | None, other: Mapping[str, Any], force: bool, agreed: Callable[[], bool]
+) -> None:
     from aerodrome.components.backups import kept_databases
     from aerodrome.errors import InvalidInput
     from aerodrome.report.terminal import say
@@ -134,8 +137,8 @@ def _back(run: Session, found: Upgrade | None, other: Mapping[str, Any], yes: bo
     if found.done and name not in kept:
         raise InvalidInput(f"database {name} of before the upgrade has been dropped", "see what there is: fab backups")
     say(f"from Airflow {found.after} back to {found.before}, and to database {name}: Airflow forgets what ran since")
-    if not yes and not confirmed("Go back?", ": nothing was changed"):
-        raise InvalidInput("nothing was changed")
+    if not agreed():
+        raise InvalidInput(KEPT.removeprefix(": "))
     before = _at_version(run, found.before, other)
     run.perform(lambda inputs, hosts, roles: back(before, found.run, force), [])
     run.tell(f"Airflow {found.before} runs; airflow.version in {run.fleet.source} has to be {found.before}")
