@@ -26,7 +26,9 @@ HIDDEN = ("airflow.cfg", "airflow.db", "logs", "unittests.cfg", "webserver_confi
 STAND_IN = "0"  # the value of an Airflow variable that a DAG asks for while it is imported
 MOST_STAND_INS = 20  # for one file
 # How an error names the variable or connection that is missing.
-MISSING = re.compile(r"Variable ([\w.-]{1,100}) does not exist|The conn_id [`']([\w.-]{1,100})[`'] isn't defined")
+MISSING = re.compile(
+    r"Variable ([\w.-]{1,100}) (?:does not exist|not found)|The conn_id [`']([\w.-]{1,100})[`'] isn't defined"
+)
 DUMPABLE = 4  # PR_SET_DUMPABLE of prctl(2)
 LARGEST = 1 << 16  # bytes of the answer of the process that imports a file
 

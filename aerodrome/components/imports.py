@@ -37,7 +37,7 @@ _LEFT_OUT = re.compile(
 # running on the host comes first.
 _SANDBOX = (
     "PrivateNetwork=yes", "PrivateTmp=yes", "PrivateDevices=yes", "PrivateUsers=yes", "TemporaryFileSystem=/run:ro",
-    "TemporaryFileSystem=/dev/shm",
+    "TemporaryFileSystem=/dev/shm:mode=1777",
     "ProtectSystem=strict", "ProtectHome=read-only", "NoNewPrivileges=yes", "CapabilityBoundingSet=",
     "ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectControlGroups=yes", "RestrictNamespaces=yes",
     "RestrictSUIDSGID=yes", "RestrictRealtime=yes", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",

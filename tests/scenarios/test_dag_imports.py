@@ -13,9 +13,10 @@ from aerodrome.components.node import node
 from aerodrome.components.registry import components
 from aerodrome.controller.hosts_file import load
 from aerodrome.controller.keyring import Vault
-from aerodrome.core.resource import Seen
+from aerodrome.core.resource import Change, Seen
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage
+from aerodrome.core.step import Step
 from aerodrome.engine.perform import perform
 from aerodrome.errors import FleetError
 from aerodrome.resources.python import Installed, VirtualEnvironment
@@ -53,17 +54,20 @@ def begun(site: Site, version: str) -> Session:
     return Session(fleet, list(fleet.hosts.values()), Vault(fleet))
 
 
+class Beside(Installed):
+    """The packages in the virtual environment, which is not put in use."""
+
+    def changes(self, seen: Seen) -> list[Change]:
+        return [change for change in super().changes(seen) if not change.summary.startswith("link ")]
+
+
 def stage(site: Site, new: Session) -> None:
     """Install the new version beside the one in use."""
-    steps = node(new.inputs, new.hosts[0])
-    found = [each for step in steps for each in step.resources]
-    for resource in found:
-        if isinstance(resource, VirtualEnvironment | Installed):
-            wanted = resource.changes(Seen(site.sh(HEAD, resource.probe())))
-            for change in wanted:
-                if not change.summary.startswith("link "):
-                    site.sh(HEAD, f"set -eu\n{change.script}")
-    site.sh(HEAD, f"cd /opt/aerodrome/airflow; ln -sfn $PWD/venvs/{NEW}-py* next")
+    found = [each for step in node(new.inputs, new.hosts[0]) for each in step.resources]
+    (made,) = [each for each in found if isinstance(each, VirtualEnvironment)]
+    beside = Beside(made.place, made.python, made.requirements, made.user, made.unit)
+    perform(new.run, Runbook("stage", (Stage("stage", {HEAD: [Step("stage", (made, beside))]}, {}),)))
+    site.sh(HEAD, f"cd /opt/aerodrome/airflow; set -- venvs/{NEW}-py*/; ln -sfn $PWD/${{1%/}} next")
 
 
 def imported(site: Site, allow: bool = False) -> tuple[DagsImported, str]:

@@ -18,7 +18,7 @@ from tests.unit.make import AWKWARD, FERNET_KEY, HOSTS, fleet, inputs, parameter
 OPTIONS = (
     "-p User=astro -p Group=astro -p WorkingDirectory=/usr/local/airflow -p RuntimeMaxSec=1770 -p PrivateNetwork=yes "
     "-p PrivateTmp=yes -p PrivateDevices=yes -p PrivateUsers=yes -p TemporaryFileSystem=/run:ro "
-    "-p TemporaryFileSystem=/dev/shm -p ProtectSystem=strict -p ProtectHome=read-only -p NoNewPrivileges=yes "
+    "-p TemporaryFileSystem=/dev/shm:mode=1777 -p ProtectSystem=strict -p ProtectHome=read-only -p NoNewPrivileges=yes "
     "-p CapabilityBoundingSet= -p ProtectKernelTunables=yes -p ProtectKernelModules=yes -p ProtectControlGroups=yes "
     "-p RestrictNamespaces=yes -p RestrictSUIDSGID=yes -p RestrictRealtime=yes "
     "-p 'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK' -p LockPersonality=yes "
