@@ -58,12 +58,14 @@ def upgrade(
     """
     from aerodrome.components.upgrade import begun_upgrade
     from aerodrome.errors import InvalidInput
+    from aerodrome.runbooks.backup import database_host
 
     if bool(to) == back or (check and back):
         raise InvalidInput("give a version, or --back", "fab upgrade --to=3.3.2, or fab upgrade --back")
     other = _overrides(python, lock)
     with session(context, wait, json) as run:
         whole_fleet(run)
+        database_host(run.fleet)
         found = begun_upgrade(run.fleet, run.run.look)
         if back:
             _back(run, found, other, force, lambda: yes or confirmed("Go back?", KEPT, alone=json))
@@ -85,9 +87,7 @@ def _rehearsed(run: Session, to: str, other: Mapping[str, Any], allow: bool) -> 
     from aerodrome.catalogue.upgrade import unsupported
     from aerodrome.components.backups import version_in_use
     from aerodrome.errors import InvalidInput
-    from aerodrome.runbooks.backup import database_host
 
-    database_host(run.fleet)
     in_use = version_in_use(run.inputs, run.run.look)
     if why := unsupported(in_use, to) if in_use else "which version is in use is not known: fab status":
         raise InvalidInput(f"--to={to[:40]}: {why}")
