@@ -86,6 +86,7 @@ def imported(site: Site, allow: bool = False) -> tuple[DagsImported, str]:
 def test_new_errors_are_found_and_hostile_dags_are_held(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imports, "FILE_SECONDS", 10)
     stage(site, begun(site, NEW))
+    site.sh(HEAD, f"for each in {WHERE_SPIES_WRITE}; do rm -f $each/of-a-spy; done")
     before = site.started()
 
     found, why = imported(site)
@@ -102,7 +103,8 @@ def test_new_errors_are_found_and_hostile_dags_are_held(site: Site, monkeypatch:
         "spies.py": "RuntimeError: saw /dev/shm /tmp /var/tmp\\x1b[31m",
     }
     site.sh(HEAD, f"for each in {WHERE_SPIES_WRITE}; do [ ! -e $each/of-a-spy ] || exit 1; done")
-    assert site.sh(HEAD, "pgrep -f aerodrome/airflow/next || :; systemctl list-units --plain --no-legend 'run-*'") == ""
+    left = f"pgrep -u astro -f '[v]envs/{NEW}' || :; systemctl list-units --plain --no-legend 'run-u*.service'"
+    assert site.sh(HEAD, left) == ""
     assert site.started() == before
 
     found, why = imported(site, allow=True)

@@ -57,7 +57,7 @@ FILES = {
         "import os\n"
         "if 'AIRFLOW_VAR_MY_VAR' not in os.environ: raise KeyError('Variable my_var does not exist')\n"
         "if 'AIRFLOW_CONN_PG' not in os.environ: raise LookupError(\"The conn_id `pg` isn't defined\")\n"
-        "if 'AIRFLOW_VAR_OF_3' not in os.environ: raise KeyError(\"VARIABLE: {'message': 'Variable of_3 not found'}\")\n"
+        "if 'AIRFLOW_VAR_OF_3' not in os.environ: raise KeyError({'message': 'Variable of_3 not found'})\n"
         "dags = {'asked': 1}\n"
     ),
     "team.py": "import os, shared\nassert os.environ['TEAM'] == 'data' == shared.TEAM\n",
