@@ -129,6 +129,7 @@ def _back(
     from aerodrome.resources.exchange import kept_name
     from aerodrome.runbooks.backup import database_host
     from aerodrome.runbooks.upgrade import back
+    from tasks.values import look_up
 
     if found is None:
         raise InvalidInput("no upgrade is recorded that could be taken back", "see what was done: fab history")
@@ -140,7 +141,8 @@ def _back(
     if not agreed():
         raise InvalidInput(KEPT.removeprefix(": "))
     before = _at_version(run, found.before, other)
-    run.perform(lambda inputs, hosts, roles: back(before, found.run, force), [])
+    after = look_up(_fleet({"version": found.after}), run.vault)
+    run.perform(lambda inputs, hosts, roles: back(before, after, found.run, force), [])
     run.tell(f"Airflow {found.before} runs; airflow.version in {run.fleet.source} has to be {found.before}")
 
 

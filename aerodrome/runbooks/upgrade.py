@@ -13,6 +13,7 @@ from dataclasses import replace
 from aerodrome.checks.backups import Backup
 from aerodrome.checks.upgrade import DatabaseAnswers
 from aerodrome.components.backups import backed_up, secrets_host
+from aerodrome.components.census import drain
 from aerodrome.components.imports import dag_imports
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.upgrade import config, counted, migrated, ready, rehearsed
@@ -22,6 +23,7 @@ from aerodrome.core.stage import Stage
 from aerodrome.core.step import Step
 from aerodrome.resources.config import ConfigPutBack
 from aerodrome.resources.exchange import Exchanged, ExchangedBack, kept_name
+from aerodrome.resources.halted import Halted
 from aerodrome.resources.scratch import NoScratch
 from aerodrome.resources.upgrade import CopiedDatabase, NoUpgradeRecord, UpgradeRecord
 from aerodrome.runbooks import deploy
@@ -61,7 +63,7 @@ def upgrade(before: Inputs, after: Inputs, run: str, force: bool = False) -> Run
     old, new = before.fleet.airflow.version, after.fleet.airflow.version
     host, node = database_host(before.fleet), secrets_host(before.fleet)
     database, kept = before.fleet.database, kept_name(before.fleet.database.name, run)
-    halts, machines, starts = _parts(replace(after, force=force))
+    halts, machines, starts = _parts(replace(after, force=force), running=before)
     copy = CopiedDatabase(database.name, database.user, kept), Exchanged(database.name, kept)
     steps = {
         "begin": {host.name: [Step("upgrade.begin", (UpgradeRecord(run, old, new),))]},
@@ -73,20 +75,20 @@ def upgrade(before: Inputs, after: Inputs, run: str, force: bool = False) -> Run
     begin, backup, copied, migrate, done = (Stage(name, each, {}) for name, each in steps.items())
     aside = _on_nodes(after, "config", config(after, run))
     parts = [_ready(after), begin, *halts, backup, copied, *aside, *machines, migrate, *starts, done]
-    return Runbook("upgrade", tuple(parts), force, back=tuple(_back(before, run)))
+    return Runbook("upgrade", tuple(parts), force, back=tuple(_back(before, after, run)))
 
 
-def back(before: Inputs, run: str, force: bool = False) -> Runbook:
+def back(before: Inputs, after: Inputs, run: str, force: bool = False) -> Runbook:
     """Lead the fleet back to the version of `before`, and to the database that upgrade `run` has put aside."""
-    return Runbook("upgrade.back", tuple(_back(replace(before, force=force), run)), force)
+    return Runbook("upgrade.back", tuple(_back(replace(before, force=force), after, run)), force)
 
 
-def _back(before: Inputs, run: str) -> list[Stage]:
+def _back(before: Inputs, after: Inputs, run: str) -> list[Stage]:
     host, database = database_host(before.fleet), before.fleet.database.name
     exchanged = ExchangedBack(database, kept_name(database, run))
     renames = Step("upgrade.use", (exchanged, NoScratch()), (DatabaseAnswers(),))
     # What runs now must not hold up the way back: the fleet was as these steps want it.
-    halts, machines, starts = map(_unconditional, _parts(before, waits=False))
+    halts, machines, starts = map(_unconditional, _parts(before, after, waits=False))
     end = Step("upgrade.end", (NoUpgradeRecord(),))
     exchange, ends = Stage("exchange", {host.name: [renames]}, {}), Stage("end", {host.name: [end]}, {})
     config_back = _on_nodes(before, "config", tuple(map(ConfigPutBack, config(before, run))))
@@ -103,8 +105,11 @@ def _ready(after: Inputs) -> Stage:
     return Stage("environments", {node.name: ready(after, node) for node in after.fleet.nodes()}, {})
 
 
-def _parts(inputs: Inputs, waits: bool = True) -> tuple[list[Stage], list[Stage], list[Stage]]:
-    """Return the stages of a deploy that changes the version: those that stop units, set up hosts, and start units."""
+def _parts(inputs: Inputs, running: Inputs, waits: bool = True) -> tuple[list[Stage], list[Stage], list[Stage]]:
+    """Return the stages of a deploy that changes the version: those that stop units, set up hosts, and start units.
+
+    `running` are the inputs of the version that runs.
+    """
     inputs = replace(inputs, accept_downtime=True, whole=True)
     fleet = inputs.fleet
     parts = [
@@ -116,9 +121,26 @@ def _parts(inputs: Inputs, waits: bool = True) -> tuple[list[Stage], list[Stage]
     halts, machines, starts = parts[:first], parts[first:last], parts[last:]
     if not waits:
         halts = [replace(stage, way_back={}) for stage in deploy.halt_stages(inputs, waits=False)]
+    halts = [_stopped_as_it_runs(stage, running) for stage in halts]
     if inputs.catalogue.major >= BEFORE_WEB:
         starts.sort(key=lambda stage: stage.name != "webservers")
     return halts, machines, starts
+
+
+def _stopped_as_it_runs(stage: Stage, running: Inputs) -> Stage:
+    """Return a stage that stops units as their version needs it, to wait for their tasks and to name them."""
+    roles = {running.unit(role.name): role.name for role in running.every_role}
+
+    def stopped(host: str, resource: Resource) -> Resource:
+        if not isinstance(resource, Halted):
+            return resource
+        return replace(resource, drain=drain(running, running.fleet.hosts[host], roles[resource.unit]))
+
+    steps = {
+        host: [replace(step, resources=tuple(stopped(host, each) for each in step.resources)) for step in steps]
+        for host, steps in stage.steps.items()
+    }
+    return replace(stage, steps=steps)
 
 
 def _unconditional(parts: Sequence[Stage]) -> list[Stage]:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 from aerodrome.checks.backups import Backup
 from aerodrome.checks.upgrade import DatabaseAnswers
+from aerodrome.components.census import drain
 from aerodrome.core.stage import Stage
 from aerodrome.resources.config import ConfigPutBack, ConfigSetAside
 from aerodrome.resources.exchange import Exchanged, ExchangedBack
+from aerodrome.resources.halted import Halted
 from aerodrome.resources.scratch import NoScratch
 from aerodrome.resources.upgrade import CopiedDatabase, NoUpgradeRecord, UpgradeRecord
 from aerodrome.runbooks.upgrade import back, rehearse, staging, upgrade
-from tests.unit.make import ROLES_OF_FLEET, fleet, inputs
+from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 
 RUN, KEPT = "20261201T040850Z-1c08", "airflow_before_20261201t040850z"
 OLD_ROLES = {role: hosts for role, hosts in ROLES_OF_FLEET.items() if role != "dag-processor"}
@@ -109,7 +111,7 @@ def test_the_way_back_leads_to_the_old_version_and_the_database_that_was_put_asi
     assert gates(parts)["schedulers"] == {"s1": ["triggerer"]}
     held = [(step.name, step.requires) for stage in parts for host in stage.steps.values() for step in host]
     assert [each for each in held if each[1]] == [("upgrade.use", (DatabaseAnswers(),))]
-    assert order(back(OLD, RUN).stages) == order(parts)
+    assert order(back(OLD, NEW, RUN).stages) == order(parts)
 
 
 def test_no_stage_has_another_way_back() -> None:
@@ -120,6 +122,14 @@ def test_no_stage_has_another_way_back() -> None:
 def test_the_way_back_waits_for_no_queued_task() -> None:
     halts = [step for stage in upgrade(OLD, NEW, RUN).back[:4] for steps in stage.steps.values() for step in steps]
     assert not any(getattr(resource, "wait", None) for step in halts for resource in step.resources)
+
+
+def test_units_stop_as_the_version_that_runs_needs_it() -> None:
+    made = upgrade(OLD, NEW, RUN)
+    for parts, running in ((made.stages, OLD), (made.back, NEW)):
+        steps = {stage.name: stage.steps for stage in parts}
+        (halted,) = [each for each in steps["stop workers"]["w1"][0].resources if isinstance(each, Halted)]
+        assert halted.drain == drain(running, HOSTS["w1"], "worker") and halted.drain
 
 
 def test_a_rehearsal_leaves_nothing_behind() -> None:
