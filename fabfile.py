@@ -24,6 +24,7 @@ from tasks import (
     status,
     undo,
     units,
+    upgrade,
     users,
 )
 
@@ -48,6 +49,7 @@ namespace = Collection(
     backup.backup,
     restore.drill,
     restore.restore,
+    upgrade.upgrade,
     hosts.trust_hosts,
     hosts.run,
     pin.pin,

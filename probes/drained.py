@@ -83,7 +83,7 @@ def late(tasks: "list[tuple[str, str, str]]", seconds: int, forced: str) -> int:
     print(f"still {told(tasks)}")
     print(f"{len(tasks)} tasks are queued or running after {seconds} s (deploy.drain_timeout)")
     print("nothing has changed for them, and schedulers start again. Run the same command once they have finished, or:")
-    print("fab deploy --force waits as long, then kills running tasks; queued ones run ten minutes later")
+    print("the same with --force waits as long, then kills running tasks; queued ones run ten minutes later")
     return 1
 
 

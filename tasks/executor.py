@@ -54,7 +54,8 @@ class FleetExecutor(fabric.Executor):
         except KeyboardInterrupt as interrupt:
             # Do not wait for threads that are still waiting for their hosts: their scripts end at the next step.
             put_back()
-            say("\ninterrupted; run the same command again to finish what was begun")
+            told = getattr(interrupt, "__notes__", ["run the same command again to finish what was begun"])
+            say(f"\ninterrupted; {'; '.join(told)}")
             os._exit(128 + (interrupt.number if isinstance(interrupt, Ended) else signal.SIGINT))
         except NoOutput as error:
             if error.why:

@@ -113,6 +113,11 @@ class Session:
         run = run_id(datetime.now(UTC))
         return Recorder(run, Caller(performer(), self.performing), origin, redactor.hide)
 
+    def renew(self) -> None:
+        """Begin another run, with a record of its own: a task may perform several runbooks."""
+        for name in ("run", "recorder"):
+            self.__dict__.pop(name, None)
+
     def adopting(self, work: Callable[[], T]) -> T:
         """Run `work`. If hosts turn out to have their own Fernet keys, adopt these and run it again."""
         from aerodrome.checks.keys import KeysFound

@@ -40,14 +40,15 @@ class Version:
         if answer == HERE and _release(wanted) < _release(found):
             return refused(
                 self,
-                f"the metadata database has been migrated by Airflow {found}; {wanted} cannot use it",
-                f"set airflow.version: {found}; to go back, restore a backup from before into a new database",
+                f"the fleet runs Airflow {found}, which has migrated the metadata database; {wanted} cannot use it",
+                f"set airflow.version: {found}; to go back after an upgrade: fab upgrade --back",
             )
         if self.accepted:
             return []
         hint = (
-            "fab deploy --accept-downtime stops everything in a safe order first, then changes it"
-            " (back up the database before); or set airflow.version to what runs"
+            f"fab upgrade --to={wanted} rehearses it, backs up, and goes back by itself if it fails"
+            " (fab deploy --accept-downtime only stops everything in a safe order first);"
+            " or set airflow.version to what runs"
         )
         if answer == HERE:
             message = (

@@ -204,14 +204,14 @@ def mask_config(text: str) -> str:
         elif indented > depth and not comment:
             lines.append(MASK if hides else line)
         else:
-            secret = bool(setting and _sounds_secret(setting["key"], setting["value"]))
+            secret = bool(setting and sounds_secret(setting["key"], setting["value"]))
             lines.append(f"{setting['name']} {MASK}" if setting and secret and setting["value"] else line)
             if not comment:
                 hides, depth = secret, indented if setting else inf
     return "\n".join(lines)
 
 
-def _sounds_secret(key: str, value: str) -> bool:
+def sounds_secret(key: str, value: str) -> bool:
     """Tell whether a setting may be secret, by its name or because it is a URL with a login."""
     return bool(SOUNDS_SECRET.search(key)) or ("://" in value and "@" in value)
 

@@ -51,20 +51,29 @@ SETTINGS = ("node.unit", "node.environment", "node.dags")
 def node(inputs: Inputs, host: Host) -> list[Step]:
     """Return the steps that set up a node, in the guide's order."""
     airflow = inputs.fleet.airflow
-    keep = inputs.fleet.deploy.keep_releases
-    python = (inputs.place, airflow.python, _requirements(inputs), airflow.user, inputs.unit_file, keep)
-    installed = Installed(*python)
+    venv, (installed,) = environments(inputs)
     return [
         Step("node.packages", (packages(airflow.python),)),
         Step("node.user", _user(inputs), (OwnHome(airflow.home, airflow.user, inputs.environment_file),)),
         Step("node.hosts", (*_hosts(inputs), *_name(inputs, host))),
-        Step("node.venv", (Installer((ROOT, inputs.place, f"{inputs.place}/venvs")), VirtualEnvironment(*python))),
+        Step("node.venv", venv),
         Step("node.install", (installed, Pruned(installed)), (version(inputs, host),)),
         *database_login(inputs, host),
         Step("node.unit", (_unit(inputs),), (OwnUnits(airflow.service),)),
         Step("node.environment", _environment(inputs, host), _found(inputs, host)),
         Step("node.dags", dags(inputs)),
     ]
+
+
+def environments(inputs: Inputs, beside: bool = False) -> tuple[tuple[Resource, ...], tuple[Installed]]:
+    """Return the resources of Airflow's virtual environment: the environment, and its packages with the link to it.
+
+    With `beside`, it is made ready while another one stays in use.
+    """
+    airflow, keep = inputs.fleet.airflow, inputs.fleet.deploy.keep_releases
+    python = (inputs.place, airflow.python, _requirements(inputs), airflow.user, inputs.unit_file, keep, beside)
+    places = Installer((ROOT, inputs.place, f"{inputs.place}/venvs"))
+    return (places, VirtualEnvironment(*python)), (Installed(*python),)
 
 
 def packages(python: str) -> Packages:
@@ -158,7 +167,8 @@ def _environment(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     ours = {**variables, **secrets(inputs)}  # including secrets that only other hosts' roles need
     kept = KeptVariables(inputs.kept_file, path, partial(_is_ours, inputs, ours))
     resources: list[Resource] = [kept, file]
-    for role in inputs.version_roles:
+    # Those of a later version too: an upgrade may have been taken back.
+    for role in inputs.every_role:
         resources.append(_role_environment(inputs, host, role.name))
     by_hand = PutAside(
         tuple(f"{each}{BY_HAND}" for each in (path, inputs.unit_file, f"{inputs.fleet.airflow.home}/airflow.cfg"))

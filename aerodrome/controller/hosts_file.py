@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from aerodrome.controller.files import expand, hosts_file, read_text
 from aerodrome.controller.references import resolve
@@ -14,18 +16,18 @@ from aerodrome.fleet.parse import parse
 from aerodrome.fleet.role import Role
 
 
-def load(roles: Collection[Role], path: str | None = None) -> Fleet:
+def load(roles: Collection[Role], path: str | None = None, airflow: Mapping[str, Any] = MappingProxyType({})) -> Fleet:
     """Return the fleet of `path`, or else of $AERODROME_HOSTS, or else of hosts.yaml here or next to the fabfile.
 
-    `roles` are the roles that it can have. Its local paths are absolute. Raises InvalidInput if the file cannot be read
-    or has errors.
+    `roles` are the roles that it can have. Its local paths are absolute. `airflow` has keys of that section that win
+    over the file. Raises InvalidInput if the file cannot be read or has errors.
     """
     source = path or os.environ.get("AERODROME_HOSTS") or str(hosts_file())
     file = Path(expand(source, "AERODROME_HOSTS: "))
     text = read_text(
         file, f"{source}: ", "set the file that describes your hosts: AERODROME_HOSTS=production.yaml fab …"
     )
-    fleet = parse(text, str(file), roles, base=str(file.absolute().parent), resolve=resolve)
+    fleet = parse(text, str(file), roles, base=str(file.absolute().parent), resolve=resolve, airflow=airflow)
     return _at_home(fleet)
 
 

@@ -18,6 +18,7 @@ class Runbook:
     force: bool = False  # killed tasks do not make the run fail
     notes: tuple[str, ...] = ()  # for the operator, before the run begins
     secrets: bool = True  # hosts get the fleet's secrets, so generated ones are stored before anything changes
+    back: tuple[Stage, ...] = ()  # leads back to what was before: performed if a stage fails, or on Ctrl-C
 
 
 @dataclass(frozen=True)

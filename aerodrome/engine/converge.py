@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -57,7 +58,19 @@ class Run:
         self._nonce = os.urandom(6).hex()
         self._hints = hints
         self._doing: dict[str, str] = {}  # what each host is doing
+        self._over = False  # another one has taken its place
         self.gatekeeper = Gatekeeper(connections, emit, hints, self._at)
+
+    def successor(self) -> Run:
+        """End this run, whose threads may still be at work after Ctrl-C, and return one that takes its place.
+
+        What they have sent to hosts is finished; they send nothing more.
+        """
+        self._over = True
+        other = copy.copy(self)
+        other._over, other._doing = False, {}
+        other.gatekeeper = Gatekeeper(other.connections, other.emit, other._hints, other._at)
+        return other
 
     def hosts(self, names: Sequence[str] | Mapping[str, object]) -> list[Host]:
         """Return the hosts with these names, in the order of hosts.yaml."""
@@ -95,7 +108,7 @@ class Run:
             try:
                 return work(host)
             except HostError as error:
-                if not error.refusal:  # which may be no failure: keys that are found are taken in
+                if not error.refusal and not self._over:  # which may be no failure: keys that are found are taken in
                     self.emit(Failed.by(error))
                 raise
             finally:
@@ -148,6 +161,8 @@ class Run:
 
     def _apply(self, host: Host, plan: HostPlan, wanted: Sequence[Step]) -> HostPlan:
         """Make the changes of a plan and ask again, in one exec; return what the host then needs of `wanted`."""
+        if self._over:
+            raise HostError(host.name, plan.changes[0].step, "interrupted")
         self.lock.check()
         log, first = self.recorder.line(plan.changes), self.recorder.ways_back(plan.changes)
         apply = apply_script(plan.changes, wanted, self._nonce, log, first)

@@ -10,11 +10,13 @@ from aerodrome.core.event import Note, StageBegan, StageEnded
 from aerodrome.core.lock import LOCK_LEFT, LOCK_NOTE
 from aerodrome.core.plan import HostPlan
 from aerodrome.core.runbook import Runbook
-from aerodrome.core.stage import Stage, by_host, joined
+from aerodrome.core.stage import Stage, by_host, joined, only
 from aerodrome.core.step import Step
 from aerodrome.engine.converge import Run
 from aerodrome.errors import AerodromeError, FleetError, HostError
 from aerodrome.fleet.model import Host
+
+WENT_BACK = "went back: everything is as it was before"
 
 
 class WayBackFailed(FleetError):
@@ -49,7 +51,13 @@ def perform(run: Run, runbook: Runbook) -> bool:
         # host counts whole ones.
         if age <= time.monotonic() - asked + 1:
             performance.ask()
-        performance.stages()
+        try:
+            performance.stages()
+        except (AerodromeError, KeyboardInterrupt) as error:
+            if runbook.back:
+                _go_back(run, runbook.back, error)
+                error.add_note(WENT_BACK)
+            raise
         killed = [] if runbook.force else run.killed
         outcome, errors = "failed" if killed else "changed" if run.changed else "unchanged", _told(killed)
     except AerodromeError as error:
@@ -59,6 +67,33 @@ def perform(run: Run, runbook: Runbook) -> bool:
     finally:
         run.lock.release(recorder.end(outcome, run.changed, errors), stuck=outcome == "stuck")
     return bool(run.changed)
+
+
+def _go_back(run: Run, stages: Sequence[Stage], why: BaseException) -> None:
+    """Perform the stages that lead a failed run back to what was before, on all hosts that can be reached.
+
+    Raises WayBackFailed, with why the run failed, if a stage fails or a host cannot be reached.
+    """
+    run.emit(Note("", f"{'interrupted' if isinstance(why, KeyboardInterrupt) else 'this failed'}: going back"))
+    failures = [] if isinstance(why, KeyboardInterrupt) else list(_failures(why))
+    performance = _Performance(run.successor(), stages)
+    try:
+        performance.ask()
+        missing = performance.leave_out_unreachable()
+        performance.stages()
+    except AerodromeError as error:
+        raise WayBackFailed([*failures, *(performance.stuck(each) for each in _failures(error))]) from why
+    if missing:
+        raise WayBackFailed([*failures, *map(performance.stuck, missing)]) from why
+    run.emit(Note("", WENT_BACK))
+
+
+def _failures(error: BaseException) -> Sequence[HostError]:
+    if isinstance(error, FleetError):
+        return error.failures
+    if isinstance(error, HostError):
+        return [error]
+    return [HostError("", "", str(error), getattr(error, "hint", ""))]
 
 
 def _told(errors: Sequence[AerodromeError]) -> list[str]:
@@ -110,6 +145,13 @@ class _Performance:
             if any(failure.refusal for failure in error.failures):
                 raise FleetError(error.failures) from error
             self.plans, self._failed = dict(error.results), {failure.host: failure for failure in error.failures}
+
+    def leave_out_unreachable(self) -> list[HostError]:
+        """Leave out the hosts that could not be asked, and return why: one that is down holds up no other."""
+        missing = list(self._failed.values())
+        self._parts = only(self._parts, [name for name in by_host(self._parts) if name not in self._failed])
+        self._failed = {}
+        return missing
 
     def ask_keeper(self) -> None:
         """Ask whose the lock is, if its host has not been asked yet: an earlier run may have left it to this one."""
@@ -210,10 +252,11 @@ class _Performance:
             try:
                 run.each(run.hosts(stage.way_back), partial(self._back, stage))
             except FleetError as error:
-                return [self._stuck(failure) for failure in error.failures]
+                return [self.stuck(failure) for failure in error.failures]
         return []
 
-    def _stuck(self, failure: HostError) -> HostError:
+    def stuck(self, failure: HostError) -> HostError:
+        """Return a failure of the way back, with what to do about it."""
         hints = [failure.hint] if failure.hint else []
         command = self._run.recorder.caller.command
         hints.append(f"the fleet's lock is kept: to go on, run the same command again ({command});")

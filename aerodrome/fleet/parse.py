@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from aerodrome.errors import InvalidInput
@@ -39,18 +40,21 @@ def parse(
     *,
     base: str | None = None,
     resolve: Callable[[Reference], str] = _not_here,
+    airflow: Mapping[str, Any] = MappingProxyType({}),
 ) -> Fleet:
     """Return the fleet that `text`, the content of hosts.yaml, describes.
 
     `source` names the file in messages; `roles` are the roles that it can have, in the order of a deploy. `base`
     is its directory, where relative paths start.
     `resolve` looks up references outside secrets, environment and config, whose values are needed at once.
+    `airflow` has keys of that section that win over `text`: what the fleet would be with another version.
     Raises InvalidInput with all errors, each as `file:line: key: what is wrong; how to fix it`.
     """
     reader = Reader(source, posixpath.dirname(source) if base is None else base, resolve)
     keys = fleet_keys(roles)
     found = reader.document(keys, text) or {}
     sections: Sections = {name: found.get(name) or {} for name in keys.fields}
+    sections["airflow"] |= airflow
     sections["hosts"] = {name: host or {} for name, host in sections["hosts"].items()}
     _part_roles(sections)
     for check in CHECKS:

@@ -71,7 +71,7 @@ class Exchanged:
     def _script(self) -> str:
         own = _OWN.format(old=literal(self.database))
         statements = (
-            f"{_closed(self.database)}\n{_sessions(SCRATCH)}\nBEGIN;\n{own}"
+            f"{close(self.database)}\n{_sessions(SCRATCH)}\nBEGIN;\n{own}"
             f"ALTER DATABASE {identifier(self.database)} RENAME TO {identifier(self.kept)};\n"
             f"ALTER DATABASE {SCRATCH} RENAME TO {identifier(self.database)};\nCOMMIT;"
         )
@@ -100,7 +100,7 @@ class ExchangedBack:
         lines = seen.text.split()
         if "kept" in lines:
             statements = (
-                f"{_closed(self.database)}\n{_sessions(self.kept)}\nBEGIN;\n"
+                f"{close(self.database)}\n{_sessions(self.kept)}\nBEGIN;\n"
                 f"ALTER DATABASE {identifier(self.database)} RENAME TO {SCRATCH};\n"
                 f"ALTER DATABASE {identifier(self.kept)} RENAME TO {identifier(self.database)};\n"
                 f"{_opened(self.database)}\nCOMMIT;"
@@ -130,11 +130,11 @@ class NoDatabase:
         if not seen.text.strip():
             return []
         name = identifier(self.name)
-        script = sql(f"{_closed(self.name)}\nDROP DATABASE {name};")
+        script = sql(f"{close(self.name)}\nDROP DATABASE {name};")
         return [Change(f"drop database {self.name}", script)]
 
 
-def _closed(database: str) -> str:
+def close(database: str) -> str:
     """Return the statements after which nobody is connected to a database, or can be."""
     return f"ALTER DATABASE {identifier(database)} ALLOW_CONNECTIONS false;\n{_sessions(database)}"
 

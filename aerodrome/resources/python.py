@@ -95,10 +95,11 @@ class _Environment:
     user: str  # the service user, who must have no hand in it
     unit: str  # path of the unit file, which names the environment of an earlier version
     keep: int = KEEP
+    beside: bool = False  # it is made ready beside the one in use: another link points to it
 
     @property
     def releases(self) -> Releases:
-        return environment_releases(self.place, self.keep)
+        return environment_releases(self.place, self.keep, "next" if self.beside else "venv")
 
     @property
     def link(self) -> str:
@@ -297,12 +298,13 @@ class Installed(_Environment):
         script = f"{self.releases.switch(name)}\n{relabel(self.link)}\ntouch {quote(path)}.complete"
         undo = self.releases.back(name, link, f"{relabel(self.link)}\ntouch {quote(link)}.complete")
         before = [line[7:] for line in found if line.startswith("before /") and line != f"before {self.link}"]
+        before = [] if self.beside else before
         stays = f" (units leave {before[0]}, which stays until you remove it)" if before else ""
         old = f"-{self.link} -> {link}\n" if link != "none" else ""
         return Change(f"link {self.link} to it{stays}", script, f"{old}+{self.link} -> {path}", undo=undo)
 
 
-def environment_releases(place: str, keep: int = KEEP) -> Releases:
-    """Return the environments below `place`."""
+def environment_releases(place: str, keep: int = KEEP, link: str = "venv") -> Releases:
+    """Return the environments below `place`; `link` is the name of the link to one of them."""
     folder, given = f"{place}/venvs", f"{place}/requirements"
-    return Releases("environment", f"{place}/venv", folder, keep, INSTALLER, ".complete", given)
+    return Releases("environment", f"{place}/{link}", folder, keep, INSTALLER, ".complete", given)

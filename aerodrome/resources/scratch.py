@@ -17,7 +17,7 @@ SECRETS = "/run/aerodrome/secrets-read"  # on the node that has read its secrets
 LONGEST = 4000  # bytes that the program says on a node, which runs as the service user
 SPARE = 256 << 20  # bytes that stay free on the file system of the databases
 
-_DROP = f"""\
+DROP = f"""\
 SET client_min_messages = warning;
 SELECT 'ALTER DATABASE {SCRATCH} ALLOW_CONNECTIONS false' FROM pg_database WHERE datname = '{SCRATCH}' \\gexec
 DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{SCRATCH}'; END $$;
@@ -50,7 +50,7 @@ dump=$folder/$name/{DUMP}
 sum=$(sha256sum <"$dump")
 [ "${{sum%% *}}" = "$sha256" ] || {{ echo "the dump of backup $name has changed since it was made"; exit 1; }}
 rm -f {RECORD}
-{sql(_DROP)}
+{sql(DROP)}
 password=$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \\n')
 {{ printf '\\\\set password %s\\n' "$password"; cat {{create}}
 }} | {SQL.format(psql="psql")}
@@ -158,7 +158,7 @@ class NoScratch:
     def changes(self, seen: Seen) -> list[Change]:
         if not seen.text.strip():
             return []
-        return [Change("drop the scratch database", f"rm -f {RECORD}\n{sql(_DROP)}")]
+        return [Change("drop the scratch database", f"rm -f {RECORD}\n{sql(DROP)}")]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from aerodrome.checks.upgrade import Unfinished
 from aerodrome.components.firewall import firewall
 from aerodrome.components.halt import halted, resumed
 from aerodrome.components.inputs import Inputs
@@ -28,7 +29,17 @@ def deploy(
 ) -> Runbook:
     """Bring these hosts and roles to the state in hosts.yaml, in order."""
     inputs = replace(inputs, accept_downtime=accept_downtime, force=force)
-    return Runbook("deploy", tuple(stages(inputs, hosts, roles)), force, tuple(setting_notes(inputs)))
+    parts = [_unless_unfinished(inputs, stage) for stage in stages(inputs, hosts, roles)]
+    return Runbook("deploy", tuple(parts), force, tuple(setting_notes(inputs)))
+
+
+def _unless_unfinished(inputs: Inputs, stage: Stage) -> Stage:
+    """Return a stage that refuses to begin in the middle of an upgrade, if the host that records it is a part of it."""
+    host = inputs.fleet.lock_host.name
+    if stage.name != "machines" or host not in stage.steps:
+        return stage
+    asks = Step("deploy.upgrade", (), (Unfinished(),))
+    return replace(stage, steps={**stage.steps, host: [asks, *stage.steps[host]]})
 
 
 def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> list[Stage]:
@@ -38,7 +49,7 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     inputs = replace(inputs, whole=set(placed) <= set(roles) and set().union(*placed.values()) <= set(hosts))
     machines, settings = _machines(inputs, roles)
     early, late = _retire_stages(inputs, roles)
-    halts = _halt_stages(inputs) if inputs.whole else []
+    halts = halt_stages(inputs) if inputs.whole else []
     # Setting up a node needs neither the database nor the broker, so all hosts are set up together before any role
     # starts. Whatever can fail without stopping anything runs before the first stop.
     # Units that have been halted are started again, unless something that they run on has already changed.
@@ -79,11 +90,11 @@ def _machines(inputs: Inputs, roles: Collection[str]) -> tuple[dict[str, list[St
     return machines, settings
 
 
-def _halt_stages(inputs: Inputs) -> list[Stage]:
+def halt_stages(inputs: Inputs, waits: bool = True) -> list[Stage]:
     """Return the stages that stop everything if Airflow's version changes, or Celery's users if its broker moves.
 
-    Schedulers stop first, so that nothing new is queued. Workers follow once they have finished what was queued; until
-    then they need the web server (Airflow 3).
+    Schedulers stop first, so that nothing new is queued. Workers follow once they have finished what was queued, unless
+    nobody `waits` for that; until then they need the web server (Airflow 3).
     """
     fleet, downtime = inputs.fleet, inputs.accept_downtime
     celery = fleet.airflow.executor == "CeleryExecutor"
@@ -105,7 +116,7 @@ def _halt_stages(inputs: Inputs) -> list[Stage]:
             continue
         first = fleet.roles[role.name][0]
         parts += only([replace(everywhere, name=f"stop other {role.name}s")], set(everywhere.steps) - {first})
-        parts += only([stop(f"stop {role.name}", [role.name], last=celery)], [first])
+        parts += only([stop(f"stop {role.name}", [role.name], last=celery and waits)], [first])
     if downtime:
         parts.append(stop("stop others", [role.name for role in inputs.every_role if not role.uses_celery]))
     return [replace(part, way_back=way_back) for part in parts]

@@ -30,7 +30,7 @@ def check_versions(found: Mapping[str, Sequence[Entry]]) -> None:
                 message = (
                     f"that run changed Airflow {before['version']} to {left['version']}, and migrated the database"
                 )
-                hint = "no undo migrates it back: restore a backup that was made before, with the version of that time"
+                hint = "no undo migrates it back: fab upgrade --back, if that run was an upgrade; or restore a backup"
                 refused.append(HostError(host, entry.step, message, hint))
     if refused:
         raise FleetError(refused)

@@ -78,7 +78,9 @@ def test_one_host_with_local_executor(lab: Lab, tmp_path: Path) -> None:
     to_version(site, OLD)
     for more in ((), ("--accept-downtime",)):
         done = site.fab("deploy", *more, code=1)
-        assert f"the metadata database has been migrated by Airflow {NEW}; {OLD} cannot use it" in done.err
+        assert (
+            f"the fleet runs Airflow {NEW}, which has migrated the metadata database; {OLD} cannot use it" in done.err
+        )
     assert site.started() == started
 
 

@@ -59,6 +59,7 @@ TASKS = {
     "stop",
     "trust-hosts",
     "undo",
+    "upgrade",
 }
 
 

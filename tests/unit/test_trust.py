@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from aerodrome.checks.backups import Backup, HeldBackups
+from aerodrome.checks.kept_settings import KeptSettings
 from aerodrome.components.backups import place
 from aerodrome.components.health import RoleHealth
+from aerodrome.components.imports import dag_imports
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.logs import journal_script, journal_units
 from aerodrome.components.users import user_created
@@ -122,6 +124,10 @@ def scripts(given: Inputs) -> Iterator[tuple[str, str]]:
                         if change.undo:
                             yield f"undo: {change.summary}", change.undo.script
                             yield f"state: {change.summary}", change.undo.state
+    yield "settings", KeptSettings("s1", given.kept_file, f"{HOME}/airflow.cfg", "astro").probe()
+    for resource in dag_imports(given, given.fleet.hosts["s1"], given, RUN).resources:
+        yield "probe imports", resource.probe()
+        yield "imports", resource.changes(Seen(""))[0].script
     yield "backups", HeldBackups("db1", place(given.fleet)).probe()
     for host in given.fleet.nodes():
         roles = given.roles(host)
@@ -225,6 +231,7 @@ def test_every_resource_that_can_change_anything_was_seen_to() -> None:
         "pg_restore",
         "RENAME TO",
         "drill.json",
+        "dag-imports",
     ):
         assert any(words in script for script in seen), words
 

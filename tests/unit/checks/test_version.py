@@ -89,7 +89,9 @@ def test_with_downtime_it_may(answer: str) -> None:
 @pytest.mark.parametrize("accepted", [False, True])
 def test_there_is_no_way_back_by_a_deploy(accepted: bool) -> None:
     finding = refused("found 3.3.2\nhere\n", accepted, "2.11.2")
-    assert finding.detail == "the metadata database has been migrated by Airflow 3.3.2; 2.11.2 cannot use it"
+    assert finding.detail == (
+        "the fleet runs Airflow 3.3.2, which has migrated the metadata database; 2.11.2 cannot use it"
+    )
 
 
 def test_a_name_that_is_no_version_is_refused() -> None:

@@ -163,7 +163,7 @@ def test_tasks_that_run_for_too_long_are_reported_with_what_to_do(sh: Shell, tmp
         f"still {first}",
         "10 tasks are queued or running after 1 s (deploy.drain_timeout)",
         "nothing has changed for them, and schedulers start again. Run the same command once they have finished, or:",
-        "fab deploy --force waits as long, then kills running tasks; queued ones run ten minutes later",
+        "the same with --force waits as long, then kills running tasks; queued ones run ten minutes later",
     ]
 
 

@@ -85,9 +85,7 @@ def test_a_host_has_the_files_of_its_own_roles_and_no_others() -> None:
 def test_before_airflow_3_a_role_without_variables_of_its_own_has_no_file_of_them() -> None:
     of_role = Settings({"TOKEN": Secret("hunter2")}, {"celery": {"task_acks_late": "True"}})
     given = inputs(fleet(version="1.10.10"), role_settings={"worker": of_role})
-    assert role_files(inputs(fleet(version="1.10.10")), "w2") == dict.fromkeys(
-        ["scheduler", "webserver", "worker"], Absent
-    )
+    assert role_files(inputs(fleet(version="1.10.10")), "w2") == dict.fromkeys(ALL, Absent)
     file = environment_file(given, "/etc/default/airflow-worker")
     head, *variables = file.content.splitlines()
     assert head == (

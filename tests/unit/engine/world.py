@@ -121,8 +121,8 @@ class World:
         self.local.fleet = fleet(deploy=self.deploy)
         return Run(self.local, self.heard.emit, self.lock, RECORDER, HINTS)  # type: ignore[arg-type]
 
-    def perform(self, stages: Sequence[Stage]) -> bool:
-        return perform.perform(self.run, Runbook("test", tuple(stages)))
+    def perform(self, stages: Sequence[Stage], back: Sequence[Stage] = ()) -> bool:
+        return perform.perform(self.run, Runbook("test", tuple(stages), back=tuple(back)))
 
     def perform_again(self, stages: Sequence[Stage]) -> bool:
         self.run = self.new_run()

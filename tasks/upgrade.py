@@ -1,0 +1,258 @@
+"""Upgrade Airflow on the whole fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from invoke import task
+
+from tasks.confirm import YES, confirmed
+from tasks.restore import whole_fleet
+from tasks.session import FORCE, JSON, WAIT, Session, session
+
+if TYPE_CHECKING:
+    from aerodrome.checks.backups import Backup
+    from aerodrome.checks.upgrade import Upgrade
+    from aerodrome.components.inputs import Inputs
+    from aerodrome.fleet.model import Fleet
+    from aerodrome.report.upgrade import Rehearsal
+
+KEPT = ": nothing has stopped or changed"
+OPTIONS = {
+    "to": "the version, such as 3.3.2",
+    "check": "do everything up to the report, while everything runs, and stop there",
+    "back": "go back to the version and database of before the last upgrade",
+    "python": "airflow.python with the other version (default: as in hosts.yaml)",
+    "lock": "airflow.lock with the other version; needed if hosts.yaml has airflow.lock or airflow.constraints",
+    "allow_import_errors": "upgrade even if there are DAGs that only the version in use can import",
+}
+
+
+@task(help={**OPTIONS, **YES, **WAIT, **FORCE, **JSON})
+def upgrade(
+    context: Any,
+    to: str = "",
+    check: bool = False,
+    back: bool = False,
+    python: str = "",
+    lock: str = "",
+    allow_import_errors: bool = False,
+    yes: bool = False,
+    wait: str | None = None,
+    force: bool = False,
+    json: bool = False,
+) -> None:
+    """Change Airflow's version: rehearsed on a copy, backed up, and undone by itself if anything fails.
+
+    While everything runs, the new version is installed beside the one in use, imports all DAGs, and migrates a copy of
+    the database; --check ends there, with a report. Then schedulers stop, running and queued tasks finish, everything
+    else stops, the database is backed up and migrated once, and services start with the new version. If anything fails
+    on the way, or on Ctrl-C, the fleet goes back to the version and the database of before. At the end, change
+    airflow.version in hosts.yaml.
+
+    Examples:
+      fab upgrade --check --to=3.3.2    # rehearse it and report; nothing stops
+      fab upgrade --to=3.3.2
+      fab upgrade --back                # the version and the database of before are used again
+    """
+    from aerodrome.components.upgrade import begun_upgrade
+    from aerodrome.errors import InvalidInput
+    from aerodrome.runbooks.backup import database_host
+
+    if bool(to) == back or (check and back):
+        raise InvalidInput("give a version, or --back", "fab upgrade --to=3.3.2, or fab upgrade --back")
+    other = _overrides(python, lock)
+    with session(context, wait, json) as run:
+        whole_fleet(run)
+        database_host(run.fleet)
+        found = begun_upgrade(run.fleet, run.run.look)
+        if back:
+            _back(run, found, other, force, lambda: yes or confirmed("Go back?", KEPT, alone=json))
+        elif found and not found.done:
+            _resume(run, found, to, other, check, force)
+        else:
+            after = _rehearsed(run, to, other, allow_import_errors)
+            if check:
+                run.tell(f"nothing has stopped or changed; to upgrade: fab upgrade --to={to}")
+            elif yes or confirmed("Upgrade?", KEPT, "the report above", alone=json):
+                run.renew()
+                _perform(run, after, run.recorder.run, force)
+            else:
+                raise InvalidInput(KEPT.removeprefix(": "))
+
+
+def _rehearsed(run: Session, to: str, other: Mapping[str, Any], allow: bool) -> Inputs:
+    """Check and rehearse an upgrade while everything runs; return the inputs of components with the other version."""
+    from aerodrome.catalogue.upgrade import unsupported
+    from aerodrome.components.backups import version_in_use
+    from aerodrome.errors import InvalidInput
+
+    in_use = version_in_use(run.inputs, run.run.look)
+    if why := unsupported(in_use, to) if in_use else "which version is in use is not known: fab status":
+        raise InvalidInput(f"--to={to[:40]}: {why}")
+    _use(run, in_use)
+    _preflight(run)
+    after = _at_version(run, to, other)
+    _rehearse(run, after, allow)
+    return after
+
+
+def _resume(run: Session, found: Upgrade, to: str, other: Mapping[str, Any], check: bool, force: bool) -> None:
+    """Continue an upgrade whose run was killed."""
+    from aerodrome.errors import InvalidInput
+
+    if check or found.after != to:
+        raise InvalidInput(
+            f"an upgrade from {found.before} to {found.after} was begun by run {found.run} and not finished",
+            f"continue it: fab upgrade --to={found.after}; or go back: fab upgrade --back",
+        )
+    run.tell(f"continuing the upgrade of run {found.run}")
+    _use(run, found.before)
+    _perform(run, _at_version(run, to, other), found.run, force)
+
+
+def _perform(run: Session, after: Inputs, of: str, force: bool) -> None:
+    from aerodrome.runbooks.upgrade import upgrade
+
+    version = after.fleet.airflow.version
+    run.perform(lambda inputs, hosts, roles: upgrade(inputs, after, of, force), [])
+    run.tell(f"Airflow {version} runs; now set airflow.version: {version} in {run.fleet.source}")
+
+
+def _back(
+    run: Session, found: Upgrade | None, other: Mapping[str, Any], force: bool, agreed: Callable[[], bool]
+) -> None:
+    from aerodrome.components.backups import kept_databases
+    from aerodrome.errors import InvalidInput
+    from aerodrome.report.terminal import say
+    from aerodrome.resources.exchange import kept_name
+    from aerodrome.runbooks.backup import database_host
+    from aerodrome.runbooks.upgrade import back
+    from tasks.values import look_up
+
+    if found is None:
+        raise InvalidInput("no upgrade is recorded that could be taken back", "see what was done: fab history")
+    name = kept_name(run.fleet.database.name, found.run)
+    kept = [each.subject for each in kept_databases(run.fleet, database_host(run.fleet), run.run.look)]
+    if found.done and name not in kept:
+        raise InvalidInput(f"database {name} of before the upgrade has been dropped", "see what there is: fab backups")
+    say(f"from Airflow {found.after} back to {found.before}, and to database {name}: Airflow forgets what ran since")
+    if not agreed():
+        raise InvalidInput(KEPT.removeprefix(": "))
+    before = _at_version(run, found.before, other)
+    after = look_up(_fleet({"version": found.after}), run.vault)
+    run.perform(lambda inputs, hosts, roles: back(before, after, found.run, force), [])
+    run.tell(f"Airflow {found.before} runs; airflow.version in {run.fleet.source} has to be {found.before}")
+
+
+def _overrides(python: str, lock: str) -> dict[str, Any]:
+    """Return the keys of the section airflow that options give."""
+    from pathlib import Path
+
+    found: dict[str, Any] = {"python": python} if python else {}
+    return found | ({"lock": str(Path(lock).absolute()), "constraints": None, "pinned": True} if lock else {})
+
+
+def _at_version(run: Session, version: str, other: Mapping[str, Any]) -> Inputs:
+    """Return the inputs of components for another version of Airflow, with the same hosts.yaml and secrets."""
+    from aerodrome.errors import InvalidInput
+    from tasks.values import look_up
+
+    airflow = run.fleet.airflow
+    if version != airflow.version and (airflow.lock or airflow.constraints) and "lock" not in other:
+        key = "lock" if airflow.lock else "constraints"
+        raise InvalidInput(
+            f"{run.fleet.source}: airflow.{key} is for Airflow {airflow.version}",
+            f"make a lock file for {version} (fab pin --version={version}), and give it: --lock=PATH",
+        )
+    return look_up(_fleet({"version": version, **other}), run.vault)
+
+
+def _use(run: Session, version: str) -> None:
+    """Take the fleet of hosts.yaml with the version that is in use: the file may already have the next one."""
+    if run.fleet.airflow.version != version:
+        run.fleet = _fleet({"version": version})
+        run.__dict__.pop("inputs", None)
+
+
+def _fleet(airflow: Mapping[str, Any]) -> Fleet:
+    from aerodrome.components.registry import components
+    from aerodrome.controller.hosts_file import load
+
+    return load(components().values(), airflow=airflow)
+
+
+def _preflight(run: Session) -> None:
+    """Refuse to upgrade a fleet that is not as in hosts.yaml, or not healthy.
+
+    An upgrade carries no other change along: whoever sees it fail knows what it was.
+    """
+    from aerodrome.components.status import status
+    from aerodrome.core.stage import by_host
+    from aerodrome.errors import InvalidInput
+    from aerodrome.report.terminal import show_plans
+    from aerodrome.runbooks.deploy import deploy
+
+    roles = list(run.fleet.roles)
+    plans = run.adopting(lambda: run.run.ask(by_host(deploy(run.inputs, run.names, roles).stages)))
+    if any(plan.changes for plan in plans.values()):
+        show_plans([plan for plan in plans.values() if plan.changes], False)
+        raise InvalidInput("the fleet is not as hosts.yaml says; an upgrade carries no other change", "fab deploy")
+    rows, _ = status(run.inputs, run.hosts, roles, run.run.look)
+    if sick := [f"{row.host}: {row.role}: {row.detail}" for row in rows if not row.ok]:
+        raise InvalidInput([f"not healthy: {each}" for each in sick], "fab status; fab logs")
+
+
+def _rehearse(run: Session, after: Inputs, allow: bool) -> None:
+    """Make the new version ready, rehearse the migration on a copy, and print the report."""
+    from aerodrome.components.upgrade import for_rehearsal
+    from aerodrome.report.terminal import say
+    from aerodrome.report.upgrade import upgrade_page
+    from aerodrome.runbooks.upgrade import rehearse, staging
+
+    run.perform(lambda inputs, hosts, roles: staging(after), [])
+    run.renew()
+    found = _backup(run, run.recorder.run)
+    run.renew()
+    of = run.recorder.run
+    run.perform(lambda inputs, hosts, roles: rehearse(for_rehearsal(inputs), after, found, of, allow), [])
+    say(upgrade_page(run.inputs, after, found, _found(run, after, of)))
+
+
+def _found(run: Session, after: Inputs, of: str) -> Rehearsal:
+    """Return the findings of the rehearsal of run `of`."""
+    from aerodrome.checks.upgrade import CopyCounted, Counts, Migrated
+    from aerodrome.components.backups import secrets_host
+    from aerodrome.components.changed_settings import set_by_hand, settings_changed
+    from aerodrome.components.imports import imports_found
+    from aerodrome.components.upgrade import REHEARSED
+    from aerodrome.controller.dag_lint import dag_notes
+    from aerodrome.report.upgrade import Rehearsal
+    from aerodrome.runbooks.backup import database_host
+
+    before, look = run.inputs, run.run.look
+    host, node = database_host(run.fleet), secrets_host(run.fleet)
+    (took,) = look({node.name: [Migrated(REHEARSED, of)]})[node.name]
+    (counts,) = look({host.name: [CopyCounted(of)]})[host.name]
+    rows = counts.rows if isinstance(counts, Counts) else {}
+    folder, majors = run.fleet.deploy.dags, (before.catalogue.major, after.catalogue.major)
+    notes, why = dag_notes(folder, *majors) if folder else ([], "")
+    return Rehearsal(
+        int(took.detail) if took.ok else 0,
+        rows,
+        imports_found(before, node, after, of, look).detail,
+        settings_changed(before, after, set_by_hand(before, run.hosts, look)),
+        [*map(str, notes), *filter(None, [why])],
+    )
+
+
+def _backup(run: Session, name: str) -> Backup:
+    """Return a new backup, which is there for this rehearsal only."""
+    from aerodrome.components.backups import backups
+    from aerodrome.components.upgrade import for_rehearsal
+    from aerodrome.runbooks.backup import backup, database_host, pick
+
+    version = run.fleet.airflow.version
+    run.perform(lambda inputs, hosts, roles: backup(for_rehearsal(inputs), hosts, roles, name, version), [])
+    return pick(backups(for_rehearsal(run.inputs).fleet, database_host(run.fleet), run.run.look), name)
