@@ -12,7 +12,7 @@ import pytest
 
 from lab.fleet import Lab
 from tests import real
-from tests.real import PROJECT
+from tests.real import PROJECT, wait
 
 HOST, LOCK = "worker3", "db1"
 WORKER, WEB, FLOWER, OTHER = (
@@ -78,6 +78,8 @@ def left() -> Iterator[Left]:
         f"hosts: {{one: {{address: {lab.address(LOCK)}}}, {HOST}: {{address: {lab.address(HOST)}}}}}\n"
         "roles: {database: [one], scheduler: [one], webserver: [one], worker: [one]}\n"
     )
+    booted = "systemctl is-system-running"
+    wait("the host has booted", lambda: lab.run(HOST, booted).stdout.strip() in ("running", "degraded"), 90)
     lab.run(HOST, LEFT)
     try:
         yield fleet
@@ -111,11 +113,13 @@ def test_it_is_shown_and_ended_and_nothing_else_is(left: Left) -> None:
     assert "own /etc/default/airflow.by-hand root:root 0600" in plan.out and "remove /etc" not in plan.out
 
     left.fab("-H", HOST, "stop", "--role=webserver")
-    assert left.states() == {**before, WEB: ["inactive", "disabled"]}
+    journal = left.lab.run(HOST, f"journalctl -q -b -u {WORKER} -n 20").stdout
+    assert left.states() == {**before, WEB: ["inactive", "disabled"]}, journal
 
     done = left.fab("-H", HOST, "deploy")
-    assert f"stop and disable {WORKER}" in done.err, done.err
-    assert left.states() == {**before, WEB: ["inactive", "disabled"], WORKER: ["inactive", "disabled"]}
+    journal = left.lab.run(HOST, f"journalctl -q -b -u {WORKER} -n 20").stdout
+    assert f"stop and disable {WORKER}" in done.err, done.err + journal
+    assert left.states() == {**before, WEB: ["inactive", "disabled"], WORKER: ["inactive", "disabled"]}, journal
     left.nothing_to_do("-H", HOST, "deploy")
     left.nothing_to_do("-H", HOST, "stop")
     assert left.files() == ["airflow", "airflow-worker", "airflow.by-hand", "airflow.local"]
