@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,9 @@ def test_ctrl_c_is_an_end_as_well(hosts: Path, silent: socket.socket, number: si
         preexec_fn=lambda: signal.signal(number, default),
     )
     silent.accept()
+    # Python loses a signal that interrupts the import of a module in its clean-up, so the imports come first.
+    assert process.stdout is not None and '"begin"' in process.stdout.readline()
+    time.sleep(1)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     *_, end = documents(out)
