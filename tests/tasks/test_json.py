@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,12 +124,10 @@ def test_ctrl_c_is_an_end_as_well(hosts: Path, silent: socket.socket, number: si
         text=True,
         preexec_fn=lambda: signal.signal(number, default),
     )
-    silent.accept()
-    # Python loses a signal that interrupts the import of a module in its clean-up, so the imports come first.
-    assert process.stdout is not None and '"begin"' in process.stdout.readline()
-    time.sleep(1)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    connection, _ = silent.accept()
+    with connection:  # once it is closed, fab fails by itself
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
     *_, end = documents(out)
     assert (end["event"], end["outcome"], process.returncode) == ("end", "interrupted", 128 + number)
     assert "interrupted" in err and "Traceback" not in err
