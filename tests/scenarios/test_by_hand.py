@@ -179,7 +179,7 @@ def test_a_plan_shows_each_difference_and_changes_nothing(site: Site, key: str) 
         "+KillMode=mixed",
         "keep AIRFLOW__CORE__PARALLELISM, AIRFLOW__CELERY__WORKER_CONCURRENCY, TEAM_NAME, AIRFLOW_CONN_BILLING, "
         f"INDENTED, GREETING, LAST of the hand-written {ENVIRONMENT} in {ENVIRONMENT}.local",
-        f"write {ENVIRONMENT}\n",
+        f"write {ENVIRONMENT} (no way back)\n",  # it has secrets, which no undo keeps
         "-AIRFLOW__CORE__SQL_ALCHEMY_CONN=******** (differs)",
         "+AIRFLOW__CORE__FERNET_KEY=********",
         "-TEAM_NAME=********",
