@@ -82,6 +82,7 @@ class FleetLock:
         """
         self._claim = claim
         script = lock_script(claim, start, self._patience)
+        self._limit.allow(self._question)  # hosts may have been asked, and waited for, since this lock was made
         self._thread = threading.Thread(target=self._run, args=(script,), daemon=True)
         self._thread.start()
         self._answered.wait()

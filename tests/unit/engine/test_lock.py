@@ -18,6 +18,7 @@ from aerodrome.engine import lock as fleet_lock
 from aerodrome.engine.lock import FleetLock, _who
 from aerodrome.errors import HostError
 from aerodrome.fleet.model import Host
+from aerodrome.remote.limits import Limit
 from tests.unit.core.test_lock import START, history, lock_script_below
 from tests.unit.remote.local import Local
 
@@ -194,6 +195,24 @@ def test_a_host_that_cannot_be_reached_is_named(locks: Locks) -> None:
         "is it up? db1 keeps the fleet's lock and history: nothing can be changed before it answers; "
         "if it is gone for good, give its role to another host in hosts.yaml"
     )
+
+
+def test_the_time_between_the_making_of_a_lock_and_its_taking_does_not_count(
+    locks: Locks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Meanwhile, hosts are asked, some of which wait for another run that is at work on them."""
+    exceeded: list[str] = []
+
+    def run(*_: object, limit: Limit, **__: object) -> None:
+        exceeded.append(limit.exceeded())
+        raise HostError("db1", "connect", "gone")
+
+    lock = locks.lock()
+    lock._limit._since -= 10_000
+    monkeypatch.setattr(fleet_lock, "run", run)
+    with pytest.raises(HostError, match="cannot take the fleet's lock, nothing was changed: gone"):
+        lock.take(ANN, START)
+    assert exceeded == [""]
 
 
 def test_an_answer_that_makes_no_sense_is_named(locks: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
