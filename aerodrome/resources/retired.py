@@ -110,6 +110,8 @@ def leftovers(text: str) -> list[tuple[str, UnitState]]:
     Raises AerodromeError if systemd did not give the state of each: a unit must not be forgotten because of that.
     """
     head, *blocks = text.strip().split("\n\n", MOST)
+    if not head.startswith("found "):  # none was; another probe's answer may follow
+        return []
     found, _, now = head.removeprefix("found").partition("\nNow=")
     now = now if re.fullmatch(r"\d{1,12}", now) else "0"
     states = {}
