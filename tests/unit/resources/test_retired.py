@@ -84,7 +84,9 @@ def test_a_unit_that_runs_tasks_ends_them_first() -> None:
     assert change.script == f"{drain.stop(WEB)}\nsystemctl disable {WEB}"
 
 
-@pytest.mark.parametrize("text", ["", "\n", "PostgreSQL\nRedis\n", answer((WEB, "disabled", "inactive")), answer((WEB, "", "failed"))])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "PostgreSQL\nRedis\n", answer((WEB, "disabled", "inactive")), answer((WEB, "", "failed"))]
+)
 def test_what_neither_runs_nor_would_is_left_alone(text: str) -> None:
     assert RETIRED.changes(Seen(text)) == []
 
