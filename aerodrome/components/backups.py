@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
 
 from aerodrome.catalogue.version import FERNET_KEY
 from aerodrome.checks.backups import Backup, HeldBackups, KeptDatabase, KeptDatabases
 from aerodrome.components.command import connection, python_program
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.releases import ENVIRONMENT, held
-from aerodrome.core.check import Finding, Watch
+from aerodrome.core.check import Look
 from aerodrome.core.resource import quote
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Fleet, Host
@@ -33,9 +32,6 @@ from aerodrome.resources.scratch import SCRATCH, Decrypted, Restored
 
 SHOWN = 10  # values that cannot be read, by name
 TABLE, ALL = 60, 300  # seconds to read one table of encrypted values, and all of them
-
-# Asks each host, by name, its checks, and returns what each has found.
-Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
 
 
 def place(fleet: Fleet) -> Place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import configparser
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from aerodrome.catalogue.changed import advice, changed_defaults, changed_value
 from aerodrome.catalogue.known_settings import is_unknown, of_variable
@@ -11,12 +11,10 @@ from aerodrome.catalogue.settings import gone, rename
 from aerodrome.checks.kept_settings import KeptSettings, SetByHand
 from aerodrome.components.environment import environment
 from aerodrome.components.inputs import Inputs, Settings
-from aerodrome.core.check import Finding, Watch
+from aerodrome.core.check import Look
 from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Host
 
-# Asks each host, by name, its checks, and returns what each has found.
-Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
 _PLACES = "\0"
 MANY = 100  # settings in an airflow.cfg that nobody has written by hand
 

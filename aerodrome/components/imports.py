@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
 
 from aerodrome.checks.dag_imports import ComparedImports, DagsImported
 from aerodrome.components.environment import environment, role_environment, sounds_secret
 from aerodrome.components.inputs import Inputs
-from aerodrome.core.check import Finding, Watch
+from aerodrome.core.check import Look
 from aerodrome.core.resource import heredoc, quote
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Host
 from aerodrome.program import program
 from aerodrome.resources.dag_imports import LONGEST_ERROR, ImportedDags, Importer
-
-# Asks each host, by name, its checks, and returns what each has found.
-Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
 
 DAGS_FOLDER = ("core", "dags_folder")
 NEXT = "next"  # the link to the environment that is staged, beside that to the one in use

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from aerodrome.checks.releases import HeldReleases, Release
 from aerodrome.components.inputs import Inputs
-from aerodrome.core.check import Finding, Watch
+from aerodrome.core.check import Look
 from aerodrome.fleet.model import Host
 from aerodrome.resources.python import environment_releases
 from aerodrome.resources.release import Releases
 from aerodrome.resources.tree import tree_releases
 
 # Runs checks on each host, by name, and returns their findings.
-Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
 DAGS, ENVIRONMENT = "dags", "environment"
 
 

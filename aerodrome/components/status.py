@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from aerodrome.components.health import Health, Leftovers, RoleHealth, fleet_wide, unreachable
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.left import left_services
 from aerodrome.components.task_logs import TaskLogs, log_servers
-from aerodrome.core.check import Finding, Watch
+from aerodrome.core.check import Finding, Look, Watch
 from aerodrome.fleet.model import Host
 
 # Runs checks on each host, by name, and returns their findings.
-Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
 
 
 def status(inputs: Inputs, hosts: Sequence[Host], roles: Collection[str], look: Look) -> tuple[list[Health], list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from aerodrome.catalogue.upgrade import needs_repair
@@ -14,7 +13,7 @@ from aerodrome.components.command import airflow_command, connection, python_pro
 from aerodrome.components.environment import environment, render_variables, role_environment
 from aerodrome.components.inputs import Inputs, Text
 from aerodrome.components.node import environments, packages
-from aerodrome.core.check import Finding, Watch
+from aerodrome.core.check import Look
 from aerodrome.core.plan import RUNTIME
 from aerodrome.core.resource import NOTE, Change, heredoc, put_text, quote
 from aerodrome.core.runbook import Action
@@ -26,9 +25,6 @@ from aerodrome.resources.backup import GUARD, OPTIONS, facts
 from aerodrome.resources.config import ConfigSetAside
 from aerodrome.resources.scratch import SCRATCH
 from aerodrome.resources.upgrade import COUNTED
-
-# Asks each host, by name, its checks, and returns what each has found.
-Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
 
 MIGRATED = "/var/lib/aerodrome/migrated"  # the run that has migrated the real database, and how long it took
 REHEARSED = "/run/aerodrome/rehearsed"  # the same of a copy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol, Self
 
 from aerodrome.dataclass import dataclass
@@ -49,6 +49,10 @@ class Watch(Check, Protocol):
 
     def unknown(self, why: str) -> Sequence[Finding]:
         """Return the findings if the host could not be asked."""
+
+
+# Asks each host, by name, its checks, and returns what each has found.
+Look = Callable[[Mapping[str, Sequence[Watch]]], Mapping[str, Sequence[Finding]]]
 
 
 class Gate(Watch, Protocol):
