@@ -16,7 +16,8 @@ def confirmed(question: str, refusal: str = "", check: str = "the plan above", a
     from aerodrome.report.sink import paused
 
     if alone or not sys.stdin.isatty():
-        raise InvalidInput(f"cannot ask without a terminal{refusal}", f"check {check}, then add --yes")
+        message = ": ".join(filter(None, ["cannot ask without a terminal", refusal]))
+        raise InvalidInput(message, f"check {check}, then add --yes")
     with paused():
         try:
             return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

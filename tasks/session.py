@@ -163,7 +163,7 @@ class Session:
         Raises FleetError at the end if running tasks were killed, unless the runbook allows it.
         """
         from aerodrome.core.event import Note
-        from aerodrome.core.size import hosts
+        from aerodrome.core.size import counted
         from aerodrome.engine.perform import perform
         from aerodrome.errors import FleetError, InvalidInput
         from aerodrome.report.terminal import say
@@ -187,7 +187,7 @@ class Session:
 
         runbook, changed = self.adopting(work)
         if not self.lines:
-            say(f"done: {hosts(len(self.run.changed))} changed" if changed else "no changes")
+            say(f"done: {counted(len(self.run.changed), 'host')} changed" if changed else "no changes")
         if self.run.killed and not runbook.force:
             raise FleetError(self.run.killed)
 

@@ -84,7 +84,7 @@ def _agreed(yes: bool, json: bool) -> bool:
     """Ask whether to go on; raise InvalidInput if nobody can answer."""
     from aerodrome.report.terminal import say
 
-    if yes or confirmed("Take this back?", ": nothing was undone", "the changes", alone=json):
+    if yes or confirmed("Take this back?", "nothing was undone", "the changes", alone=json):
         return True
     say("nothing was undone")
     return False

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aerodrome.fleet.model import Fleet
     from aerodrome.report.upgrade import Rehearsal
 
-KEPT = ": nothing has stopped or changed"
+KEPT = "nothing has stopped or changed"
 OPTIONS = {
     "to": "the version, such as 3.3.2",
     "check": "do everything up to the report, while everything runs, and stop there",
@@ -74,12 +74,12 @@ def upgrade(
         else:
             after = _rehearsed(run, to, other, allow_import_errors)
             if check:
-                run.tell(f"nothing has stopped or changed; to upgrade: fab upgrade --to={to}")
+                run.tell(f"{KEPT}; to upgrade: fab upgrade --to={to}")
             elif yes or confirmed("Upgrade?", KEPT, "the report above", alone=json):
                 run.renew()
                 _perform(run, after, run.recorder.run, force)
             else:
-                raise InvalidInput(KEPT.removeprefix(": "))
+                raise InvalidInput(KEPT)
 
 
 def _rehearsed(run: Session, to: str, other: Mapping[str, Any], allow: bool) -> Inputs:
@@ -139,7 +139,7 @@ def _back(
         raise InvalidInput(f"database {name} of before the upgrade has been dropped", "see what there is: fab backups")
     say(f"from Airflow {found.after} back to {found.before}, and to database {name}: Airflow forgets what ran since")
     if not agreed():
-        raise InvalidInput(KEPT.removeprefix(": "))
+        raise InvalidInput(KEPT)
     before = _at_version(run, found.before, other)
     after = look_up(_fleet({"version": found.after}), run.vault)
     run.perform(lambda inputs, hosts, roles: back(before, after, found.run, force), [])
@@ -225,7 +225,7 @@ def _found(run: Session, after: Inputs, of: str) -> Rehearsal:
     from aerodrome.checks.upgrade import CopyCounted, Counts, Migrated
     from aerodrome.components.backups import secrets_host
     from aerodrome.components.changed_settings import set_by_hand, settings_changed
-    from aerodrome.components.imports import imports_found
+    from aerodrome.components.dag_imports import imports_found
     from aerodrome.components.upgrade import REHEARSED
     from aerodrome.controller.dag_lint import dag_notes
     from aerodrome.report.upgrade import Rehearsal

@@ -1,6 +1,6 @@
 """List settings whose default differs between two Airflows: python tools/changed_defaults.py 2=FOLDER 3=FOLDER
 
-Each FOLDER is a site-packages, as for known_settings.py. What matters of the list is in catalogue/changed.py.
+Each FOLDER is a site-packages, as for known_settings.py. What matters of the list is in catalogue/changed_settings.py.
 """
 
 from __future__ import annotations

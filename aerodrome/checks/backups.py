@@ -12,12 +12,12 @@ from aerodrome.core.check import Finding
 from aerodrome.core.resource import quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import UNEXPECTED, AerodromeError
-from aerodrome.resources.backup import DRILL, DUMP, GLOB, MANIFEST, NAME, Place, check_place
+from aerodrome.resources.backup import DRILL, DUMP, GLOB, LONGEST_MANIFEST, MANIFEST, NAME, Place, check_place
 from aerodrome.resources.exchange import is_kept
 from aerodrome.resources.postgres import sql
 
 MOST = 300  # backups that are listed, the newest ones
-LONGEST = 20_000, 2000  # bytes of a manifest, and of the record of a drill
+LONGEST = LONGEST_MANIFEST, 2000  # bytes of a manifest, and of the record of a drill
 WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LARGEST = 1 << 62

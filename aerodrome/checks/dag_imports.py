@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from aerodrome.core.check import Finding, Verdict
+from aerodrome.core.size import counted
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.dag_imports import DagImports, new_errors, old_errors, read, recorded
@@ -45,15 +46,11 @@ class ComparedImports:
             return self.unknown(error.message)
         new, old = new_errors(before, after), old_errors(before, after)
         detail = f"{before.dags} DAGs with {self.before}, {after.dags} with {self.after}"
-        detail += f"; {_files(len(new))} with new import errors" if new else "; no new import errors"
-        detail += f"; {_files(len(old))} that neither imports here" if old else ""
-        detail += f"; {_files(after.left)} not tried" if after.left else ""
+        detail += f"; {counted(len(new), 'file')} with new import errors" if new else "; no new import errors"
+        detail += f"; {counted(len(old), 'file')} that neither imports here" if old else ""
+        detail += f"; {counted(after.left, 'file')} not tried" if after.left else ""
         verdict: Verdict = "failed" if new or after.left else "ok"
         return [DagsImported(self.key, verdict, detail, host=self.host, before=before, after=after, new=new, old=old)]
 
     def unknown(self, why: str) -> list[DagsImported]:
         return [DagsImported(self.key, "failed", why, host=self.host)]
-
-
-def _files(number: int) -> str:
-    return f"{number} file{'' if number == 1 else 's'}"

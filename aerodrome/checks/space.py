@@ -6,6 +6,7 @@ from aerodrome.core.check import Finding, refused
 from aerodrome.core.resource import quote
 from aerodrome.core.size import megabytes
 from aerodrome.dataclass import dataclass
+from aerodrome.resources.reading import free_at
 
 NEEDED = 800 << 20  # bytes: 2.11.2 and 3.3.2 take 250 to 320 MB, and uv's cache on first use as much again
 
@@ -26,8 +27,7 @@ class RoomForEnvironment:
         made = f"{quote(self.place)}/venvs/{quote(self.version)}-py*.complete"
         return (
             f'for made in {made}; do [ ! -e "$made" ] || made=; done; if [ -z "$made" ]; then echo there; else\n'
-            f'at={quote(self.place)}; until [ -z "$at" ] || [ -e "$at" ]; do at=${{at%/*}}; done\n'
-            'stat -f -c "%a %S" "${at:-/}"; fi'
+            f"{free_at(quote(self.place), '%a %S')}; fi"
         )
 
     def judge(self, answer: str) -> list[Finding]:

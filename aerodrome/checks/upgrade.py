@@ -10,7 +10,7 @@ from aerodrome.core.check import Finding, refused
 from aerodrome.dataclass import dataclass
 from aerodrome.resources.backup import NAME
 from aerodrome.resources.postgres import sql
-from aerodrome.resources.upgrade import BEGUN, COUNTED, DONE, RECORD
+from aerodrome.resources.upgrade import BEGUN, COUNTED, DONE, RECORD, SHOW
 
 VERSION = re.compile(r"[0-9][0-9A-Za-z.+*]{0,30}")
 
@@ -25,6 +25,12 @@ class Upgrade(Finding):
     done: bool = False
 
 
+def _words(record: str) -> list[str]:
+    """Return run, versions and state of a record; none if it is not one."""
+    words = record.split()
+    return words if len(words) == 4 and all(map(VERSION.fullmatch, words[1:3])) else []
+
+
 @dataclass(frozen=True)
 class RecordedUpgrade:
     """The upgrade that the database's host has recorded."""
@@ -32,7 +38,7 @@ class RecordedUpgrade:
     key = "upgrade"
 
     def probe(self) -> str:
-        return f"echo asked; head -c 200 {RECORD} 2>/dev/null"
+        return f"echo asked; {SHOW}"
 
     def judge(self, answer: str) -> list[Finding]:
         """Return the upgrade; none if none is recorded."""
@@ -41,10 +47,8 @@ class RecordedUpgrade:
             return self.unknown("the host does not answer")
         if not line.strip():
             return []
-        words = line.split()
-        if len(words) != 4 or not NAME.fullmatch(words[0]) or words[3] not in (BEGUN, DONE):
-            return self.unknown(f"{RECORD} cannot be read")
-        if not all(map(VERSION.fullmatch, words[1:3])):
+        words = _words(line)
+        if not words or not NAME.fullmatch(words[0]) or words[3] not in (BEGUN, DONE):
             return self.unknown(f"{RECORD} cannot be read")
         run, before, after, state = words
         return [Upgrade(self.key, "ok", state, run=run, before=before, after=after, done=state == DONE)]
@@ -63,8 +67,8 @@ class Unfinished:
         return f"[ ! -r {RECORD} ] || {{ IFS= read -r line <{RECORD}; printf '%s\\n' \"$line\"; }}"
 
     def judge(self, answer: str) -> list[Finding]:
-        words = answer.split()
-        if len(words) != 4 or words[3] != BEGUN or not all(map(VERSION.fullmatch, words[1:3])):
+        words = _words(answer)
+        if not words or words[3] != BEGUN:
             return []
         message = f"an upgrade from Airflow {words[1]} to {words[2]} was begun, and has not been finished"
         return refused(self, message, f"continue it: fab upgrade --to={words[2]}; or go back: fab upgrade --back")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 from collections.abc import Iterator, Sequence
 
-from aerodrome.catalogue.changed import advice, changed_defaults, changed_value
+from aerodrome.catalogue.changed_settings import advice, changed_defaults, changed_value
 from aerodrome.catalogue.known_settings import is_unknown, of_variable
 from aerodrome.catalogue.settings import gone, rename
 from aerodrome.checks.kept_settings import KeptSettings, SetByHand

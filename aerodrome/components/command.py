@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aerodrome.catalogue.version import DATABASE_URL
 from aerodrome.components.inputs import Inputs
@@ -34,8 +34,13 @@ def in_unit_environment(
         "UMask=0027",
         *([f"RuntimeMaxSec={seconds}", "TimeoutStopSec=2"] if seconds else []),
     ]
+    return in_transient_unit(properties, " ".join(quote(word) for word in command))
+
+
+def in_transient_unit(properties: Iterable[str], command: str) -> str:
+    """Return sh that runs a command in a unit of its own, passing its streams and exit code through."""
     options = " ".join(f"-p {quote(each)}" for each in properties)
-    return f"systemd-run --quiet --pipe --wait --collect {options} {' '.join(quote(word) for word in command)}"
+    return f"systemd-run --quiet --pipe --wait --collect {options} {command}"
 
 
 def python_program(inputs: Inputs, program: str, role: str = "", seconds: int = 0) -> str:

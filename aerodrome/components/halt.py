@@ -27,9 +27,11 @@ from aerodrome.secrets import Secret
 def halted(inputs: Inputs, host: Host, roles: Sequence[str], last: bool = False) -> Step:
     """Return the step that stops the units of `roles` on a host before such a change; `last` waits for all tasks."""
     wait = _wait(inputs, host) if last else None
+    running = inputs.running or inputs  # units stop as their version needs it, to wait for their tasks and to name them
+    at = running.fleet.hosts[host.name]
     version: list[Cause] = [installation(inputs)] if inputs.accept_downtime else []
     units = tuple(
-        Halted((*version, *celery_places(inputs, host, role)), inputs.unit(role), wait, drain(inputs, host, role))
+        Halted((*version, *celery_places(inputs, host, role)), inputs.unit(role), wait, drain(running, at, role))
         for role in roles
     )
     told = [each for role in roles for each in unreported(inputs, role)]

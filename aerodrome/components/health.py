@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import field, replace
 from typing import Any
 
@@ -128,7 +128,8 @@ class RoleHealth:
         """Return sh that prints each role's unit state, and then Airflow's own answers."""
         asks = _program(self.inputs, self.host, self.roles)
         python = isolated_python(self.inputs, "-", role=_asking(self.inputs, self.roles), seconds=PATIENCE)
-        return f"{PRELUDE}{_ask_units(self.inputs, self.roles)}{python} 2>/dev/null {heredoc(asks)}\n"
+        units = _ask_units(self.inputs, self.roles, lambda unit: f"runs {quote(unit)}")
+        return f"{PRELUDE}{_RUNS}{units}{python} 2>/dev/null {heredoc(asks)}\n"
 
     def watch(self) -> str:
         """Return sh that prints one look after another until nobody reads it any more; `looks` splits its output.
@@ -196,7 +197,8 @@ class RoleHealth:
         )
 
 
-# A process keeps the environment that it was started from, whatever the link names since.
+# A process keeps the environment that it was started from, whatever the link names since. Looks at health that come
+# one after another leave this out.
 _RUNS = f"""\
 runs() {{
 state=$(TZ=UTC systemctl show -p {PROPERTIES} "$1"); printf '%s\\n' "$state"
@@ -211,14 +213,14 @@ def _asking(inputs: Inputs, roles: Sequence[str]) -> str:
     return next(filter(inputs.uses_database, roles), next(iter(roles), ""))
 
 
-def _ask_units(inputs: Inputs, roles: Sequence[str]) -> str:
-    """Return sh that prints what root sees: the time, the environment in use, and the state of each role's unit."""
-    units = "".join(f"{_ask_unit(inputs, role)}\n" for role in roles)
-    return f"{_RUNS}date +%s\nreadlink {quote(inputs.venv)} || echo\n{units}"
+def _ask_units(inputs: Inputs, roles: Sequence[str], state: Callable[[str], str] = show) -> str:
+    """Return sh that prints what root sees: the time, the environment in use, and the `state` of each role's unit."""
+    units = "".join(f"{_ask_unit(inputs, role, state)}\n" for role in roles)
+    return f"date +%s\nreadlink {quote(inputs.venv)} || echo\n{units}"
 
 
-def _ask_unit(inputs: Inputs, role: str) -> str:
-    return "; ".join(filter(None, [f"runs {quote(inputs.unit(role))}", inputs.role(role).look(inputs), "echo"]))
+def _ask_unit(inputs: Inputs, role: str, state: Callable[[str], str]) -> str:
+    return "; ".join(filter(None, [state(inputs.unit(role)), inputs.role(role).look(inputs), "echo"]))
 
 
 def _program(inputs: Inputs, host: Host, roles: Sequence[str], watch: bool = False) -> str:

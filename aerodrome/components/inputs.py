@@ -64,6 +64,7 @@ class Inputs:
     accept_downtime: bool = False  # everything may stop for a change of Airflow's version
     force: bool = False  # running tasks that do not finish in time may be killed
     whole: bool = False  # all roles of all nodes are deployed, and so can halt first
+    running: Inputs | None = None  # of the version that runs, if these are those of another one
     made: frozenset[str] = frozenset()  # names of secrets that this run generated, which no host can have yet
 
     @property
@@ -90,6 +91,11 @@ class Inputs:
     def venv(self) -> str:
         """The link to the virtual environment in use."""
         return f"{self.place}/venv"
+
+    @property
+    def next_venv(self) -> str:
+        """The link to the virtual environment that is ready beside the one in use."""
+        return f"{self.place}/next"
 
     @property
     def guide_venv(self) -> str:

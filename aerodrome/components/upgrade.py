@@ -9,7 +9,7 @@ from aerodrome.catalogue.version import BROKER_URL, DATABASE_URL, RESULT_BACKEND
 from aerodrome.checks.space import RoomForEnvironment
 from aerodrome.checks.upgrade import CopyCounted, Migrated, RecordedUpgrade, Upgrade
 from aerodrome.components.backups import secrets_host
-from aerodrome.components.command import airflow_command, connection, python_program
+from aerodrome.components.command import airflow_command, connection, in_transient_unit, python_program
 from aerodrome.components.environment import environment, render_variables, role_environment
 from aerodrome.components.inputs import Inputs, Text
 from aerodrome.components.node import environments, packages
@@ -53,11 +53,6 @@ def for_rehearsal(inputs: Inputs) -> Inputs:
     backup = inputs.fleet.backup
     own = replace(backup, directory=f"{backup.directory}/rehearsal", keep=1)
     return replace(inputs, fleet=replace(inputs.fleet, backup=own))
-
-
-def next_environment(inputs: Inputs) -> str:
-    """Return the link to the environment that is ready beside the one in use."""
-    return f"{inputs.place}/next"
 
 
 def ready(inputs: Inputs, node: Host) -> list[Step]:
@@ -150,9 +145,7 @@ def _in_sandbox(inputs: Inputs, name: str, *arguments: str) -> str:
         "NoNewPrivileges=yes",
         f"RuntimeMaxSec={inputs.fleet.deploy.migration_timeout}",
     )
-    options = " ".join(f"-p {quote(each)}" for each in properties)
-    words = [f"{next_environment(inputs)}/bin/{name}", *arguments]
-    return f"systemd-run --quiet --pipe --wait --collect {options} {' '.join(map(quote, words))}"
+    return in_transient_unit(properties, " ".join(map(quote, (f"{inputs.next_venv}/bin/{name}", *arguments))))
 
 
 def _rehearsal_variables(inputs: Inputs, node: Host) -> dict[str, Text]:
@@ -178,6 +171,6 @@ def _rehearsal_variables(inputs: Inputs, node: Host) -> dict[str, Text]:
         **found,
         "AIRFLOW_HOME": HOME,
         "PYTHONPATH": f"{inputs.fleet.airflow.home}/config",  # has the module that says the node's name
-        "PATH": f"{next_environment(inputs)}/bin:/usr/bin:/bin",
+        "PATH": f"{inputs.next_venv}/bin:/usr/bin:/bin",
         variable(*DATABASE_URL): scratch.database_url("postgresql+psycopg2"),
     }

@@ -6,11 +6,11 @@ import hashlib
 import os
 import shutil
 from contextlib import suppress
+from io import BufferedWriter
 from pathlib import Path
 
 from aerodrome.errors import AerodromeError, InvalidInput
-
-LONGEST_MANIFEST = 20_000  # bytes
+from aerodrome.resources.backup import DUMP, LONGEST_MANIFEST, MANIFEST
 
 
 class BackupFile:
@@ -25,7 +25,7 @@ class BackupFile:
     def __init__(self, folder: Path, name: str, size: int, sha256: str) -> None:
         self.path = folder / name
         self._part = folder / f".{name}.part"
-        self._size, self._sha256 = size, sha256
+        self._sha256 = sha256
         self._manifest, self._left, self._digest = b"", size, hashlib.sha256()
         self._in_dump = False
         try:
@@ -36,9 +36,12 @@ class BackupFile:
                 raise InvalidInput(f"{self.path} is already there", "remove it, or choose another directory")
             shutil.rmtree(self._part, ignore_errors=True)
             self._part.mkdir(mode=0o700)
-            self._dump = open(os.open(self._part / "dump", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")  # noqa: SIM115
+            self._dump = self._create(DUMP)
         except OSError as error:
             raise InvalidInput(f"{folder}: a backup cannot be written there: {error.strerror}") from None
+
+    def _create(self, name: str) -> BufferedWriter:
+        return open(os.open(self._part / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
     def __enter__(self) -> BackupFile:
         return self
@@ -77,7 +80,7 @@ class BackupFile:
         try:
             self._dump.flush()
             os.fsync(self._dump.fileno())
-            with open(os.open(self._part / "manifest.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with self._create(MANIFEST) as file:
                 file.write(self._manifest + b"\n")
             self._part.rename(self.path)
         except OSError as error:

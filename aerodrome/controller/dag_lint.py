@@ -1,8 +1,8 @@
 """Ruff's Airflow rules, applied to the local DAG folder: lines where DAGs use what Airflow 3 has moved or removed.
 
-It only informs. Its rules miss modules that are gone (airflow.contrib) and know nothing of what is installed: whether a
-DAG can be imported, Airflow itself says (components/imports.py). ruff is not a dependency: 12 MB that every controller
-would install, for a list that one upgrade in the life of a fleet asks for.
+It only informs. Its rules miss modules that are gone (airflow.contrib) and know nothing of what is installed: whether
+a DAG can be imported, Airflow itself says (components/dag_imports.py). ruff is not a dependency: 12 MB that every
+controller would install, for a list that one upgrade in the life of a fleet asks for.
 """
 
 from __future__ import annotations

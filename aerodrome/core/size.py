@@ -1,4 +1,4 @@
-"""Sizes in words."""
+"""Sizes and numbers in words."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ def megabytes(size: int) -> str:
     return f"{size / (1 << 30):.1f} GB" if size >= 10 << 30 else f"{size / (1 << 20):.1f} MB"
 
 
-def hosts(count: int) -> str:
-    """Write a number of hosts as people do."""
-    return "1 host" if count == 1 else f"{count} hosts"
+def counted(number: int, noun: str) -> str:
+    """Write a number of things as people do: `1 host`, `2 hosts`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

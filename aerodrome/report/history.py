@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aerodrome.core.history import Past
 from aerodrome.core.lock import Found, described
-from aerodrome.core.size import hosts
+from aerodrome.core.size import counted
 from aerodrome.report.sink import data, escape_json, one_line
 
 
@@ -81,7 +81,7 @@ def _more(past: Past) -> str:
     """Return a few words on what a run changed and what went wrong."""
     parts = []
     if past.changed:
-        parts.append(f"{hosts(len(past.changed))} changed")
+        parts.append(f"{counted(len(past.changed), 'host')} changed")
     if past.outcome in ("held", "released"):
         parts.append(past.why)
     parts += [error[:100] for error in past.errors[:1]]

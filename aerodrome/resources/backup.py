@@ -12,11 +12,13 @@ from aerodrome.core.size import megabytes
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.resources.postgres import literal, sql
+from aerodrome.resources.reading import free_at
 
 NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")  # of a backup: that of the run that made it
 GLOB = f"{'[0-9]' * 8}T{'[0-9]' * 6}Z-{'[0-9a-f]' * 4}"
 NEW, OLD = ".new-", ".old-"  # begin the name of what is being made, or removed
 DUMP, MANIFEST, DRILL = "dump", "manifest.json", "drill.json"
+LONGEST_MANIFEST = 20_000  # bytes
 
 SPARE = 32 << 20  # bytes that stay free on the file system of the backups
 # Whose rows are counted: what an operator would miss.
@@ -210,8 +212,7 @@ class MadeBackup:
         size = sql(f"SELECT 'size', pg_database_size({literal(self.database)});")
         return (
             f"if [ -e {quote(self.place.path(self.name, MANIFEST))} ]; then echo there; else\n{self.place.ask()}\n"
-            f'at={folder}; until [ -z "$at" ] || [ -e "$at" ]; do at=${{at%/*}}; done\n'
-            f'stat -f -c "free|%a|%S" "${{at:-/}}"\n'
+            f"{free_at(folder, 'free|%a|%S')}\n"
             # What a run that was killed has left is removed first.
             f'for left in {folder}/{NEW}* {folder}/{OLD}*; do [ ! -e "$left" ] || du -sk "$left"; done | '
             'while read -r size left; do echo "left|$size"; done\n'

@@ -12,6 +12,7 @@ from aerodrome.resources.postgres import identifier, literal, sql
 from aerodrome.resources.scratch import DROP, SCRATCH, SPARE
 
 RECORD = "/var/lib/aerodrome/upgrade"  # root's own: the run, both versions, and how far it has come
+SHOW = f"head -c 200 {RECORD} 2>/dev/null"  # sh that prints it
 BEGUN, DONE = "begun", "done"
 COUNTED = "/run/aerodrome/counted"  # the run that has counted the rows of its copy, and the numbers
 
@@ -27,7 +28,7 @@ class UpgradeRecord:
     key = f"file {RECORD}"
 
     def probe(self) -> str:
-        return f"head -c 200 {RECORD} 2>/dev/null"
+        return SHOW
 
     def changes(self, seen: Seen) -> list[Change]:
         line, states = f"{self.run} {self.before} {self.after}", [DONE, BEGUN]
@@ -47,7 +48,7 @@ class NoUpgradeRecord:
     key = f"file {RECORD}"
 
     def probe(self) -> str:
-        return f"head -c 200 {RECORD} 2>/dev/null"
+        return SHOW
 
     def changes(self, seen: Seen) -> list[Change]:
         return [Change("record that the upgrade was taken back", f"rm -f {RECORD}")] if seen.text.strip() else []

@@ -13,8 +13,7 @@ from dataclasses import replace
 from aerodrome.checks.backups import Backup
 from aerodrome.checks.upgrade import DatabaseAnswers
 from aerodrome.components.backups import backed_up, secrets_host
-from aerodrome.components.census import drain
-from aerodrome.components.imports import dag_imports
+from aerodrome.components.dag_imports import dag_imports
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.upgrade import config, counted, migrated, ready, rehearsed
 from aerodrome.core.resource import Resource
@@ -23,7 +22,6 @@ from aerodrome.core.stage import Stage
 from aerodrome.core.step import Step
 from aerodrome.resources.config import ConfigPutBack
 from aerodrome.resources.exchange import Exchanged, ExchangedBack, kept_name
-from aerodrome.resources.halted import Halted
 from aerodrome.resources.scratch import NoScratch
 from aerodrome.resources.upgrade import CopiedDatabase, NoUpgradeRecord, UpgradeRecord
 from aerodrome.runbooks import deploy
@@ -110,7 +108,7 @@ def _parts(inputs: Inputs, running: Inputs, waits: bool = True) -> tuple[list[St
 
     `running` are the inputs of the version that runs.
     """
-    inputs = replace(inputs, accept_downtime=True, whole=True)
+    inputs = replace(inputs, accept_downtime=True, whole=True, running=running)
     fleet = inputs.fleet
     parts = [
         replace(stage, way_back={}, commits=False)
@@ -121,26 +119,9 @@ def _parts(inputs: Inputs, running: Inputs, waits: bool = True) -> tuple[list[St
     halts, machines, starts = parts[:first], parts[first:last], parts[last:]
     if not waits:
         halts = [replace(stage, way_back={}) for stage in deploy.halt_stages(inputs, waits=False)]
-    halts = [_stopped_as_it_runs(stage, running) for stage in halts]
     if inputs.catalogue.major >= BEFORE_WEB:
         starts.sort(key=lambda stage: stage.name != "webservers")
     return halts, machines, starts
-
-
-def _stopped_as_it_runs(stage: Stage, running: Inputs) -> Stage:
-    """Return a stage that stops units as their version needs it, to wait for their tasks and to name them."""
-    roles = {running.unit(role.name): role.name for role in running.every_role}
-
-    def stopped(host: str, resource: Resource) -> Resource:
-        if not isinstance(resource, Halted):
-            return resource
-        return replace(resource, drain=drain(running, running.fleet.hosts[host], roles[resource.unit]))
-
-    steps = {
-        host: [replace(step, resources=tuple(stopped(host, each) for each in step.resources)) for step in steps]
-        for host, steps in stage.steps.items()
-    }
-    return replace(stage, steps=steps)
 
 
 def _unconditional(parts: Sequence[Stage]) -> list[Stage]:

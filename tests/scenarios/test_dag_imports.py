@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from aerodrome.checks.dag_imports import DagsImported
-from aerodrome.components import imports
-from aerodrome.components.imports import dag_imports, imports_found
+from aerodrome.components import dag_imports as component
+from aerodrome.components.dag_imports import dag_imports, imports_found
 from aerodrome.components.node import node
 from aerodrome.components.registry import components
 from aerodrome.controller.hosts_file import load
@@ -84,7 +84,7 @@ def imported(site: Site, allow: bool = False) -> tuple[DagsImported, str]:
 
 
 def test_new_errors_are_found_and_hostile_dags_are_held(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "FILE_SECONDS", 10)
+    monkeypatch.setattr(component, "FILE_SECONDS", 10)
     stage(site, begun(site, NEW))
     site.sh(HEAD, f"for each in {WHERE_SPIES_WRITE}; do rm -f $each/of-a-spy; done")
     before = site.started()

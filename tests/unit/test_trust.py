@@ -14,8 +14,8 @@ import pytest
 from aerodrome.checks.backups import Backup, HeldBackups
 from aerodrome.checks.kept_settings import KeptSettings
 from aerodrome.components.backups import place
+from aerodrome.components.dag_imports import dag_imports
 from aerodrome.components.health import RoleHealth
-from aerodrome.components.imports import dag_imports
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.logs import journal_script, journal_units
 from aerodrome.components.users import user_created

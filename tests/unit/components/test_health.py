@@ -21,7 +21,7 @@ from aerodrome.components.health import (
     RoleHealth,
 )
 from aerodrome.core.resource import PRELUDE
-from aerodrome.resources.systemd import UnitState
+from aerodrome.resources.systemd import UnitState, show
 from tests.real import wait
 from tests.unit.components.look import BODY, HEARTBEAT, NOW, STARTED, UNIT, WEB, judged, output
 from tests.unit.make import HOSTS, Shell, fleet, inputs, parameters
@@ -120,9 +120,12 @@ def test_the_script_that_looks_again_and_again_as_a_whole() -> None:
     look = one.removeprefix(f"{PRELUDE}{RUNS}date +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n")
     units, python = look.partition("systemd-run")[0], look[look.index("systemd-run") : look.index("- 2>/dev/null")]
     python = python.replace("-p RuntimeMaxSec=20 -p TimeoutStopSec=2 ", "")  # it looks for as long as necessary
+    for unit in ("airflow@webserver.service", "airflow@worker.service"):
+        assert units.count(f"runs {unit}; ") == 1
+        units = units.replace(f"runs {unit}; ", f"{show(unit)}; ")  # no look needs the version
     assert head == f"{PRELUDE}{{ cat "
     assert tail == (
-        f"while :; do\n{RUNS}date +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n"
+        "while :; do\ndate +%s\nreadlink /opt/aerodrome/airflow/venv || echo\n"
         f"{units}echo @ask || exit; sleep 0.15\ndone; }} | "
         f"{python}-c 'import sys; exec(sys.stdin.buffer.read({len(program.encode())}))' 2>/dev/null\n"
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.controller.backup_file import LONGEST_MANIFEST, BackupFile
+from aerodrome.controller.backup_file import BackupFile
 from aerodrome.errors import AerodromeError, InvalidInput
+from aerodrome.resources.backup import LONGEST_MANIFEST
 
 NAME = "20261201T005031Z-1f3a"
 DUMP = b"PGDMP\x00\xff\xfe\n\xc3" * 50 + b"\xe2\x82"  # ends in the middle of a character

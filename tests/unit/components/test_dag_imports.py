@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from aerodrome.checks.dag_imports import ComparedImports, DagsImported
-from aerodrome.components.imports import dag_imports, imports_found
+from aerodrome.components.dag_imports import dag_imports, imports_found
 from aerodrome.components.inputs import Inputs, Settings
 from aerodrome.core.check import Finding
 from aerodrome.fleet.model import Deploy

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 
 from aerodrome.checks.dag_imports import ComparedImports, DagsImported
+from aerodrome.components.command import in_transient_unit
 from aerodrome.components.environment import environment, role_environment, sounds_secret
 from aerodrome.components.inputs import Inputs
 from aerodrome.core.check import Look
-from aerodrome.core.resource import heredoc, quote
+from aerodrome.core.resource import heredoc
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Host
 from aerodrome.program import program
 from aerodrome.resources.dag_imports import LONGEST_ERROR, ImportedDags, Importer
 
 DAGS_FOLDER = ("core", "dags_folder")
-NEXT = "next"  # the link to the environment that is staged, beside that to the one in use
 HOME, DATABASE = "/tmp/airflow", "sqlite:////tmp/airflow.db"  # in a /tmp of their own
 FILE_SECONDS = 60  # for one file; Airflow itself gives up after 30
 MEGABYTES, ALL_MEGABYTES = 1536, 2048  # that the import of one file may need, and all processes at once
@@ -48,7 +48,7 @@ def dag_imports(inputs: Inputs, host: Host, new: Inputs, run: str, allow: bool =
 
     It fails if there are errors that are new, unless `allow` accepts them. The environment of `new` must be staged.
     """
-    before, after = _importer(inputs, host, inputs.venv), _importer(new, host, f"{new.place}/{NEXT}")
+    before, after = _importer(inputs, host, inputs.venv), _importer(new, host, new.next_venv)
     return Step("upgrade.dags", (ImportedDags(before, after, f"{inputs.place}/venvs", run, allow),))
 
 
@@ -77,8 +77,8 @@ def _importer(inputs: Inputs, host: Host, link: str) -> Importer:
         classic=inputs.catalogue.major == 1,
     )
     own = [f"User={airflow.user}", f"Group={airflow.user}", f"WorkingDirectory={airflow.home}"]
-    options = " ".join(f"-p {quote(each)}" for each in (*own, f"RuntimeMaxSec={total + 30}", *_SANDBOX))
-    script = f'systemd-run --quiet --pipe --wait --collect {options} "$venv"/bin/python -I - {heredoc(imports)}'
+    properties = (*own, f"RuntimeMaxSec={total + 30}", *_SANDBOX)
+    script = in_transient_unit(properties, f'"$venv"/bin/python -I - {heredoc(imports)}')
     return Importer(airflow.version, link, script)
 
 

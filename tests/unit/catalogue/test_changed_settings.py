@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aerodrome.catalogue import changed
-from aerodrome.catalogue.changed import advice, changed_defaults, changed_value
+from aerodrome.catalogue import changed_settings
+from aerodrome.catalogue.changed_settings import advice, changed_defaults, changed_value
 from aerodrome.catalogue.known_settings import is_unknown
 from aerodrome.catalogue.settings import gone, rename
 
@@ -19,12 +19,12 @@ def test_defaults_that_change_have_the_names_of_the_later_version() -> None:
 
 
 def test_defaults_are_of_settings_that_the_version_has() -> None:
-    for major, each in changed._DEFAULTS.items():
+    for major, each in changed_settings._DEFAULTS.items():
         assert not [one for one in each if is_unknown(major, one.section, one.key) or gone(major, one.section, one.key)]
 
 
 def test_advice_is_about_settings_that_are_gone() -> None:
-    for major, settings in changed._ADVICE.items():
+    for major, settings in changed_settings._ADVICE.items():
         for name in settings:
             section, _, key = name.rpartition(".")
             assert gone(major, section, key), name
