@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aerodrome.fleet.model import Fleet
     from aerodrome.report.upgrade import Rehearsal
 
-KEPT = "nothing has stopped or changed"
+KEPT = "nothing in use has changed"
 OPTIONS = {
     "to": "the version, such as 3.3.2",
     "check": "do everything up to the report, while everything runs, and stop there",
