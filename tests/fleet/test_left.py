@@ -78,6 +78,8 @@ def left() -> Iterator[Left]:
         f"hosts: {{one: {{address: {lab.address(LOCK)}}}, {HOST}: {{address: {lab.address(HOST)}}}}}\n"
         "roles: {database: [one], scheduler: [one], webserver: [one], worker: [one]}\n"
     )
+    # Other modules may have deployed to it and shut it down: its worker would start with it, and fail a little later.
+    lab.wipe_host(HOST)
     booted = "systemctl is-system-running"
     wait("the host has booted", lambda: lab.run(HOST, booted).stdout.strip() in ("running", "degraded"), 90)
     lab.run(HOST, LEFT)
