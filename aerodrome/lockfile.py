@@ -25,6 +25,7 @@ _VERSION = r"[0-9]{1,4}\.[A-Za-z0-9.*+]+"
 _REQUIREMENT = re.compile(rf"{_NAME}(\[[A-Za-z0-9._, -]*\])?\s*([<>=!~][A-Za-z0-9.!+*<>=~, -]*)?")
 _PIN = re.compile(rf"({_NAME})(?:\[[^\]]*\])?==([^\s;]+)\s*(?:;.*)?")
 _HASH = re.compile(r"\s--hash=([a-z0-9]+:[0-9a-f]+)")
+_COMMENT = re.compile(r"(^|\s)#.*")
 
 
 @dataclass(frozen=True)
@@ -220,16 +221,16 @@ def explain(request: Request, errors: str) -> AerodromeError:
 def _logical_lines(text: str) -> list[tuple[int, str]]:
     """Return lines and their numbers, with continuations joined and comments removed."""
     found: list[tuple[int, str]] = []
-    continued = False
-    for number, line in enumerate(text.splitlines(), 1):
-        bare = re.sub(r"(^|\s)#.*", "", line).strip()
-        part = bare.removesuffix("\\").strip()
-        if continued:
-            found[-1] = (found[-1][0], f"{found[-1][1]} {part}")
-        else:
-            found.append((number, part))
-        continued = bare.endswith("\\")
-    return [(number, line.strip()) for number, line in found if line.strip()]
+    first, parts = 0, list[str]()
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        # Looking first saves most of the time: a lock has thousands of lines of hashes, and few comments.
+        bare = (_COMMENT.sub("", line) if "#" in line else line).strip()
+        first = first if parts else number
+        parts.append(bare.removesuffix("\\").strip())
+        if not bare.endswith("\\"):
+            found.append((first, " ".join(parts).strip()))
+            parts = []
+    return [(number, line) for number, line in found if line]
 
 
 def _expect(name: str, value: str, pattern: str, example: str) -> None:

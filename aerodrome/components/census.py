@@ -24,7 +24,7 @@ def drain(inputs: Inputs, host: Host, role: str) -> Drain | None:
         return None
     limit = inputs.fleet.deploy.drain_timeout
     if not inputs.uses_database(role):
-        script = render("running.sh.j2", unit=quote(inputs.unit(role)), shown=SHOWN)
+        script = render("running.sh.in", unit=quote(inputs.unit(role)), shown=SHOWN)
         # A process can delay whoever reads its command line, because that is in its own memory: hence the timeout.
         return Drain(f"timeout -s KILL {LOOK} sh {heredoc(script)}", limit, by_processes=True)
     asks = program("census", name=inputs.known_as(host), shown=SHOWN, **connection(inputs))

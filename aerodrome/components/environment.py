@@ -141,8 +141,8 @@ def secrets(inputs: Inputs, role: str = "") -> dict[str, Text]:
 
 def render_variables(variables: Mapping[str, Text]) -> str:
     """Return the text of a file for systemd's EnvironmentFile=, secrets included."""
-    escaped = [(name, escape(_reveal(value))) for name, value in variables.items()]
-    return render("environment.j2", variables=escaped)
+    lines = [f"{name}={escape(_reveal(value))}\n" for name, value in variables.items()]
+    return render("environment.in") + "".join(lines)
 
 
 def mask_environment(variables: Mapping[str, Text], text: str) -> str:

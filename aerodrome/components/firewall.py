@@ -29,12 +29,14 @@ class Guard:
     networks: tuple[str, ...]
 
     @property
-    def four(self) -> list[str]:
-        return _collapsed(network for network in map(ipaddress.ip_network, self.networks) if network.version == 4)
-
-    @property
-    def six(self) -> list[str]:
-        return _collapsed(network for network in map(ipaddress.ip_network, self.networks) if network.version == 6)
+    def rules(self) -> list[str]:
+        """Its lines in the table of nftables."""
+        ports, networks = ", ".join(map(str, self.ports)), [*map(ipaddress.ip_network, self.networks)]
+        lines = [f"\t\t# {self.what}"]
+        for family, version in (("ip", 4), ("ip6", 6)):
+            if found := _collapsed(network for network in networks if network.version == version):
+                lines.append(f"\t\ttcp dport {{ {ports} }} {family} saddr {{ {', '.join(found)} }} accept")
+        return [*lines, f"\t\ttcp dport {{ {ports} }} drop"]
 
 
 def firewall(inputs: Inputs, host: Host) -> Step:
@@ -47,8 +49,8 @@ def firewall(inputs: Inputs, host: Host) -> Step:
         "network.firewall",
         (
             Packages(apt=("nftables",), dnf=("nftables",)),
-            File(RULES, render("firewall.nft.j2", guards=guarded)),
-            File(unit, render("firewall.service.j2", rules=RULES), reload=True),
+            File(RULES, render("firewall.nft.in", rules="\n".join(rule for guard in guarded for rule in guard.rules))),
+            File(unit, render("firewall.service.in", rules=RULES), reload=True),
             Service(UNIT, (RULES, unit)),
             LoadedTable(UNIT),
         ),

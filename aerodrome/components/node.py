@@ -121,7 +121,7 @@ def _hosts(inputs: Inputs) -> tuple[Resource, ...]:
 
 def _name(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
     """Return the module that reports the host's name in hosts.yaml to Airflow, whatever its hostname is."""
-    text = render("hostname.py.j2", name=f'"{inputs.known_as(host)}"')
+    text = render("hostname.py.in", name=f'"{inputs.known_as(host)}"')
     return (Module(inputs.name_file, text, inputs.fleet.airflow.user),)
 
 
@@ -149,7 +149,7 @@ def _requirements(inputs: Inputs) -> Requirements:
 def _unit(inputs: Inputs) -> File:
     airflow = inputs.fleet.airflow
     text = render(
-        "unit.service.j2",
+        "unit.service.in",
         service=airflow.service,
         user=airflow.user,
         home=airflow.home,

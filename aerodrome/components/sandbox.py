@@ -6,6 +6,7 @@ import re
 
 from aerodrome.components.environment import environment, role_environment
 from aerodrome.components.inputs import Inputs
+from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Host, RoleSettings
 
 # Settings that name a folder to which Airflow itself writes (1.10: section core; [scheduler] for its children).
@@ -14,13 +15,22 @@ _IN_CONFIG = re.compile(rf"^({'|'.join(LOG_FOLDERS)})\s*=\s*(/\S+)", re.MULTILIN
 _PLAIN = re.compile(r"/[A-Za-z0-9._+/-]+")
 
 
-def sandbox(inputs: Inputs, host: Host, role: str) -> dict[str, object]:
-    """Return the variables of templates/sandbox.conf.j2 and of the drop-in that includes it."""
+@dataclass(frozen=True)
+class Sandbox:
+    """What a unit may do on its host."""
+
+    level: str  # strict, relaxed or off
+    writable: tuple[str, ...]  # where it may write, unless off
+    mounts: tuple[str, ...]  # those of them that may be mounted
+
+
+def sandbox(inputs: Inputs, host: Host, role: str) -> Sandbox:
+    """Return the sandbox of a role's unit."""
     airflow, own = inputs.fleet.airflow, inputs.fleet.role_settings.get(role, RoleSettings())
     level = own.sandbox or airflow.sandbox
     more = tuple(path.rstrip("/") for path in dict.fromkeys((*airflow.read_write_paths, *own.read_write_paths)))
     writable = dict.fromkeys((f"{airflow.home}/logs", *_log_folders(inputs, host, role), *more))
-    return {"sandbox": level, "writable": tuple(writable), "mounts": more if level != "off" else ()}
+    return Sandbox(level, tuple(writable), more if level != "off" else ())
 
 
 def _log_folders(inputs: Inputs, host: Host, role: str) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def schedule(inputs: Inputs) -> Step:
     where = place(fleet)
     about = About(".".join(fleet.airflow.version.split(".")[:3]), fingerprints(inputs), broker(inputs))
     unit = render(
-        "backup.service.j2",
+        "backup.service.in",
         service=service,
         script=files[2],
         folder=where.folder,
@@ -43,7 +43,7 @@ def schedule(inputs: Inputs) -> Step:
             BackupFolder(where),
             File(files[2], script(where, fleet.database.name, about, backup.keep), mode=0o700),
             File(files[1], unit, reload=True),
-            File(files[0], render("backup.timer.j2", service=service, time=backup.schedule), reload=True),
+            File(files[0], render("backup.timer.in", service=service, time=backup.schedule), reload=True),
             Timer(_timer(inputs)),
         ),
     )

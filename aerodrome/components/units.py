@@ -11,7 +11,7 @@ from aerodrome.components.ports import role_ports
 from aerodrome.components.sandbox import sandbox
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Host
-from aerodrome.render import render
+from aerodrome.render import render_parts
 from aerodrome.resources.files import File
 from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service, Stopped
@@ -81,16 +81,28 @@ def reads(inputs: Inputs, name: str) -> tuple[str, ...]:
 
 
 def _dropin(inputs: Inputs, host: Host, role: AirflowRole) -> File:
-    deploy = inputs.fleet.deploy
-    text = render(
-        "dropin.conf.j2",
+    deploy, box = inputs.fleet.deploy, sandbox(inputs, host, role.name)
+    command, migration, runtime = role.command(inputs, host), role.migration(inputs, host), role.runtime(inputs)
+    parts = {
+        "dropin/head.conf.in": True,
+        "dropin/mounts.conf.in": bool(box.mounts),
+        "dropin/service.conf.in": True,
+        "dropin/command.conf.in": command != role.name,
+        "dropin/migration.conf.in": bool(migration),
+        "dropin/drain.conf.in": role.runs_tasks(inputs),
+        "dropin/runtime.conf.in": bool(runtime),
+        f"sandbox/{box.level}.conf.in": True,
+    }
+    text = render_parts(
+        parts,
         role=role.name,
         venv=inputs.venv,
-        command=role.command(inputs, host),
-        migrate=role.migration(inputs, host),
+        command=command,
+        migration=migration,
         migration_timeout=deploy.migration_timeout,
-        drain_timeout=deploy.drain_timeout if role.runs_tasks(inputs) else 0,
-        runtime=role.runtime(inputs),
-        **sandbox(inputs, host, role.name),
+        drain_timeout=deploy.drain_timeout,
+        runtime=runtime,
+        mounts=" ".join(box.mounts),
+        writable="\n".join(f"ReadWritePaths={path}" for path in box.writable),
     )
     return File(dropin_path(inputs, role.name), text, reload=True)

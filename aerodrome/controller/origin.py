@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,12 +23,14 @@ def version() -> str:
 
     A checkout may be at any commit with local changes, and git may not be installed, so only the files identify it.
     """
+    import tomllib  # only runs that change something come here
+
     whole = sha256()
     for name in CODE:
         for folder, folders, files in os.walk(AERODROME / name):
             folders.sort()
             for file in sorted(files):
-                if file.endswith((".py", ".j2")):
+                if file.endswith((".py", ".in")):
                     path = os.path.join(folder, file)
                     content = Path(path).read_bytes()
                     whole.update(f"{os.path.relpath(path, AERODROME)} {len(content)}\n".encode() + content)

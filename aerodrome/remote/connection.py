@@ -18,8 +18,9 @@ from paramiko.ssh_exception import NoValidConnectionsError
 from aerodrome.errors import HostError
 from aerodrome.fleet.model import Fleet, Host
 from aerodrome.remote.hostkeys import KnownHosts, known_name, parse_host_keys, trust_anew
+from aerodrome.remote.shell import Shell
 from aerodrome.remote.transport import keep_asking, prompt_transport
-from aerodrome.secrets import Secret, SecretValue
+from aerodrome.secrets import Reference, Secret, SecretValue
 
 # Paramiko's threads log tracebacks of errors that we report in one line.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -45,6 +46,8 @@ class Connections:
         self._open: dict[str, fabric.Connection] = {}
         self._locks = {name: threading.Lock() for name in fleet.hosts}
         self._refused: dict[str, Exception] = {}  # why a connection that was started early failed
+        self._starting = {name: threading.Lock() for name in fleet.hosts}
+        self._shells: dict[str, Shell] = {}  # started early: the first script on each host takes its own
         self._lost: set[str] = set()
         self._watching: threading.Event | None = None  # set to end the watch
         self.host_keys = parse_host_keys(known_hosts.read())
@@ -60,22 +63,35 @@ class Connections:
             return self._to(host)
 
     def begin(self, hosts: Sequence[Host]) -> None:
-        """Start connecting to hosts and return at once: connecting is mostly waiting.
+        """Start connecting to hosts and root's shell on each, and return at once: this is mostly waiting.
 
-        A host that cannot be reached is an error once `to` asks for its connection; it is not tried twice. Connections
-        that are never asked for are not waited for.
+        sudo alone takes as long to check a password as a host takes to answer its first question. A host that cannot
+        be reached is an error once `to` asks for its connection; it is not tried twice. Connections that are never
+        asked for are not waited for.
         """
         jumps = {host.jump for host in hosts}
-        # Hosts that others connect through come first.
-        for host in sorted(hosts, key=lambda host: host.name not in jumps)[: self.fleet.deploy.parallel]:
-            threading.Thread(target=self._try, args=(host,), daemon=True).start()
+        # Hosts that others connect through come first, then those where sudo has a password to check.
+        slowest = sorted(hosts, key=lambda host: (host.name not in jumps, host.sudo_password is None))
+        for host in slowest[: self.fleet.deploy.parallel]:
+            threading.Thread(target=self._start, args=(host,), daemon=True).start()
 
-    def _try(self, host: Host) -> None:
-        with self._locks[host.name]:
-            try:
-                self._to(host)
-            except Exception as error:
-                self._refused[host.name] = error
+    def _start(self, host: Host) -> None:
+        with self._starting[host.name]:
+            with self._locks[host.name]:
+                try:
+                    connection = self._to(host)
+                except Exception as error:
+                    self._refused[host.name] = error
+                    return
+            # Connections through this host do not wait for its shell.
+            with suppress(Exception):  # which will be raised again, and reported, when the host is asked
+                if not _typed(host.sudo_password):
+                    self._shells[host.name] = Shell(connection.transport, host, self.sudo_password(host))
+
+    def shell(self, host: Host) -> Shell | None:
+        """Return the shell on `host` that was started early, once; wait for it if it is being started."""
+        with self._starting[host.name]:
+            return self._shells.pop(host.name, None)
 
     def _to(self, host: Host) -> fabric.Connection:
         if host.name not in self._open:
@@ -159,6 +175,11 @@ class Connections:
         connection.transport.channel_timeout = self.fleet.ssh.connect_timeout
         connection.transport.sock.settimeout(IDLE)
         return connection
+
+
+def _typed(password: SecretValue | None) -> bool:
+    """Tell whether the operator is asked for a password, which must not happen in the background."""
+    return isinstance(password, Reference) and password.kind == "prompt"
 
 
 def _explain(host: Host, error: Exception, known_hosts: str) -> HostError:

@@ -5,44 +5,19 @@ from __future__ import annotations
 import codecs
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
 import fabric
 import paramiko
 
-from aerodrome.core.resource import quote
 from aerodrome.dataclass import dataclass
 from aerodrome.errors import HostError
 from aerodrome.fleet.model import Host
 from aerodrome.remote.connection import Connections
 from aerodrome.remote.hold import Hold
 from aerodrome.remote.limits import STDERR_KEPT, ConnectionBroke, Limit, LimitExceeded
-
-# The script comes first on stdin and is read to the exact byte (GNU head does not read ahead), so that the rest is
-# left on descriptor 3 for the script: argv holds neither a script nor a secret. The first line that the script prints
-# is its pid, so that a hanging script can be killed.
-READ_SCRIPT = 'echo $$; exec 3<&0; script=$(head -c {size} <&3) || exit; exec </dev/null; eval "$script"'
-
-NO_PASSWORD, WRONG_PASSWORD = 96, 97
-
-# A sudo call that checks the password takes as long as a whole probe. So it is checked once, in a call that reads
-# nothing else, and sudo's ticket (valid for children of this shell) admits the script. A wrong password gets one try:
-# sudo would read the script as the next two. If sudo gives no tickets (timestamp_timeout=0), it is asked again with
-# -k, which ensures that it reads the password.
-SUDO = """\
-IFS= read -r password
-run={run}
-if [ -z "$password" ]; then
-sudo -n sh -c "$run"; status=$?
-[ $status != 1 ] || sudo -n true 2>/dev/null || exit {no_password}
-exit $status
-fi
-printf '%s\\n' "$password" | sudo -S -p '' true 2>/dev/null || exit {wrong_password}
-if sudo -n true 2>/dev/null; then sudo -n sh -c "$run"; status=$?; sudo -k; exit $status; fi
-{{ printf '%s\\n' "$password"; exec cat; }} | sudo -k -S -p '' sh -c "$run"
-"""
+from aerodrome.remote.shell import NO_PASSWORD, POLL, WRONG_PASSWORD, Shell
 
 # Kill a process and all of its descendants, parents first.
 END = """\
@@ -54,14 +29,8 @@ for child; do end "$child"; done
 end {pid} 2>/dev/null
 """
 
-PIECE = 1 << 18  # bytes: eight packets
-POLL = 1.0  # seconds between checks of the limits while a host is silent
 QUIET, LINGER = 3.0, 30.0  # seconds that processes left behind by a script may be silent, or go on printing
-OPEN_TIMEOUT = 60.0  # seconds until a channel must be open
 END_TIMEOUT = 15.0  # seconds
-
-# Execs per host, for the test that counts them.
-execs: Counter[str] = Counter()
 
 
 @dataclass(frozen=True)
@@ -94,15 +63,9 @@ def run(
     Raises HostError if the host cannot be reached or the sudo password is missing or wrong; LimitExceeded if the
     script was killed because it took too long or printed too much.
     """
-    text = script.encode("utf-8", "surrogateescape")
-    command = READ_SCRIPT.format(size=len(text))
-    if host.user != "root":
-        password = connections.sudo_password(host)
-        text = (password.reveal().encode() if password else b"") + b"\n" + text
-        command = SUDO.format(run=quote(command), no_password=NO_PASSWORD, wrong_password=WRONG_PASSWORD)
     limit = limit or Limit.question(connections.fleet.deploy)
     session = _Session(connections, host, limit, on_text, keep, on_errors)
-    output = session.exec(f"exec sh -c {quote(command)}", (text, payload), hold)
+    output = session.exec(script.encode("utf-8", "surrogateescape"), payload, hold)
     if host.user != "root" and output.status in (NO_PASSWORD, WRONG_PASSWORD):
         raise _sudo_error(host, output.status)
     return output
@@ -126,37 +89,36 @@ class _Session:
         self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
         self._pid = _Pid()
 
-    def exec(self, command: str, data: Sequence[bytes], hold: Hold | None) -> Output:
-        """Run a command and return what it printed."""
+    def exec(self, script: bytes, payload: bytes, hold: Hold | None) -> Output:
+        """Run a script and return what it printed."""
+        early = self._connections.shell(self._host)
         connection = self._connections.to(self._host)
-        execs[self._host.name] += 1
-        channel = self._open(connection)
+        shell = early or self._open(connection)
+        channel = shell.channel
         try:
-            channel.settimeout(POLL)
-            sender = _Sender(channel, command, data, hold)
+            shell.run_script(script, payload, hold)
             errors = _Errors(channel, self._limit, self._on_errors)
-            enough = self._read(channel, sender)
+            enough = self._read(channel)
             if enough:
                 return Output(-1, "".join(self._parts))
             status = self._status(channel)
-            if status == -1 and (sender.error or not connection.transport.is_active()):
-                raise ConnectionBroke(self._host.name, self._why(connection, sender.error))
+            if status == -1 and (shell.error or not connection.transport.is_active()):
+                raise ConnectionBroke(self._host.name, self._why(connection, shell.error))
             errors.join(POLL)
             return Output(status, "".join(self._parts), errors.text())
         finally:
             channel.close()
 
-    def _open(self, connection: fabric.Connection) -> paramiko.Channel:
+    def _open(self, connection: fabric.Connection) -> Shell:
         try:
-            channel: paramiko.Channel = connection.transport.open_session(timeout=OPEN_TIMEOUT)
-            return channel
+            return Shell(connection.transport, self._host, self._connections.sudo_password(self._host))
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise ConnectionBroke(self._host.name, self._why(connection, error)) from error
 
     def _why(self, connection: fabric.Connection, error: Exception | None) -> str:
         return self._connections.lost(self._host) or str(error or "") or type(error).__name__
 
-    def _read(self, channel: paramiko.Channel, sender: _Sender) -> bool:
+    def _read(self, channel: paramiko.Channel) -> bool:
         """Read stdout until it ends, or until the script has ended and processes that it left behind are quiet.
 
         Return True if `on_text` has read enough.
@@ -269,41 +231,6 @@ class _Errors(threading.Thread):
     def text(self) -> str:
         """Return the end of what was printed."""
         return self._last.decode("utf-8", "replace")
-
-
-class _Sender(threading.Thread):
-    """Start the command and send its input while its output is read.
-
-    In its own thread from the start: a host that does not even answer the request must not block the reader.
-    """
-
-    def __init__(self, channel: paramiko.Channel, command: str, data: Sequence[bytes], hold: Hold | None) -> None:
-        super().__init__(daemon=True)
-        self._channel, self._command, self._data, self._hold = channel, command, data, hold
-        self.error: Exception | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._channel.exec_command(self._command)
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            self.error = error
-            self._channel.close()
-            return
-        _send(self._channel, self._data, self._hold)
-
-
-def _send(channel: paramiko.Channel, data: Sequence[bytes], hold: Hold | None) -> None:
-    try:
-        for part in data:
-            # In pieces: after each packet, sendall() copies everything that is left (paramiko 5).
-            for start in range(0, len(part), PIECE):
-                channel.sendall(part[start : start + PIECE])
-        while hold and (more := hold.next()):
-            channel.sendall(more)
-        channel.shutdown_write()
-    except OSError:
-        pass  # the other side ended first; its exit status says why
 
 
 def _sudo_error(host: Host, status: int) -> HostError:

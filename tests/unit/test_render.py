@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import pytest
-from jinja2 import UndefinedError
 
-from aerodrome.render import TEMPLATES, render
+from aerodrome import render as module
+from aerodrome.render import TEMPLATES, render, render_parts
 
-PROJECT = TEMPLATES.parent
-
-
-def test_values_are_put_in_as_they_are() -> None:
-    text = render("environment.j2", variables=[("A", "<&> {{ x }} {% y %}")])
-    assert text.endswith("\nA=<&> {{ x }} {% y %}\n")
+NAMES = sorted(str(file.relative_to(TEMPLATES)) for file in TEMPLATES.rglob("*.in"))
 
 
-@pytest.mark.parametrize("template", sorted(file.name for file in TEMPLATES.glob("*.j2")))
-def test_a_value_that_nobody_gave_is_an_error(template: str) -> None:
-    with pytest.raises(UndefinedError):
-        render(template)
+@pytest.fixture
+def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(module, "TEMPLATES", tmp_path)
+    return tmp_path / "a.in"
 
 
-def cached(folder: Path) -> str:
-    """Render a template of a folder in a separate process, in which Python may store compiled files."""
-    program = (
-        "import sys; from pathlib import Path; from aerodrome import render; sys.dont_write_bytecode = False\n"
-        f"render.TEMPLATES = Path({str(folder)!r}); print(render.render('a.j2', x=1), end='')"
-    )
-    command = [sys.executable, "-B", "-c", program]
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60).stdout
+def test_values_are_put_in_as_they_are(template: Path) -> None:
+    template.write_text("A={{ value }}\nB={{ value }}\n")
+    value = "<&> {{ x }} {% y %} $z \\1"
+    assert render("a.in", value=value, other=1) == f"A={value}\nB={value}\n"
 
 
-def test_a_compiled_template_is_kept_beside_it_until_it_changes(tmp_path: Path) -> None:
-    template = tmp_path / "a.j2"
-    template.write_text("one {{ x }}")
-    assert cached(tmp_path) == "one 1"
-    (compiled,) = (tmp_path / "__pycache__").iterdir()
-    written = compiled.stat()
-    assert cached(tmp_path) == "one 1"
-    assert (compiled.stat().st_ino, compiled.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
-    template.write_text("two {{ x }}")
-    # Even if both have the same time.
-    os.utime(template, ns=(written.st_mtime_ns, written.st_mtime_ns))
-    assert cached(tmp_path) == "two 1"
+def test_only_names_in_two_braces_mean_anything(template: Path) -> None:
+    text = "$HOME ${HOME} $$ %i {{name}} { 1, 2 } }} {%\n".replace("{{name}}", "")
+    template.write_text(text)
+    assert render("a.in") == text
 
 
-def test_a_folder_where_nothing_can_be_kept_only_costs_time(tmp_path: Path) -> None:
-    (tmp_path / "a.j2").write_text("one {{ x }}")
-    # Root may write anywhere, but not where the folder cannot be created.
-    (tmp_path / "__pycache__").symlink_to("nowhere")
-    assert cached(tmp_path) == "one 1"
+@pytest.mark.parametrize("broken", ["{{name}}", "{{ two words }}", "{{ name", "{{", "{{ a.b }}", "{{ a | b }}"])
+def test_braces_without_a_name_are_an_error(template: Path, broken: str) -> None:
+    template.write_text(f"A={broken}\n")
+    with pytest.raises(ValueError, match="line 1"):
+        render("a.in", name="x", a="x")
+
+
+@pytest.mark.parametrize("name", [each for each in NAMES if "{{" in (TEMPLATES / each).read_text()])
+def test_a_value_that_nobody_gave_is_an_error(name: str) -> None:
+    with pytest.raises(KeyError):
+        render(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_templates_hold_names_and_no_logic(name: str) -> None:
+    names = set(re.findall(r"\{\{ ([a-z_]+) \}\}", (TEMPLATES / name).read_text()))
+    text = render(name, **dict.fromkeys(names, "value"))
+    assert not re.search(r"\{\{|\}\}|\{%|\{#", text)
+    assert text.endswith("\n")
+
+
+def test_a_file_has_the_parts_that_apply_in_order(template: Path) -> None:
+    for name in "abc":
+        template.with_name(f"{name}.in").write_text(f"{name} {{{{ x }}}}\n")
+    assert render_parts({"c.in": True, "a.in": False, "b.in": True}, x=1) == "c 1\nb 1\n"

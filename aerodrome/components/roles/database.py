@@ -21,7 +21,7 @@ from aerodrome.dataclass import dataclass
 from aerodrome.fleet.model import Database as Section
 from aerodrome.fleet.model import Host
 from aerodrome.fleet.role import KeyPort, Sections, Version
-from aerodrome.render import render
+from aerodrome.render import render_parts
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.postgres import LOOPBACK, Login, PostgresAccount, PostgresServer, literal, sql
 from aerodrome.resources.postgres_access import AccessClosed, PostgresAccess
@@ -40,7 +40,12 @@ def _server(inputs: Inputs, host: Host) -> tuple[Resource, ...]:
         return (server,)
     own = own_address("PostgreSQL", host)
     awaited = own[0].find() if own else ""
-    return PostgresDropin(render("postgresql.conf.j2", awaited=awaited, sandbox=settings.sandbox)), server
+    parts = {
+        "postgresql/head.conf.in": True,
+        "postgresql/awaited.conf.in": bool(awaited),
+        "postgresql/sandbox.conf.in": settings.sandbox,
+    }
+    return PostgresDropin(render_parts(parts, awaited=awaited)), server
 
 
 def _reachable(inputs: Inputs, host: Host) -> tuple[Check, ...]:

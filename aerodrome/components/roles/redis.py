@@ -118,8 +118,8 @@ class Redis(Component):
         }
         resources = (
             Directory(_data(inputs), "redis", "redis", 0o750, owner_makes=True),
-            File(config, render("redis.conf.j2", **values), "root", "redis", 0o640, mask=mask_redis),
-            File(unit, render("redis.service.j2", **values), reload=True),
+            File(config, render("redis.conf.in", **values), "root", "redis", 0o640, mask=mask_redis),
+            File(unit, render("redis.service.in", **values), reload=True),
             Service(self.unit(inputs), (config, unit)),
         )
         free = FreePort(port, self.unit(inputs), "broker.port", bound(host))

@@ -104,7 +104,7 @@ def test_paths_of_all_and_of_the_role_are_writable_and_mounted_before() -> None:
     ],
 )
 def test_where_logs_go_is_writable(given: Inputs) -> None:
-    assert sandbox(given, HOSTS["s1"], "triggerer")["writable"] == ("/usr/local/airflow/logs", "-/var/log/airflow")
+    assert sandbox(given, HOSTS["s1"], "triggerer").writable == ("/usr/local/airflow/logs", "-/var/log/airflow")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_where_logs_go_is_writable(given: Inputs) -> None:
 )
 def test_what_is_writable_already_or_no_path_is_not_named(folder: str) -> None:
     given = inputs(config_file=f"[logging]\nbase_log_folder = {folder}\n")
-    assert sandbox(given, HOSTS["s1"], "triggerer")["writable"] == ("/usr/local/airflow/logs",)
+    assert sandbox(given, HOSTS["s1"], "triggerer").writable == ("/usr/local/airflow/logs",)
 
 
 @pytest.mark.parametrize("off", ["off", '"off"'])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.core import entries, plan
-from aerodrome.remote.run import execs
+from aerodrome.remote.shell import execs
 from tests.unit.engine.world import World
 
 

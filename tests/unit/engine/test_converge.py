@@ -20,7 +20,7 @@ from aerodrome.errors import FleetError, HostError
 from aerodrome.fleet.model import Deploy
 from aerodrome.remote import parallel
 from aerodrome.remote.limits import ConnectionBroke, Limit
-from aerodrome.remote.run import execs
+from aerodrome.remote.shell import execs
 from aerodrome.resources.systemd import Service, Stopped
 from tests.unit.engine.world import Scripted, World, down, failed, stage
 from tests.unit.make import HOSTS, fleet
@@ -155,7 +155,7 @@ def test_a_script_that_never_began_says_why(world: World) -> None:
     world.local.environment["ENV"] = ""
     shell = world.folder / "sh"
     shell.write_text(
-        "#!/bin/dash\ncase \"$(cat)\" in 'set -eu'*) echo 'No space left on device' >&2; exit 2;; esac\n"
+        "#!/bin/dash\nread -r size; case \"$(cat)\" in 'set -eu'*) echo 'No space left on device' >&2; exit 2;; esac\n"
         "printf '\\n@%s 0\\n\\n@%s end\\n' NONCE NONCE\n".replace("NONCE", world.run._nonce)
     )
     shell.chmod(0o755)

@@ -16,7 +16,7 @@ from aerodrome.engine import gate as module
 from aerodrome.engine.gate import Gatekeeper
 from aerodrome.errors import HostError
 from aerodrome.fleet.model import Deploy
-from aerodrome.remote.run import execs
+from aerodrome.remote.shell import execs
 from tests.unit.make import HOSTS
 from tests.unit.remote.local import Local
 

@@ -16,7 +16,7 @@ from aerodrome.core.stage import Stage, only
 from aerodrome.core.step import Step
 from aerodrome.engine.perform import WayBackFailed, perform
 from aerodrome.errors import AerodromeError, FleetError, HostError
-from aerodrome.remote.run import execs
+from aerodrome.remote.shell import execs
 from tests.unit.engine.world import World, failed, stage
 
 

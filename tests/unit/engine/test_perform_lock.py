@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aerodrome.core.lock import Claim
-from aerodrome.remote.run import execs
+from aerodrome.remote.shell import execs
 from tests.unit.engine.world import Held, World, failed, stage
 
 

@@ -18,7 +18,7 @@ from aerodrome.core.stage import Stage
 from aerodrome.core.step import Step
 from aerodrome.engine.gate import Gatekeeper
 from aerodrome.errors import AerodromeError, FleetError, InvalidInput
-from aerodrome.remote.run import execs
+from aerodrome.remote.shell import execs
 from aerodrome.resources.systemd import Service
 from tests.unit.engine.world import Scripted, World, down, failed, stage
 from tests.unit.make import HOSTS, fleet

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import IO, Any
 
 from aerodrome.fleet.model import Deploy, Fleet, Host
+from aerodrome.remote.shell import Shell
 from aerodrome.secrets import Secret
 
 # Like sudo(8) with timestamp_type=ppid, its choice without a terminal: the parent owns the ticket, and -k ignores it.
@@ -142,7 +143,16 @@ class Local:
             "SUDO_NO_TICKETS": "" if tickets else "1",
         }
         self.broken: Callable[[Host], Exception | None] = lambda host: None
+        self.shells: dict[str, Shell] = {}
         self.fleet = Fleet("hosts.yaml", {}, {}, deploy=deploy or Deploy())
+
+    def start(self, host: Host) -> Shell:
+        """Start the shell that the next script on `host` takes."""
+        self.shells[host.name] = Shell(self.to(host).transport, host, self.sudo_password(host))
+        return self.shells[host.name]
+
+    def shell(self, host: Host) -> Shell | None:
+        return self.shells.pop(host.name, None)
 
     def begin(self, hosts: Sequence[Host]) -> None:
         pass

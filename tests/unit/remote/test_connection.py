@@ -20,7 +20,7 @@ from aerodrome.fleet.model import Deploy, Fleet, Host, Ssh
 from aerodrome.remote import connection
 from aerodrome.remote.connection import Connections
 from aerodrome.remote.transport import prompt_transport
-from aerodrome.secrets import Secret
+from aerodrome.secrets import Reference, Secret
 from tests.unit.make import ROLES_OF_FLEET
 from tests.unit.remote.test_hostkeys import KEY
 
@@ -172,6 +172,69 @@ def test_no_more_connections_are_begun_than_hosts_are_worked_on_at_once(connecti
 def test_a_sudo_password_is_looked_up_where_there_is_one(connections: Connections) -> None:
     assert connections.sudo_password(HOST) is None
     assert connections.sudo_password(Host("x", "10.0.0.9", sudo_password=Secret("x"))) == Secret("looked up ********")
+
+
+# Shells that are started early
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, Secret | None]]:
+    made: list[tuple[object, Secret | None]] = []
+
+    def shell(transport: Connection, host: Host, password: Secret | None) -> object:
+        assert transport.address == host.address
+        made.append((host, password))
+        return made[-1]
+
+    monkeypatch.setattr(connection, "Shell", shell)
+    return made
+
+
+def test_a_shell_is_started_on_each_host_and_taken_once(connections: Connections, started: list[object]) -> None:
+    connections.begin([HOST, JUMPED])
+    settle(connections)
+    taken: list[Any] = [connections.shell(host) for host in (HOST, HOST, JUMPED)]
+    assert taken == [(HOST, None), None, (JUMPED, None)]
+    assert len(started) == 2
+
+
+def test_sudo_gets_its_password_early_unless_somebody_has_to_type_it(
+    connections: Connections, started: list[object]
+) -> None:
+    given = replace(HOST, sudo_password=Reference("env", "PASSWORD", "hosts.yaml:3"))
+    typed = replace(JUMPED, jump=None, sudo_password=Reference("prompt", "", "hosts.yaml:4"))
+    connections.begin([given, typed])
+    settle(connections)
+    assert connections.shell(typed) is None
+    assert connections.shell(given)
+    assert started == [(given, Secret(f"looked up {given.sudo_password}"))]
+
+
+def test_a_shell_that_cannot_be_started_early_is_started_when_it_is_needed(connections: Connections) -> None:
+    def broken(*_: object) -> None:
+        raise paramiko.SSHException("Timeout opening channel.")
+
+    with mock.patch.object(connection, "Shell", broken):
+        connections.begin([HOST, JUMPED])
+        settle(connections)
+    assert connections.shell(HOST) is None
+    assert connections.to(HOST) in Connection.made
+
+
+def test_connections_through_a_host_do_not_wait_for_its_shell(connections: Connections) -> None:
+    let_go = threading.Event()
+    with mock.patch.object(connection, "Shell", lambda *_: let_go.wait(10)):
+        connections.begin([HOST, JUMPED])
+        settle(connections)  # while no shell is there
+        let_go.set()
+    assert connections.shell(HOST)
+
+
+def test_hosts_where_sudo_checks_a_password_come_before_the_others(connections: Connections) -> None:
+    slow = Host("db1", "10.0.0.1", sudo_password=Secret("x"))
+    with mock.patch.object(connection.threading, "Thread") as begun:
+        connections.begin([Host("a1", "10.0.0.7"), JUMPED, slow, HOST])
+    assert [call.kwargs["args"][0].name for call in begun.call_args_list] == ["w1", "db1", "a1", "w2"]
 
 
 REFUSED = NoValidConnectionsError({("10.0.0.4", 2222): ConnectionRefusedError(111, "Connection refused")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import paramiko
@@ -9,7 +10,8 @@ import pytest
 
 from aerodrome.errors import HostError
 from aerodrome.fleet.model import Host
-from aerodrome.remote.run import READ_SCRIPT, SUDO, execs, run
+from aerodrome.remote.run import run
+from aerodrome.remote.shell import READ_SCRIPT, SUDO, execs
 from tests.unit.make import AWKWARD
 from tests.unit.remote.local import Local
 
@@ -43,10 +45,13 @@ def host(way, tmp_path: Path, login_shell: str) -> tuple[Local, Host]:  # type: 
 
 
 def test_the_wrappers_as_a_whole() -> None:
-    assert READ_SCRIPT == ('echo $$; exec 3<&0; script=$(head -c {size} <&3) || exit; exec </dev/null; eval "$script"')
-    assert SUDO.format(run="'RUN'", no_password=96, wrong_password=97) == (
+    assert READ_SCRIPT == (
+        'echo $$; exec 3<&0; IFS= read -r size <&3 && script=$(head -c "$size" <&3) || exit; exec </dev/null;'
+        ' eval "$script"'
+    )
+    assert (
         "IFS= read -r password\n"
-        "run='RUN'\n"
+        f"run='{READ_SCRIPT}'\n"
         'if [ -z "$password" ]; then\n'
         'sudo -n sh -c "$run"; status=$?\n'
         "[ $status != 1 ] || sudo -n true 2>/dev/null || exit 96\n"
@@ -55,7 +60,7 @@ def test_the_wrappers_as_a_whole() -> None:
         "printf '%s\\n' \"$password\" | sudo -S -p '' true 2>/dev/null || exit 97\n"
         'if sudo -n true 2>/dev/null; then sudo -n sh -c "$run"; status=$?; sudo -k; exit $status; fi\n'
         "{ printf '%s\\n' \"$password\"; exec cat; } | sudo -k -S -p '' sh -c \"$run\"\n"
-    )
+    ) == SUDO
 
 
 def test_a_script_runs_as_root_and_its_words_come_back(host: tuple[Local, Host]) -> None:
@@ -150,6 +155,24 @@ def test_stderr_that_fills_up_stops_nobody(host: tuple[Local, Host]) -> None:
     local, of = host
     output = run(local, of, "head -c 300000 /dev/zero | tr '\\0' x >&2; echo over")  # type: ignore[arg-type]
     assert (output.text, len(output.errors)) == ("over\n", 64000)  # its end
+
+
+def test_a_script_takes_the_shell_that_was_started_before_it(tmp_path: Path, host: tuple[Local, Host]) -> None:
+    local, of = host
+    local.start(of)
+    before = execs[of.name]
+    assert run(local, of, "cat <&3", b"payload").text == "payload"  # type: ignore[arg-type]
+    assert execs[of.name] == before
+    assert run(local, of, "echo another").text == "another\n"  # type: ignore[arg-type]
+    assert execs[of.name] == before + 1
+
+
+def test_a_shell_that_gets_no_script_runs_none(tmp_path: Path, host: tuple[Local, Host]) -> None:
+    local, of = host
+    shell = local.start(of)
+    time.sleep(0.3)
+    shell.channel.shutdown_write()  # as when the connection is closed
+    assert shell.channel.recv_exit_status() == 1
 
 
 def test_every_run_is_counted(tmp_path: Path) -> None:
