@@ -17,7 +17,7 @@ _PLAIN = re.compile(r"/[A-Za-z0-9._+/-]+")
 
 @dataclass(frozen=True)
 class Sandbox:
-    """What a unit may do on its host."""
+    """The rights of a unit on its host."""
 
     level: str  # strict, relaxed or off
     writable: tuple[str, ...]  # where it may write, unless off

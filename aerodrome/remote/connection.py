@@ -90,6 +90,8 @@ class Connections:
 
     def shell(self, host: Host) -> Shell | None:
         """Return the shell on `host` that was started early, once; wait for it if it is being started."""
+        if _typed(host.sudo_password):  # the operator can type while the connection is being made
+            return None
         with self._starting[host.name]:
             return self._shells.pop(host.name, None)
 

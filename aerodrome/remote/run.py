@@ -18,6 +18,7 @@ from aerodrome.remote.connection import Connections
 from aerodrome.remote.hold import Hold
 from aerodrome.remote.limits import STDERR_KEPT, ConnectionBroke, Limit, LimitExceeded
 from aerodrome.remote.shell import NO_PASSWORD, POLL, WRONG_PASSWORD, Shell
+from aerodrome.secrets import Secret
 
 # Kill a process and all of its descendants, parents first.
 END = """\
@@ -92,8 +93,9 @@ class _Session:
     def exec(self, script: bytes, payload: bytes, hold: Hold | None) -> Output:
         """Run a script and return what it printed."""
         early = self._connections.shell(self._host)
+        password = None if early or self._host.user == "root" else self._connections.sudo_password(self._host)
         connection = self._connections.to(self._host)
-        shell = early or self._open(connection)
+        shell = early or self._open(connection, password)
         channel = shell.channel
         try:
             shell.run_script(script, payload, hold)
@@ -109,9 +111,9 @@ class _Session:
         finally:
             channel.close()
 
-    def _open(self, connection: fabric.Connection) -> Shell:
+    def _open(self, connection: fabric.Connection, password: Secret | None) -> Shell:
         try:
-            return Shell(connection.transport, self._host, self._connections.sudo_password(self._host))
+            return Shell(connection.transport, self._host, password)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise ConnectionBroke(self._host.name, self._why(connection, error)) from error
 

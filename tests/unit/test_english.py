@@ -67,7 +67,13 @@ DOCS = [
     *(PROJECT / name for name in ("hosts.yaml", "fabric.yaml", "Makefile")),
 ]
 FOLDERS = ("aerodrome", "benchmarks", "lab", "probes", "tasks", "tools")
-CODE = [path for folder in FOLDERS for path in sorted((PROJECT / folder).rglob("*.py"))]
+# `make bench` keeps environments of its own in a folder with a dot.
+CODE = [
+    path
+    for folder in FOLDERS
+    for path in sorted((PROJECT / folder).rglob("*.py"))
+    if not any(part.startswith(".") for part in path.relative_to(PROJECT).parts)
+]
 
 
 def found(text: str) -> list[str]:

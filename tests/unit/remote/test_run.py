@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import paramiko
@@ -170,7 +169,8 @@ def test_a_script_takes_the_shell_that_was_started_before_it(tmp_path: Path, hos
 def test_a_shell_that_gets_no_script_runs_none(tmp_path: Path, host: tuple[Local, Host]) -> None:
     local, of = host
     shell = local.start(of)
-    time.sleep(0.3)
+    shell.channel.settimeout(30)
+    assert shell.channel.recv(100)  # its pid: sudo has let it begin
     shell.channel.shutdown_write()  # as when the connection is closed
     assert shell.channel.recv_exit_status() == 1
 
