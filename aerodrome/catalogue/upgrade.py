@@ -32,6 +32,11 @@ def needs_repair(before: str) -> bool:
     return numbers(before)[:1] == (1,)
 
 
+def leaves_unversioned(before: str, after: str) -> bool:
+    """Tell whether tasks that one version has planned have no version of their DAG, which the other one needs."""
+    return numbers(before) < (3,) <= numbers(after)
+
+
 def numbers(version: str) -> tuple[int, ...]:
     """Return the first three numbers of a version."""
     return tuple(int(part) for part in re.findall(r"\d{1,9}", version)[:3])

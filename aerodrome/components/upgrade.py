@@ -9,7 +9,7 @@ from aerodrome.catalogue.version import BROKER_URL, DATABASE_URL, RESULT_BACKEND
 from aerodrome.checks.space import RoomForEnvironment
 from aerodrome.checks.upgrade import CopyCounted, Migrated, RecordedUpgrade, Upgrade
 from aerodrome.components.backups import secrets_host
-from aerodrome.components.command import airflow_command, connection, in_transient_unit, python_program
+from aerodrome.components.command import PATIENCE, airflow_command, connection, in_transient_unit, python_program
 from aerodrome.components.environment import environment, render_variables, role_environment
 from aerodrome.components.inputs import Inputs, Text
 from aerodrome.components.node import environments, packages
@@ -27,6 +27,7 @@ from aerodrome.resources.scratch import SCRATCH
 from aerodrome.resources.upgrade import COUNTED
 
 MIGRATED = "/var/lib/aerodrome/migrated"  # the run that has migrated the real database, and how long it took
+VERSIONED = "/var/lib/aerodrome/versioned"  # the run that has given planned tasks a version of their DAG
 REHEARSED = "/run/aerodrome/rehearsed"  # the same of a copy
 VARIABLES = "/run/aerodrome/rehearsal.env"
 HOME = "/tmp/airflow"  # noqa: S108 (of a rehearsal, whose /tmp is its own)
@@ -79,6 +80,19 @@ def migrated(before: str, inputs: Inputs, run: str) -> Step:
     script = f"{repair}\n{_migrate(command, MIGRATED, run)}"
     change = Change(f"migrate the database to Airflow {inputs.fleet.airflow.version}", script, interrupts=True)
     return Step("upgrade.migrate", (Action(Migrated(MIGRATED, run), change),))
+
+
+def versioned(inputs: Inputs, run: str) -> Step:
+    """Return the action that gives tasks which Airflow 2 has planned a version of their DAG."""
+    role, limit = inputs.role_for_commands(secrets_host(inputs.fleet)), inputs.fleet.deploy.health_timeout
+    gives = program("unversioned", seconds=limit, note=NOTE, **connection(inputs))
+    # Without it, Airflow goes on with these tasks too, only later: no reason to go back.
+    script = (
+        f"{{ {python_program(inputs, gives, role, limit + PATIENCE)}\n}} || :\n"
+        f"printf '%s 0\\n' {quote(run)} >{VERSIONED}.new\nmv {VERSIONED}.new {VERSIONED}"
+    )
+    change = Change("give planned tasks a version of their DAG, once it has been parsed", script)
+    return Step("upgrade.versions", (Action(Migrated(VERSIONED, run), change),))
 
 
 def rehearsed(before: str, inputs: Inputs, run: str) -> Step:

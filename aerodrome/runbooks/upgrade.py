@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from aerodrome.catalogue.upgrade import leaves_unversioned
 from aerodrome.checks.backups import Backup
 from aerodrome.checks.upgrade import DatabaseAnswers
 from aerodrome.components.backups import backed_up, secrets_host
 from aerodrome.components.dag_imports import dag_imports
 from aerodrome.components.inputs import Inputs
-from aerodrome.components.upgrade import config, counted, migrated, ready, rehearsed
+from aerodrome.components.upgrade import config, counted, migrated, ready, rehearsed, versioned
 from aerodrome.core.resource import Resource
 from aerodrome.core.runbook import Runbook
 from aerodrome.core.stage import Stage
@@ -72,6 +73,8 @@ def upgrade(before: Inputs, after: Inputs, run: str, force: bool = False) -> Run
     }
     begin, backup, copied, migrate, done = (Stage(name, each, {}) for name, each in steps.items())
     aside = _on_nodes(after, "config", config(after, run))
+    if leaves_unversioned(old, new):
+        starts.append(Stage("versions", {node.name: [versioned(after, run)]}, {}))
     parts = [_ready(after), begin, *halts, backup, copied, *aside, *machines, migrate, *starts, done]
     return Runbook("upgrade", tuple(parts), force, back=tuple(_back(before, after, run)))
 

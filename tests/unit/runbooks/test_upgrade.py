@@ -62,6 +62,7 @@ def test_an_upgrade_drains_backs_up_migrates_a_copy_and_starts_the_web_server_fi
         ("schedulers", ["s1"]),
         ("workers", ["w1", "w2"]),
         *ENDS,
+        ("versions", ["s1"]),
         ("done", ["db1"]),
     ]
     assert gates(parts) == {
