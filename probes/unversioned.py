@@ -1,6 +1,6 @@
 """Run on a node, as the service user in the units' environment, once Airflow 3 runs on a database of Airflow 2.
 
-A task that Airflow 2 has planned for a run, and not begun, belongs to no version of its DAG. Airflow 3.3.2 sets it to
+A task that Airflow 2 has planned for a run, and not started, belongs to no version of its DAG. Airflow 3.3.2 sets it to
 queued without sending it, and notices after ten minutes ([scheduler] task_queued_timeout): what gives older tasks a
 version looks for `state IN (…)`, which is never true for a task without a state (scheduler_job_runner.py,
 _verify_integrity_if_dag_changed and _enqueue_task_instances_with_queued_state; seen).
@@ -33,16 +33,16 @@ LEFT = f"SELECT DISTINCT ti.dag_id FROM task_instance AS ti, dag_run AS run WHER
 
 
 def main(seconds: int, note: str, variable: str, public: "list[str]") -> None:
-    """Give such tasks the latest version of their DAG, for at most `seconds`; `note` is the prefix of shown lines.
+    """Connect such tasks with the latest version of their DAG, for at most `seconds`; shown lines begin with `note`.
 
-    An error is shown, and no failure: Airflow itself goes on with these tasks later.
+    An error is shown, and no failure: Airflow itself continues with these tasks later.
     """
     try:
         if not found_connection(variable):
             raise RuntimeError("this host has no connection to the database")
         given, left = give(connect(variable, public), seconds)
         if given:
-            print(f"{note}{given} tasks that Airflow 2 had planned go on in their DAGs' versions of Airflow 3")
+            print(f"{note}{given} tasks that Airflow 2 had planned continue in Airflow 3")
         if left:
             names = ", ".join("".join(c if c.isprintable() else "?" for c in name)[:200] for name in left[:SHOWN])
             more = f", and {len(left) - SHOWN} more" if len(left) > SHOWN else ""

@@ -46,7 +46,7 @@ def restart(
 def stop(
     context: Any, role: str | None = None, wait: str | None = None, force: bool = False, json: bool = False
 ) -> None:
-    """Stop everything, workers first; they finish their running tasks. Enabled units start again at boot.
+    """Stop everything, schedulers first; running tasks finish. Enabled units start again at boot.
 
     Units whose role hosts.yaml no longer gives to their host are stopped too.
 

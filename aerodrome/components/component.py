@@ -74,6 +74,7 @@ class AirflowRole(Component):
     first_alone = False  # its first host starts before all others, in its own stage
     job = ""  # its type in the table `job` of the metadata database
     secrets: tuple[Setting, ...] = ()  # the only ones that its processes get, if the version lets roles differ
+    tasks_need_it = 0  # from this major version on, tasks report to it: it starts before what starts tasks; 0: never
     uses_celery = False  # its processes use Celery's broker and results
     logs: SettingPort | None = None  # where it serves task logs, if it does
     reads_logs = False  # its processes fetch task logs from there

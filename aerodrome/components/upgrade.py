@@ -86,7 +86,7 @@ def versioned(inputs: Inputs, run: str) -> Step:
     """Return the action that gives tasks which Airflow 2 has planned a version of their DAG."""
     role, limit = inputs.role_for_commands(secrets_host(inputs.fleet)), inputs.fleet.deploy.health_timeout
     gives = program("unversioned", seconds=limit, note=NOTE, **connection(inputs))
-    # Without it, Airflow goes on with these tasks too, only later: no reason to go back.
+    # Without it, Airflow continues with these tasks too, only later: no reason to go back.
     script = (
         f"{{ {python_program(inputs, gives, role, limit + PATIENCE)}\n}} || :\n"
         f"printf '%s 0\\n' {quote(run)} >{VERSIONED}.new\nmv {VERSIONED}.new {VERSIONED}"

@@ -26,13 +26,23 @@ def start(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> Run
 
 
 def restart(inputs: Inputs, hosts: Collection[str], roles: Collection[str], force: bool = False) -> Runbook:
-    """Restart the units of `roles`, in deploy's order, one host of a role at a time."""
-    return Runbook("restart", tuple(only(role_stages(inputs, roles, again=True), hosts)), force, secrets=False)
+    """Restart the units of `roles`, one host of a role at a time, in deploy's order; what tasks need comes first."""
+    parts = needed_first(inputs, role_stages(inputs, roles, again=True))
+    return Runbook("restart", tuple(only(parts, hosts)), force, secrets=False)
 
 
 def stop(inputs: Inputs, hosts: Collection[str], roles: Collection[str], force: bool = False) -> Runbook:
-    """Stop the units of `roles`, workers first."""
+    """Stop the units of `roles`, schedulers first."""
     return Runbook("stop", tuple(only(stop_stages(inputs, roles), hosts)), force, secrets=False)
+
+
+def needed_first(inputs: Inputs, parts: list[Stage]) -> list[Stage]:
+    """Return stages that start units, with those first that tasks need: in Airflow 3, the web servers'.
+
+    Only where the database has been migrated: the first scheduler's unit does that.
+    """
+    needed = {role.stage for role in inputs.version_roles if 0 < role.tasks_need_it <= inputs.catalogue.major}
+    return sorted(parts, key=lambda stage: stage.name not in needed)
 
 
 def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> list[Stage]:
@@ -61,12 +71,14 @@ def role_stages(inputs: Inputs, roles: Collection[str], again: bool = False) -> 
 
 
 def stop_stages(inputs: Inputs, roles: Collection[str]) -> list[Stage]:
-    """Return the stages that stop the units of `roles`, in reverse order: workers first.
+    """Return the stages that stop the units of `roles`: schedulers, then the others in reverse order, workers first.
 
-    The last stage stops units that hosts.yaml no longer has on a host.
+    A scheduler would continue to queue tasks, and no worker would take them. Tasks that still run need the web server
+    (Airflow 3). The last stage stops units that hosts.yaml no longer has on a host.
     """
     parts = []
-    for name in reversed([role.name for role in inputs.version_roles]):
+    backwards = inputs.version_roles[::-1]
+    for name in [role.name for role in sorted(backwards, key=lambda role: not role.first_alone)]:
         hosts = [host for host in inputs.fleet.nodes() if name in roles and name in inputs.roles(host)]
         parts.append(Stage(f"stop {name}", {host.name: [stopped(inputs, host, name)] for host in hosts}, {}))
     leftovers = {

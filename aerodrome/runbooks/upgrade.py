@@ -28,8 +28,7 @@ from aerodrome.resources.upgrade import CopiedDatabase, NoUpgradeRecord, Upgrade
 from aerodrome.runbooks import deploy
 from aerodrome.runbooks.backup import database_host
 from aerodrome.runbooks.restore import rehearsal
-
-BEFORE_WEB = 3  # from this major version on, schedulers hand out tokens that only a web server of their version takes
+from aerodrome.runbooks.units import needed_first
 
 
 def staging(after: Inputs) -> Runbook:
@@ -122,9 +121,7 @@ def _parts(inputs: Inputs, running: Inputs, waits: bool = True) -> tuple[list[St
     halts, machines, starts = parts[:first], parts[first:last], parts[last:]
     if not waits:
         halts = [replace(stage, way_back={}) for stage in deploy.halt_stages(inputs, waits=False)]
-    if inputs.catalogue.major >= BEFORE_WEB:
-        starts.sort(key=lambda stage: stage.name != "webservers")
-    return halts, machines, starts
+    return halts, machines, needed_first(inputs, starts)
 
 
 def _unconditional(parts: Sequence[Stage]) -> list[Stage]:

@@ -164,7 +164,7 @@ def test_it_has_its_place_in_a_deploy_and_is_stopped_the_other_way_round(known: 
     assert order.index("stop flowers") == order.index("stop workers") + 1  # if the broker moves
     assert known["deploy"]["flowers"] == known["start"]["flowers"] == {"two": ["roles.flower"]}
     assert known["deploy"]["retire flowers"] == {"one": ["retire.flowers"]}
-    assert list(known["stop"])[:2] == ["stop flower", "stop worker"]
+    assert list(known["stop"])[:3] == ["stop scheduler", "stop flower", "stop worker"]
 
 
 def test_its_unit_has_a_drop_in_a_port_and_only_its_secrets(known: dict[str, Any]) -> None:

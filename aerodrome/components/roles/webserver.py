@@ -25,6 +25,7 @@ class Webserver(AirflowRole):
 
     name, place, stage = "webserver", 60, "webservers"
     commands = {1: "webserver", 2: "webserver", 3: "api-server"}
+    tasks_need_it = 3
     secrets = (FERNET_KEY, DATABASE_URL, SECRET_KEY, JWT_SECRET)
     public = True
     reads_logs = True

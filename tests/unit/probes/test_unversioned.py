@@ -57,9 +57,7 @@ def test_it_waits_until_the_dags_have_been_parsed(
     connection = run(monkeypatch, Rows([0, 2, 1], [["a", "b"], ["b"], []]))
     assert clock == [4.0] and connection.committed == 3
     assert connection.of.asked[0][0] == "SET LOCAL statement_timeout = 5000"
-    assert capsys.readouterr().out == (
-        "@note: 3 tasks that Airflow 2 had planned go on in their DAGs' versions of Airflow 3\n"
-    )
+    assert capsys.readouterr().out == ("@note: 3 tasks that Airflow 2 had planned continue in Airflow 3\n")
 
 
 def test_without_such_tasks_it_says_nothing(

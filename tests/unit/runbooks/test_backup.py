@@ -125,7 +125,7 @@ def test_a_restore_and_what_each_stage_takes_back() -> None:
     stages = restore(inputs(), [], [], BACKUP, RUN).stages
     assert [stage.name for stage in stages] == [
         "copy", "secrets",
-        "stop worker", "stop webserver", "stop triggerer", "stop dag-processor", "stop scheduler", "stop leftovers",
+        "stop scheduler", "stop worker", "stop webserver", "stop triggerer", "stop dag-processor", "stop leftovers",
         "exchange",
         "scheduler", "schedulers", "webservers", "workers",
     ]  # fmt: skip

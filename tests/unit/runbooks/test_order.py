@@ -15,9 +15,11 @@ from aerodrome.resources.drain import Unreported
 from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service
 from aerodrome.runbooks.deploy import stages
-from aerodrome.runbooks.units import role_stages, stop_stages
+from aerodrome.runbooks.units import restart, role_stages, stop_stages
 from aerodrome.secrets import Secret
 from tests.unit.make import HOSTS, ROLES, ROLES_OF_FLEET, fleet, inputs
+
+OLD_ROLES = {role: hosts for role, hosts in ROLES_OF_FLEET.items() if role != "dag-processor"}
 
 
 def order(parts) -> list[tuple[str, dict[str, list[str]]]]:  # type: ignore[no-untyped-def]
@@ -301,14 +303,23 @@ def test_a_restart_restarts_each_unit() -> None:
     assert all(service.again for service in services)
 
 
-def test_a_stop_goes_the_other_way_round() -> None:
+def test_a_restart_begins_with_what_running_tasks_need() -> None:
+    def names(version: str) -> list[str]:
+        given = inputs(fleet(ROLES_OF_FLEET if version[0] == "3" else OLD_ROLES, version=version))
+        return [stage.name for stage in restart(given, list(HOSTS), ROLES).stages]
+
+    assert names("3.3.2") == ["webservers", "scheduler", "schedulers", "workers"]
+    assert names("2.11.2") == ["scheduler", "schedulers", "webservers", "workers"]
+
+
+def test_a_stop_begins_with_the_scheduler_and_then_goes_the_other_way_round() -> None:
     parts = only(stop_stages(inputs(), ROLES), list(HOSTS))
     assert [(stage.name, list(stage.steps)) for stage in parts] == [
+        ("stop scheduler", ["s1"]),
         ("stop worker", ["w1", "w2"]),
         ("stop webserver", ["web1"]),
         ("stop triggerer", ["s1"]),
         ("stop dag-processor", ["s1"]),
-        ("stop scheduler", ["s1"]),
         ("stop leftovers", ["db1", "s1", "web1", "w1", "w2"]),
     ]
     assert [step.name for step in parts[-1].steps["s1"]] == ["roles.worker", "roles.webserver"]
