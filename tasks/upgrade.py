@@ -29,7 +29,7 @@ OPTIONS = {
 }
 
 
-@task(help={**OPTIONS, **YES, **WAIT, **FORCE, **JSON})
+@task(name="run", default=True, help={**OPTIONS, **YES, **WAIT, **FORCE, **JSON})
 def upgrade(
     context: Any,
     to: str = "",
@@ -82,6 +82,57 @@ def upgrade(
                 raise InvalidInput(KEPT)
 
 
+@task(help={**YES, **WAIT, **JSON})
+def finish(context: Any, yes: bool = False, wait: str | None = None, json: bool = False) -> None:
+    """Drop what the last upgrade has kept, after showing it; fab upgrade --back is then no longer possible.
+
+    Dropped are the database of before, the backup that was made for the rehearsal, virtual environments beyond
+    deploy.keep_releases, and an airflow.cfg that was set aside. Backups of fab backup stay.
+
+    Examples:
+      fab upgrade.finish
+      fab upgrade.finish --yes    # without asking
+    """
+    from aerodrome.components.upgrade import begun_upgrade
+    from aerodrome.core.stage import by_host
+    from aerodrome.errors import InvalidInput
+    from aerodrome.report.terminal import show_plans
+    from aerodrome.runbooks.backup import database_host
+    from aerodrome.runbooks.upgrade_finish import finish
+
+    with session(context, wait, json) as run:
+        whole_fleet(run)
+        database_host(run.fleet)
+        found = begun_upgrade(run.fleet, run.run.look)
+        if found is None:
+            run.tell("no upgrade is recorded")
+            run.tell("no changes")
+            return
+        _check_finished(run, found)
+        plans = run.adopting(lambda: run.run.ask(by_host(finish(run.inputs, found).stages)))
+        if not json:
+            show_plans([plan for plan in plans.values() if plan.changes], False)
+        if not yes and not confirmed("Drop this?", "nothing was dropped", alone=json):
+            raise InvalidInput("nothing was dropped")
+        run.perform(lambda inputs, hosts, roles: finish(inputs, found), [])
+
+
+def _check_finished(run: Session, found: Upgrade) -> None:
+    """Refuse to drop anything in the middle of an upgrade, or while hosts.yaml has another version than the fleet."""
+    from aerodrome.errors import InvalidInput
+
+    if not found.done:
+        raise InvalidInput(
+            f"the upgrade from Airflow {found.before} to {found.after} has not been finished by run {found.run}",
+            f"continue it: fab upgrade --to={found.after}; or go back: fab upgrade --back",
+        )
+    if run.fleet.airflow.version != found.after:
+        raise InvalidInput(
+            f"the fleet runs Airflow {found.after}, but {run.fleet.source} has {run.fleet.airflow.version}",
+            f"set airflow.version: {found.after}; or go back: fab upgrade --back",
+        )
+
+
 def _rehearsed(run: Session, to: str, other: Mapping[str, Any], allow: bool) -> Inputs:
     """Check and rehearse an upgrade while everything runs; return the inputs of components with the other version."""
     from aerodrome.catalogue.upgrade import unsupported
@@ -124,6 +175,7 @@ def _back(
     run: Session, found: Upgrade | None, other: Mapping[str, Any], force: bool, agreed: Callable[[], bool]
 ) -> None:
     from aerodrome.components.backups import kept_databases
+    from aerodrome.components.upgrade import lost_by_going_back
     from aerodrome.errors import InvalidInput
     from aerodrome.report.terminal import say
     from aerodrome.resources.exchange import kept_name
@@ -137,7 +189,8 @@ def _back(
     kept = [each.subject for each in kept_databases(run.fleet, database_host(run.fleet), run.run.look)]
     if found.done and name not in kept:
         raise InvalidInput(f"database {name} of before the upgrade has been dropped", "see what there is: fab backups")
-    say(f"from Airflow {found.after} back to {found.before}, and to database {name}: Airflow forgets what ran since")
+    say(f"from Airflow {found.after} back to {found.before}, and to database {name}")
+    say(lost_by_going_back(run.fleet, name, run.run.look))
     if not agreed():
         raise InvalidInput(KEPT)
     before = _at_version(run, found.before, other)
