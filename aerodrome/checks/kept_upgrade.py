@@ -1,4 +1,4 @@
-"""What an upgrade of Airflow has kept for its way back, and what going back would lose."""
+"""The database that an upgrade of Airflow keeps for its way back, and the runs that going back would lose."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def since(run: str) -> str:
 
 @dataclass(frozen=True)
 class Lost(Finding):
-    """What has run since an upgrade."""
+    """The numbers of runs since an upgrade."""
 
     runs: int = 0
     tasks: int = 0
@@ -94,7 +94,7 @@ class LostByGoingBack:
         )
 
     def judge(self, answer: str) -> list[Finding]:
-        """Return what would be lost; nothing if the database in use is not a copy of `kept`."""
+        """Return the numbers of runs; nothing if the database in use is not a copy of `kept`."""
         lines = answer.split("\n")
         if "asked" not in lines or "counted" not in lines:
             return self.unknown("the database cannot be asked")
