@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from aerodrome.checks.kept_upgrade import KeptUpgrade
 from aerodrome.checks.upgrade import Unfinished, Upgrade
 from aerodrome.core.resource import Seen
 from aerodrome.resources.backup import Place, PrunedBackups
@@ -11,8 +14,9 @@ from aerodrome.resources.config import ConfigSetAside, NoConfigAside
 from aerodrome.resources.exchange import NoDatabase
 from aerodrome.resources.release import Pruned
 from aerodrome.resources.upgrade import Finished
+from aerodrome.runbooks.deploy import deploy
 from aerodrome.runbooks.upgrade_finish import finish
-from tests.unit.make import fleet, inputs, only_change
+from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs, only_change
 
 RUN, KEPT = "20261201T040850Z-1c08", "airflow_before_20261201t040850z"
 FINISHED = Finished(RUN)
@@ -47,3 +51,12 @@ def test_an_airflow_cfg_that_was_set_aside_is_removed() -> None:
     assert change.script.endswith(f"\nrm -f /srv/airflow/airflow.cfg.before-{RUN}")
     assert change.script.startswith("[ -O /srv/airflow ] || ")
     assert resource.changes(Seen("")) == []
+
+
+def test_a_deploy_notes_what_is_kept_and_refuses_in_the_middle_of_an_upgrade() -> None:
+    given = inputs(fleet())
+    for managed, checks in ((True, (Unfinished(), KeptUpgrade("airflow"))), (False, (Unfinished(),))):
+        database = replace(given.fleet.database, managed=managed)
+        made = deploy(replace(given, fleet=replace(given.fleet, database=database)), list(HOSTS), list(ROLES_OF_FLEET))
+        steps = next(stage.steps["db1"] for stage in made.stages if stage.name == "machines")
+        assert steps[0].requires == checks
