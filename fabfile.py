@@ -49,7 +49,6 @@ namespace = Collection(
     backup.backup,
     restore.drill,
     restore.restore,
-    upgrade.upgrade,
     hosts.trust_hosts,
     hosts.run,
     pin.pin,
@@ -59,5 +58,6 @@ parts = (node.packages, node.user, node.hosts, node.venv, node.install, node.uni
 namespace.add_collection(Collection("node", *parts))
 namespace.add_collection(Collection("roles", *roles.role_tasks()))
 namespace.add_collection(Collection("backups", backup.backups, backup.download, backup.prune))
+namespace.add_collection(Collection("upgrade", upgrade.upgrade, upgrade.finish))
 namespace.add_collection(Collection.from_module(lab))
 namespace.add_collection(Collection.from_module(lock))

@@ -12,11 +12,9 @@ from tasks.restore import whole_fleet
 from tasks.session import FORCE, JSON, WAIT, Session, session
 
 if TYPE_CHECKING:
-    from aerodrome.checks.backups import Backup
     from aerodrome.checks.upgrade import Upgrade
     from aerodrome.components.inputs import Inputs
     from aerodrome.fleet.model import Fleet
-    from aerodrome.report.upgrade import Rehearsal
 
 KEPT = "nothing in use has changed"
 OPTIONS = {
@@ -29,7 +27,7 @@ OPTIONS = {
 }
 
 
-@task(help={**OPTIONS, **YES, **WAIT, **FORCE, **JSON})
+@task(name="run", default=True, help={**OPTIONS, **YES, **WAIT, **FORCE, **JSON})
 def upgrade(
     context: Any,
     to: str = "",
@@ -82,19 +80,71 @@ def upgrade(
                 raise InvalidInput(KEPT)
 
 
+@task(help={**YES, **WAIT, **JSON})
+def finish(context: Any, yes: bool = False, wait: str | None = None, json: bool = False) -> None:
+    """Drop what the last upgrade has kept, after showing it; fab upgrade --back is then no longer possible.
+
+    Dropped are the database of before, the backup that was made for the rehearsal, virtual environments beyond
+    deploy.keep_releases, and an airflow.cfg that was set aside. Backups of fab backup stay.
+
+    Examples:
+      fab upgrade.finish
+      fab upgrade.finish --yes    # without asking
+    """
+    from aerodrome.components.upgrade import begun_upgrade
+    from aerodrome.core.stage import by_host
+    from aerodrome.errors import InvalidInput
+    from aerodrome.report.terminal import show_plans
+    from aerodrome.runbooks.backup import database_host
+    from aerodrome.runbooks.upgrade_finish import finish
+
+    with session(context, wait, json) as run:
+        whole_fleet(run)
+        database_host(run.fleet)
+        found = begun_upgrade(run.fleet, run.run.look)
+        if found is None:
+            run.tell("no upgrade is recorded")
+            run.tell("no changes")
+            return
+        _check_finished(run, found)
+        plans = run.adopting(lambda: run.run.ask(by_host(finish(run.inputs, found).stages)))
+        if not json:
+            show_plans([plan for plan in plans.values() if plan.changes], False)
+        if not yes and not confirmed("Drop this?", "nothing was dropped", alone=json):
+            raise InvalidInput("nothing was dropped")
+        run.perform(lambda inputs, hosts, roles: finish(inputs, found), [])
+
+
+def _check_finished(run: Session, found: Upgrade) -> None:
+    """Refuse to drop anything in the middle of an upgrade, or while hosts.yaml has another version than the fleet."""
+    from aerodrome.errors import InvalidInput
+
+    if not found.done:
+        raise InvalidInput(
+            f"the upgrade from Airflow {found.before} to {found.after} has not been finished by run {found.run}",
+            f"continue it: fab upgrade --to={found.after}; or go back: fab upgrade --back",
+        )
+    if run.fleet.airflow.version != found.after:
+        raise InvalidInput(
+            f"the fleet runs Airflow {found.after}, but {run.fleet.source} has {run.fleet.airflow.version}",
+            f"set airflow.version: {found.after}; or go back: fab upgrade --back",
+        )
+
+
 def _rehearsed(run: Session, to: str, other: Mapping[str, Any], allow: bool) -> Inputs:
     """Check and rehearse an upgrade while everything runs; return the inputs of components with the other version."""
     from aerodrome.catalogue.upgrade import unsupported
     from aerodrome.components.backups import version_in_use
     from aerodrome.errors import InvalidInput
+    from tasks.rehearsal import preflight, rehearse
 
     in_use = version_in_use(run.inputs, run.run.look)
     if why := unsupported(in_use, to) if in_use else "which version is in use is not known: fab status":
         raise InvalidInput(f"--to={to[:40]}: {why}")
     _use(run, in_use)
-    _preflight(run)
+    preflight(run)
     after = _at_version(run, to, other)
-    _rehearse(run, after, allow)
+    rehearse(run, after, allow)
     return after
 
 
@@ -124,6 +174,7 @@ def _back(
     run: Session, found: Upgrade | None, other: Mapping[str, Any], force: bool, agreed: Callable[[], bool]
 ) -> None:
     from aerodrome.components.backups import kept_databases
+    from aerodrome.components.upgrade import lost_by_going_back
     from aerodrome.errors import InvalidInput
     from aerodrome.report.terminal import say
     from aerodrome.resources.exchange import kept_name
@@ -137,7 +188,8 @@ def _back(
     kept = [each.subject for each in kept_databases(run.fleet, database_host(run.fleet), run.run.look)]
     if found.done and name not in kept:
         raise InvalidInput(f"database {name} of before the upgrade has been dropped", "see what there is: fab backups")
-    say(f"from Airflow {found.after} back to {found.before}, and to database {name}: Airflow forgets what ran since")
+    say(f"from Airflow {found.after} back to {found.before}, and to database {name}")
+    say(lost_by_going_back(run.fleet, name, run.run.look))
     if not agreed():
         raise InvalidInput(KEPT)
     before = _at_version(run, found.before, other)
@@ -181,78 +233,3 @@ def _fleet(airflow: Mapping[str, Any]) -> Fleet:
     from aerodrome.controller.hosts_file import load
 
     return load(components().values(), airflow=airflow)
-
-
-def _preflight(run: Session) -> None:
-    """Refuse to upgrade a fleet that is not as in hosts.yaml, or not healthy.
-
-    An upgrade carries no other change along: whoever sees it fail knows what it was.
-    """
-    from aerodrome.components.status import status
-    from aerodrome.core.stage import by_host
-    from aerodrome.errors import InvalidInput
-    from aerodrome.report.terminal import show_plans
-    from aerodrome.runbooks.deploy import deploy
-
-    roles = list(run.fleet.roles)
-    plans = run.adopting(lambda: run.run.ask(by_host(deploy(run.inputs, run.names, roles).stages)))
-    if any(plan.changes for plan in plans.values()):
-        show_plans([plan for plan in plans.values() if plan.changes], False)
-        raise InvalidInput("the fleet is not as hosts.yaml says; an upgrade carries no other change", "fab deploy")
-    rows, _ = status(run.inputs, run.hosts, roles, run.run.look)
-    if sick := [f"{row.host}: {row.role}: {row.detail}" for row in rows if not row.ok]:
-        raise InvalidInput([f"not healthy: {each}" for each in sick], "fab status; fab logs")
-
-
-def _rehearse(run: Session, after: Inputs, allow: bool) -> None:
-    """Make the new version ready, rehearse the migration on a copy, and print the report."""
-    from aerodrome.components.upgrade import for_rehearsal
-    from aerodrome.report.terminal import say
-    from aerodrome.report.upgrade import upgrade_page
-    from aerodrome.runbooks.upgrade import rehearse, staging
-
-    run.perform(lambda inputs, hosts, roles: staging(after), [])
-    run.renew()
-    found = _backup(run, run.recorder.run)
-    run.renew()
-    of = run.recorder.run
-    run.perform(lambda inputs, hosts, roles: rehearse(for_rehearsal(inputs), after, found, of, allow), [])
-    say(upgrade_page(run.inputs, after, found, _found(run, after, of)))
-
-
-def _found(run: Session, after: Inputs, of: str) -> Rehearsal:
-    """Return the findings of the rehearsal of run `of`."""
-    from aerodrome.checks.upgrade import CopyCounted, Counts, Migrated
-    from aerodrome.components.backups import secrets_host
-    from aerodrome.components.changed_settings import set_by_hand, settings_changed
-    from aerodrome.components.dag_imports import imports_found
-    from aerodrome.components.upgrade import REHEARSED
-    from aerodrome.controller.dag_lint import dag_notes
-    from aerodrome.report.upgrade import Rehearsal
-    from aerodrome.runbooks.backup import database_host
-
-    before, look = run.inputs, run.run.look
-    host, node = database_host(run.fleet), secrets_host(run.fleet)
-    (took,) = look({node.name: [Migrated(REHEARSED, of)]})[node.name]
-    (counts,) = look({host.name: [CopyCounted(of)]})[host.name]
-    rows = counts.rows if isinstance(counts, Counts) else {}
-    folder, majors = run.fleet.deploy.dags, (before.catalogue.major, after.catalogue.major)
-    notes, why = dag_notes(folder, *majors) if folder else ([], "")
-    return Rehearsal(
-        int(took.detail) if took.ok else 0,
-        rows,
-        imports_found(before, node, after, of, look).detail,
-        settings_changed(before, after, set_by_hand(before, run.hosts, look)),
-        [*map(str, notes), *filter(None, [why])],
-    )
-
-
-def _backup(run: Session, name: str) -> Backup:
-    """Return a new backup, which is there for this rehearsal only."""
-    from aerodrome.components.backups import backups
-    from aerodrome.components.upgrade import for_rehearsal
-    from aerodrome.runbooks.backup import backup, database_host, pick
-
-    version = run.fleet.airflow.version
-    run.perform(lambda inputs, hosts, roles: backup(for_rehearsal(inputs), hosts, roles, name, version), [])
-    return pick(backups(for_rehearsal(run.inputs).fleet, database_host(run.fleet), run.run.look), name)

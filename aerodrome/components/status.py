@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from aerodrome.checks.kept_upgrade import KeptUpgrade
 from aerodrome.components.health import Health, Leftovers, RoleHealth, fleet_wide, unreachable
 from aerodrome.components.inputs import Inputs
 from aerodrome.components.left import left_services
@@ -18,12 +19,13 @@ from aerodrome.fleet.model import Host
 def status(inputs: Inputs, hosts: Sequence[Host], roles: Collection[str], look: Look) -> tuple[list[Health], list[str]]:
     """Return the health of `roles` on `hosts`, including units that run although hosts.yaml does not have them.
 
-    The second value is notes on services with data that were left where hosts.yaml no longer has them.
+    The second value is notes: on services with data that were left where hosts.yaml no longer has them, and on what an
+    upgrade still keeps.
     """
     rows = [fleet_wide(inputs, row) for row in _rows(look({host.name: _checks(inputs, host, roles) for host in hosts}))]
     problems = look(_task_logs(inputs, rows))
     asked = [host for host in inputs.fleet.asked() if host in hosts]
-    found = look({host.name: [Leftovers(inputs, host, roles, left_services(inputs, host))] for host in asked})
+    found = look({host.name: _left(inputs, host, roles) for host in asked})
     notes = [
         f"{name}: {each.detail}" for name, findings in found.items() for each in findings if each.verdict == "warning"
     ]
@@ -46,6 +48,14 @@ def _checks(inputs: Inputs, host: Host, roles: Collection[str]) -> list[Watch]:
     checks = [watch for component in here for watch in component.watches(inputs, host)]
     if mine := tuple(role for role in inputs.roles(host) if role in roles):
         checks.append(RoleHealth(inputs, host, mine))
+    return checks
+
+
+def _left(inputs: Inputs, host: Host, roles: Collection[str]) -> list[Watch]:
+    """Return the checks of what is left on a host: by an earlier hosts.yaml, or by an upgrade."""
+    checks: list[Watch] = [Leftovers(inputs, host, roles, left_services(inputs, host))]
+    if inputs.fleet.database.managed and host == inputs.fleet.lock_host:
+        checks.append(KeptUpgrade(inputs.fleet.database.name))
     return checks
 
 

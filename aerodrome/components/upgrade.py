@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from aerodrome.catalogue.upgrade import needs_repair
 from aerodrome.catalogue.version import BROKER_URL, DATABASE_URL, RESULT_BACKEND
+from aerodrome.checks.kept_upgrade import Lost, LostByGoingBack
 from aerodrome.checks.space import RoomForEnvironment
 from aerodrome.checks.upgrade import CopyCounted, Migrated, RecordedUpgrade, Upgrade
 from aerodrome.components.backups import secrets_host
@@ -17,6 +18,7 @@ from aerodrome.core.check import Look
 from aerodrome.core.plan import RUNTIME
 from aerodrome.core.resource import NOTE, Change, heredoc, put_text, quote
 from aerodrome.core.runbook import Action
+from aerodrome.core.size import counted as number_of
 from aerodrome.core.step import Step
 from aerodrome.errors import HostError, InvalidInput
 from aerodrome.fleet.model import Fleet, Host
@@ -44,6 +46,17 @@ def begun_upgrade(fleet: Fleet, look: Look) -> Upgrade | None:
             raise HostError(host, "upgrade", finding.detail)
         return finding
     return None
+
+
+def lost_by_going_back(fleet: Fleet, kept: str, look: Look) -> str:
+    """Say what going back to the database `kept` would lose: how much has run since it was put aside."""
+    host = fleet.lock_host.name
+    for finding in look({host: [LostByGoingBack(fleet.database.name, kept)]})[host]:
+        if not isinstance(finding, Lost):
+            return f"Airflow forgets what ran since; how much that is could not be counted: {finding.detail}"
+        runs, tasks = number_of(finding.runs, "DAG run"), number_of(finding.tasks, "task instance")
+        return f"Airflow forgets what has started since {finding.since}: {runs} and {tasks}"
+    return "nothing is lost: no other database is in use yet"
 
 
 def for_rehearsal(inputs: Inputs) -> Inputs:

@@ -60,7 +60,7 @@ def upgrade_page(before: Inputs, after: Inputs, backup: Backup, found: Rehearsal
         "what changes for people:",
         *(f"  - {line}" for line in people),
         "what has no way back:",
-        f"  - fab upgrade --back works until {kept} is dropped (fab backups.prune), and forgets what ran since",
+        f"  - fab upgrade --back works until {kept} is dropped (fab upgrade.finish), and forgets what ran since",
     ]
     return "\n".join(map(escape, lines))
 

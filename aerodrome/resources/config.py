@@ -62,3 +62,22 @@ class ConfigPutBack:
             return []
         script = f"{refuse_foreign(self.of.path)}\nmv -fT {quote(self.of.aside)} {quote(self.of.path)}"
         return [Change(f"put {self.of.path} back", script)]
+
+
+@dataclass(frozen=True)
+class NoConfigAside:
+    """The airflow.cfg that an upgrade has set aside is gone: the upgrade is finished."""
+
+    of: ConfigSetAside
+
+    @property
+    def key(self) -> str:
+        return f"file {self.of.aside}"
+
+    def probe(self) -> str:
+        return ConfigPutBack(self.of).probe()
+
+    def changes(self, seen: Seen) -> list[Change]:
+        if not seen.text.strip():
+            return []
+        return [Change(f"remove {self.of.aside}", f"{refuse_foreign(self.of.aside)}\nrm -f {quote(self.of.aside)}")]

@@ -55,6 +55,23 @@ class NoUpgradeRecord:
 
 
 @dataclass(frozen=True)
+class Finished:
+    """Upgrade `run` is no longer recorded: nothing is kept that leads back. Another upgrade's record stays."""
+
+    run: str
+    key = f"file {RECORD}"
+
+    def probe(self) -> str:
+        return SHOW
+
+    def changes(self, seen: Seen) -> list[Change]:
+        words = seen.text.split()
+        if words[:1] != [self.run] or words[-1] != DONE:
+            return []
+        return [Change("forget the upgrade: fab upgrade --back cannot undo it any more", f"rm -f {RECORD}")]
+
+
+@dataclass(frozen=True)
 class CopiedDatabase:
     """The scratch database is a copy of the real one, to which nobody can connect any more; once it has been put aside
     as `kept`, there is nothing to do.

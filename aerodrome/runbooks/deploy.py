@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from aerodrome.checks.kept_upgrade import KeptUpgrade
 from aerodrome.checks.upgrade import Unfinished
 from aerodrome.components.firewall import firewall
 from aerodrome.components.halt import halted, resumed
@@ -34,11 +35,15 @@ def deploy(
 
 
 def _unless_unfinished(inputs: Inputs, stage: Stage) -> Stage:
-    """Return a stage that refuses to begin in the middle of an upgrade, if the host that records it is a part of it."""
+    """Return a stage that refuses to begin in the middle of an upgrade, if the host that records it is a part of it.
+
+    It also notes what a finished upgrade still keeps.
+    """
     host = inputs.fleet.lock_host.name
     if stage.name != "machines" or host not in stage.steps:
         return stage
-    asks = Step("deploy.upgrade", (), (Unfinished(),))
+    kept = (KeptUpgrade(inputs.fleet.database.name),) if inputs.fleet.database.managed else ()
+    asks = Step("deploy.upgrade", (), (Unfinished(), *kept))
     return replace(stage, steps={**stage.steps, host: [asks, *stage.steps[host]]})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,8 @@ LINK = "readlink /opt/aerodrome/airflow/venv"
 LONG = "SELECT state, try_number FROM task_instance WHERE dag_id = 'takes_long' ORDER BY start_date DESC LIMIT 1"
 SLEPT = "cat /usr/local/airflow/logs/took-long 2>/dev/null || :"
 DATABASES = "SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1') ORDER BY 1"
+KEPT = "note: old1: the upgrade from Airflow 2.11.2 to 3.3.2 still keeps the database of before: airflow_before_"
+LOST = ("dag_run", "task_instance")
 TABLES = ("connection", "variable", "slot_pool", "ab_user", "ab_role")
 LOGIN, LOGIN_PASSWORD = "upgraded", "of the upgrade"
 
@@ -140,9 +143,25 @@ def test_an_upgrade_loses_nothing(site: Site) -> None:
     run_to_success(site, "who_runs_me")
 
 
+def test_what_is_kept_is_said(site: Site) -> None:
+    for task, code in (("status", 0), ("plan", 0)):
+        assert KEPT in site.fab(task, code=code).err
+    assert "cannot ask without a terminal: nothing was dropped" in site.fab("upgrade.finish", code=1).err
+
+
 def test_the_way_back_is_open_afterwards(site: Site) -> None:
+    began = "SELECT min(start_date) FROM task_instance WHERE dag_id = 'who_runs_me'"  # only after the upgrade
+    ((first,),) = site.sql(began)
+    least = [site.sql(f"SELECT count(*) FROM {table} WHERE start_date >= '{first}'") for table in LOST]
     done = site.fab("upgrade", "--back", "--yes")
     print(done.err)
+    found = re.search(
+        r"forgets what has started since (\S+ \S+) UTC: (\d+) DAG runs? and (\d+) task instances?", done.text
+    )
+    assert found, done.text
+    assert found[1] <= first[:16]
+    for number, ((minimum,),) in zip(found.groups()[1:], least, strict=True):
+        assert int(minimum) <= int(number) <= int(minimum) + 50
     now_is(site, OLD)
     runs_on(site, OLD)
     site.nothing_to_do("deploy")
@@ -191,3 +210,24 @@ def test_ctrl_c_leads_back(site: Site) -> None:
     assert done.code == 130 and "interrupted; went back: everything is as it was before" in done.err
     runs_on(site, OLD)
     site.nothing_to_do("deploy")
+
+
+def test_an_upgrade_is_finished(site: Site) -> None:
+    site.fab("upgrade", f"--to={NEW}", "--yes")
+    refused = site.fab("upgrade.finish", "--yes", code=1)
+    assert f"the fleet runs Airflow {NEW}, but " in refused.err, refused.text
+    now_is(site, NEW)
+    assert KEPT in site.fab("status").err
+    counts = tables(site)
+    done = site.fab("upgrade.finish", "--yes")
+    print(done.text)
+    assert site.sql(DATABASES) == [["airflow"]]
+    left = "ls -d /var/lib/aerodrome/upgrade /var/lib/aerodrome/backups/rehearsal/2* 2>/dev/null || :"
+    assert site.sh(HEAD, left) == ""
+    site.nothing_to_do("upgrade.finish", "--yes")
+    site.nothing_to_do("deploy")
+    for task in ("status", "plan"):
+        assert "upgrade" not in site.fab(task).err
+    assert "no upgrade is recorded" in site.fab("upgrade", "--back", "--yes", code=1).err
+    assert tables(site) == counts
+    runs_on(site, NEW)

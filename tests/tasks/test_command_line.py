@@ -59,7 +59,8 @@ TASKS = {
     "stop",
     "trust-hosts",
     "undo",
-    "upgrade",
+    "upgrade.finish",
+    "upgrade.run",  # the default of upgrade: fab upgrade
 }
 
 

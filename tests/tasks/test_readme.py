@@ -21,6 +21,9 @@ def test_the_table_names_every_task() -> None:
     parts = [f"node.{name}" for name in namespace.collections["node"].task_names]
     assert [name for name in parts if f"`{name}`" not in dict(rows)["`fab setup-node`"]] == []
     old = ["lock.pin"]  # fab lock, the old name of fab pin
-    defaults = {"backups": "backups.list"}  # a task that is called by the name of its collection
+    defaults = {
+        "backups": "backups.list",
+        "upgrade": "upgrade.run",
+    }  # a task that is called by the name of its collection
     named = [defaults.get(name, name) for name in named]
     assert sorted(named + parts + old) == sorted(namespace.task_names)

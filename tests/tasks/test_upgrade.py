@@ -37,3 +37,8 @@ def test_a_database_that_is_managed_elsewhere_is_refused(hosts: Path, fab: Fab) 
 def test_a_host_that_is_down_is_named(fab: Fab) -> None:
     done = fab("upgrade", "--check", "--to=3.3.2")
     assert done.code == 1 and "one: " in done.err, done.err
+
+
+def test_only_a_whole_fleet_that_answers_is_finished(fab: Fab) -> None:
+    done = fab("upgrade.finish", "--yes")
+    assert done.code == 1 and "one: " in done.err, done.err

@@ -8,6 +8,7 @@ from dataclasses import replace
 from aerodrome.components.health import Health
 from aerodrome.components.status import status
 from aerodrome.core.check import Finding, Watch
+from aerodrome.fleet.model import Database
 from aerodrome.secrets import Secret
 from tests.unit.make import HOSTS, ROLES_OF_FLEET, fleet, inputs
 
@@ -94,3 +95,18 @@ def test_what_should_no_longer_run_has_a_row() -> None:
         ("w1", "webserver", "failed", "not in hosts.yaml"),
     ]
     assert set(HOSTS) >= {host for _, host in hosts.asked}
+
+
+def test_what_an_upgrade_keeps_is_noted_by_the_host_of_our_own_database() -> None:
+    given = inputs(fleet())
+    answers: dict[tuple[str, str], Sequence[Finding]] = {
+        ("KeptUpgrade", "db1"): [Finding("x", "warning", "still kept")],
+        ("Leftovers", "db1"): [],
+        ("Leftovers", "w1"): [],
+    }
+    found, notes = status(given, [HOSTS["db1"], HOSTS["w1"]], ["worker"], Hosts(answers))
+    assert notes == ["db1: still kept"] and [row.role for row in found] == ["worker"]
+    hosts = Hosts({})
+    elsewhere = inputs(fleet(database=Database(managed=False, host="192.0.2.1")))
+    status(elsewhere, list(HOSTS.values()), ["worker"], hosts)
+    assert "KeptUpgrade" not in {check for check, _ in hosts.asked}

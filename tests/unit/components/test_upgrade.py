@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.components.upgrade import config, counted, for_rehearsal, migrated, ready, rehearsed
+from aerodrome.checks.kept_upgrade import Lost
+from aerodrome.components.upgrade import (
+    config,
+    counted,
+    for_rehearsal,
+    lost_by_going_back,
+    migrated,
+    ready,
+    rehearsed,
+)
+from aerodrome.core.check import Finding
 from aerodrome.core.runbook import Action
 from aerodrome.core.step import Step
 from aerodrome.errors import InvalidInput
@@ -105,3 +115,21 @@ def test_the_backup_of_a_rehearsal_takes_no_other_one_s_place() -> None:
 def test_an_airflow_cfg_of_hosts_yaml_stays() -> None:
     assert config(inputs(config_file="[core]\n"), RUN) == ()
     assert AWKWARD not in repr(config(NEW, RUN))
+
+
+@pytest.mark.parametrize(
+    ("findings", "said"),
+    [
+        ([], "nothing is lost: no other database is in use yet"),
+        (
+            [Lost("x", "ok", "", runs=1, tasks=20, since="2026-12-01 04:10 UTC")],
+            "Airflow forgets what has started since 2026-12-01 04:10 UTC: 1 DAG run and 20 task instances",
+        ),
+        (
+            [Finding("x", "failed", "it is down")],
+            "Airflow forgets what ran since; how much that is could not be counted: it is down",
+        ),
+    ],
+)
+def test_what_going_back_would_lose(findings: list[Finding], said: str) -> None:
+    assert lost_by_going_back(fleet(), "kept", lambda checks: {"db1": findings}) == said
