@@ -144,8 +144,8 @@ def test_an_upgrade_loses_nothing(site: Site) -> None:
 
 
 def test_what_is_kept_is_said(site: Site) -> None:
-    for task, code in (("status", 0), ("plan", 0)):
-        assert KEPT in site.fab(task, code=code).err
+    for task in ("status", "plan"):
+        assert KEPT in site.fab(task).err
     assert "cannot ask without a terminal: nothing was dropped" in site.fab("upgrade.finish", code=1).err
 
 
