@@ -70,14 +70,7 @@ def upgrade(
         elif found and not found.done:
             _resume(run, found, to, other, check, force)
         else:
-            after = _rehearsed(run, to, other, allow_import_errors)
-            if check:
-                run.tell(f"{KEPT}; to upgrade: fab upgrade --to={to}")
-            elif yes or confirmed("Upgrade?", KEPT, "the report above", alone=json):
-                run.renew()
-                _perform(run, after, run.recorder.run, force)
-            else:
-                raise InvalidInput(KEPT)
+            _through(run, to, other, allow_import_errors, check, force, lambda: yes or _agreed(json))
 
 
 @task(help={**YES, **WAIT, **JSON})
@@ -131,21 +124,57 @@ def _check_finished(run: Session, found: Upgrade) -> None:
         )
 
 
-def _rehearsed(run: Session, to: str, other: Mapping[str, Any], allow: bool) -> Inputs:
-    """Check and rehearse an upgrade while everything runs; return the inputs of components with the other version."""
+def _through(
+    run: Session,
+    to: str,
+    other: Mapping[str, Any],
+    allow: bool,
+    check: bool,
+    force: bool,
+    agreed: Callable[[], bool],
+) -> None:
+    """Upgrade to a version, through what lies between: each step is rehearsed, and is an upgrade of its own."""
+    from aerodrome.catalogue.upgrade import steps
+    from aerodrome.errors import InvalidInput
+    from tasks.rehearsal import preflight, rehearse
+
+    in_use = _in_use(run, to)
+    _use(run, in_use)
+    path = steps(in_use, to)
+    for number, version in enumerate(path, 1):
+        if len(path) > 1:
+            run.tell(f"step {number} of {len(path)}: Airflow {run.fleet.airflow.version} to {version}")
+        preflight(run)
+        own = other if version == to else {key: value for key, value in other.items() if key == "python"}
+        after = _at_version(run, version, own)
+        rehearse(run, after, allow)
+        if check:
+            rest = "" if version == to else f"; the next step can be rehearsed once Airflow {version} runs"
+            run.tell(f"{KEPT}{rest}; to upgrade: fab upgrade --to={to}")
+            return
+        if not agreed():
+            raise InvalidInput(KEPT if number == 1 else f"Airflow {run.fleet.airflow.version} stays in use")
+        run.renew()
+        _perform(run, after, run.recorder.run, force)
+        run.renew()
+        run.fleet = after.fleet
+        run.__dict__["inputs"] = after
+
+
+def _agreed(json: bool) -> bool:
+    return confirmed("Upgrade?", KEPT, "the report above", alone=json)
+
+
+def _in_use(run: Session, to: str) -> str:
+    """Return the version that is in use; refuse what cannot follow it."""
     from aerodrome.catalogue.upgrade import unsupported
     from aerodrome.components.backups import version_in_use
     from aerodrome.errors import InvalidInput
-    from tasks.rehearsal import preflight, rehearse
 
     in_use = version_in_use(run.inputs, run.run.look)
     if why := unsupported(in_use, to) if in_use else "which version is in use is not known: fab status":
         raise InvalidInput(f"--to={to[:40]}: {why}")
-    _use(run, in_use)
-    preflight(run)
-    after = _at_version(run, to, other)
-    rehearse(run, after, allow)
-    return after
+    return in_use
 
 
 def _resume(run: Session, found: Upgrade, to: str, other: Mapping[str, Any], check: bool, force: bool) -> None:

@@ -22,9 +22,13 @@ def unsupported(before: str, after: str) -> str:
         return f"{after} is older than {before}, which has migrated the database; fab upgrade --back undoes an upgrade"
     if old[0] == 1 and new[0] == 2 and new < numbers(FROM_1):
         return f"from {before}, upgrade to {FROM_1} or later"
-    if new[0] - old[0] > 1 or (new[0] == 3 and old[:2] < SINCE):
-        return f"from {before} to {after} takes two upgrades: first fab upgrade --to={FROM_1}, then --to={after}"
     return ""
+
+
+def steps(before: str, after: str) -> tuple[str, ...]:
+    """Return the versions to which the database is migrated, one after another, on the way from one to another."""
+    old, new = numbers(before), numbers(after)
+    return (FROM_1, after) if new[0] == 3 and old[:2] < SINCE else (after,)
 
 
 def needs_repair(before: str) -> bool:

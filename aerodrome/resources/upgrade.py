@@ -13,6 +13,7 @@ from aerodrome.resources.scratch import DROP, SCRATCH, SPARE
 
 RECORD = "/var/lib/aerodrome/upgrade"  # root's own: the run, both versions, and how far it has come
 SHOW = f"head -c 200 {RECORD} 2>/dev/null"  # sh that prints it
+PREVIOUS = f"{RECORD}.previous"  # the record of the upgrade before it
 BEGUN, DONE = "begun", "done"
 COUNTED = "/run/aerodrome/counted"  # the run that has counted the rows of its copy, and the numbers
 
@@ -35,23 +36,27 @@ class UpgradeRecord:
         wanted = [f"{line} {state}" for state in states[: 1 if self.done else 2]]
         if seen.text.strip() in wanted:
             return []
-        script = f"mkdir -p {RECORD.rpartition('/')[0]}\n" + write_into(
-            RECORD, f"printf '%s\\n' {quote(wanted[-1])}", "root", "root", 0o600
-        )
+        other = seen.text.split()[:1] not in ([], [self.run])
+        script = f"mkdir -p {RECORD.rpartition('/')[0]}\n" + (f"cp -p {RECORD} {PREVIOUS}\n" if other else "")
+        script += write_into(RECORD, f"printf '%s\\n' {quote(wanted[-1])}", "root", "root", 0o600)
         return [Change(f"record that the upgrade to {self.after} is {states[not self.done]}", script)]
 
 
 @dataclass(frozen=True)
 class NoUpgradeRecord:
-    """No upgrade is recorded: it has been taken back."""
+    """Upgrade `run` is not recorded any more: it has been taken back. The upgrade before it is recorded again."""
 
+    run: str
     key = f"file {RECORD}"
 
     def probe(self) -> str:
         return SHOW
 
     def changes(self, seen: Seen) -> list[Change]:
-        return [Change("record that the upgrade was taken back", f"rm -f {RECORD}")] if seen.text.strip() else []
+        if seen.text.split()[:1] != [self.run]:
+            return []
+        script = f"if [ -e {PREVIOUS} ]; then mv {PREVIOUS} {RECORD}; else rm -f {RECORD}; fi"
+        return [Change("record that the upgrade was taken back", script)]
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class Finished:
         words = seen.text.split()
         if words[:1] != [self.run] or words[-1] != DONE:
             return []
-        return [Change("forget the upgrade: fab upgrade --back cannot undo it any more", f"rm -f {RECORD}")]
+        return [Change("forget the upgrade: fab upgrade --back cannot undo it any more", f"rm -f {PREVIOUS} {RECORD}")]
 
 
 @dataclass(frozen=True)

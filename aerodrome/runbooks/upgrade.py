@@ -89,7 +89,7 @@ def _back(before: Inputs, after: Inputs, run: str) -> list[Stage]:
     renames = Step("upgrade.use", (exchanged, NoScratch()), (DatabaseAnswers(),))
     # What runs now must not hold up the way back: the fleet was as these steps want it.
     halts, machines, starts = map(_unconditional, _parts(before, after, waits=False))
-    end = Step("upgrade.end", (NoUpgradeRecord(),))
+    end = Step("upgrade.end", (NoUpgradeRecord(run),))
     exchange, ends = Stage("exchange", {host.name: [renames]}, {}), Stage("end", {host.name: [end]}, {})
     config_back = _on_nodes(before, "config", tuple(map(ConfigPutBack, config(before, run))))
     return [*halts, exchange, *config_back, *machines, *starts, ends]

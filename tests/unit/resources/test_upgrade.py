@@ -24,12 +24,18 @@ def test_an_upgrade_is_recorded_as_begun_and_then_as_done() -> None:
     assert BEGUN.changes(Seen(f"{RUN} 2.11.2 3.3.2 begun\n")) == []
     assert only_change(DONE, f"{RUN} 2.11.2 3.3.2 begun\n").summary == "record that the upgrade to 3.3.2 is done"
     assert DONE.changes(Seen(f"{RUN} 2.11.2 3.3.2 done\n")) == BEGUN.changes(Seen(f"{RUN} 2.11.2 3.3.2 done\n")) == []
-    assert only_change(BEGUN, "20261101T040850Z-1c08 1.10.10 2.11.2 done\n")
+    assert "cp -p" not in change.script
+    after_another = only_change(BEGUN, "20261101T040850Z-1c08 1.10.10 2.11.2 done\n")
+    assert "cp -p /var/lib/aerodrome/upgrade /var/lib/aerodrome/upgrade.previous\n" in after_another.script
 
 
 def test_an_upgrade_that_was_taken_back_is_not_recorded() -> None:
-    assert only_change(NoUpgradeRecord(), f"{RUN} 2.11.2 3.3.2 begun\n").script == "rm -f /var/lib/aerodrome/upgrade"
-    assert NoUpgradeRecord().changes(Seen("")) == []
+    assert only_change(NoUpgradeRecord(RUN), f"{RUN} 2.11.2 3.3.2 begun\n").script == (
+        "if [ -e /var/lib/aerodrome/upgrade.previous ]; then mv /var/lib/aerodrome/upgrade.previous"
+        " /var/lib/aerodrome/upgrade; else rm -f /var/lib/aerodrome/upgrade; fi"
+    )
+    assert NoUpgradeRecord(RUN).changes(Seen("")) == []
+    assert NoUpgradeRecord(RUN).changes(Seen("20261101T040850Z-1c08 1.10.10 2.11.2 done\n")) == []
 
 
 def test_the_server_copies_a_database_that_nobody_uses() -> None:
