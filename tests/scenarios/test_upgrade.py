@@ -89,7 +89,7 @@ def runs_on(site: Site, version: str) -> None:
     """Everything is there, healthy and as it was, in this version."""
     for host in site.hosts:
         assert f"/{version}-py" in site.sh(host, LINK)
-    # A web server that has just started, on two cores that others use too, may take longer for an answer than status waits.
+    # A web server that has just started, on two busy cores, may take longer to answer than status waits.
     found = wait("everything is healthy", partial(healthy, site))
     assert {row["version"] for row in found if row["role"] != "database"} == {version}
     saved = json.loads(site.fab("airflow", "connections get saved -o json").out.splitlines()[-1])
