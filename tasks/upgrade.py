@@ -145,8 +145,7 @@ def _through(
         if len(path) > 1:
             run.tell(f"step {number} of {len(path)}: Airflow {run.fleet.airflow.version} to {version}")
         preflight(run)
-        own = other if version == to else {key: value for key, value in other.items() if key == "python"}
-        after = _at_version(run, version, own)
+        after = _at_version(run, version, other if version == to else _between(other))
         rehearse(run, after, allow)
         if check:
             rest = "" if version == to else f"; the next step can be rehearsed once Airflow {version} runs"
@@ -155,10 +154,22 @@ def _through(
         if not agreed():
             raise InvalidInput(KEPT if number == 1 else f"Airflow {run.fleet.airflow.version} stays in use")
         run.renew()
-        _perform(run, after, run.recorder.run, force)
+        try:
+            _perform(run, after, run.recorder.run, force)
+        except BaseException:  # Ctrl-C too
+            if number > 1:
+                then = f"fab upgrade --to={to}; or go back further: fab upgrade --back"
+                run.tell(f"Airflow {run.fleet.airflow.version} was in use before this step; to try it again: {then}")
+            raise
         run.renew()
         run.fleet = after.fleet
         run.__dict__["inputs"] = after
+
+
+def _between(other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a step in between: it uses the lock file that ships with Aerodrome."""
+    python = {key: value for key, value in other.items() if key == "python"}
+    return {**python, "lock": None, "constraints": None, "pinned": True}
 
 
 def _agreed(json: bool) -> bool:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.components.registry import components
+from aerodrome.controller.hosts_file import load
+from tasks.upgrade import _between
 from tests.tasks.conftest import ONE, Fab
 
 
@@ -42,3 +45,10 @@ def test_a_host_that_is_down_is_named(fab: Fab) -> None:
 def test_only_a_whole_fleet_that_answers_is_finished(fab: Fab) -> None:
     done = fab("upgrade.finish", "--yes")
     assert done.code == 1 and "one: " in done.err, done.err
+
+
+def test_a_step_in_between_uses_the_lock_file_that_ships(hosts: Path) -> None:
+    hosts.write_text(ONE + "airflow: {version: 1.10.10, lock: mine.txt, python: python3.8}\n")
+    other = _between({"python": "python3", "lock": "/for/the/last.txt"})
+    airflow = load(components().values(), str(hosts), airflow={"version": "2.11.2", **other}).airflow
+    assert (airflow.version, airflow.lock, airflow.constraints, airflow.python) == ("2.11.2", None, None, "python3")
