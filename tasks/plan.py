@@ -66,7 +66,7 @@ def _ask(run: Session, roles: Sequence[str], accept_downtime: bool) -> tuple[lis
     from aerodrome.errors import FleetError
     from aerodrome.runbooks.deploy import deploy
 
-    wanted = by_host(deploy(run.inputs, run.names, roles, accept_downtime).stages)
+    wanted = by_host(deploy(run.inputs, run.names, roles, accept_downtime, run=run.recorder.run).stages)
     try:
         return list(run.run.ask(wanted).values()), None
     except FleetError as error:

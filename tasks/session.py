@@ -327,18 +327,12 @@ def perform(
     role: str | None = None,
     wait: str | None = None,
     unused: bool = False,
-    downtime: bool = False,
-    early: bool = False,
     json: bool = False,
 ) -> None:
     """Perform the runbook that `build` returns for the hosts of -H and the roles of --role.
 
-    `unused` allows roles that no host has. `downtime` refuses to run on only part of the fleet. `early` connects to all
-    selected hosts while the runbook is being built. `json` prints the run's events for programs.
+    `unused` allows roles that no host has. `json` prints the run's events for programs.
     """
     with session(context, wait, json) as run:
         roles = pick_roles(run.fleet, role, unused)
-        check_downtime(run, role, downtime)
-        if early:
-            run.connect(roles)
         run.perform(build, roles)

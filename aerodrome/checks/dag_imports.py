@@ -41,7 +41,7 @@ class ComparedImports:
         if not answer.strip():
             return self.unknown("DAGs have not been imported")
         try:
-            before, after = read(answer, self.before, self.after)
+            before, after = read(answer, f"Airflow {self.before}", f"Airflow {self.after}")
         except AerodromeError as error:
             return self.unknown(error.message)
         new, old = new_errors(before, after), old_errors(before, after)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from aerodrome.checks.dag_imports import ComparedImports, DagsImported
 from aerodrome.components.command import in_transient_unit
 from aerodrome.components.environment import environment, role_environment, sounds_secret
 from aerodrome.components.inputs import Inputs
+from aerodrome.components.node import environments
 from aerodrome.core.check import Look
 from aerodrome.core.resource import heredoc
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Host
 from aerodrome.program import program
 from aerodrome.resources.dag_imports import LONGEST_ERROR, ImportedDags, Importer
+from aerodrome.resources.late_link import ComparedEnvironments, NoNewErrors
 
 DAGS_FOLDER = ("core", "dags_folder")
 HOME, DATABASE = "/tmp/airflow", "sqlite:////tmp/airflow.db"  # in a /tmp of their own
@@ -52,6 +55,16 @@ def dag_imports(inputs: Inputs, host: Host, new: Inputs, run: str, allow: bool =
     return Step("upgrade.dags", (ImportedDags(before, after, f"{inputs.place}/venvs", run, allow),))
 
 
+def compared(inputs: Inputs, host: Host) -> Step:
+    """Return the step in which a node imports every DAG with its environment in use and with the one that follows it.
+
+    Each node does: its Python, its DAG folder and its variables may be its own.
+    """
+    _, (installed,) = environments(inputs, late=True)
+    both = ComparedEnvironments(installed, partial(_imports, inputs, host))
+    return Step("node.imports", (both, NoNewErrors(inputs.imports, inputs.allow_import_errors)))
+
+
 def imports_found(inputs: Inputs, host: Host, new: Inputs, run: str, look: Look) -> DagsImported:
     """Return the findings of the step on a node, for the report; failed if it has not been done or cannot be asked."""
     before, after = inputs.fleet.airflow.version, new.fleet.airflow.version
@@ -62,7 +75,11 @@ def imports_found(inputs: Inputs, host: Host, new: Inputs, run: str, look: Look)
 
 
 def _importer(inputs: Inputs, host: Host, link: str) -> Importer:
-    """Return a version, and the sh that imports all DAGs with its environment and prints what it has found."""
+    return Importer(inputs.fleet.airflow.version, link, _imports(inputs, host))
+
+
+def _imports(inputs: Inputs, host: Host) -> str:
+    """Return sh that imports all DAGs with the environment $venv and prints what it has found."""
     airflow, total = inputs.fleet.airflow, max(60, inputs.fleet.deploy.change_timeout // 2 - 60)
     given = _environment(inputs, host)
     imports = program(
@@ -78,8 +95,7 @@ def _importer(inputs: Inputs, host: Host, link: str) -> Importer:
     )
     own = [f"User={airflow.user}", f"Group={airflow.user}", f"WorkingDirectory={airflow.home}"]
     properties = (*own, f"RuntimeMaxSec={total + 30}", *_SANDBOX)
-    script = in_transient_unit(properties, f'"$venv"/bin/python -I - {heredoc(imports)}')
-    return Importer(airflow.version, link, script)
+    return in_transient_unit(properties, f'"$venv"/bin/python -I - {heredoc(imports)}')
 
 
 def _environment(inputs: Inputs, host: Host) -> dict[str, str]:

@@ -63,6 +63,8 @@ class Inputs:
     dags: Tree | None = None
     accept_downtime: bool = False  # everything may stop for a change of Airflow's version
     force: bool = False  # running tasks that do not finish in time may be killed
+    imports: str = ""  # the run that imports all DAGs before nodes use another environment of the same Airflow
+    allow_import_errors: bool = False  # even if only the environment in use can import some of them
     whole: bool = False  # all roles of all nodes are deployed, and so can halt first
     running: Inputs | None = None  # of the version that runs, if these are those of another one
     made: frozenset[str] = frozenset()  # names of secrets that this run generated, which no host can have yet

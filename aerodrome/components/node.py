@@ -37,6 +37,7 @@ from aerodrome.resources.environment import CommandsAnswer, KeptVariables, assig
 from aerodrome.resources.files import BY_HAND, MARK, Absent, File
 from aerodrome.resources.home import Default, ServiceHome
 from aerodrome.resources.installer import ROOT, Installer
+from aerodrome.resources.late_link import Linked
 from aerodrome.resources.module import Module
 from aerodrome.resources.packages import Packages
 from aerodrome.resources.python import Installed, Requirements, VirtualEnvironment
@@ -45,13 +46,16 @@ from aerodrome.resources.takeover import PutAside
 from aerodrome.resources.users import User
 
 # The steps of a node whose changes its units and tasks notice.
-SETTINGS = ("node.unit", "node.environment", "node.dags")
+SETTINGS = ("node.link", "node.unit", "node.environment", "node.dags")
 
 
-def node(inputs: Inputs, host: Host) -> list[Step]:
-    """Return the steps that set up a node, in the guide's order."""
+def node(inputs: Inputs, host: Host, late: bool = False) -> list[Step]:
+    """Return the steps that set up a node, in the guide's order.
+
+    With `late`, another environment of the Airflow in use is put in use by a step of its own.
+    """
     airflow = inputs.fleet.airflow
-    venv, (installed,) = environments(inputs)
+    venv, (installed,) = environments(inputs, late=late)
     return [
         Step("node.packages", (packages(airflow.python),)),
         Step("node.user", _user(inputs), (OwnHome(airflow.home, airflow.user, inputs.environment_file),)),
@@ -59,19 +63,24 @@ def node(inputs: Inputs, host: Host) -> list[Step]:
         Step("node.venv", venv),
         Step("node.install", (installed, Pruned(installed)), (version(inputs, host),)),
         *database_login(inputs, host),
+        *([Step("node.link", (Linked(installed),))] if late else []),
         Step("node.unit", (_unit(inputs),), (OwnUnits(airflow.service),)),
         Step("node.environment", _environment(inputs, host), _found(inputs, host)),
         Step("node.dags", dags(inputs)),
     ]
 
 
-def environments(inputs: Inputs, beside: bool = False) -> tuple[tuple[Resource, ...], tuple[Installed]]:
+def environments(
+    inputs: Inputs, beside: bool = False, late: bool = False
+) -> tuple[tuple[Resource, ...], tuple[Installed]]:
     """Return the resources of Airflow's virtual environment: the environment, and its packages with the link to it.
 
-    With `beside`, it is made ready while another one stays in use.
+    With `beside`, it is made ready while another one stays in use; with `late`, until `Linked` is reached.
     """
     airflow, keep = inputs.fleet.airflow, inputs.fleet.deploy.keep_releases
-    python = (inputs.place, airflow.python, _requirements(inputs), airflow.user, inputs.unit_file, keep, beside)
+    stays = (airflow.version,) if late else ()
+    held = (stays, inputs.imports if late else "")
+    python = (inputs.place, airflow.python, _requirements(inputs), airflow.user, inputs.unit_file, keep, beside, *held)
     places = Installer((ROOT, inputs.place, f"{inputs.place}/venvs"))
     return (places, VirtualEnvironment(*python)), (Installed(*python),)
 

@@ -40,6 +40,10 @@ class Importer:
     link: str
     script: str
 
+    @property
+    def name(self) -> str:
+        return f"Airflow {self.version}"
+
 
 @dataclass(frozen=True)
 class ImportedDags:
@@ -62,57 +66,79 @@ class ImportedDags:
     def changes(self, seen: Seen) -> list[Change]:
         if not seen.text.strip():
             return [Change(f"import every DAG with Airflow {self.after.version}, in a sandbox", self._script())]
-        before, after = read(seen.text, self.before.version, self.after.version)
-        if self.allow:
-            return []
-        if after.left:
-            raise AerodromeError(
-                f"Airflow {self.after.version} had no time for {after.left} of {after.files} DAG files",
-                "raise deploy.change_timeout; or continue without knowing: --allow-import-errors",
-            )
-        if new := new_errors(before, after):
-            raise AerodromeError(
-                f"{len(new)} of {after.files} DAG files can be imported by Airflow {self.before.version}, "
-                f"but not by {self.after.version}",
-                "correct them so that both versions can import them, and run fab deploy-dags; or continue without "
-                "their DAGs: --allow-import-errors",
-                "\n".join(lines(new)),
-            )
+        refuse_new_errors(seen.text, self.before.name, self.after.name, self.allow)
         return []
 
     def _script(self) -> str:
-        return (
-            f"{RUNTIME}rm -rf {RECORD}\nmkdir -m 700 {RECORD}\n"
-            f"{self._import(self.before, BEFORE)}\n{self._import(self.after, AFTER)}\n"
-            f'dags() {{ sed -n \'s/^{{"dags": \\([0-9]\\{{1,6\\}}\\),.*/\\1/p\' {RECORD}/"$1"; }}\n'
-            f"printf '%s\\n' {quote(NOTE)}\"Airflow {self.before.version} imports $(dags {BEFORE}) DAGs, "
-            f'{self.after.version} imports $(dags {AFTER})"\n'
-            f"printf '%s\\n' {quote(self.run)} >{RECORD}/run"
-        )
+        before, after = (f"{self._find(each)}\n{{ {each.script}\n}}" for each in (self.before, self.after))
+        return compared((self.before.name, before), (self.after.name, after), self.run)
 
-    def _import(self, importer: Importer, name: str) -> str:
-        """Return sh that writes a version's answer; whatever a DAG prints in its place, it is one short line."""
+    def _find(self, importer: Importer) -> str:
         wanted = quote(f"{self.folder}/{importer.version.replace('*', 'x')}-py")
-        missing = quote(f"{importer.link} is not an environment of Airflow {importer.version}")
-        broke = quote(f"Airflow {importer.version} has not imported all DAGs: maybe the last one ended it")
+        missing = quote(f"{importer.link} is not an environment of {importer.name}")
         return (
             f"venv=$(readlink {quote(importer.link)}) || :\n"
-            f"case $venv in {wanted}*) ;; *) echo {missing}; exit 1 ;; esac\n"
-            f"{{ {importer.script}\n}} | head -c {LONGEST} | tr -d '\\n' >{RECORD}/{name}\n"
-            f"[ -s {RECORD}/{name} ] || {{ echo {broke}; exit 1; }}"
+            f"case $venv in {wanted}*) ;; *) echo {missing}; exit 1 ;; esac"
         )
+
+
+def compared(before: tuple[str, str], after: tuple[str, str], run: str) -> str:
+    """Return sh that records the answers of two environments, and the run that has asked for them.
+
+    Each is given by its name, and the sh that prints its answer.
+    """
+    (first, _), (second, _) = before, after
+    return (
+        f"{RUNTIME}rm -rf {RECORD}\nmkdir -m 700 {RECORD}\n{_answered(*before, BEFORE)}\n{_answered(*after, AFTER)}\n"
+        f'dags() {{ sed -n \'s/^{{"dags": \\([0-9]\\{{1,6\\}}\\),.*/\\1/p\' {RECORD}/"$1"; }}\n'
+        f"printf '%s\\n' {quote(NOTE)}\"{first} imports $(dags {BEFORE}) DAGs, {second} imports $(dags {AFTER})\"\n"
+        f"printf '%s\\n' {quote(run)} >{RECORD}/run"
+    )
+
+
+def _answered(name: str, script: str, file: str) -> str:
+    """Return sh that writes an answer; whatever a DAG prints in its place, it is one short line."""
+    broke = quote(f"{name} has not imported all DAGs: maybe the last one ended it")
+    return (
+        f"{script} | head -c {LONGEST} | tr -d '\\n' >{RECORD}/{file}\n"
+        f"[ -s {RECORD}/{file} ] || {{ echo {broke}; exit 1; }}"
+    )
+
+
+def recorded_by(run: str) -> str:
+    """Return sh that tests whether the answers are those of a run; it starts no process."""
+    return f'[ -e {RECORD}/run ] && IFS= read -r by <{RECORD}/run && [ "$by" = {quote(run)} ]'
 
 
 def recorded(run: str) -> str:
     """Return sh that prints `done` and the two answers, each in one line, if they are those of a run."""
-    return (
-        f'if [ -e {RECORD}/run ] && IFS= read -r by <{RECORD}/run && [ "$by" = {quote(run)} ]; then echo done\n'
-        f"for each in {BEFORE} {AFTER}; do cat {RECORD}/$each; echo; done; fi"
-    )
+    return f"if {recorded_by(run)}; then echo done\nfor each in {BEFORE} {AFTER}; do cat {RECORD}/$each; echo; done; fi"
+
+
+def refuse_new_errors(text: str, before: str, after: str, allow: bool = False) -> None:
+    """Raise AerodromeError if there are files that only one environment could import, from what `recorded` prints.
+
+    `before` and `after` name the environments. With `allow`, such files are accepted, but not an answer that is none.
+    """
+    first, second = read(text, before, after)
+    if allow:
+        return
+    if second.left:
+        raise AerodromeError(
+            f"{after} had no time for {second.left} of {second.files} DAG files",
+            "raise deploy.change_timeout; or continue without knowing: --allow-import-errors",
+        )
+    if new := new_errors(first, second):
+        raise AerodromeError(
+            f"{len(new)} of {second.files} DAG files can be imported by {before}, but not by {after}",
+            "correct them so that both can import them, and run fab deploy-dags; or continue without their DAGs: "
+            "--allow-import-errors",
+            "\n".join(lines(new)),
+        )
 
 
 def read(text: str, before: str, after: str) -> tuple[DagImports, DagImports]:
-    """Return the imports of both versions, from what `recorded` prints.
+    """Return the imports of both environments, which have these names, from what `recorded` prints.
 
     Raises AerodromeError if an answer is not one: a DAG may have forged it, or Airflow does not start.
     """
@@ -120,22 +146,20 @@ def read(text: str, before: str, after: str) -> tuple[DagImports, DagImports]:
     return _answer(first, before), _answer(second, after)
 
 
-def _answer(text: str, version: str) -> DagImports:
+def _answer(text: str, name: str) -> DagImports:
     """Read one answer strictly."""
     try:
         found = json.loads(text)
         if why := found.get("failed"):
-            raise AerodromeError(
-                f"Airflow {version} cannot import any DAG: {shown(str(why))}", "see what it prints: fab logs"
-            )
-        numbers = [found[name] for name in ("dags", "files", "left")]
-        errors = {shown(name): shown(error) for name, error in found["errors"].items()}
+            raise AerodromeError(f"{name} cannot import any DAG: {shown(str(why))}", "see what it prints: fab logs")
+        numbers = [found[key] for key in ("dags", "files", "left")]
+        errors = {shown(file): shown(error) for file, error in found["errors"].items()}
         if any(type(number) is not int or not 0 <= number <= MOST for number in numbers):
             raise ValueError("not a number")
         return DagImports(numbers[0], numbers[1], numbers[2], errors)
     except UNEXPECTED as error:
         raise AerodromeError(
-            f"the answer about the DAGs that Airflow {version} imports cannot be read ({type(error).__name__})",
+            f"the answer about the DAGs that {name} imports cannot be read ({type(error).__name__})",
             "a DAG may interfere while it is imported; --allow-import-errors does not help here",
         ) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aerodrome.catalogue.packages import DISTRIBUTION
 from aerodrome.core.resource import Change, Seen, put_text, quote
@@ -11,6 +11,7 @@ from aerodrome.dataclass import dataclass
 from aerodrome.errors import AerodromeError
 from aerodrome.lockfile import Request, digest, fab_command
 from aerodrome.program import program
+from aerodrome.resources.dag_imports import recorded_by
 from aerodrome.resources.installer import CACHE, INSTALLER, as_installer
 from aerodrome.resources.release import KEEP, Releases
 from aerodrome.resources.selinux import relabel
@@ -96,6 +97,8 @@ class _Environment:
     unit: str  # path of the unit file, which names the environment of an earlier version
     keep: int = KEEP
     beside: bool = False  # it is made ready beside the one in use: another link points to it
+    stays: tuple[str, ...] = ()  # one of these versions that is in use stays so until `Linked` is reached
+    run: str = ""  # the run that imports all DAGs before that; empty: none does
 
     @property
     def releases(self) -> Releases:
@@ -110,8 +113,7 @@ class _Environment:
         """Return the environment's name: the same name always holds the same packages."""
         files = self.requirements.files(python)
         packages = digest(files["requirements.txt"] + files.get("constraints.txt", ""))
-        # The version may be 1.10.10.*; no path should have to be quoted.
-        return f"{self.requirements.name.replace('*', 'x')}-py{python}-{packages}"
+        return f"{_plain(self.requirements.name)}-py{python}-{packages}"
 
     def directory(self, python: str) -> str:
         """Return the environment's path."""
@@ -131,6 +133,8 @@ class _Environment:
             f"for d in {quote(self.place)}/venvs/*/; do d=${{d%/}}\n"
             '[ ! -x "$d/bin/python" ] || { echo "made $d"; [ ! -e "$d.complete" ] || echo "complete $d"; }; done'
         )
+        if self.run:
+            probe += f"\nif {recorded_by(self.run)}; then echo imported; fi"
         probe += f"\n{self.releases.probe(self._names())}"
         # What is found on root's PATH is the distribution's.
         return f"{probe}\nnamei -l {python}" if own else probe
@@ -142,10 +146,15 @@ class _Environment:
 
     def in_use(self, seen: Seen) -> tuple[str, str]:
         """Return where the link leads, and the name of the environment that is wanted; empty while it is not known."""
-        python, link, _ = self._state(seen)
+        python, link, _ = self.state(seen)
         return link, "" if python == "none" else self.name(python)
 
-    def _state(self, seen: Seen) -> tuple[str, str, list[str]]:
+    def holds(self, link: str) -> bool:
+        """Return whether the environment that the link leads to stays in use for now."""
+        kept = tuple(f"{_plain(version)}-py" for version in self.stays)
+        return bool(kept) and self.releases.name_of(link).startswith(kept)
+
+    def state(self, seen: Seen) -> tuple[str, str, list[str]]:
         """Return the Python version, what the link points to, and what else there is.
 
         Raises AerodromeError if there is no Python and no package is about to bring it, or none to be trusted.
@@ -185,7 +194,7 @@ class VirtualEnvironment(_Environment):
         return "python environment"
 
     def changes(self, seen: Seen) -> list[Change]:
-        python, _, found = self._state(seen)
+        python, _, found = self.state(seen)
         if python == "none":
             return [Change(f"make a virtual environment ({self.python})", "")]
         path = self.directory(python)
@@ -209,7 +218,7 @@ class Installed(_Environment):
         return f"link {self.link}"
 
     def changes(self, seen: Seen) -> list[Change]:
-        python, link, found = self._state(seen)
+        python, link, found = self.state(seen)
         if python == "none":
             return [Change(f"install Airflow {self.requirements.name}", "")]
         if link == "directory":
@@ -218,8 +227,8 @@ class Installed(_Environment):
         changes = []
         if f"complete {path}" not in found:
             changes.append(Change(f"install Airflow {self.requirements.name} into {path}", self._install(path, python)))
-        if link != path:
-            changes.append(self._switch(path, link, found))
+        if link != path and not self.holds(link):
+            changes.append(self.switch(path, link, found))
         return changes
 
     def _install(self, path: str, python: str) -> str:
@@ -292,7 +301,8 @@ class Installed(_Environment):
             '[ -z "$index" ] || export UV_DEFAULT_INDEX="$index"\nfi'
         )
 
-    def _switch(self, path: str, link: str, found: list[str]) -> Change:
+    def switch(self, path: str, link: str, found: Sequence[str] = ()) -> Change:
+        """Return the change that puts an environment in use."""
         name = path.rpartition("/")[2]
         # Its time tells which environment was in use before which.
         script = f"{self.releases.switch(name)}\n{relabel(self.link)}\ntouch {quote(path)}.complete"
@@ -302,6 +312,11 @@ class Installed(_Environment):
         stays = f" (units leave {before[0]}, which stays until you remove it)" if before else ""
         old = f"-{self.link} -> {link}\n" if link != "none" else ""
         return Change(f"link {self.link} to it{stays}", script, f"{old}+{self.link} -> {path}", undo=undo)
+
+
+def _plain(version: str) -> str:
+    """Return a version as in the name of a directory: it may be 1.10.10.*, and no path should have to be quoted."""
+    return version.replace("*", "x")
 
 
 def environment_releases(place: str, keep: int = KEEP, link: str = "venv") -> Releases:

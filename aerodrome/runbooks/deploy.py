@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from aerodrome.checks.kept_upgrade import KeptUpgrade
 from aerodrome.checks.upgrade import Unfinished
+from aerodrome.components.dag_imports import compared
 from aerodrome.components.firewall import firewall
 from aerodrome.components.halt import halted, resumed
 from aerodrome.components.inputs import Inputs
@@ -27,9 +28,20 @@ def deploy(
     roles: Collection[str],
     accept_downtime: bool = False,
     force: bool = False,
+    run: str = "",
+    allow_import_errors: bool = False,
 ) -> Runbook:
-    """Bring these hosts and roles to the state in hosts.yaml, in order."""
-    inputs = replace(inputs, accept_downtime=accept_downtime, force=force)
+    """Bring these hosts and roles to the state in hosts.yaml, in order.
+
+    `run` imports all DAGs before a node uses another environment of the Airflow in use.
+    """
+    inputs = replace(
+        inputs,
+        accept_downtime=accept_downtime,
+        force=force,
+        imports=run,
+        allow_import_errors=allow_import_errors,
+    )
     parts = [_unless_unfinished(inputs, stage) for stage in stages(inputs, hosts, roles)]
     return Runbook("deploy", tuple(parts), force, tuple(setting_notes(inputs)))
 
@@ -59,7 +71,9 @@ def stages(inputs: Inputs, hosts: Collection[str], roles: Collection[str]) -> li
     # starts. Whatever can fail without stopping anything runs before the first stop.
     # Units that have been halted are started again, unless something that they run on has already changed.
     downtime = inputs.accept_downtime
-    parts = [Stage("machines", machines, {}, commits=downtime), *early]
+    imports = {host.name: [compared(inputs, host)] for host in fleet.nodes() if inputs.imports}
+    checks = Stage("DAGs", {host: steps for host, steps in imports.items() if host in settings}, {})
+    parts = [Stage("machines", machines, {}, commits=downtime), checks, *early]
     parts = [*halts, *parts] if downtime else [*parts, *halts]
     parts.append(Stage("settings", settings, {}, commits=not downtime))
     parts += [*role_stages(inputs, roles), *late]
@@ -87,7 +101,7 @@ def _machines(inputs: Inputs, roles: Collection[str]) -> tuple[dict[str, list[St
                 settings.setdefault(host.name, []).extend(own)
     for host in fleet.nodes():
         if set(inputs.roles(host)) & set(roles):
-            steps = node(inputs, host)
+            steps = node(inputs, host, late=True)
             machines.setdefault(host.name, []).extend(step for step in steps if step.name not in SETTINGS)
             settings.setdefault(host.name, []).extend(step for step in steps if step.name in SETTINGS)
     for name, steps in machines.items():

@@ -93,7 +93,7 @@ def test_new_errors_are_found_and_hostile_dags_are_held(site: Site, monkeypatch:
 
     print(found, why)
     assert why.splitlines()[:2] == [
-        f"1 of 4 DAG files can be imported by Airflow {OLD}, but not by {NEW}",
+        f"1 of 4 DAG files can be imported by Airflow {OLD}, but not by Airflow {NEW}",
         "only_in_2.py: ModuleNotFoundError: No module named 'airflow.operators.bash_operator'",
     ]
     assert "--allow-import-errors" in why

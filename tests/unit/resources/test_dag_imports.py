@@ -50,7 +50,7 @@ END
 [ -s /run/aerodrome/dag-imports/after ] || \
 {{ echo 'Airflow 3.3.2 has not imported all DAGs: maybe the last one ended it'; exit 1; }}
 dags() {{ sed -n 's/^{{"dags": \\([0-9]\\{{1,6\\}}\\),.*/\\1/p' /run/aerodrome/dag-imports/"$1"; }}
-printf '%s\\n' '@note: '"Airflow 2.11.2 imports $(dags before) DAGs, 3.3.2 imports $(dags after)"
+printf '%s\\n' '@note: '"Airflow 2.11.2 imports $(dags before) DAGs, Airflow 3.3.2 imports $(dags after)"
 printf '%s\\n' {RUN} >/run/aerodrome/dag-imports/run"""
 
 
@@ -89,7 +89,7 @@ def test_what_a_run_has_found_is_read_by_that_run_alone(
 
     done = sh(f"set -eu\n{only_change(imported, '').script}", programs=programs)
 
-    assert (done.returncode, done.stdout) == (0, b"@note: Airflow 2.11.2 imports 7 DAGs, 3.3.2 imports \n"), done
+    assert (done.returncode, done.stdout) == (0, b"@note: Airflow 2.11.2 imports 7 DAGs, Airflow 3.3.2 imports \n"), done
     text = sh(imported.probe()).stdout.decode()
     assert len(text.splitlines()) == 3
     with pytest.raises(AerodromeError, match="3.3.2 imports cannot be read"):
@@ -129,10 +129,10 @@ def test_errors_that_are_new_stop_the_upgrade_unless_they_are_accepted() -> None
     with pytest.raises(AerodromeError) as caught:
         IMPORTED.changes(found)
     error = caught.value
-    assert error.message == "1 of 3 DAG files can be imported by Airflow 2.11.2, but not by 3.3.2"
+    assert error.message == "1 of 3 DAG files can be imported by Airflow 2.11.2, but not by Airflow 3.3.2"
     assert error.detail == "a.py: ImportError: gone"
     assert error.hint == (
-        "correct them so that both versions can import them, and run fab deploy-dags; or continue without their DAGs: "
+        "correct them so that both can import them, and run fab deploy-dags; or continue without their DAGs: "
         "--allow-import-errors"
     )
     assert replace(IMPORTED, allow=True).changes(found) == []
