@@ -33,8 +33,11 @@ def preflight(run: Session) -> None:
         raise InvalidInput([f"not healthy: {each}" for each in sick], "fab status; fab logs")
 
 
-def rehearse(run: Session, after: Inputs, allow: bool) -> None:
-    """Make the new version ready, rehearse the migration on a copy, and print the report."""
+def rehearse(run: Session, after: Inputs, allow: bool) -> bool:
+    """Make the new version ready, rehearse the migration on a copy, and print the report.
+
+    Return whether everything has to stop: not for a patch release whose migration has left the copy at its revisions.
+    """
     from aerodrome.components.upgrade import for_rehearsal
     from aerodrome.report.terminal import say
     from aerodrome.report.upgrade import upgrade_page
@@ -46,11 +49,14 @@ def rehearse(run: Session, after: Inputs, allow: bool) -> None:
     run.renew()
     of = run.recorder.run
     run.perform(lambda inputs, hosts, roles: upgrade.rehearse(for_rehearsal(inputs), after, found, of, allow), [])
-    say(upgrade_page(run.inputs, after, found, _found(run, after, of)))
+    rehearsal = _found(run, after, of, found)
+    say(upgrade_page(run.inputs, after, found, rehearsal))
+    return rehearsal.migrates
 
 
-def _found(run: Session, after: Inputs, of: str) -> Rehearsal:
-    """Return the findings of the rehearsal of run `of`."""
+def _found(run: Session, after: Inputs, of: str, backup: Backup) -> Rehearsal:
+    """Return the findings of the rehearsal of run `of` with a backup."""
+    from aerodrome.catalogue.upgrade import may_roll
     from aerodrome.checks.upgrade import CopyCounted, Counts, Migrated
     from aerodrome.components.backups import secrets_host
     from aerodrome.components.changed_settings import set_by_hand, settings_changed
@@ -65,6 +71,9 @@ def _found(run: Session, after: Inputs, of: str) -> Rehearsal:
     (took,) = look({node.name: [Migrated(REHEARSED, of)]})[node.name]
     (counts,) = look({host.name: [CopyCounted(of)]})[host.name]
     rows = counts.rows if isinstance(counts, Counts) else {}
+    heads = (counts.heads, counts.provider_heads) if isinstance(counts, Counts) else ()
+    same = heads == (backup.heads, backup.provider_heads) and bool(backup.heads)
+    rolls = same and may_roll(before.fleet.airflow.version, after.fleet.airflow.version)
     folder, majors = run.fleet.deploy.dags, (before.catalogue.major, after.catalogue.major)
     notes, why = dag_notes(folder, *majors) if folder else ([], "")
     return Rehearsal(
@@ -73,6 +82,7 @@ def _found(run: Session, after: Inputs, of: str) -> Rehearsal:
         imports_found(before, node, after, of, look).detail,
         settings_changed(before, after, set_by_hand(before, run.hosts, look)),
         [*map(str, notes), *filter(None, [why])],
+        migrates=not rolls,
     )
 
 

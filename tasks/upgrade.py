@@ -147,7 +147,7 @@ def _through(
         preflight(run)
         own = other if version == to else {key: value for key, value in other.items() if key == "python"}
         after = _at_version(run, version, own)
-        rehearse(run, after, allow)
+        rolling = not rehearse(run, after, allow)
         if check:
             rest = "" if version == to else f"; the next step can be rehearsed once Airflow {version} runs"
             run.tell(f"{KEPT}{rest}; to upgrade: fab upgrade --to={to}")
@@ -155,7 +155,7 @@ def _through(
         if not agreed():
             raise InvalidInput(KEPT if number == 1 else f"Airflow {run.fleet.airflow.version} stays in use")
         run.renew()
-        _perform(run, after, run.recorder.run, force)
+        _perform(run, after, run.recorder.run, force, rolling)
         run.renew()
         run.fleet = after.fleet
         run.__dict__["inputs"] = after
@@ -188,43 +188,55 @@ def _resume(run: Session, found: Upgrade, to: str, other: Mapping[str, Any], che
         )
     run.tell(f"continuing the upgrade of run {found.run}")
     _use(run, found.before)
-    _perform(run, _at_version(run, to, other), found.run, force)
+    _perform(run, _at_version(run, to, other), found.run, force, found.rolling)
 
 
-def _perform(run: Session, after: Inputs, of: str, force: bool) -> None:
-    from aerodrome.runbooks.upgrade import upgrade
+def _perform(run: Session, after: Inputs, of: str, force: bool, rolling: bool) -> None:
+    from aerodrome.runbooks import rolling_upgrade, upgrade
 
-    version = after.fleet.airflow.version
-    run.perform(lambda inputs, hosts, roles: upgrade(inputs, after, of, force), [])
+    version, book = after.fleet.airflow.version, rolling_upgrade.upgrade if rolling else upgrade.upgrade
+    run.perform(lambda inputs, hosts, roles: book(inputs, after, of, force), [])
     run.tell(f"Airflow {version} runs; now set airflow.version: {version} in {run.fleet.source}")
 
 
 def _back(
     run: Session, found: Upgrade | None, other: Mapping[str, Any], force: bool, agreed: Callable[[], bool]
 ) -> None:
+    from aerodrome.errors import InvalidInput
+    from aerodrome.report.terminal import say
+    from aerodrome.runbooks import rolling_upgrade, upgrade
+    from tasks.values import look_up
+
+    if found is None:
+        raise InvalidInput("no upgrade is recorded that could be taken back", "see what was done: fab history")
+    if found.rolling:
+        say(f"from Airflow {found.after} back to {found.before}; the database stays, and nothing is lost")
+    else:
+        _say_what_is_lost(run, found)
+    if not agreed():
+        raise InvalidInput(KEPT)
+    before = _at_version(run, found.before, other)
+    after = look_up(_fleet({"version": found.after}), run.vault)
+    back = rolling_upgrade.back if found.rolling else upgrade.back
+    run.perform(lambda inputs, hosts, roles: back(before, after, found.run, force), [])
+    run.tell(f"Airflow {found.before} runs; airflow.version in {run.fleet.source} has to be {found.before}")
+
+
+def _say_what_is_lost(run: Session, found: Upgrade) -> None:
+    """Say to which database an upgrade goes back, and what that loses; refuse if it has been dropped."""
     from aerodrome.components.backups import kept_databases
     from aerodrome.components.upgrade import lost_by_going_back
     from aerodrome.errors import InvalidInput
     from aerodrome.report.terminal import say
     from aerodrome.resources.exchange import kept_name
     from aerodrome.runbooks.backup import database_host
-    from aerodrome.runbooks.upgrade import back
-    from tasks.values import look_up
 
-    if found is None:
-        raise InvalidInput("no upgrade is recorded that could be taken back", "see what was done: fab history")
     name = kept_name(run.fleet.database.name, found.run)
     kept = [each.subject for each in kept_databases(run.fleet, database_host(run.fleet), run.run.look)]
     if found.done and name not in kept:
         raise InvalidInput(f"database {name} of before the upgrade has been dropped", "see what there is: fab backups")
     say(f"from Airflow {found.after} back to {found.before}, and to database {name}")
     say(lost_by_going_back(run.fleet, name, run.run.look))
-    if not agreed():
-        raise InvalidInput(KEPT)
-    before = _at_version(run, found.before, other)
-    after = look_up(_fleet({"version": found.after}), run.vault)
-    run.perform(lambda inputs, hosts, roles: back(before, after, found.run, force), [])
-    run.tell(f"Airflow {found.before} runs; airflow.version in {run.fleet.source} has to be {found.before}")
 
 
 def _overrides(python: str, lock: str) -> dict[str, Any]:

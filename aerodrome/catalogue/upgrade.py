@@ -31,6 +31,14 @@ def steps(before: str, after: str) -> tuple[str, ...]:
     return (FROM_1, after) if new[0] == 3 and old[:2] < SINCE else (after,)
 
 
+def may_roll(before: str, after: str) -> bool:
+    """Tell whether processes of both versions may run side by side, if they use the same revision of the database.
+
+    Tried within 3.3; from 3.1 to 3.3, tasks fail that begin while the scheduler is new and the API server is not.
+    """
+    return numbers(before)[:2] == numbers(after)[:2]
+
+
 def needs_repair(before: str) -> bool:
     """Tell whether the database of a version has to be repaired before another one can migrate it."""
     return numbers(before)[:1] == (1,)

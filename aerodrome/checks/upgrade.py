@@ -8,9 +8,9 @@ from dataclasses import field
 
 from aerodrome.core.check import Finding, refused
 from aerodrome.dataclass import dataclass
-from aerodrome.resources.backup import NAME
+from aerodrome.resources.backup import HEADS, NAME
 from aerodrome.resources.postgres import sql
-from aerodrome.resources.upgrade import BEGUN, COUNTED, DONE, RECORD, SHOW
+from aerodrome.resources.upgrade import BEGUN, COUNTED, DONE, RECORD, ROLLED, ROLLING, SHOW
 
 VERSION = re.compile(r"[0-9][0-9A-Za-z.+*]{0,30}")
 
@@ -23,6 +23,7 @@ class Upgrade(Finding):
     before: str = ""  # version
     after: str = ""
     done: bool = False
+    rolling: bool = False  # it leaves the database as it is
 
 
 def _words(record: str) -> list[str]:
@@ -48,10 +49,11 @@ class RecordedUpgrade:
         if not line.strip():
             return []
         words = _words(line)
-        if not words or not NAME.fullmatch(words[0]) or words[3] not in (BEGUN, DONE):
+        if not words or not NAME.fullmatch(words[0]) or words[3] not in (BEGUN, DONE, ROLLING, ROLLED):
             return self.unknown(f"{RECORD} cannot be read")
         run, before, after, state = words
-        return [Upgrade(self.key, "ok", state, run=run, before=before, after=after, done=state == DONE)]
+        done, rolling = state in (DONE, ROLLED), state in (ROLLING, ROLLED)
+        return [Upgrade(self.key, "ok", state, run=run, before=before, after=after, done=done, rolling=rolling)]
 
     def unknown(self, why: str) -> list[Finding]:
         return [Finding(self.key, "failed", why)]
@@ -68,7 +70,7 @@ class Unfinished:
 
     def judge(self, answer: str) -> list[Finding]:
         words = _words(answer)
-        if not words or words[3] != BEGUN:
+        if not words or words[3] not in (BEGUN, ROLLING):
             return []
         message = f"an upgrade from Airflow {words[1]} to {words[2]} was begun, and has not been finished"
         return refused(self, message, f"continue it: fab upgrade --to={words[2]}; or go back: fab upgrade --back")
@@ -115,8 +117,10 @@ class Migrated:
 
 @dataclass(frozen=True)
 class Counts(Finding):
-    """The numbers of rows of a migrated copy."""
+    """What a migrated copy is: the revisions of its schema, and the numbers of its rows."""
 
+    heads: tuple[str, ...] = ()  # Airflow's
+    provider_heads: tuple[str, ...] = ()  # the FAB provider's
     rows: Mapping[str, int] = field(default_factory=dict)  # by table
 
 
@@ -135,7 +139,11 @@ class CopyCounted:
         if run != self.run:
             return [Finding(self.key, "failed", "not counted by this run")]
         found = [match for line in lines if (match := re.fullmatch(r"rows\|(\w{1,64})\|(\d{1,12})", line, re.ASCII))]
-        return [Counts(self.key, "ok", "counted", rows={match[1]: int(match[2]) for match in found})]
+        rows = {match[1]: int(match[2]) for match in found}
+        own, provider = (
+            tuple(line[len(kind) + 1 :] for line in lines if line.startswith(f"{kind}|")) for kind in HEADS
+        )
+        return [Counts(self.key, "ok", "counted", heads=own, provider_heads=provider, rows=rows)]
 
     def unknown(self, why: str) -> list[Finding]:
         return [Finding(self.key, "failed", why)]

@@ -23,7 +23,7 @@ class Version:
 
     installation: Installation
     ask: str
-    accepted: bool = False  # the operator has accepted that everything stops first
+    accepted: bool = False  # everything stops first, which the operator has accepted; or both use the same database
 
     @property
     def key(self) -> str:
@@ -37,7 +37,7 @@ class Version:
         if not found or answer in (EMPTY, ELSEWHERE, UNKNOWN):
             return []
         wanted = self.installation.wanted
-        if answer == HERE and _release(wanted) < _release(found):
+        if answer == HERE and _numbers(wanted)[:2] < _numbers(found)[:2]:
             return refused(
                 self,
                 f"the fleet runs Airflow {found}, which has migrated the metadata database; {wanted} cannot use it",
@@ -45,6 +45,12 @@ class Version:
             )
         if self.accepted:
             return []
+        if answer == HERE and _numbers(wanted) < _numbers(found):
+            return refused(
+                self,
+                f"the fleet runs Airflow {found}, and {wanted} is older",
+                f"set airflow.version: {found}; to go back after an upgrade: fab upgrade --back",
+            )
         hint = (
             f"fab upgrade --to={wanted} rehearses it, backs up, and goes back by itself if it fails"
             " (fab deploy --accept-downtime only stops everything in a safe order first);"
@@ -65,6 +71,6 @@ class Version:
         )
 
 
-def _release(version: str) -> tuple[int, ...]:
-    """Return the major and minor version: releases that share both can use each other's migrated database."""
-    return tuple(int(part) for part in re.findall(r"\d{1,9}", version)[:2])
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return a version's numbers; releases that share the first two can use each other's migrated database."""
+    return tuple(int(part) for part in re.findall(r"\d{1,9}", version)[:3])

@@ -65,6 +65,7 @@ class Inputs:
     force: bool = False  # running tasks that do not finish in time may be killed
     imports: str = ""  # the run that imports all DAGs before nodes use another environment of the same Airflow
     allow_import_errors: bool = False  # even if only the environment in use can import some of them
+    rolls_from: str = ""  # another version in use, which uses the same database: units restart one after another
     whole: bool = False  # all roles of all nodes are deployed, and so can halt first
     running: Inputs | None = None  # of the version that runs, if these are those of another one
     made: frozenset[str] = frozenset()  # names of secrets that this run generated, which no host can have yet

@@ -78,7 +78,7 @@ def environments(
     With `beside`, it is made ready while another one stays in use; with `late`, until `Linked` is reached.
     """
     airflow, keep = inputs.fleet.airflow, inputs.fleet.deploy.keep_releases
-    stays = (airflow.version,) if late else ()
+    stays = (airflow.version, *filter(None, [inputs.rolls_from])) if late else ()
     held = (stays, inputs.imports if late else "")
     python = (inputs.place, airflow.python, _requirements(inputs), airflow.user, inputs.unit_file, keep, beside, *held)
     places = Installer((ROOT, inputs.place, f"{inputs.place}/venvs"))

@@ -14,16 +14,17 @@ from aerodrome.resources.version import Installation
 def version(inputs: Inputs, host: Host) -> Version:
     """Return the check that Airflow's version on a node does not change under running tasks."""
     marks = {"empty": EMPTY, "here": HERE, "elsewhere": ELSEWHERE, "unknown": UNKNOWN}
+    accepted = inputs.accept_downtime or bool(inputs.rolls_from)
     asks = program("migrated", **marks, **connection(inputs))
     role = inputs.role_for_commands(host)
     if not inputs.uses_database(role):
         # A host that does not know the database leaves the question to others; only a whole run is sure to ask those.
         ask = EMPTY if inputs.whole else "only other hosts know it: run fab deploy without -H and --role"
-        return Version(installation(inputs), f"echo {quote(ask)}", inputs.accept_downtime)
+        return Version(installation(inputs), f"echo {quote(ask)}", accepted)
     # Without an environment file, nothing has ever run here.
     known = python_in_use(inputs, asks, role, PATIENCE)
     ask = f"if [ ! -e {quote(inputs.environment_file)} ]; then echo {EMPTY}; else {known}\nfi"
-    return Version(installation(inputs), ask, inputs.accept_downtime)
+    return Version(installation(inputs), ask, accepted)
 
 
 def installation(inputs: Inputs) -> Installation:

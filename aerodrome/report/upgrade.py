@@ -36,12 +36,13 @@ class Rehearsal:
     imports: str  # how many DAGs each version can import
     settings: Sequence[str] = ()  # what becomes of settings, one sentence each
     notes: Sequence[str] = ()  # lines of DAGs that the other version reads differently
+    migrates: bool = True  # the database changes, so everything has to stop
 
 
 def upgrade_page(before: Inputs, after: Inputs, backup: Backup, found: Rehearsal) -> str:
     """Say what an upgrade is going to do, after its rehearsal."""
     old, new = before.fleet.airflow.version, after.fleet.airflow.version
-    major, kept = after.catalogue.major, f"{before.fleet.database.name}_before_TIME"
+    major = after.catalogue.major
     people = CHANGES.get(major, ()) if major > before.catalogue.major else ("nothing that is known",)
     lines = [
         f"Airflow {old} to {new}: {', '.join(host.name for host in before.fleet.nodes())}",
@@ -50,19 +51,45 @@ def upgrade_page(before: Inputs, after: Inputs, backup: Backup, found: Rehearsal
         f"DAGs: {found.imports}",
         *_listed("lines of DAGs to look at (ruff, AIR30):", found.notes),
         *_listed("settings:", found.settings),
-        f"expected downtime: about {found.seconds + STARTS} s once no task runs any more",
-        "what will happen:",
-        f"  1. schedulers stop; running and queued tasks finish (at most {before.fleet.deploy.drain_timeout} s)",
-        "  2. all other units stop; the database is backed up",
-        f"  3. the database is put aside as {kept}, and a copy of it migrated",
-        f"  4. environments, settings and units of {new}; services start, each healthy before the next",
-        "if anything fails on the way, or on Ctrl-C, the fleet goes back by itself to the old version and database",
+        *(_with_downtime(before, new, found.seconds) if found.migrates else _rolling(before, new)),
         "what changes for people:",
         *(f"  - {line}" for line in people),
         "what has no way back:",
-        f"  - fab upgrade --back works until {kept} is dropped (fab upgrade.finish), and forgets what ran since",
+        f"  - {_no_way_back(before) if found.migrates else 'nothing: fab upgrade --back leaves the database as it is'}",
     ]
     return "\n".join(map(escape, lines))
+
+
+def _with_downtime(before: Inputs, new: str, seconds: int) -> list[str]:
+    return [
+        f"expected downtime: about {seconds + STARTS} s once no task runs any more",
+        "what will happen:",
+        f"  1. schedulers stop; running and queued tasks finish (at most {before.fleet.deploy.drain_timeout} s)",
+        "  2. all other units stop; the database is backed up",
+        f"  3. the database is put aside as {_kept(before)}, and a copy of it migrated",
+        f"  4. environments, settings and units of {new}; services start, each healthy before the next",
+        "if anything fails on the way, or on Ctrl-C, the fleet goes back by itself to the old version and database",
+    ]
+
+
+def _rolling(before: Inputs, new: str) -> list[str]:
+    return [
+        "no migration; no downtime: both versions use the same revision of the database",
+        "what will happen:",
+        f"  1. environments, settings and units of {new}, while everything runs",
+        "  2. services restart, one host of a role at a time, each healthy before the next; in Airflow 3, web servers "
+        "first",
+        f"  3. workers finish their tasks before they restart (at most {before.fleet.deploy.drain_timeout} s)",
+        "if anything fails on the way, or on Ctrl-C, the fleet goes back by itself to the old version",
+    ]
+
+
+def _no_way_back(before: Inputs) -> str:
+    return f"fab upgrade --back works until {_kept(before)} is dropped (fab upgrade.finish), and forgets what ran since"
+
+
+def _kept(before: Inputs) -> str:
+    return f"{before.fleet.database.name}_before_TIME"
 
 
 def _listed(title: str, lines: Sequence[str]) -> list[str]:

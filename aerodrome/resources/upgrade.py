@@ -15,6 +15,7 @@ RECORD = "/var/lib/aerodrome/upgrade"  # root's own: the run, both versions, and
 SHOW = f"head -c 200 {RECORD} 2>/dev/null"  # sh that prints it
 PREVIOUS = f"{RECORD}.previous"  # the record of the upgrade before it
 BEGUN, DONE = "begun", "done"
+ROLLING, ROLLED = "rolling", "rolled"  # the same of an upgrade that leaves the database as it is
 COUNTED = "/run/aerodrome/counted"  # the run that has counted the rows of its copy, and the numbers
 
 
@@ -26,20 +27,21 @@ class UpgradeRecord:
     before: str  # version
     after: str
     done: bool = False
+    rolling: bool = False  # it leaves the database as it is
     key = f"file {RECORD}"
 
     def probe(self) -> str:
         return SHOW
 
     def changes(self, seen: Seen) -> list[Change]:
-        line, states = f"{self.run} {self.before} {self.after}", [DONE, BEGUN]
+        line, states = f"{self.run} {self.before} {self.after}", [ROLLED, ROLLING] if self.rolling else [DONE, BEGUN]
         wanted = [f"{line} {state}" for state in states[: 1 if self.done else 2]]
         if seen.text.strip() in wanted:
             return []
         other = seen.text.split()[:1] not in ([], [self.run])
         script = f"mkdir -p {RECORD.rpartition('/')[0]}\n" + (f"cp -p {RECORD} {PREVIOUS}\n" if other else "")
         script += write_into(RECORD, f"printf '%s\\n' {quote(wanted[-1])}", "root", "root", 0o600)
-        return [Change(f"record that the upgrade to {self.after} is {states[not self.done]}", script)]
+        return [Change(f"record that the upgrade to {self.after} is {[DONE, BEGUN][not self.done]}", script)]
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Finished:
 
     def changes(self, seen: Seen) -> list[Change]:
         words = seen.text.split()
-        if words[:1] != [self.run] or words[-1] != DONE:
+        if words[:1] != [self.run] or words[-1] not in (DONE, ROLLED):
             return []
         return [Change("forget the upgrade: fab upgrade --back cannot undo it any more", f"rm -f {PREVIOUS} {RECORD}")]
 

@@ -88,7 +88,7 @@ def _back(before: Inputs, after: Inputs, run: str) -> list[Stage]:
     exchanged = ExchangedBack(database, kept_name(database, run))
     renames = Step("upgrade.use", (exchanged, NoScratch()), (DatabaseAnswers(),))
     # What runs now must not hold up the way back: the fleet was as these steps want it.
-    halts, machines, starts = map(_unconditional, _parts(before, after, waits=False))
+    halts, machines, starts = map(unconditional, _parts(before, after, waits=False))
     end = Step("upgrade.end", (NoUpgradeRecord(run),))
     exchange, ends = Stage("exchange", {host.name: [renames]}, {}), Stage("end", {host.name: [end]}, {})
     config_back = _on_nodes(before, "config", tuple(map(ConfigPutBack, config(before, run))))
@@ -124,7 +124,7 @@ def _parts(inputs: Inputs, running: Inputs, waits: bool = True) -> tuple[list[St
     return halts, machines, needed_first(inputs, starts)
 
 
-def _unconditional(parts: Sequence[Stage]) -> list[Stage]:
+def unconditional(parts: Sequence[Stage]) -> list[Stage]:
     """Return stages without what must hold before."""
     return [
         replace(

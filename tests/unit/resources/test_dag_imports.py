@@ -89,7 +89,9 @@ def test_what_a_run_has_found_is_read_by_that_run_alone(
 
     done = sh(f"set -eu\n{only_change(imported, '').script}", programs=programs)
 
-    assert (done.returncode, done.stdout) == (0, b"@note: Airflow 2.11.2 imports 7 DAGs, Airflow 3.3.2 imports \n"), done
+    assert (done.returncode, done.stdout) == (0, b"@note: Airflow 2.11.2 imports 7 DAGs, Airflow 3.3.2 imports \n"), (
+        done
+    )
     text = sh(imported.probe()).stdout.decode()
     assert len(text.splitlines()) == 3
     with pytest.raises(AerodromeError, match="3.3.2 imports cannot be read"):

@@ -12,6 +12,7 @@ from aerodrome.core.stage import by_host, joined, only
 from aerodrome.core.step import Step
 from aerodrome.fleet.model import Database, Host, Network
 from aerodrome.resources.drain import Unreported
+from aerodrome.resources.late_link import ComparedEnvironments, Linked, NoNewErrors
 from aerodrome.resources.retired import Retired
 from aerodrome.resources.systemd import Service
 from aerodrome.runbooks.deploy import stages
@@ -155,7 +156,7 @@ def test_redis_restarts_only_once_its_users_have_halted() -> None:
     parts = stages(given, list(HOSTS), ROLES)
     found = {stage.name: [step.name for step in stage.steps["w2"]] for stage in parts if "w2" in stage.steps}
     assert found["machines"][:2] == ["redis.packages", "node.packages"]
-    assert found["settings"] == ["redis.server", "node.unit", "node.environment", "node.dags"]
+    assert found["settings"] == ["redis.server", "node.link", "node.unit", "node.environment", "node.dags"]
     names = [stage.name for stage in parts]
     assert names.index("stop workers") < names.index("settings") < names.index("scheduler")
 
@@ -331,3 +332,25 @@ def test_a_stop_of_one_role_on_one_host() -> None:
         ("stop worker", ["w2"]),
         ("stop leftovers", ["web1"]),
     ]
+
+
+def test_dags_are_imported_before_anything_stops_or_another_environment_is_used() -> None:
+    given = inputs(fleet(roles={**ROLES_OF_FLEET, "scheduler": ("s1", "w2")}), imports="1f3a", allow_import_errors=True)
+    parts = stages(given, list(HOSTS), ROLES)
+    assert [stage.name for stage in parts[:3]] == ["machines", "DAGs", "retire schedulers"]
+    assert list(parts[1].steps) == ["s1", "web1", "w1", "w2"]
+    assert all([step.name for step in steps] == ["node.imports"] for steps in parts[1].steps.values())
+    (compared, errors) = parts[1].steps["w1"][0].resources
+    assert errors == NoNewErrors("1f3a", allow=True)
+    (linked,) = [
+        step.resources[0]
+        for stage in parts
+        if stage.name == "settings"
+        for step in stage.steps["w1"]
+        if step.name == "node.link"
+    ]
+    assert isinstance(compared, ComparedEnvironments) and linked == Linked(compared.of)
+    assert (compared.of.stays, compared.of.run) == (("3.3.2",), "1f3a")
+    assert [stage.name for stage in stages(given, ["w1"], ["worker"])[:2]] == ["machines", "DAGs"]
+    assert list(stages(given, list(HOSTS), ["worker"])[1].steps) == ["w1", "w2"]
+    assert "DAGs" not in [stage.name for stage in stages(given, ["db1"], ROLES)]

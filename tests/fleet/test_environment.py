@@ -1,0 +1,99 @@
+"""Another lock file: all DAGs are imported with the new environment before any node uses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fleet.conftest import HOSTS, Fleet
+from tests.real import PROJECT
+
+NODES = HOSTS[1:]
+LINK = "readlink /opt/aerodrome/airflow/venv"
+RECORD = "cat /run/aerodrome/dag-imports/run 2>/dev/null || :"
+GONE = "apache-airflow-providers-redis"  # no other package needs it
+NEEDS = "from airflow.providers.redis.hooks.redis import RedisHook\n"
+
+
+@pytest.fixture
+def other(fleet: Fleet, tmp_path: Path) -> Iterator[Path]:
+    """A lock file in hosts.yaml without one of the packages; the shipped one is used again afterwards."""
+    shipped = (PROJECT / "locks" / "airflow-3.3.2-py3.11.txt").read_text()
+    lock, dags, text = tmp_path / "other.txt", tmp_path / "dags", fleet.hosts_yaml.read_text()
+    lock.write_text(re.sub(rf"^{GONE}==.*\n(?:    .*\n)+", "", shipped, flags=re.MULTILINE))
+    assert len(lock.read_text()) < len(shipped)
+    dags.mkdir()
+    (dags / "fine.py").write_text("from airflow.sdk import DAG\nDAG('fine')\n")
+    (dags / "needs.py").write_text(f"{NEEDS}from airflow.sdk import DAG\nDAG('needs')\n")
+    fleet.change(f"  dags: {PROJECT}/examples/dags", f"  dags: {dags}")
+    fleet.fab("deploy-dags")
+    fleet.change("  # lock: locks/mine.txt", f"  lock: {lock}\n  # lock: locks/mine.txt")
+    yield lock
+    fleet.hosts_yaml.write_text(text)
+    fleet.fab("deploy", "--allow-import-errors")
+
+
+def links(fleet: Fleet) -> set[str]:
+    return {fleet.sh(host, LINK).strip() for host in NODES}
+
+
+def test_errors_that_are_new_stop_it_before_anything_uses_the_environment(fleet: Fleet, other: Path) -> None:
+    before, started = links(fleet), fleet.started()
+    records = [fleet.sh(host, RECORD) for host in NODES]
+    plan = fleet.fab("plan", code=2).out
+    assert plan.count("node.imports: import every DAG with /opt/aerodrome/airflow/venvs/3.3.2-py3.11-") == len(NODES)
+    assert plan.count("node.link: link /opt/aerodrome/airflow/venv to it") == len(NODES)
+
+    for attempt in range(2):  # the second time, nothing is left to be installed
+        done = fleet.fab("deploy", code=1)
+        for host in NODES:
+            assert (
+                f"{host}: node.imports: 1 of 2 DAG files can be imported by the environment in use, but not by the new"
+                in done.err
+            ), done.text
+        assert "needs.py: ModuleNotFoundError: No module named 'airflow.providers.redis'" in done.err
+        assert "--allow-import-errors" in done.err
+        assert (done.err.count("install Airflow 3.3.2 into ") > 0) == (attempt == 0), done.err
+        assert "restart" not in done.err and "settings" not in done.err, done.err
+        assert (links(fleet), fleet.started()) == (before, started)
+    assert all(now != was for now, was in zip([fleet.sh(host, RECORD) for host in NODES], records, strict=True))
+
+    done = fleet.fab("-H", "worker1", "deploy", code=1)  # about the environment that this run changes
+    assert "worker1: node.imports: " in done.err and "sched1" not in done.err, done.err
+
+    done = fleet.fab("deploy", "--allow-import-errors")
+    print(done.err)
+    assert links(fleet).isdisjoint(before) and len(links(fleet)) == 1
+    order = [done.err.index(each) for each in ("\nDAGs  (", "\nsettings  (", "\nscheduler  (", "\nworkers  (")]
+    assert order == sorted(order), done.err
+    for host in ("worker1", "worker2"):
+        assert f"{host}: restart airflow@worker.service" in done.err or "restart airflow@worker" in done.err
+    fleet.nothing_to_do("deploy")
+    after = fleet.started()
+    fleet.nothing_to_do("deploy", "--allow-import-errors")
+    assert fleet.started() == after
+
+
+def test_one_host_uses_its_own_python(fleet: Fleet, tmp_path: Path) -> None:
+    """A way to another environment and back that no import error stops; only this host is asked."""
+    before = links(fleet)
+    dags = tmp_path / "none"
+    dags.mkdir()
+    text = fleet.hosts_yaml.read_text()
+    extra = (PROJECT / "locks" / "airflow-3.3.2-py3.11.txt").read_text()
+    lock = tmp_path / "again.txt"
+    lock.write_text(re.sub(rf"^{GONE}==.*\n(?:    .*\n)+", "", extra, flags=re.MULTILINE))
+    fleet.change("  # lock: locks/mine.txt", f"  lock: {lock}\n  # lock: locks/mine.txt")
+    done = fleet.fab("-H", "worker2", "deploy")
+    print(done.err)
+    assert "worker2: the environment in use imports " in done.err
+    assert fleet.sh("worker2", LINK).strip() not in before
+    assert {fleet.sh(host, LINK).strip() for host in NODES if host != "worker2"} == before
+    fleet.nothing_to_do("-H", "worker2", "deploy")
+    fleet.hosts_yaml.write_text(text)
+    fleet.fab("-H", "worker2", "deploy")
+    assert links(fleet) == before
+    fleet.nothing_to_do("deploy")
