@@ -36,7 +36,7 @@ def back(before: Inputs, after: Inputs, run: str, force: bool = False) -> Runboo
 def _back(before: Inputs, after: Inputs, run: str, force: bool) -> list[Stage]:
     end = Step("upgrade.end", (NoUpgradeRecord(run),))
     # What runs now must not hold up the way back: the fleet was as these steps want it.
-    rolled = unconditional(_rolled(before, after, force))
+    rolled = unconditional(_rolled(before, after, force, backwards=True))
     return [*rolled, Stage("end", {database_host(before.fleet).name: [end]}, {})]
 
 
@@ -47,8 +47,11 @@ def _recorded(before: Inputs, after: Inputs, run: str, done: bool = False) -> St
     return Stage(name, {database_host(before.fleet).name: [step]}, {})
 
 
-def _rolled(inputs: Inputs, running: Inputs, force: bool) -> list[Stage]:
-    """Return the stages of a deploy of one version while another one runs; in Airflow 3, web servers restart first."""
+def _rolled(inputs: Inputs, running: Inputs, force: bool, backwards: bool = False) -> list[Stage]:
+    """Return the stages of a deploy of one version while another one runs.
+
+    Whoever asks is never newer than whoever answers: in Airflow 3, web servers restart first, and last on the way back.
+    """
     inputs = replace(inputs, rolls_from=running.fleet.airflow.version, running=running, force=force)
     fleet = inputs.fleet
     parts = [
@@ -56,4 +59,6 @@ def _rolled(inputs: Inputs, running: Inputs, force: bool) -> list[Stage]:
         for stage in deploy.stages(inputs, list(fleet.hosts), list(fleet.roles))
     ]
     first = [stage.name for stage in parts].index("settings") + 1
-    return [*parts[:first], *needed_first(inputs, parts[first:])]
+    starts = needed_first(inputs, [stage for stage in parts[first:] if stage.gates])
+    ends = [stage for stage in parts[first:] if not stage.gates]
+    return [*parts[:first], *(starts[::-1] if backwards else starts), *ends]

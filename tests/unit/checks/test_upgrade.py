@@ -25,7 +25,10 @@ def test_an_upgrade_that_is_recorded() -> None:
         Upgrade("upgrade", "ok", "begun", run=RUN, before="2.11.2", after="3.3.2")
     ]
     (done,) = RecordedUpgrade().judge(f"asked\n{RUN} 2.11.2 3.3.2 done\n")
-    assert isinstance(done, Upgrade) and done.done
+    assert isinstance(done, Upgrade) and done.done and not done.rolling
+    for state, over in (("rolling", False), ("rolled", True)):
+        (rolling,) = RecordedUpgrade().judge(f"asked\n{RUN} 3.3.1 3.3.2 {state}\n")
+        assert isinstance(rolling, Upgrade) and rolling.rolling and rolling.done == over
     assert RecordedUpgrade().judge("asked\n") == []
 
 
@@ -47,7 +50,9 @@ def test_nothing_else_changes_the_fleet_in_the_middle_of_one(sh: Shell) -> None:
         "an upgrade from Airflow 2.11.2 to 3.3.2 was begun, and has not been finished",
     )
     assert found.hint == "continue it: fab upgrade --to=3.3.2; or go back: fab upgrade --back"
-    assert Unfinished().judge(f"{RUN} 2.11.2 3.3.2 done\n") == Unfinished().judge("") == []
+    assert [each.verdict for each in Unfinished().judge(f"{RUN} 3.3.1 3.3.2 rolling\n")] == ["refused"]
+    for record in (f"{RUN} 2.11.2 3.3.2 done\n", f"{RUN} 3.3.1 3.3.2 rolled\n", ""):
+        assert Unfinished().judge(record) == []
 
 
 def test_a_server_that_does_not_answer_is_not_taken_for_nothing_to_do() -> None:
@@ -63,6 +68,15 @@ def test_a_migration_counts_for_its_own_run_only() -> None:
 
 
 def test_the_rows_of_a_copy() -> None:
-    answer = f"{RUN}\nalembic_version|d2f4e1b3c5a7\nrows|dag_run|5003\nrows|x y|1\nrows|xcom|many\n"
-    assert CopyCounted(RUN).judge(answer) == [Counts("rows of the copy", "ok", "counted", rows={"dag_run": 5003})]
+    heads = "alembic_version|d2f4e1b3c5a7\nalembic_version_fab|02ca36b0235b\n"
+    answer = f"{RUN}\n{heads}rows|dag_run|5003\nrows|x y|1\nrows|xcom|many\n"
+    (counts,) = CopyCounted(RUN).judge(answer)
+    assert counts == Counts(
+        "rows of the copy",
+        "ok",
+        "counted",
+        heads=("d2f4e1b3c5a7",),
+        provider_heads=("02ca36b0235b",),
+        rows={"dag_run": 5003},
+    )
     assert [each.verdict for each in CopyCounted(RUN).judge("")] == ["failed"]

@@ -94,6 +94,13 @@ def test_there_is_no_way_back_by_a_deploy(accepted: bool) -> None:
     )
 
 
+def test_an_older_patch_release_is_no_way_back_either() -> None:
+    finding = refused("found 3.3.2\nhere\n", wanted="3.3.1")
+    assert finding.detail == "the fleet runs Airflow 3.3.2, and 3.3.1 is older"
+    assert finding.hint == "set airflow.version: 3.3.2; to go back after an upgrade: fab upgrade --back"
+    assert "--to=3.3.2" in refused("found 3.3.1\nhere\n").hint
+
+
 def test_a_name_that_is_no_version_is_refused() -> None:
     with pytest.raises(AerodromeError, match="cannot read the name"):
         refused("found \x1b[2J\nhere\n")

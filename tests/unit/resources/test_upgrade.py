@@ -29,6 +29,15 @@ def test_an_upgrade_is_recorded_as_begun_and_then_as_done() -> None:
     assert "cp -p /var/lib/aerodrome/upgrade /var/lib/aerodrome/upgrade.previous\n" in after_another.script
 
 
+def test_one_that_leaves_the_database_as_it_is_is_recorded_as_such() -> None:
+    begun, done = (UpgradeRecord(RUN, "3.3.1", "3.3.2", over, rolling=True) for over in (False, True))
+    change = only_change(begun, "")
+    assert change.summary == "record that the upgrade to 3.3.2 is begun"
+    assert f"printf '%s\\n' '{RUN} 3.3.1 3.3.2 rolling' >\"$temporary\"" in change.script
+    assert only_change(done, f"{RUN} 3.3.1 3.3.2 rolling\n").summary == "record that the upgrade to 3.3.2 is done"
+    assert done.changes(Seen(f"{RUN} 3.3.1 3.3.2 rolled\n")) == []
+
+
 def test_an_upgrade_that_was_taken_back_is_not_recorded() -> None:
     assert only_change(NoUpgradeRecord(RUN), f"{RUN} 2.11.2 3.3.2 begun\n").script == (
         "if [ -e /var/lib/aerodrome/upgrade.previous ]; then mv /var/lib/aerodrome/upgrade.previous"
