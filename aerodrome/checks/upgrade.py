@@ -117,7 +117,7 @@ class Migrated:
 
 @dataclass(frozen=True)
 class Counts(Finding):
-    """What a migrated copy is: the revisions of its schema, and the numbers of its rows."""
+    """The revisions and the numbers of rows of a migrated copy."""
 
     heads: tuple[str, ...] = ()  # Airflow's
     provider_heads: tuple[str, ...] = ()  # the FAB provider's
