@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from aerodrome.core.resource import Change, Seen, quote
 from aerodrome.core.undo import NOTHING
@@ -78,6 +79,6 @@ class Linked:
         if not self.of.holds(link):
             return []
         if python == "none":
-            return [Change(f"link {self.of.link} to it", "")]
+            return [Change(f"link {self.of.link} to the new environment", "")]
         path = self.of.directory(python)
-        return [self.of.switch(path, link)] if link != path else []
+        return [replace(self.of.switch(path, link), summary=f"link {self.of.link} to {path}")] if link != path else []

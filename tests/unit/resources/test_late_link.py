@@ -67,7 +67,7 @@ def test_all_dags_are_imported_with_both_once_by_a_run() -> None:
 
 def test_then_the_link_is_switched_as_it_would_have_been_at_once() -> None:
     change = only_change(Linked(LATE), INSTALLED)
-    assert change == only_change(installed(), INSTALLED)
+    assert change == replace(only_change(installed(), INSTALLED), summary=f"link {LINK} to {VENV}")
     assert change.undo and change.undo.summary == f"switch {LINK} back to {OLD.rpartition('/')[2]}"
     assert Linked(LATE).changes(Seen(READY)) == []
 
@@ -78,7 +78,7 @@ def test_while_python_is_still_to_come_everything_is_announced() -> None:
     assert [(change.summary, change.script) for change in changes] == [
         ("install Airflow 3.3.2", ""),
         ("import every DAG with the new environment, in a sandbox", ""),
-        (f"link {LINK} to it", ""),
+        (f"link {LINK} to the new environment", ""),
     ]
 
 
