@@ -34,12 +34,12 @@ class ComparedEnvironments:
         if not self.of.holds(link) or "imported" in found:
             return []
         if python == "none":
-            return [Change("import every DAG with the new environment, in a sandbox", "", undo=NOTHING)]
+            return [Change("import every DAG with the new environment and with the one in use", "", undo=NOTHING)]
         if link == (path := self.of.directory(python)):
             return []
         script = self.script()
         before, after = (f"{{ venv={quote(venv)}\n{script}\n}}" for venv in (link, path))
-        summary = f"import every DAG with {path} and with the environment in use, in a sandbox"
+        summary = f"import every DAG with environment {self.of.name(python)} and with the one in use"
         return [Change(summary, compared((IN_USE, before), (NEW, after), self.of.run), undo=NOTHING)]
 
 

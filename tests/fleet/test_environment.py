@@ -44,7 +44,7 @@ def test_errors_that_are_new_stop_it_before_anything_uses_the_environment(fleet:
     before, started = links(fleet), fleet.started()
     records = [fleet.sh(host, RECORD) for host in NODES]
     plan = fleet.fab("plan", code=2).out
-    assert plan.count("node.imports: import every DAG with /opt/aerodrome/airflow/venvs/3.3.2-py3.11-") == len(NODES)
+    assert plan.count("node.imports: import every DAG with environment 3.3.2-py3.11-") == len(NODES)
     assert plan.count(
         "node.link: link /opt/aerodrome/airflow/venv to /opt/aerodrome/airflow/venvs/3.3.2-py3.11-"
     ) == len(NODES)
@@ -58,7 +58,7 @@ def test_errors_that_are_new_stop_it_before_anything_uses_the_environment(fleet:
             ), done.text
         assert "needs.py: ModuleNotFoundError: No module named 'airflow.providers.redis'" in done.err
         assert "--allow-import-errors" in done.err
-        assert (done.err.count("install Airflow 3.3.2 into ") > 0) == (attempt == 0), done.err
+        assert not attempt or "install Airflow" not in done.err, done.err
         assert "restart" not in done.err and "settings" not in done.err, done.err
         assert (links(fleet), fleet.started()) == (before, started)
     assert all(now != was for now, was in zip([fleet.sh(host, RECORD) for host in NODES], records, strict=True))

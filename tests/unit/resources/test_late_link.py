@@ -15,7 +15,7 @@ from aerodrome.resources import dag_imports
 from aerodrome.resources.dag_imports import recorded
 from aerodrome.resources.late_link import ComparedEnvironments, Linked, NoNewErrors
 from tests.unit.make import Shell, only_change
-from tests.unit.resources.environments import LINK, READY, VENV, VENVS, installed
+from tests.unit.resources.environments import LINK, NAME, READY, VENV, VENVS, installed
 
 RUN = "20261201T005031Z-1f3a"
 LATE = replace(installed(), stays=("3.3.2",), run=RUN)
@@ -59,7 +59,7 @@ def test_what_is_no_environment_of_this_airflow_makes_way_at_once(link: str) -> 
 
 def test_all_dags_are_imported_with_both_once_by_a_run() -> None:
     change = only_change(compared(), INSTALLED)
-    assert change.summary == f"import every DAG with {VENV} and with the environment in use, in a sandbox"
+    assert change.summary == f"import every DAG with environment {NAME} and with the one in use"
     assert (change.script, change.undo, change.interrupts) == (SCRIPT, NOTHING, False)
     assert compared().changes(Seen(f"{INSTALLED}imported\n")) == []
     assert compared().changes(Seen(READY)) == []
@@ -77,7 +77,7 @@ def test_while_python_is_still_to_come_everything_is_announced() -> None:
     changes = [change for each in (LATE, compared(), Linked(LATE)) for change in each.changes(seen)]
     assert [(change.summary, change.script) for change in changes] == [
         ("install Airflow 3.3.2", ""),
-        ("import every DAG with the new environment, in a sandbox", ""),
+        ("import every DAG with the new environment and with the one in use", ""),
         (f"link {LINK} to the new environment", ""),
     ]
 
