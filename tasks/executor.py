@@ -11,7 +11,9 @@ import os
 import signal
 import sys
 import termios
+import threading
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import fabric
@@ -81,17 +83,26 @@ class Ended(KeyboardInterrupt):
 
 
 def _end_in_order() -> None:
-    """Let SIGTERM and SIGHUP end a run as Ctrl-C does: with its lock released and its record written.
+    """Let Ctrl-C, SIGTERM and SIGHUP end a run in order: with its lock released and its record written.
 
     A signal that fab was started to ignore (nohup) stays ignored.
     """
 
-    def end(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_DFL)  # a second one ends fab at once
-        raise Ended(number)
+    def end(number: int, frame: FrameType | None) -> None:
+        # Python drops what is raised in a callback of a weak reference, and imports have one (_get_module_lock): a
+        # Ctrl-C was lost that way. So the signal comes again, once that is over.
+        if frame and frame.f_code.co_filename.startswith("<frozen importlib"):
+            later = threading.Timer(0.05, os.kill, (os.getpid(), number))
+            later.daemon = True
+            later.start()
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+        else:
+            signal.signal(number, signal.SIG_DFL)  # a second one ends fab at once
+            raise Ended(number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, end)
 
 

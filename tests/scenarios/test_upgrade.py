@@ -77,11 +77,20 @@ def now_is(site: Site, version: str) -> None:
     site.scenario = replace(site.scenario, version=version)
 
 
+def healthy(site: Site) -> list[dict[str, object]]:
+    """Return what `fab status` shows; nothing if it ends with another code than 0."""
+    process = site.start("status", "--json")
+    done = end(process)
+    found: list[dict[str, object]] = json.loads(done.out) if done.code == 0 else []
+    return found
+
+
 def runs_on(site: Site, version: str) -> None:
     """Everything is there, healthy and as it was, in this version."""
     for host in site.hosts:
         assert f"/{version}-py" in site.sh(host, LINK)
-    found = json.loads(site.fab("status", "--json").out)
+    # A web server that has just started, on two busy cores, may take longer to answer than status waits.
+    found = wait("everything is healthy", partial(healthy, site))
     assert {row["version"] for row in found if row["role"] != "database"} == {version}
     saved = json.loads(site.fab("airflow", "connections get saved -o json").out.splitlines()[-1])
     assert saved[0]["password"] == "kept"

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,3 +132,35 @@ def test_ctrl_c_is_an_end_as_well(hosts: Path, silent: socket.socket, number: si
     *_, end = documents(out)
     assert (end["event"], end["outcome"], process.returncode) == ("end", "interrupted", 128 + number)
     assert "interrupted" in err and "Traceback" not in err
+
+
+LOST = """
+import os, signal, time, weakref
+from tasks import executor
+executor._end_in_order()
+# As in an import: a callback of a weak reference, of which Python drops what is raised in it.
+names = {}
+text = f"def callback(_): os.kill(os.getpid(), {NUMBER})"
+exec(compile(text, "<frozen importlib._bootstrap>", "exec"), {"os": os}, names)
+class Lock: pass
+lock = Lock()
+kept = weakref.ref(lock, names["callback"])
+try:
+    del lock
+    time.sleep(10)
+except KeyboardInterrupt as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "Ended")])
+def test_a_signal_in_the_middle_of_an_import_is_not_lost(number: signal.Signals, name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOST.replace("NUMBER", str(int(number)))],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    )
+    assert (done.stdout, done.stderr) == (f"{name}\n", "")

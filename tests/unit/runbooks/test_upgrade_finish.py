@@ -37,7 +37,9 @@ def test_the_record_goes_last() -> None:
 
 
 def test_only_the_record_of_this_upgrade_is_removed_and_only_once_it_is_done() -> None:
-    assert only_change(FINISHED, f"{RUN} 2.11.2 3.3.2 done\n").script == "rm -f /var/lib/aerodrome/upgrade"
+    assert only_change(FINISHED, f"{RUN} 2.11.2 3.3.2 done\n").script == (
+        "rm -f /var/lib/aerodrome/upgrade.previous /var/lib/aerodrome/upgrade"
+    )
 
 
 @pytest.mark.parametrize("line", ["", f"{RUN} 2.11.2 3.3.2 begun\n", "20261101T040850Z-1c08 1.10.10 2.11.2 done\n"])
