@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from shlex import quote
+from types import MappingProxyType
 
 import pytest
 
 from lab.fleet import Lab
 from tests.real import PROJECT, wait
 from tests.scenarios.conftest import DAGS, Site, described, raise_hosts, run_to_success
-from tests.scenarios.scenario import DEBIAN_13, HEAD, WORKER, apart
+from tests.scenarios.scenario import DEBIAN_13, HEAD, REDIS_ROLE, TWO, WORKER, apart
 from tests.scenarios.test_upgrade import DATABASES, LINK, LONG, slept, start_the_long_task
 
 pytestmark = pytest.mark.slow
@@ -37,9 +38,9 @@ FAILED = (
 BROKEN = "/etc/systemd/system/airflow@worker.service.d/99-broken.conf"
 
 
-def raised(lab: Lab, version: str) -> Site:
-    """A running fleet of a version without a lock file of its own."""
-    scenario = apart(f"rolling-{version}", version, {"worker": (WORKER, DEBIAN_13)})
+def raised(lab: Lab, version: str, roles: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Site:
+    """A running fleet of a version without a lock file of its own, with two workers and further `roles`."""
+    scenario = apart(f"rolling-{version}", version, {"worker": (WORKER, DEBIAN_13), **roles})
     raise_hosts(lab, scenario)
     site = described(lab, scenario)
     lock = site.folder / f"{version}.txt"
@@ -187,12 +188,13 @@ def test_a_killed_controller(site: Site, goes: str) -> None:
 
 
 def test_another_minor_version_is_migrated(lab: Lab) -> None:
-    site = raised(lab, MINOR)
+    site = raised(lab, MINOR, {**TWO, **REDIS_ROLE})
     ended, began = start_the_long_task(site), time.monotonic()
     done = site.fab(*upgrade("--yes"))
-    print(f"{time.monotonic() - began:.0f} s", done.err)
+    print(f"{time.monotonic() - began:.0f} s", done.text)
     assert "expected downtime: about " in done.text and "no migration" not in done.text
     assert site.sql(LONG) == [["success", "1"]] and slept(site) == ended + 1
+    assert site.sql(FAILED) == []
     now_is(site, NEW, SHIPPED)
     site.nothing_to_do("deploy")
     runs_on(site, NEW)
