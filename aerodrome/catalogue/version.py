@@ -146,6 +146,10 @@ _CATALOGUES = {
         fixed={
             ("core", "auth_manager"): f"{_FAB}.fab_auth_manager.FabAuthManager",
             ("core", "hostname_callable"): f"{NAME_MODULE}.{NAME_FUNCTION}",
+            # A task that begins while the web server restarts (10 to 40 s) would fail after 6 s, with 5 attempts: seen
+            # with 3.3.1. These take 95 s on average, by sdk/api/client.py (wait_random_exponential).
+            ("workers", "execution_api_retries"): "15",
+            ("workers", "execution_api_retry_wait_max"): "15",
         },
         home_files={"airflow.cfg": _CONFIG},
         # Read in 3.3.2 and tested. Each role lists its own.

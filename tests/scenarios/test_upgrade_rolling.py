@@ -35,6 +35,7 @@ FAILED = (
     "SELECT dag_id, run_id, state, try_number FROM task_instance "
     "WHERE state IN ('failed', 'upstream_failed', 'up_for_retry', 'removed') OR try_number > 1"
 )
+OIDS = "SELECT oid, datname FROM pg_database ORDER BY 1"
 BROKEN = "/etc/systemd/system/airflow@worker.service.d/99-broken.conf"
 
 
@@ -90,16 +91,16 @@ def down(site: Site) -> list[float]:
 
 
 def test_a_check_says_that_nothing_stops(site: Site) -> None:
-    started = site.started()
+    started, databases = site.started(), site.sql(DATABASES)
     done = site.fab(*upgrade("--check"))
     assert "no migration; no downtime" in done.text, done.text
     assert "expected downtime" not in done.text
     assert site.started() == started
-    assert site.sql(DATABASES) == [["airflow"]]
+    assert site.sql(DATABASES) == databases
 
 
 def test_no_task_is_lost_and_the_scheduler_only_restarts(site: Site) -> None:
-    before, oid = site.sql(FAILED), site.sql("SELECT oid FROM pg_database WHERE datname = 'airflow'")
+    before, databases = site.sql(FAILED), site.sql(OIDS)
     site.sh(HEAD, f"systemd-run -q --collect --unit=samples sh -c {quote(SAMPLE)}")
     began, lines, ended = time.monotonic(), list[str](), -1
     process = site.start(*upgrade("--yes"))
@@ -121,8 +122,7 @@ def test_no_task_is_lost_and_the_scheduler_only_restarts(site: Site) -> None:
     wait("the task ends", lambda: site.sql(LONG) == [["success", "1"]])
     assert slept(site) == ended + 1
     assert site.sql(FAILED) == before
-    assert site.sql("SELECT oid FROM pg_database WHERE datname = 'airflow'") == oid
-    assert site.sql(DATABASES) == [["airflow"]]
+    assert site.sql(OIDS) == databases
     for task in ("plan", "deploy"):
         refused = site.fab(task, code=1)
         assert f"the fleet runs Airflow {NEW}, and {PATCH} is older" in refused.err, refused.text
